@@ -1,0 +1,61 @@
+"""The camera that filmed: projection, focal lengths, and the turn between camera axes and Blender's world.
+
+The camera frame is OpenCV's: x right, y down, z forward, metres. Pixels are measured from the picture's top left
+corner; x and y share one focal length in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+#: a 36 mm wide film: focal lengths in mm are the 35 mm equivalent of the longer side, as cameras print it
+FILM_WIDTH_MM = 36.0
+#: assumed where the lens is not known: a phone's main camera
+DEFAULT_FOCAL_MM = 28.0
+
+#: camera axes -> world axes for a level camera that looks along +Y: what lies in front of it faces -Y towards it
+WORLD_FROM_LEVEL_CAMERA: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+
+
+def focal_pixels(focal_mm: float, size: tuple[int, int]) -> float:
+    """Focal length in pixels of a 35 mm equivalent focal length, for a picture of `size` (w, h)."""
+    return focal_mm / FILM_WIDTH_MM * max(size)
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera without distortion.
+
+    Attributes
+    ----------
+    focal : float
+        Focal length in pixels.
+    size : (int, int)
+        Width and height of the picture in pixels; the principal point is its centre.
+    camera_from_world : (4, 4)
+        Rigid transform from Blender's world to the camera frame (OpenCV axes), metres.
+    """
+
+    focal: float
+    size: tuple[int, int]
+    camera_from_world: npt.NDArray[np.float64]
+
+    @property
+    def centre(self) -> npt.NDArray[np.float64]:
+        """Principal point in pixels (2,)."""
+        return np.array(self.size) / 2.0
+
+    def rays(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Directions (..., 3) in the camera frame, z = 1, through pixels (..., 2)."""
+        xy = (np.asarray(pixels, dtype=float) - self.centre) / self.focal
+        return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
+
+    def project(self, points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Pixels (..., 2) of world points (..., 3); points behind the camera are NaN."""
+        inside = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
+        z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)
+        return inside[..., :2] / z * self.focal + self.centre

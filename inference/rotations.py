@@ -1,0 +1,117 @@
+"""Conversions between rotation representations, on numpy arrays or torch tensors alike.
+
+Matrices (..., 3, 3) act on column vectors. Quaternions (..., 4) are w, x, y, z and of unit length. The 6D form
+(..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv 1812.07035); any six
+numbers become a rotation by Gram-Schmidt, continuously, which is why the networks answer in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arrays import library
+
+
+def _unit(v: Any) -> Any:
+    length = (v * v).sum(-1)[..., None] ** 0.5
+    return v / (length + 1e-12)
+
+
+def _cross(a: Any, b: Any) -> Any:
+    x, y, z = a[..., 0], a[..., 1], a[..., 2]
+    u, v, w = b[..., 0], b[..., 1], b[..., 2]
+    return library(a).stack([y * w - z * v, z * u - x * w, x * v - y * u], -1)
+
+
+def matrix_from_6d(d6: Any) -> Any:
+    """Gram-Schmidt: rotation matrices (..., 3, 3) from six numbers (..., 6)."""
+    x = _unit(d6[..., :3])
+    y = d6[..., 3:]
+    y = _unit(y - (x * y).sum(-1)[..., None] * x)
+    return library(d6).stack([x, y, _cross(x, y)], -1)
+
+
+def sixd_from_matrix(m: Any) -> Any:
+    """The first two columns (..., 6) of rotation matrices (..., 3, 3)."""
+    return library(m).stack([m[..., i, j] for j in (0, 1) for i in (0, 1, 2)], -1)
+
+
+def matrix_from_quaternion(q: Any) -> Any:
+    """Rotation matrices (..., 3, 3) from unit quaternions (..., 4)."""
+    w, x, y, z = (q[..., i] for i in range(4))
+    rows = [
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    ]  # fmt: skip
+    return library(q).stack(rows, -1).reshape(tuple(q.shape[:-1]) + (3, 3))
+
+
+def quaternion_from_matrix(m: Any) -> Any:
+    """Unit quaternions (..., 4) with w >= 0 from rotation matrices (..., 3, 3).
+
+    Shepperd's method: of the four ways to divide, the one with the largest divisor, so that no angle is
+    ill-conditioned.
+    """
+    xp = library(m)
+    a, b, c = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
+    yz, zy = m[..., 2, 1] - m[..., 1, 2], m[..., 2, 1] + m[..., 1, 2]
+    zx, xz = m[..., 0, 2] - m[..., 2, 0], m[..., 0, 2] + m[..., 2, 0]
+    xy, yx = m[..., 1, 0] - m[..., 0, 1], m[..., 1, 0] + m[..., 0, 1]
+    candidates = xp.stack(
+        [
+            xp.stack([1 + a + b + c, yz, zx, xy], -1),
+            xp.stack([yz, 1 + a - b - c, yx, xz], -1),
+            xp.stack([zx, yx, 1 - a + b - c, zy], -1),
+            xp.stack([xy, xz, zy, 1 - a - b + c], -1),
+        ],
+        -2,
+    )
+    divisor = xp.stack([candidates[..., i, i] for i in range(4)], -1)
+    best = divisor.argmax(-1)[..., None]
+    pick = xp.stack([(best[..., 0] == i) for i in range(4)], -1)[..., None]
+    q = _unit(xp.where(pick, candidates, xp.zeros_like(candidates)).sum(-2))
+    return q * xp.where(q[..., :1] < 0, -xp.ones_like(q[..., :1]), xp.ones_like(q[..., :1]))
+
+
+def continuous_quaternions(q: np.ndarray) -> np.ndarray:
+    """The same rotations (T, ..., 4) with signs such that no step in time takes the long way round."""
+    flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0)
+    signs = (
+        np.concatenate([np.ones_like(flips[:1]), np.cumprod(flips, axis=0)])
+        if len(q) > 1
+        else np.ones(q.shape[:-1])
+    )
+    return q * signs[..., None]
+
+
+def axis_angle(axis: Any, angle: Any) -> Any:
+    """Rotation matrices (..., 3, 3) about unit axes (..., 3) by angles (...) in radians (Rodrigues)."""
+    xp = library(axis)
+    half = angle[..., None] / 2
+    return matrix_from_quaternion(xp.concatenate([xp.cos(half), xp.sin(half) * axis], -1))
+
+
+def rotation_between(a: Any, b: Any) -> Any:
+    """The smallest rotations (..., 3, 3) that take directions `a` to directions `b`, both (..., 3)."""
+    xp = library(a)
+    a, b = _unit(a), _unit(b)
+    w = 1 + (a * b).sum(-1)[..., None]
+    # opposite directions: turn about any axis across a
+    x = xp.stack([-a[..., 1], a[..., 0], xp.zeros_like(a[..., 0])], -1)
+    y = xp.stack([xp.zeros_like(a[..., 0]), -a[..., 2], a[..., 1]], -1)
+    across = xp.where(abs(a[..., 2:]) < 0.7, x, y)
+    q = xp.concatenate([w, xp.where(w > 1e-6, _cross(a, b), across)], -1)
+    return matrix_from_quaternion(_unit(q))
+
+
+def geodesic_angle(a: Any, b: Any) -> Any:
+    """Angle in radians (...) of the rotation from `a` to `b`, both (..., 3, 3)."""
+    xp = library(a)
+    relative = a.swapaxes(-1, -2) @ b
+    trace = relative[..., 0, 0] + relative[..., 1, 1] + relative[..., 2, 2]
+    sine = ((a - b) ** 2).sum(-1).sum(-1) ** 0.5 / 8**0.5  # sin(angle / 2): exact for small angles
+    cosine = (xp.clip(1 + trace, 0, 4)) ** 0.5 / 2
+    return 2 * xp.arctan2(sine, cosine)

@@ -1,0 +1,1 @@
+"""What Blender objects are made of: armature, action, scene. bpy, but no operators."""
