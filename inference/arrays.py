@@ -1,4 +1,4 @@
-"""The same mathematics on numpy arrays (Blender's Python has no torch) and on torch tensors (with gradients)."""
+"""The same mathematics on numpy arrays (Blender's has no torch) and on torch tensors (with gradients)."""
 
 from __future__ import annotations
 
