@@ -54,7 +54,7 @@ def _axis_rotation(axis: str, angle: npt.NDArray[Any]) -> npt.NDArray[np.float64
 
 
 def _euler_zxy(m: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Angles (T, ..., 3) about Z, X, Y of matrices (T, ..., 3, 3) = Rz Rx Ry, radians, without jumps over time.
+    """Angles (T, ..., 3) about Z, X, Y of matrices (T, ..., 3, 3) = Rz Rx Ry, radians, without jumps.
 
     At a right angle about X the other two turn about one axis: all of it is then given to Z.
     """
@@ -147,12 +147,12 @@ def read_bvh(path: Path) -> Bvh:
             elif joint == 0:
                 root[:, "XYZ".index(kind[0])] = data[:, column]
             column += 1
-    turn = WORLD_FROM_BVH
+    up = WORLD_FROM_BVH
     return Bvh(
         names,
         parents,
-        np.array(offsets) @ turn.T,
-        turn @ rotations @ turn.T,
-        root @ turn.T,
+        np.array(offsets) @ up.T,
+        up @ rotations @ up.T,
+        root @ up.T,
         1 / float(words[at + 1]),
     )

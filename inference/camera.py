@@ -1,7 +1,7 @@
 """The camera that filmed: projection, focal lengths, and the turn between camera axes and Blender's world.
 
-The camera frame is OpenCV's: x right, y down, z forward, metres. Pixels are measured from the picture's top left
-corner; x and y share one focal length in pixels.
+The camera frame is OpenCV's: x right, y down, z forward, metres. Pixels are measured from the picture's top
+left corner; x and y share one focal length in pixels.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ FILM_WIDTH_MM = 36.0
 #: assumed where the lens is not known: a phone's main camera
 DEFAULT_FOCAL_MM = 28.0
 
-#: camera axes -> world axes for a level camera that looks along +Y: what lies in front of it faces -Y towards it
+#: camera axes -> world axes for a level camera that looks along +Y: who faces it faces -Y
 WORLD_FROM_LEVEL_CAMERA: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 

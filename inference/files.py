@@ -15,7 +15,7 @@ from .errors import CaptureError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends well.
 
-    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was and no temporary file.
+    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary file.
 
     Raises
     ------
@@ -30,8 +30,8 @@ def replacing(path: Path) -> Iterator[Path]:
         os.close(handle)
         temporary = Path(name)
         yield temporary
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
         temporary = None
     except OSError as error:
         reason = error.strerror or str(error)

@@ -50,8 +50,8 @@ class Motion:
     camera : Camera
         The camera that filmed, in the same world.
     landmarks : (T, 33, 3)
-        MediaPipe's landmarks of this person: x, y in pixels of the picture and visibility; NaN where nobody was
-        found.
+        MediaPipe's landmarks of this person: x, y in pixels of the picture and visibility; NaN where nobody
+        was found.
     world_landmarks : (T, 33, 3)
         MediaPipe's own 3D of this person (hips-centred, camera axes, metres); NaN likewise.
     settings : dict
@@ -113,7 +113,7 @@ class Motion:
         return float(standing_height(self.lengths))
 
     def sole_points(self) -> npt.NDArray[np.float64]:
-        """World positions (T, 4, 3) of `CONTACT_POINTS`: the heels on the sole, and the balls of the feet (toe joints)."""
+        """World positions (T, 4, 3) of `CONTACT_POINTS`: heels on the sole, balls of the feet at the toe joint."""
         heel = np.array(HEEL_OFFSET) * (self.height / STANDARD_HEIGHT)
         points = []
         for side in "LR":
@@ -158,8 +158,8 @@ class Motion:
             ) from error
         if header["version"] != FORMAT_VERSION or header["joints"] != list(JOINTS):
             raise CaptureError(
-                f"{path} was written by another version of Kinelift (format {header['version']}, this one reads "
-                f"{FORMAT_VERSION}); capture it again."
+                f"{path} was written by another version of Kinelift (format {header['version']}, "
+                f"this one reads {FORMAT_VERSION}); capture it again."
             )
         width, height = header["size"]
         return Motion(

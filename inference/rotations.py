@@ -1,8 +1,8 @@
 """Conversions between rotation representations, on numpy arrays or torch tensors alike.
 
 Matrices (..., 3, 3) act on column vectors. Quaternions (..., 4) are w, x, y, z and of unit length. The 6D form
-(..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv 1812.07035); any six
-numbers become a rotation by Gram-Schmidt, continuously, which is why the networks answer in it.
+(..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv 1812.07035); any
+six numbers become a rotation by Gram-Schmidt, continuously, which is why the networks answer in it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def matrix_from_quaternion(q: Any) -> Any:
         2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
         2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
     ]  # fmt: skip
-    return library(q).stack(rows, -1).reshape(tuple(q.shape[:-1]) + (3, 3))
+    return library(q).stack(rows, -1).reshape((*q.shape[:-1], 3, 3))
 
 
 def quaternion_from_matrix(m: Any) -> Any:
@@ -78,12 +78,8 @@ def quaternion_from_matrix(m: Any) -> Any:
 
 def continuous_quaternions(q: np.ndarray) -> np.ndarray:
     """The same rotations (T, ..., 4) with signs such that no step in time takes the long way round."""
-    flips = np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0)
-    signs = (
-        np.concatenate([np.ones_like(flips[:1]), np.cumprod(flips, axis=0)])
-        if len(q) > 1
-        else np.ones(q.shape[:-1])
-    )
+    signs = np.ones(q.shape[:-1])
+    signs[1:] = np.cumprod(np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
     return q * signs[..., None]
 
 

@@ -1,8 +1,8 @@
 """The one skeleton of Kinelift: joint names, hierarchy, rest pose and symmetric bone lengths.
 
 World axes (Blender's): Z up, the rest pose faces -Y, the character's left is +X; metres. The rest pose is a
-T-pose. A *length* is the distance of a joint from its parent; left and right share one length, so a skeleton is
-described by ``len(LENGTHS)`` numbers and is symmetric by construction (MotioNet, section 3.2).
+T-pose. A *length* is the distance of a joint from its parent; left and right share one length, so a skeleton
+is described by ``len(LENGTHS)`` numbers and is symmetric by construction (MotioNet, section 3.2).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from .arrays import library
 
-#: joint: (parent, offset from the parent in the T-pose). Proportions of a 1.71 m adult, averaged over bodies of
-#: the CC0 MakeHuman mesh; ``hips`` lies midway between the two hip joints.
+#: joint: (parent, offset from the parent in the T-pose). Proportions of a 1.71 m adult, averaged over bodies
+#: of the CC0 MakeHuman mesh; ``hips`` lies midway between the two hip joints.
 _LEFT = {
     "hips": ("", (0.0, 0.0, 0.0)),
     "spine": ("hips", (0.0, 0.010, 0.120)),
@@ -69,9 +69,10 @@ _LENGTH_OF_JOINT = np.array([LENGTHS.index(n.split(".")[0]) if n != "hips" else 
 TEMPLATE_LENGTHS: npt.NDArray[np.float64] = np.array(
     [np.linalg.norm(_LEFT[n if n in _LEFT else n + ".L"][1]) for n in LENGTHS]
 )
-_DIRECTIONS = TEMPLATE_OFFSETS / np.maximum(np.linalg.norm(TEMPLATE_OFFSETS, axis=1, keepdims=True), 1e-9)
+_NORMS = np.linalg.norm(TEMPLATE_OFFSETS, axis=1, keepdims=True)
+_DIRECTIONS = TEMPLATE_OFFSETS / np.where(_NORMS > 0, _NORMS, 1)
 
-#: points that end the last bones (they carry no rotation), relative to their joint, for a skeleton of template size
+#: points that end the last bones (they carry no rotation), relative to their joint, template size
 END_POINTS: dict[str, tuple[float, float, float]] = {
     "head": (0.0, 0.005, 0.145),
     "hand.L": (0.170, 0.0, 0.0),
@@ -116,7 +117,7 @@ def lengths_of(offsets: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def standing_height(lengths: Any) -> Any:
     """Height of the standing T-pose from the sole to the top of the head, metres (...).
 
-    The parts that carry no joint (ankle height, top of the head) are taken in proportion to the leg and the neck.
+    The parts that carry no joint (ankle height, top of the head) are taken in proportion to leg and trunk.
     """
     i = {name: LENGTHS.index(name) for name in LENGTHS}
     leg = lengths[..., i["shin"]] + lengths[..., i["foot"]]

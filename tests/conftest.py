@@ -1,4 +1,4 @@
-"""The project is one package, `kinelift`, whatever the folder of the checkout is called: make it importable."""
+"""The project is one package, `kinelift`, whatever the checkout's folder is called: make it importable."""
 
 from __future__ import annotations
 
