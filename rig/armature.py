@@ -1,0 +1,104 @@
+"""The armature object: 21 bones in a T-pose on the floor, from a skeleton's rest offsets.
+
+World axes are Blender's own, so bones are put where the joints are. A bone's Y axis runs along it. About X the
+joints bend: X points to the character's left everywhere but in the arms, where Z points forwards. Positive turns
+about X then bend the knee and the elbow, lean the trunk forwards and stretch the foot, on the left and on the right
+alike, and the right bones are what Blender's own X-mirror makes of the left ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+import numpy as np
+import numpy.typing as npt
+from mathutils import Vector
+
+from ..inference.skeleton import (
+    ANKLE_HEIGHT,
+    END_POINTS,
+    INDEX,
+    JOINTS,
+    PARENTS,
+    STANDARD_HEIGHT,
+    lengths_of,
+    standing_height,
+)
+
+#: the joint that a bone with more than one child points to
+_TOWARDS = {"hips": "spine", "chest": "neck"}
+_ARMS = ("shoulder", "upper_arm", "forearm", "hand")
+
+
+def rest_joints(offsets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Positions (J, 3) of the joints in the T-pose, metres: hips above the origin, soles on the floor."""
+    out = np.zeros((len(JOINTS), 3))
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            out[joint] = out[parent] + offsets[joint]
+    out[:, 2] += ANKLE_HEIGHT * _size(offsets) - out[INDEX["foot.L"], 2]
+    return out
+
+
+def _size(offsets: npt.NDArray[Any]) -> float:
+    """How large the person is, 1 = the template."""
+    return float(standing_height(lengths_of(offsets))) / STANDARD_HEIGHT
+
+
+def _tails(offsets: npt.NDArray[Any], heads: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    tails = np.empty_like(heads)
+    for joint, name in enumerate(JOINTS):
+        children = [c for c, parent in enumerate(PARENTS) if parent == joint]
+        if name in END_POINTS:
+            tails[joint] = heads[joint] + np.array(END_POINTS[name]) * _size(offsets)
+        else:
+            tails[joint] = heads[INDEX[_TOWARDS[name]] if name in _TOWARDS else children[0]]
+    return tails
+
+
+def build_armature(name: str, offsets: npt.NDArray[Any], collection: bpy.types.Collection) -> bpy.types.Object:
+    """Make an armature object at the world's origin and leave it selected and active, in Object Mode.
+
+    Parameters
+    ----------
+    name : str
+        Name of the object and its data.
+    offsets : (J, 3), metres
+        Rest offsets of the joints (`Motion.offsets`).
+    collection : bpy.types.Collection
+        Where to link it; it must be part of the current view layer.
+
+    Returns
+    -------
+    bpy.types.Object
+        Its bones are named as `skeleton.JOINTS` and turn by quaternions.
+    """
+    if bpy.context.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    data = bpy.data.armatures.new(name)
+    armature = bpy.data.objects.new(name, data)
+    collection.objects.link(armature)
+    for other in bpy.context.selected_objects:
+        other.select_set(False)
+    armature.select_set(True)
+    bpy.context.view_layer.objects.active = armature
+
+    heads = rest_joints(offsets)
+    tails = _tails(offsets, heads)
+    bpy.ops.object.mode_set(mode="EDIT")
+    for joint, bone_name in enumerate(JOINTS):
+        bone = data.edit_bones.new(bone_name)
+        bone.head, bone.tail = heads[joint], tails[joint]
+        if bone_name.split(".")[0] in _ARMS:
+            bone.align_roll(Vector((0, -1, 0)))
+        else:
+            bone.align_roll(Vector((1, 0, 0)).cross(bone.vector))
+        if PARENTS[joint] >= 0:
+            bone.parent = data.edit_bones[JOINTS[PARENTS[joint]]]
+            bone.use_connect = bool(np.array_equal(tails[PARENTS[joint]], heads[joint]))
+    bpy.ops.object.mode_set(mode="OBJECT")
+    for bone in armature.pose.bones:
+        bone.rotation_mode = "QUATERNION"
+    armature.show_in_front = True
+    return armature

@@ -1,0 +1,99 @@
+"""Known motions: what the tests put in, so that they know what has to come out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
+from kinelift.inference.landmarks import LANDMARKS
+from kinelift.inference.motion import Motion
+from kinelift.inference.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
+
+#: the joint that each of MediaPipe's landmarks is nearest to
+_NEAREST = {
+    "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "pinky": "hand", "index": "hand",
+    "thumb": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot", "heel": "foot", "foot_index": "toe",
+}  # fmt: skip
+_JOINT_OF_LANDMARK = [
+    INDEX[f"{_NEAREST[name[:-2]]}{name[-2:]}"] if name[:-2] in _NEAREST else INDEX["head"]
+    for name in LANDMARKS
+]
+
+
+def _wander(
+    rng: np.random.Generator, seconds: npt.NDArray[Any], shape: tuple[int, ...]
+) -> npt.NDArray[np.float64]:
+    """Smooth random curves (T, *shape) of about unit size: three slow waves each."""
+    waves = rng.uniform(0.2, 1.2, (3, *shape))
+    phases = rng.uniform(0, 2 * np.pi, (3, *shape))
+    angles = 2 * np.pi * waves * seconds.reshape(-1, 1, *(1 for _ in shape)) + phases
+    curves: npt.NDArray[np.float64] = np.sin(angles).mean(axis=1)
+    return curves
+
+
+def level_camera(size: tuple[int, int], distance: float = 4.5, height: float = 1.2) -> Camera:
+    """A camera `distance` metres before the origin, a little raised and turned, as somebody would hold it."""
+    yaw, pitch = np.radians(12), np.radians(-7)
+    turn = np.array([[np.cos(yaw), -np.sin(yaw), 0], [np.sin(yaw), np.cos(yaw), 0], [0, 0, 1]])
+    tilt = np.array([[1, 0, 0], [0, np.cos(pitch), -np.sin(pitch)], [0, np.sin(pitch), np.cos(pitch)]])
+    world_from_camera = turn @ tilt @ WORLD_FROM_LEVEL_CAMERA
+    place = turn @ np.array([0.1, -distance, height])
+    pose = np.eye(4)
+    pose[:3, :3] = world_from_camera.T
+    pose[:3, 3] = -world_from_camera.T @ place
+    return Camera(focal_pixels(28.0, size), size, pose)
+
+
+def random_motion(
+    frames: int,
+    seed: int = 0,
+    *,
+    fps: float = 30.0,
+    size: tuple[int, int] = (1920, 1080),
+    warnings: tuple[str, ...] = (),
+) -> Motion:
+    """A person of random proportions who moves every joint smoothly while walking about before the camera.
+
+    The landmarks are the joints seen by the camera, without noise.
+    """
+    rng = np.random.default_rng(seed)
+    seconds = np.arange(frames) / fps
+    offsets = rest_offsets(TEMPLATE_LENGTHS * rng.uniform(0.9, 1.1, len(LENGTHS)))
+    vectors = _wander(rng, seconds, (len(JOINTS), 3)) * 1.5
+    angles = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    rotations = np.concatenate(
+        [np.cos(angles / 2), np.sin(angles / 2) * vectors / np.maximum(angles, 1e-9)], -1
+    )
+    root = _wander(rng, seconds, (3,)) * [1.2, 0.8, 0.15] + [0, 0, 0.95]
+    motion = Motion(
+        fps=fps,
+        start=0.0,
+        offsets=offsets,
+        rotations=rotations,
+        root=root,
+        contacts=0.5 + 0.5 * _wander(rng, seconds, (4,)),
+        confidence=np.full((frames, len(JOINTS)), 0.9),
+        camera=level_camera(size),
+        landmarks=np.full((frames, 33, 3), np.nan),
+        world_landmarks=np.full((frames, 33, 3), np.nan),
+    )
+    seen = motion.joints[:, _JOINT_OF_LANDMARK]
+    pixels = motion.camera.project(seen)
+    turn = motion.camera.camera_from_world[:3, :3]
+    return Motion(
+        fps=fps,
+        start=0.0,
+        offsets=offsets,
+        rotations=rotations,
+        root=root,
+        contacts=motion.contacts,
+        confidence=motion.confidence,
+        camera=motion.camera,
+        landmarks=np.concatenate([pixels, np.full((frames, 33, 1), 0.95)], axis=-1),
+        world_landmarks=(seen - motion.joints[:, :1]) @ turn.T,
+        settings={"video": "random.mp4"},
+        warnings=warnings,
+    )
