@@ -1,0 +1,49 @@
+# `make capture`, `make test`: each sets up .venv itself, once. See README.md.
+
+VIDEO ?= samples/walk_front.mp4
+OUT ?= out
+# as they were typed: a $ in a file name is no variable, and the shell gets them as environment, so quotes are safe
+override VIDEO := $(value VIDEO)
+override OUT := $(value OUT)
+export VIDEO OUT
+
+READY := .venv/ready
+PYTHON := .venv/bin/python
+OTHER_BLENDERS = $(shell sed -n 's/^other-blenders = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
+
+.PHONY: capture test lint test-blenders
+.DELETE_ON_ERROR:
+
+capture: $(READY)
+	@$(PYTHON) batch.py "$$VIDEO" --out "$$OUT" --format blend,bvh,fbx,glb
+
+test: $(READY)
+	$(PYTHON) -m pytest
+
+lint: $(READY)
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy -p inference -p training -p bench
+	cd .venv/src && ../bin/python -m mypy --config-file ../../pyproject.toml -p kinelift.rig -m kinelift.batch
+
+# the suite on the other supported Blenders; everything but bpy is shared
+test-blenders: $(READY)
+	@set -e; for version in $(OTHER_BLENDERS); do $(MAKE) --no-print-directory test-bpy-$$version; done
+
+test-bpy-%: .cache/bpy-%/ready
+	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest
+
+.PRECIOUS: .cache/bpy-%/ready
+.cache/bpy-%/ready: | $(READY)
+	rm -rf $(@D)
+	$(PYTHON) -m pip --disable-pip-version-check install --quiet --no-deps --target $(@D) bpy==$*
+	touch $@
+
+$(READY): pyproject.toml scripts/set_up.py
+	@for python in python3.11 python3 python; do \
+		if $$python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2> /dev/null; then \
+			exec $$python scripts/set_up.py; \
+		fi; \
+	done; \
+	echo "Kinelift needs Python 3.11: install it so that 'python3.11' or 'python3' runs it, then run make again." >&2; \
+	exit 1
