@@ -1,8 +1,8 @@
 """Set up `.venv` with everything that Kinelift runs on: `make` calls this whenever the pins have changed.
 
-Runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml, and `.venv/ready` holds the
-list that the environment was made from: while it agrees there is nothing to do, and where it is missing (an earlier
-run was cut off) or differs, the environment is made anew.
+Runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml, and `.venv/ready` holds
+the list that the environment was made from: while it agrees there is nothing to do, and where it is missing (an
+earlier run was cut off) or differs, the environment is made anew.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ LIBRARIES = {
     "libgomp.so.1": "libgomp1",
     "libEGL.so.1": "libegl1",
     "libGLESv2.so.2": "libgles2",
+    "libgthread-2.0.so.0": "libglib2.0-0",
 }
 
 
@@ -61,7 +62,8 @@ def install_packages(packages: list[str]) -> None:
         sys.exit(f"Kinelift needs what Debian calls {' '.join(packages)}: install it, then run make again.")
     if os.geteuid() != 0:
         sys.exit(
-            f"Kinelift needs some Debian packages; run this, then make again:\n    sudo {shlex.join(command)}"
+            "Kinelift needs some Debian packages that are missing; install them, then run make again:\n"
+            f"    sudo {shlex.join(command)}"
         )
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update"], check=True, env=environment)
@@ -69,12 +71,12 @@ def install_packages(packages: list[str]) -> None:
 
 
 def main() -> None:
-    """Bring `.venv` into step with pyproject.toml."""
+    """Bring the system's packages and `.venv` into step with the project."""
+    packages = missing_packages()
+    if packages:
+        install_packages(packages)
     wanted = requirements()
     if not READY.exists() or READY.read_text(encoding="utf-8").split() != wanted:
-        packages = missing_packages()
-        if packages:
-            install_packages(packages)
         print("Setting up .venv: this takes some minutes, once.", flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
         pip = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check"]
@@ -91,7 +93,7 @@ if __name__ == "__main__":
         main()
     except subprocess.CalledProcessError as error:
         sys.exit(
-            f"The set-up failed at {shlex.join(map(str, error.cmd))}: see above; run make again to go on."
+            f"The set-up failed (see above) at: {shlex.join(map(str, error.cmd))}\nRun make again to retry."
         )
     except KeyboardInterrupt:
         sys.exit("The set-up was interrupted; run make again to begin it anew.")
