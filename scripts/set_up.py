@@ -1,8 +1,8 @@
 """Set up `.venv` with everything that Kinelift runs on: `make` calls this whenever the pins have changed.
 
-Runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml, and `.venv/ready` holds
-the list that the environment was made from: while it agrees there is nothing to do, and where it is missing (an
-earlier run was cut off) or differs, the environment is made anew.
+Runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml, and `.venv/ready`
+holds the list that the environment was made from: while it agrees there is nothing to do, and where it is
+missing (an earlier run was cut off) or differs, the environment is made anew.
 """
 
 from __future__ import annotations
