@@ -1,0 +1,95 @@
+"""The clip as files for other programs: .blend, BVH, FBX and GLB. Every file appears whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from ..inference.bvh import write_bvh
+from ..inference.errors import CaptureError
+from ..inference.files import replacing
+from ..inference.motion import Motion
+
+
+def _blend(path: Path, armature: bpy.types.Object) -> None:
+    path.unlink()  # or Blender would keep the empty file beside it as a backup
+    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
+
+
+def _fbx(path: Path, armature: bpy.types.Object) -> None:
+    bpy.ops.export_scene.fbx(
+        filepath=str(path),
+        check_existing=False,
+        use_selection=True,
+        object_types={"ARMATURE"},
+        # metres in the file's own unit instead of a scale of 100 on the armature
+        apply_scale_options="FBX_SCALE_ALL",
+        add_leaf_bones=False,
+        bake_anim_use_nla_strips=False,
+        bake_anim_use_all_actions=False,
+        bake_anim_simplify_factor=0.0,
+    )
+
+
+def _glb(path: Path, armature: bpy.types.Object) -> None:
+    render = bpy.context.scene.render
+    base = render.fps_base
+    # the exporter multiplies by the base where it should divide: 29.97 fps would come out 0.2 % too fast
+    render.fps_base = 1 / base
+    try:
+        bpy.ops.export_scene.gltf(
+            filepath=str(path),
+            check_existing=False,
+            export_format="GLB",
+            use_selection=True,
+            export_animation_mode="ACTIVE_ACTIONS",
+            export_nla_strips_merged_animation_name=armature.animation_data.action.name,
+            export_anim_slide_to_zero=True,
+            export_optimize_animation_size=False,
+        )
+    finally:
+        render.fps_base = base
+
+
+_EXPORTERS: dict[str, Callable[[Path, bpy.types.Object], None]] = {
+    "blend": _blend,
+    "fbx": _fbx,
+    "glb": _glb,
+}
+FORMATS: tuple[str, ...] = ("blend", "bvh", "fbx", "glb")
+
+
+def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) -> None:
+    """Write the clip as `kind`, one of `FORMATS`.
+
+    Parameters
+    ----------
+    kind : str
+        ``blend`` is the whole current file, ``bvh`` the motion itself, ``fbx`` and ``glb`` are the animated
+        armature of the current scene, alone.
+    path : Path
+    armature : bpy.types.Object
+        It is selected and active afterwards.
+    motion : Motion
+        What `armature` plays.
+
+    Raises
+    ------
+    CaptureError
+        If the file can't be written.
+    """
+    if kind == "bvh":
+        write_bvh(motion, path)
+        return
+    for other in bpy.context.selected_objects:
+        other.select_set(False)
+    armature.select_set(True)
+    bpy.context.view_layer.objects.active = armature
+    with replacing(path) as temporary:
+        try:
+            _EXPORTERS[kind](temporary, armature)
+        except RuntimeError as error:  # what Blender's operators raise, with their report
+            reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").rstrip(".")
+            raise CaptureError(f"Blender could not write {path}: {reason}.") from error

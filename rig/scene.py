@@ -1,0 +1,116 @@
+"""A scene that opens ready to play: the clip's rate and range, the camera that filmed, a floor and light."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from ..inference.camera import FILM_WIDTH_MM, Camera
+from ..inference.motion import Motion
+from .action import animate
+from .armature import build_armature
+
+#: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
+_OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
+#: floor around the path of the hips, metres
+_FLOOR_MARGIN = 15.0
+
+
+def build_scene(motion: Motion, name: str) -> bpy.types.Object:
+    """Turn the current scene into the clip: armature, action, camera, floor, light, frame rate and range.
+
+    Parameters
+    ----------
+    motion : Motion
+    name : str
+        Name of the clip: of the scene, the armature and the action.
+
+    Returns
+    -------
+    bpy.types.Object
+        The armature object, selected and active; the scene is at its first frame.
+    """
+    scene = bpy.context.scene
+    scene.name = name
+    armature = build_armature(name, motion.offsets, scene.collection)
+    scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
+    action = animate(armature, motion, name, scene.render.fps / scene.render.fps_base)
+    scene.frame_start, scene.frame_end = (round(frame) for frame in action.frame_range)
+    add_camera(scene, motion.camera)
+    _add_surroundings(scene, motion)
+    scene.frame_set(scene.frame_start)
+    return armature
+
+
+def frame_rate(fps: float) -> tuple[int, float]:
+    """Blender's `fps` and `fps_base` for frames per second: 29.97 is 30 / 1.001, 24 is 24 / 1."""
+    whole = max(1, round(fps))
+    ntsc = round(fps * 1.001)
+    if math.isclose(fps, whole, rel_tol=1e-5):
+        return whole, 1.0
+    if math.isclose(fps, ntsc / 1.001, rel_tol=1e-5):
+        return ntsc, 1.001
+    return whole, whole / fps
+
+
+def add_camera(scene: bpy.types.Scene, camera: Camera) -> bpy.types.Object:
+    """Add the camera that filmed to `scene`, make it the scene's camera and take over the picture's size."""
+    data = bpy.data.cameras.new("Camera")
+    # AUTO: the sensor's 36 mm lie along the longer side, so that portrait works and mm are 35 mm equivalents
+    data.sensor_fit = "AUTO"
+    data.sensor_width = FILM_WIDTH_MM
+    data.lens = camera.focal / max(camera.size) * FILM_WIDTH_MM
+    data.clip_end = 1000.0
+    placed = bpy.data.objects.new("Camera", data)
+    placed.matrix_world = Matrix(np.linalg.inv(camera.camera_from_world) @ _OPENCV_FROM_BLENDER)
+    scene.collection.objects.link(placed)
+    scene.camera = placed
+    scene.render.resolution_x, scene.render.resolution_y = camera.size
+    scene.render.resolution_percentage = 100
+    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
+    return placed
+
+
+def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:
+    """A sun, a bright world and a floor with tiles of one metre at z = 0."""
+    sun = bpy.data.lights.new("Sun", type="SUN")
+    sun.energy = 2.5
+    sun.angle = math.radians(8)
+    light = bpy.data.objects.new("Sun", sun)
+    light.location = (0, 0, 4)
+    light.rotation_euler = (math.radians(40), math.radians(-15), math.radians(-30))
+    scene.collection.objects.link(light)
+
+    scene.world = bpy.data.worlds.new("World")
+    background = node(scene.world, "BACKGROUND")
+    background.inputs["Color"].default_value = (0.72, 0.80, 0.90, 1)
+    background.inputs["Strength"].default_value = 0.8
+
+    low = np.floor(motion.root[:, :2].min(axis=0) - _FLOOR_MARGIN)
+    high = np.ceil(motion.root[:, :2].max(axis=0) + _FLOOR_MARGIN)
+    corners = [(low[0], low[1], 0), (high[0], low[1], 0), (high[0], high[1], 0), (low[0], high[1], 0)]
+    mesh = bpy.data.meshes.new("Floor")
+    mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
+    material = bpy.data.materials.new("Floor")
+    shader = node(material, "BSDF_PRINCIPLED")
+    shader.inputs["Roughness"].default_value = 0.9
+    nodes, links = material.node_tree.nodes, material.node_tree.links
+    tiles = nodes.new("ShaderNodeTexChecker")
+    tiles.inputs["Color1"].default_value = (0.42, 0.43, 0.45, 1)
+    tiles.inputs["Color2"].default_value = (0.50, 0.51, 0.53, 1)
+    tiles.inputs["Scale"].default_value = 1.0
+    links.new(nodes.new("ShaderNodeTexCoord").outputs["Object"], tiles.inputs["Vector"])
+    links.new(tiles.outputs["Color"], shader.inputs["Base Color"])
+    mesh.materials.append(material)
+    scene.collection.objects.link(bpy.data.objects.new("Floor", mesh))
+
+
+def node(owner: Any, kind: str) -> Any:
+    """The one shader node of a type that a new world or material begins with."""
+    if owner.node_tree is None:
+        owner.use_nodes = True
+    return next(n for n in owner.node_tree.nodes if n.type == kind)
