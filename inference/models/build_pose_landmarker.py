@@ -1,11 +1,11 @@
-"""Make ``pose_landmarker_full.task`` from the two models that the mediapipe 0.10.21 wheel carries (Apache-2.0).
+"""Make ``pose_landmarker_full.task`` from the two models in the mediapipe 0.10.21 wheel (Apache-2.0).
 
     pip download --no-deps mediapipe==0.10.21
     python inference/models/build_pose_landmarker.py mediapipe-0.10.21-*.whl [--check]
 
-A task bundle is a stored zip of a detector and a landmark model. The landmark model of the wheel says nothing about
-the range of its input, which the Tasks interface insists on: TFLite metadata (mean 0, deviation 255) is added to it.
-The result is the same to the bit wherever it is made; ``--check`` compares it with the file that is there.
+A task bundle is a stored zip of a detector and a landmark model. The landmark model of the wheel says nothing
+about the range of its input, which the Tasks interface insists on: TFLite metadata (mean 0, deviation 255) is
+added to it. The result is the same to the bit wherever it is made; ``--check`` compares it with the file there.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def normalisation_metadata() -> bytes:
 def with_metadata(model: bytes, metadata: bytes) -> bytes:
     """The TFLite `model` with `metadata` in it.
 
-    Offsets in a flatbuffer are relative and point forwards, so a new root table in front of the unaltered file may
-    refer to everything in it: only the list of buffers and the list of metadata are written anew.
+    Offsets in a flatbuffer are relative and point forwards, so a new root table in front of the unaltered file
+    may refer to everything in it: only the list of buffers and the list of metadata are written anew.
     """
 
     def u32(at: int) -> int:
@@ -138,7 +138,7 @@ def bundle(wheel: Path) -> bytes:
         ):
             entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
             entry.create_system, entry.external_attr = 3, 0o644 << 16
-            # an extra field pushes the model to a multiple of 16, so that it can be used where it lies in the file
+            # an extra field pushes the model to a multiple of 16: it is used where it lies in the file
             padding = -(memory.tell() + 30 + len(name) + 4) % 16
             entry.extra = struct.pack("<HH", 0xD935, padding) + bytes(padding)
             out.writestr(entry, data)
@@ -147,7 +147,9 @@ def bundle(wheel: Path) -> bytes:
 
 def main() -> int:
     """Write the task file, or compare it with what the wheel makes."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     arguments = parser.parse_args()

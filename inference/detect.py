@@ -1,0 +1,289 @@
+"""MediaPipe's PoseLandmarker over a clip: everybody it finds, frame by frame."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CaptureError
+from .landmarks import LANDMARK, TORSO
+from .video import Clip
+
+Array = npt.NDArray[np.float32]
+#: stage, frame, of how many
+Progress = Callable[[str, int, int], None]
+
+TASK = Path(__file__).with_name("models") / "pose_landmarker_full.task"
+TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
+
+#: at most so many people are told apart
+CROWD = 6
+#: one person alone is watched by the landmarker for one, at half the cost; how often to look around for others
+_LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
+#: and how long somebody has to be alone before that
+_CALM_SECONDS, _CALM_FRAMES = 0.5, 5
+#: a torso that moves by more than its own size from one frame to the next is perhaps somebody else's
+_JUMP = 1.0
+
+_HUES, _GREYS = 8, 3
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in one frame.
+
+    Attributes
+    ----------
+    landmarks : (33, 3)
+        x, y in pixels of the video's picture and visibility; visibility is 0 outside the picture, where MediaPipe
+        guesses and doesn't say so.
+    world_landmarks : (33, 3)
+        MediaPipe's own 3D: metres, hips-centred, camera axes.
+    look : (22,)
+        Colours of the shirt and the trousers: square roots of two histograms, so that the dot product of two looks
+        says how alike they are; zeros where neither is in the picture.
+    """
+
+    landmarks: Array
+    world_landmarks: Array
+    look: Array
+
+
+@dataclass(frozen=True)
+class Detections:
+    """Everybody in a clip.
+
+    Attributes
+    ----------
+    times : (N,)
+        When each frame was filmed, seconds from the start of the video. Every frame of the video comes once, so
+        these are as uneven as the video is.
+    people : tuple of N tuples of Person
+        Who was found in each frame.
+    frames : int
+        Length of the clip at its steady rate: frame i is at ``start + i / fps``.
+    fps, start : float
+        Frames per second, and seconds.
+    size : (int, int)
+        Width and height of the picture, pixels.
+    warnings : tuple of str
+        What was wrong with the file.
+    """
+
+    times: npt.NDArray[np.float64]
+    people: tuple[tuple[Person, ...], ...]
+    frames: int
+    fps: float
+    start: float
+    size: tuple[int, int]
+    warnings: tuple[str, ...]
+
+
+def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Where people are and how large: middle (..., 2) and size (...) of the torsos of landmarks (..., 33, 2+).
+
+    The size is that of the longest of spine, shoulders and hips (about 0.3 of the person's height), so that neither
+    a bend nor a turn makes a person small.
+    """
+    corners = landmarks[..., TORSO, :2]
+    left_shoulder, right_shoulder, left_hip, right_hip = np.moveaxis(corners, -2, 0)
+    spine = (left_shoulder + right_shoulder - left_hip - right_hip) / 2
+    edges = np.stack([spine, left_shoulder - right_shoulder, left_hip - right_hip])
+    return corners.mean(-2), np.linalg.norm(edges, axis=-1).max(0)
+
+
+def detect(clip: Clip, progress: Progress | None = None) -> Detections:
+    """Find the people in every frame of `clip`.
+
+    Raises
+    ------
+    CaptureError
+        If the model is missing or altered, MediaPipe can't run here, or the clip can't be read.
+    """
+    times: list[float] = []
+    people: list[tuple[Person, ...]] = []
+    frames = 0
+    with _watcher(clip) as watch:
+        for frame in clip:
+            if not times or frame.time > times[-1]:
+                times.append(frame.time)
+                people.append(watch(frame.image, frame.time))
+            frames = frame.index + 1
+            if progress is not None:
+                progress("detect", frames, max(clip.frames, frames))
+    return Detections(
+        times=np.array(times), people=tuple(people), frames=frames, fps=clip.fps, start=clip.start,
+        size=clip.size, warnings=tuple(clip.warnings),
+    )  # fmt: skip
+
+
+@contextmanager
+def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
+    """A function that finds the people in the next frame of `clip`.
+
+    It watches one person alone with the landmarker for one, and several with the one for many, which costs twice as
+    much as it searches the whole picture every time. A look around with the latter comes every second, and whenever
+    the person was lost, found or has jumped: the landmarker for one goes over to a bystander without a word.
+    """
+    single, crowd = _Landmarker(1, clip.size), _Landmarker(CROWD, clip.size)
+    look_every = max(_LOOK_SECONDS, _LOOK_FRAMES / clip.fps)
+    calm_enough = max(_CALM_SECONDS, _CALM_FRAMES / clip.fps)
+    looked = last_crowded = -np.inf
+    before: tuple[Person, ...] = ()
+
+    def watch(image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+        nonlocal looked, last_crowded, before
+        alone = time - last_crowded > calm_enough
+        people = single.find(image, time) if alone else ()
+        if not alone or time - looked >= look_every or _changed(before, people):
+            looked = time
+            everybody = _distinct(crowd.find(image, time))
+            if len(everybody) > 1:
+                last_crowded = time
+            if not alone or len(everybody) > len(people):
+                people = everybody
+        before = people
+        return people
+
+    try:
+        yield watch
+    finally:
+        single.close()
+        crowd.close()
+
+
+def _changed(before: tuple[Person, ...], now: tuple[Person, ...]) -> bool:
+    """Whether the one person came, went or jumped."""
+    if len(before) != len(now) or not now:
+        return len(before) != len(now)
+    (old, size), (new, _) = torso(before[0].landmarks), torso(now[0].landmarks)
+    return bool(np.linalg.norm(new - old) > _JUMP * size)
+
+
+def _distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
+    """The same without those who lie on top of somebody seen better: one person found twice."""
+    kept: list[Person] = []
+    for person in sorted(people, key=lambda p: -float(p.landmarks[:, 2].sum())):
+        middle, size = torso(person.landmarks)
+        if all(
+            np.linalg.norm(person.landmarks[:, :2] - other.landmarks[:, :2], axis=1).mean() > 0.5 * size
+            for other in kept
+        ):
+            kept.append(person)
+    return tuple(kept)
+
+
+class _Landmarker:
+    """A PoseLandmarker for so many people; its answers as `Person`."""
+
+    def __init__(self, people: int, size: tuple[int, int]) -> None:
+        data = _task()
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+
+            with _silence():
+                self._landmarker = vision.PoseLandmarker.create_from_options(
+                    vision.PoseLandmarkerOptions(
+                        base_options=BaseOptions(model_asset_buffer=data),
+                        running_mode=vision.RunningMode.VIDEO,
+                        num_poses=people,
+                    )
+                )
+        except (ImportError, OSError, RuntimeError) as error:
+            raise CaptureError(
+                f"MediaPipe can't run here ({error}); on Debian and Ubuntu it needs the packages libegl1 and libgles2."
+            ) from error
+        self._image = mediapipe.Image
+        self._format = mediapipe.ImageFormat.SRGB
+        self._size = size
+        self._last_ms = -1
+
+    def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+        """The people in an RGB image of the `time` (seconds; never goes back)."""
+        ms = max(round(time * 1000), self._last_ms + 1)
+        with _silence(self._last_ms < 0):
+            found = self._landmarker.detect_for_video(self._image(image_format=self._format, data=image), ms)
+        self._last_ms = ms
+        people = []
+        for here, world in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True):
+            landmarks = np.array([(p.x, p.y, p.visibility) for p in here], np.float32)
+            landmarks[((landmarks[:, :2] < 0) | (landmarks[:, :2] >= 1)).any(1), 2] = 0
+            look = _look(image, landmarks)
+            landmarks[:, :2] *= self._size
+            people.append(Person(landmarks, np.array([(p.x, p.y, p.z) for p in world], np.float32), look))
+        return tuple(people)
+
+    def close(self) -> None:
+        """Has to be called: a landmarker left to garbage collection may hang the process."""
+        self._landmarker.close()
+
+
+def _task() -> bytes:
+    """The model bundle, known to be the one that Kinelift was made with."""
+    try:
+        data = TASK.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"The pose detector {TASK} is missing; install Kinelift again.") from error
+    if hashlib.sha256(data).hexdigest() != TASK_SHA256:
+        raise CaptureError(f"The pose detector {TASK} is damaged or was altered; install Kinelift again.")
+    return data
+
+
+def _look(image: npt.NDArray[np.uint8], landmarks: Array) -> Array:
+    """`Person.look` of somebody with `landmarks` (33, 3) in units of the picture."""
+    points = landmarks[:, :2]
+    looks = []
+    for upper, lower in (("shoulder", "hip"), ("hip", "knee")):
+        a, b, c, d = (points[LANDMARK[f"{name}.{side}"]] for name in (upper, lower) for side in "LR")
+        down, across = _GRID
+        grid = (1 - down) * ((1 - across) * a + across * b) + down * ((1 - across) * c + across * d)
+        grid = grid[((grid >= 0) & (grid < 1)).all(1)]
+        x, y = (grid * (image.shape[1], image.shape[0])).astype(int).T
+        looks.append(_colours(image[y, x]))
+    look = np.sqrt(np.concatenate(looks))
+    return (look / max(float(np.linalg.norm(look)), 1e-6)).astype(np.float32)
+
+
+#: a grid inside the quadrangle of a garment, away from its edges
+_GRID = tuple(
+    axis.reshape(-1, 1) for axis in np.meshgrid(np.linspace(0.1, 0.9, 14), np.linspace(0.2, 0.8, 10))
+)
+
+
+def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Histogram (11,) of the hues, as far as pixels (N, 3) are coloured, and of the greys otherwise."""
+    if not len(rgb):
+        return np.zeros(_HUES + _GREYS)
+    hue, saturation, value = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0].T.astype(float)
+    coloured = saturation / 255 * np.minimum(value / 64, 1)
+    hues = np.bincount((hue * _HUES / 180).astype(int), coloured, _HUES)
+    greys = np.bincount((value * _GREYS / 256).astype(int), 1 - coloured, _GREYS)
+    return np.concatenate([hues, greys]) / len(rgb)
+
+
+@contextmanager
+def _silence(on: bool = True) -> Iterator[None]:
+    """Keep what native code mutters at its start off the standard error: it is no news to an artist."""
+    if not on:
+        yield
+        return
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)

@@ -1,0 +1,267 @@
+"""Video files: frames with their own times, streamed, upright, at a steady rate."""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# read by OpenCV when it first opens a video: what FFmpeg mutters about a damaged file comes back as our sentence
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .errors import CaptureError
+
+cv2.setLogLevel(0)
+
+#: larger pictures are scaled down to this many pixels on the longer side: the detector looks at 256 of them
+MAX_SIDE = 1920
+#: frames decoded ahead of the one in use
+_AHEAD = 4
+MIN_FPS, MAX_FPS = 5.0, 240.0
+#: containers that claim more are believed only after a look at the times: browsers record WebM at "1000 fps"
+_CREDIBLE_FPS = 120.0
+#: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers
+_RUN_UP = 1.0
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One frame of a `Clip`.
+
+    Attributes
+    ----------
+    index : int
+        Which frame of the clip it stands for; consecutive.
+    time : float
+        When it was filmed, seconds from the start of the video. Frames of a video slower than the clip come
+        several times, with the same time.
+    image : (h, w, 3) uint8
+        RGB, upright, at most `MAX_SIDE` pixels on the longer side.
+    """
+
+    index: int
+    time: float
+    image: npt.NDArray[np.uint8]
+
+
+class Clip:
+    """A stretch of a video, read at a steady rate; iterating streams each `Frame`.
+
+    Frame i stands for the time ``start + i / fps`` and is the one filmed nearest to it, so that variable frame
+    rates keep their timing. Decoding runs ahead in a thread of its own; only a few frames are in memory at a time.
+
+    Parameters
+    ----------
+    path : Path
+        The video.
+    start, end : float, seconds
+        The stretch; `end` is exclusive, None: to the end of the video.
+    fps : float, optional
+        Frames per second, `MIN_FPS` to `MAX_FPS`; None: the video's own average.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Width and height of the upright picture in pixels, before any scaling down.
+    frames : int
+        How many frames it will be, as far as the file tells (0: it doesn't).
+    warnings : list of str
+        What was wrong with the file; filled while it is read.
+
+    Raises
+    ------
+    CaptureError
+        If the file can't be read as a video, or the stretch doesn't lie in it.
+    """
+
+    def __init__(
+        self, path: Path, start: float = 0.0, end: float | None = None, fps: float | None = None
+    ) -> None:
+        """Open the file and look at its first frame."""
+        if start < 0 or (end is not None and end <= start):
+            raise CaptureError(
+                f"The range from {start:g} s to {end:g} s is empty; the end has to lie after the start."
+                if end is not None and start >= 0
+                else f"The start, {start:g} s, has to be 0 or more."
+            )
+        if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
+            raise CaptureError(f"{fps:g} frames per second won't do; choose {MIN_FPS:g} to {MAX_FPS:g}.")
+        _check_file(path)
+        self.path, self.start, self.end = path, float(start), end
+        self.warnings: list[str] = []
+        capture = self._open()
+        try:
+            ok, image = capture.read()
+            if not ok:
+                raise CaptureError(
+                    f"Not one frame of {path.name} can be decoded; convert it to MP4 (H.264) and try again."
+                )
+            self.size: tuple[int, int] = (image.shape[1], image.shape[0])
+            claimed = capture.get(cv2.CAP_PROP_FPS)
+            count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            credible = MIN_FPS <= claimed <= _CREDIBLE_FPS
+            self._source_fps = claimed if credible else _measured_fps(capture, claimed)
+        finally:
+            capture.release()
+        #: seconds, as the container says; 0: it doesn't
+        self._duration = count / claimed if count > 0 and claimed > 0 else 0.0
+        if self._duration and self.start >= self._duration:
+            raise self._beyond_end(self._duration)
+        self.fps = float(fps or np.clip(self._source_fps, MIN_FPS, MAX_FPS))
+        stop = min(self._duration, math.inf if end is None else end)
+        self.frames = max(round((stop - self.start) * self.fps), 1) if stop > 0 else 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        return _ahead(self._decode())
+
+    def _open(self) -> cv2.VideoCapture:
+        # an absolute path: FFmpeg takes what stands before a colon for a protocol
+        capture = cv2.VideoCapture(str(self.path.resolve()), cv2.CAP_FFMPEG)
+        if not capture.isOpened():
+            raise CaptureError(
+                f"{self.path.name} can't be read as a video: it is damaged, cut off, in a format that can't "
+                "be decoded here, or no video at all; convert it to MP4 (H.264) and try again."
+            )
+        return capture
+
+    def _beyond_end(self, length: float) -> CaptureError:
+        return CaptureError(
+            f"The start, {self.start:g} s, lies beyond the end of {self.path.name}, which is {length:.1f} s "
+            "long; choose an earlier one."
+        )
+
+    def _grabbed(self) -> Iterator[tuple[float, cv2.VideoCapture]]:
+        """Times of the source frames from a little before the start on, each grabbed but not converted."""
+        capture = self._open()
+        try:
+            if self.start > _RUN_UP:
+                capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (self.start - _RUN_UP))
+                if capture.grab() and capture.get(cv2.CAP_PROP_POS_MSEC) <= 1000 * self.start:
+                    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                    yield time, capture
+                else:  # beyond the mark, or lost: from the beginning
+                    capture.release()
+                    capture = self._open()
+                    time = -math.inf
+            else:
+                time = -math.inf
+            while capture.grab():
+                now = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+                # streams without times of their own say 0 throughout
+                time = now if now > time else time + 1 / self._source_fps
+                yield time, capture
+        finally:
+            capture.release()
+
+    def _decode(self) -> Iterator[Frame]:
+        index, interval = 0, 1 / self._source_fps
+        held: tuple[float, npt.NDArray[np.uint8]] | None = None
+        time = 0.0
+
+        def wanted() -> float:
+            return self.start + index / self.fps
+
+        def ended() -> bool:
+            return self.end is not None and wanted() >= self.end - 1e-6
+
+        for time, capture in self._grabbed():
+            while held is not None and wanted() < (held[0] + time) / 2 and not ended():
+                yield Frame(index, *held)
+                index += 1
+            if ended():
+                return
+            if time < wanted() - interval:  # the next one is nearer: don't convert
+                held = None
+                continue
+            ok, image = capture.retrieve()
+            if ok:
+                held = time, _prepared(image)
+        # a quarter of a frame: containers round their times; the last frame alone may stand for its whole interval
+        while held is not None and not ended():
+            if wanted() > held[0] + (0.25 / self.fps if index else interval):
+                break
+            yield Frame(index, *held)
+            index += 1
+        if index == 0:
+            raise self._beyond_end(time + interval)
+        decoded = time + interval
+        if not ended() and self._duration - decoded > max(3 * interval, 0.02 * self._duration):
+            self.warnings.append(
+                f"{self.path.name} breaks off after {decoded:.1f} of {self._duration:.1f} s; "
+                "what could be decoded was captured."
+            )
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise CaptureError(f"{path} is a folder; choose a video file in it.")
+    try:
+        with path.open("rb") as file:
+            empty = not file.read(1)
+    except FileNotFoundError as error:
+        raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
+    except OSError as error:
+        raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error
+    if empty:
+        raise CaptureError(f"{path.name} is empty (0 bytes); copy or record it again.")
+
+
+def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
+    """Frames per second by the times of the next frames."""
+    times = []
+    while len(times) < 30 and capture.grab():
+        times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
+    if len(times) > 1 and times[-1] > times[0]:
+        return (len(times) - 1) / (times[-1] - times[0])
+    return claimed if claimed > 0 else 30.0
+
+
+def _prepared(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    scale = MAX_SIDE / max(image.shape[:2])
+    if scale < 1:
+        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    out: npt.NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return out
+
+
+def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """The same frames, made in a thread that keeps a few ready (decoding lets go of the interpreter)."""
+    ready: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=_AHEAD)
+    stop = threading.Event()
+
+    def put(item: Frame | BaseException | None) -> bool:
+        while not stop.is_set():
+            with suppress(queue.Full):
+                ready.put(item, timeout=0.1)
+                return True
+        return False
+
+    def work() -> None:
+        try:
+            for frame in frames:
+                if not put(frame):
+                    return
+            put(None)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the frame
+            put(error)
+
+    thread = threading.Thread(target=work, name="decode", daemon=True)
+    thread.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join()
