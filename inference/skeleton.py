@@ -29,7 +29,7 @@ _LEFT = {
     "thigh.L": ("hips", (0.103, 0.0, 0.0)),
     "shin.L": ("thigh.L", (0.0, 0.0, -0.400)),
     "foot.L": ("shin.L", (0.0, 0.0, -0.405)),
-    "toe.L": ("foot.L", (0.010, -0.130, -0.048)),
+    "toe.L": ("foot.L", (0.009, -0.124, -0.062)),
 }
 
 
@@ -77,13 +77,13 @@ END_POINTS: dict[str, tuple[float, float, float]] = {
     "head": (0.0, 0.005, 0.145),
     "hand.L": (0.170, 0.0, 0.0),
     "hand.R": (-0.170, 0.0, 0.0),
-    "toe.L": (0.0, -0.065, -0.010),
-    "toe.R": (0.0, -0.065, -0.010),
+    "toe.L": (0.0, -0.067, 0.0),
+    "toe.R": (0.0, -0.067, 0.0),
 }
 #: heel on the floor, relative to the foot joint (ankle), template size
-HEEL_OFFSET: tuple[float, float, float] = (0.0, 0.045, -0.085)
+HEEL_OFFSET: tuple[float, float, float] = (0.0, 0.045, -0.090)
 #: the sole below the ball of the foot (the toe joint), template size
-BALL_HEIGHT = 0.042
+BALL_HEIGHT = 0.028
 ANKLE_HEIGHT = 0.090
 
 

@@ -1,0 +1,1 @@
+"""Networks that turn landmarks into motion, one file each, chosen by name."""

@@ -1,0 +1,63 @@
+"""Weights of the lifters: safetensors with a checksum, half precision on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from ..errors import CaptureError
+from ..files import replacing
+from .motionet import MotioNet
+
+#: where the weights lie in the project
+FOLDER = Path(__file__).parent.parent / "weights"
+
+
+def save_weights(model: MotioNet, path: Path) -> str:
+    """Write `path` (safetensors, float16) and beside it its checksum (``.sha256``), which is returned."""
+    tensors = {
+        name: value.detach().contiguous().half() if value.dtype.is_floating_point else value
+        for name, value in model.state_dict().items()
+    }
+    content = save(tensors, metadata={"config": json.dumps(model.config)})
+    digest = hashlib.sha256(content).hexdigest()
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    with replacing(_checksum_file(path)) as temporary:
+        temporary.write_text(digest + "\n", encoding="ascii")
+    return digest
+
+
+def load_weights(path: Path, device: torch.device) -> MotioNet:
+    """Read what `save_weights` wrote, in float32, ready to lift.
+
+    Raises
+    ------
+    CaptureError
+        If the file is missing, altered or no lifter's weights.
+    """
+    again = "Install Kinelift again, or restore the file."
+    try:
+        content = path.read_bytes()
+        expected = _checksum_file(path).read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise CaptureError(f"The lifter's weights {path.name} are missing. {again}") from error
+    if hashlib.sha256(content).hexdigest() != expected:
+        raise CaptureError(f"The lifter's weights {path.name} are damaged or altered. {again}")
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        model = MotioNet(**json.loads(header["__metadata__"]["config"]))
+        model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error
+    return model.to(device).eval()
+
+
+def _checksum_file(path: Path) -> Path:
+    return path.with_suffix(".sha256")

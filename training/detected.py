@@ -1,0 +1,222 @@
+"""Detector in the loop: what MediaPipe said of rendered bodies whose truth is known, on our skeleton.
+
+Also what a synthetic clip needs to look like that detector's output: where on the body each landmark sits, and
+stretches of its real errors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.errors import CaptureError
+from inference.landmarks import LANDMARK, LANDMARKS
+from inference.rotations import rotation_between
+from inference.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
+
+Array = npt.NDArray[Any]
+
+#: order of the joints in the files
+FILE_JOINTS: tuple[str, ...] = (
+    "hips", "neck", "head", "nose", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R", "hand.L", "hand.R",
+    "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R", "heel.L", "heel.R",
+    "toe_tip.L", "toe_tip.R",
+)  # fmt: skip
+#: joints whose rotation the files give: the neck there is a blend of two of our joints
+ROTATED = np.array([n in FILE_JOINTS and n != "neck" for n in JOINTS])
+POSITIONED = np.array([n in FILE_JOINTS for n in JOINTS])
+#: direction of the hand in the bodies' A-pose (left); the other limbs' follow from the joints
+_HAND_DIRECTION = np.array([0.36, -0.80, -0.47])
+_CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One detected sequence, camera frame in level axes (x right, y forward, z up), at `STANDARD_HEIGHT`.
+
+    Attributes
+    ----------
+    source : str
+        The clip it shows, and the first frame.
+    rays : (T, 33, 2)
+        What the detector said, x / z and y / z (y down); NaN where it found nobody.
+    visibility : (T, 33)
+    rotations : (T, J, 3, 3)
+        True world rotations, identity where `ROTATED` is false.
+    joints : (T, J, 3)
+        True positions from the camera, 0 where `POSITIONED` is false.
+    contacts : (T, 4)
+    lengths : (len(LENGTHS),)
+    up : (3,)
+    """
+
+    source: str
+    rays: Array
+    visibility: Array
+    rotations: Array
+    joints: Array
+    contacts: Array
+    lengths: Array
+    up: Array
+
+
+def _t_pose_turn(rest: Array) -> dict[str, Array]:
+    """For each limb, the rotation that takes its direction in the bodies' rest pose to the T-pose's."""
+    turns = {}
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        down, out = np.array([0.0, 0, -1]), np.array([sign, 0, 0])
+        for name, child in _CHILD.items():
+            bone = rest[FILE_JOINTS.index(f"{child}.{side}")] - rest[FILE_JOINTS.index(f"{name}.{side}")]
+            turns[f"{name}.{side}"] = rotation_between(bone, out if "arm" in name else down)
+        turns[f"hand.{side}"] = rotation_between(_HAND_DIRECTION * [sign, 1, 1], out)
+    return turns
+
+
+def _bone_lengths(rest: Array) -> Array:
+    """Our bone lengths of a body, from its rest joints; those that the files don't give follow the template."""
+    at = {n: rest[i] for i, n in enumerate(FILE_JOINTS)}
+    template = dict(zip(LENGTHS, TEMPLATE_LENGTHS, strict=True))
+    trunk = (at["neck"][2] - at["hips"][2]) / 0.56  # 0.56 m: hips to neck in the template
+    shoulder = at["upper_arm.L"][0] / 0.174
+    measured = {
+        "forearm": np.linalg.norm(at["forearm.L"] - at["upper_arm.L"]),
+        "hand": np.linalg.norm(at["hand.L"] - at["forearm.L"]),
+        "thigh": np.linalg.norm(at["thigh.L"] - at["hips"]),
+        "shin": np.linalg.norm(at["shin.L"] - at["thigh.L"]),
+        "foot": np.linalg.norm(at["foot.L"] - at["shin.L"]),
+        "toe": np.linalg.norm(at["toe.L"] - at["foot.L"]),
+        "head": np.linalg.norm(at["head"] - at["neck"]),
+        **{n: template[n] * trunk for n in ("spine", "chest", "neck")},
+        **{n: template[n] * shoulder for n in ("shoulder", "upper_arm")},
+    }
+    return np.array([measured[n] for n in LENGTHS])
+
+
+def load_sequences(folder: Path) -> list[Sequence]:
+    """Read every ``part_*.npz`` of a folder."""
+    out = []
+    for path in sorted(folder.glob("part_*.npz")):
+        with np.load(path, allow_pickle=False) as data:
+            d = {name: data[name] for name in data.files}
+        first = d["first"]
+        for i, (a, b) in enumerate(zip(first[:-1], first[1:], strict=True)):
+            out.append(
+                _sequence({k: d[k][a:b] if len(d[k]) == first[-1] else d[k][i] for k in d if k != "first"})
+            )
+    if not out:
+        raise CaptureError(
+            f"There are no detected sequences (part_*.npz) in {folder}; name it with --detected."
+        )
+    return out
+
+
+def _sequence(d: dict[str, Array]) -> Sequence:
+    lengths = _bone_lengths(d["joint_rest"].astype(float))
+    scale = STANDARD_HEIGHT / float(standing_height(lengths))
+    pose = d["camera_from_world"].astype(float)
+    # level axes from camera axes: x right, y forward, z up
+    level = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ pose[:3]
+    joints = np.zeros((len(d["landmarks"]), len(JOINTS), 3))
+    rotations = np.tile(np.eye(3), (len(joints), len(JOINTS), 1, 1))
+    turns = _t_pose_turn(d["joint_rest"].astype(float))
+    for name, j in INDEX.items():
+        if not POSITIONED[j]:
+            continue
+        k = FILE_JOINTS.index(name)
+        joints[:, j] = (d["joints_world"][:, k] @ level[:, :3].T + level[:, 3]) * scale
+        if ROTATED[j]:
+            turn = turns.get(name, np.eye(3))
+            rotations[:, j] = level[:, :3] @ d["joint_rotations"][:, k].astype(float) @ turn.T
+    focal, centre = d["K"][0, 0], d["K"][:2, 2]
+    return Sequence(
+        source=str(d["source"]),
+        rays=(d["landmarks"][..., :2] - centre) / focal,
+        visibility=np.nan_to_num(d["landmarks"][..., 3]),
+        rotations=rotations,
+        joints=joints,
+        contacts=d["contact_points"],
+        lengths=lengths * scale,
+        up=level[:, 2],
+    )
+
+
+def _carrier(landmark: str) -> tuple[str, str]:
+    """The joint that a landmark lies at, and the joint whose rotation carries it."""
+    base, _, side = landmark.partition(".")
+    if base in ("nose", "eye_inner", "eye", "eye_outer", "ear", "mouth"):
+        return "head", "head"
+    joint = {
+        "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "pinky": "hand", "index": "hand",
+        "thumb": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot", "heel": "foot", "foot_index": "toe",
+    }[base]  # fmt: skip
+    carried_by = {"shoulder": "hips", "hip": "hips"}.get(base, f"{joint}.{side}")
+    return f"{joint}.{side}", carried_by
+
+
+CARRIERS: tuple[tuple[int, int], ...] = tuple(
+    (INDEX[at], INDEX[by]) for at, by in (_carrier(name) for name in LANDMARKS)
+)
+assert all(ROTATED[by] for _, by in CARRIERS)
+
+
+@dataclass(frozen=True)
+class DetectorModel:
+    """What a detector does to a body.
+
+    Attributes
+    ----------
+    placement : (33, 3)
+        Where each landmark sits, from its joint of `CARRIERS`, in the rest frame, metres at `STANDARD_HEIGHT`.
+    errors : list of (T, 33, 2)
+        Its errors in sequences, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN where nobody was found.
+    visibility : list of (T, 33)
+    """
+
+    placement: Array
+    errors: list[Array]
+    visibility: list[Array]
+
+
+def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorModel:
+    """Place the landmarks on the body by robust Gauss-Newton on their rays; what is left are the errors."""
+    placement = np.zeros((33, 3))
+    for landmark, (at, by) in enumerate(CARRIERS):
+        rotation = np.concatenate([s.rotations[:, by] for s in sequences])
+        joint = np.concatenate([s.joints[:, at] for s in sequences])
+        ray = np.concatenate([s.rays[:, landmark] for s in sequences])
+        known = np.isfinite(ray[:, 0])
+        rotation, joint, ray = rotation[known], joint[known], ray[known]
+        for _ in range(iterations):
+            error, slope = _ray_error(rotation, joint, placement[landmark], ray)
+            weight = 1 / (1 + (error**2).sum(-1) / 0.02**2)
+            a = np.einsum("tij,tik,t->jk", slope, slope, weight)
+            b = np.einsum("tij,ti,t->j", slope, error, weight)
+            placement[landmark] += np.linalg.solve(a, b)
+    mirrored = placement[[LANDMARK[_swap(n)] for n in LANDMARKS]] * [-1, 1, 1]
+    placement = (placement + mirrored) / 2
+    errors = []
+    for s in sequences:
+        parts = [
+            _ray_error(s.rotations[:, by], s.joints[:, at], placement[k], s.rays[:, k])[0]
+            for k, (at, by) in enumerate(CARRIERS)
+        ]
+        errors.append(np.stack(parts, 1).astype(np.float32))
+    return DetectorModel(placement, errors, [s.visibility.astype(np.float32) for s in sequences])
+
+
+def _swap(landmark: str) -> str:
+    return landmark[:-1] + {"L": "R", "R": "L"}[landmark[-1]] if landmark[-2] == "." else landmark
+
+
+def _ray_error(rotation: Array, joint: Array, placement: Array, ray: Array) -> tuple[Array, Array]:
+    """How far (T, 2) the detector's ray is from the placed landmark's, in body heights, and its slope (T, 2, 3)."""
+    point = joint + rotation @ placement
+    depth = point[:, 1:2]
+    predicted = np.stack([point[:, 0], -point[:, 2]], 1) / depth
+    height = STANDARD_HEIGHT / depth
+    slope = np.stack([rotation[:, 0], -rotation[:, 2]], 1) - predicted[..., None] * rotation[:, None, 1]
+    return (ray - predicted) / height, slope / depth[..., None] / height[..., None]

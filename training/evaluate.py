@@ -1,0 +1,110 @@
+"""How good a lifter is on motion it has not seen: `python -m training evaluate`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inference.lifters.motionet import MotioNet
+from inference.lifters.view import view
+from inference.skeleton import INDEX
+
+from .detected import DetectorModel, Sequence
+from .mocap import Clip
+from .synthesis import Batch, Synthesis
+
+Array = npt.NDArray[Any]
+
+#: the joints that `bench/score.py` scores
+LIMBS = [INDEX[f"{n}.{s}"] for n in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for s in "LR"]
+
+
+def similarity_aligned(a: Array, b: Array) -> Array:
+    """Points a (..., N, 3) moved onto b by the best similarity each (Umeyama 1991)."""
+    ma, mb = a.mean(-2, keepdims=True), b.mean(-2, keepdims=True)
+    x, y = a - ma, b - mb
+    u, d, vt = np.linalg.svd(np.swapaxes(y, -1, -2) @ x)
+    sign = np.ones_like(d)
+    sign[..., 2] = np.sign(np.linalg.det(u @ vt))
+    rotation = (u * sign[..., None, :]) @ vt
+    scale = (d * sign).sum(-1) / (x**2).sum((-2, -1))
+    return np.asarray(scale[..., None, None] * x @ np.swapaxes(rotation, -1, -2) + mb)
+
+
+def figures(model: MotioNet, batches: list[Batch], flip: bool = True) -> dict[str, float]:
+    """Mean errors over batches of clips.
+
+    Returns
+    -------
+    dict
+        ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm`` each clip
+        aligned, limb joints; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
+        ``acceleration_ratio`` lively as the truth is 1.
+    """
+    model.eval()
+    sums: dict[str, list[float]] = {}
+    true_positive = false = 0.0
+    with torch.no_grad():
+        for batch in batches:
+            lifted = model(view(batch.rays, batch.confidence), flip=flip)
+            joints = lifted.joints().numpy().astype(float)
+            truth = batch.joints.numpy().astype(float)
+            joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
+            known = batch.positioned.numpy()[:, None, :, None] * np.ones_like(truth)
+            error = np.linalg.norm(joints - truth, axis=-1)
+            limbs, true_limbs = joints[:, :, LIMBS], truth[:, :, LIMBS]
+            clips = len(limbs)
+            hips = [LIMBS.index(INDEX["thigh.L"]), LIMBS.index(INDEX["thigh.R"])]
+            centred = [x - x[:, :, hips].mean(2, keepdims=True) for x in (limbs, true_limbs)]
+            whole = similarity_aligned(centred[0].reshape(clips, -1, 3), centred[1].reshape(clips, -1, 3))
+            cosine = (
+                np.einsum("btjki,btjki->btj", lifted.rotations.numpy(), batch.rotations.numpy()) - 1
+            ) / 2
+            angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+            rotated = batch.rotated.numpy()[:, None] * np.ones_like(angle)
+            up = torch.nn.functional.normalize(lifted.up.mean(1), dim=-1)
+            accelerations = [
+                np.linalg.norm(np.diff(x, 2, axis=1), axis=-1).mean() for x in (limbs, true_limbs)
+            ]
+            values = {
+                "mpjpe_mm": 1000 * (error * known[..., 0]).sum() / known[..., 0].sum(),
+                "pa_mpjpe_mm": 1000 * _distance(similarity_aligned(limbs, true_limbs), true_limbs),
+                "sa_mpjpe_mm": 1000 * _distance(whole, centred[1].reshape(clips, -1, 3)),
+                "rotation_deg": (angle * rotated).sum() / rotated.sum(),
+                "up_deg": float(torch.rad2deg(torch.arccos((up * batch.up).sum(-1).clamp(-1, 1))).mean()),
+                "acceleration_ratio": accelerations[0] / accelerations[1],
+            }
+            for name, value in values.items():
+                sums.setdefault(name, []).append(float(value))
+            said, label = lifted.contacts.numpy() > 0, batch.contacts.numpy() > 0.5
+            true_positive += float((said & label).sum())
+            false += float((said ^ label).sum())
+    out = {name: float(np.mean(values)) for name, values in sums.items()}
+    out["contact_f1"] = true_positive / (true_positive + false / 2)
+    return out
+
+
+def _distance(a: Array, b: Array) -> float:
+    return float(np.linalg.norm(a - b, axis=-1).mean())
+
+
+def test_batches(
+    clips: list[Clip], detector: DetectorModel, noisy: bool, frames: int = 90, count: int = 8, size: int = 32
+) -> list[Batch]:
+    """The same stretches of `clips` before the same cameras every time, with perfect 2D or the detector's errors."""
+    perfect = DetectorModel(
+        detector.placement,
+        [np.zeros((frames, 33, 2), np.float32)],
+        [np.ones((frames, 33), np.float32)],
+    )
+    draw = Synthesis(clips, [], detector if noisy else perfect, frames, 0.0, seed=1, spoil=False)
+    return [draw.batch(size) for _ in range(count)]
+
+
+def detected_batches(sequences: list[Sequence], detector: DetectorModel, frames: int = 64) -> list[Batch]:
+    """Real detections of held-out sequences: input and truth as they are."""
+    draw = Synthesis([], sequences, detector, frames, 1.0, seed=2, spoil=False)
+    return [draw.batch(min(64, 2 * len(sequences)))]

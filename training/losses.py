@@ -1,0 +1,71 @@
+"""MotioNet's supervised losses (Shi et al. 2020, section 3.3), on one batch."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from inference.kinematics import attached_points
+from inference.lifters.motionet import Lifted
+from inference.skeleton import HEEL_OFFSET, INDEX
+
+from .synthesis import Batch
+
+#: how much each loss counts; joints and velocities are in metres, rotations in squared chord length
+WEIGHTS: dict[str, float] = {
+    "joints": 10.0,
+    "velocity": 10.0,
+    "rotations": 1.0,
+    "lengths": 2.0,
+    "depth": 1.0,
+    "aside": 2.0,
+    "contacts": 0.2,
+    "slide": 4.0,
+    "up": 2.0,
+}
+
+
+def losses(lifted: Lifted, truth: Batch) -> dict[str, Tensor]:
+    """Each loss, unweighted, as a scalar."""
+    joints = lifted.joints()
+    relative = joints - joints[:, :, :1]
+    true_relative = truth.joints - truth.joints[:, :, :1]
+    known = truth.positioned[:, None, :].expand(relative.shape[:3])
+    turned = truth.rotated[:, None, :].expand(relative.shape[:3])
+
+    def mean(value: Tensor, weight: Tensor) -> Tensor:
+        return (value * weight).sum() / weight.sum().clamp(min=1)
+
+    chord = ((lifted.rotations - truth.rotations) ** 2).sum((-2, -1))
+    moved = torch.diff(relative, dim=1) - torch.diff(true_relative, dim=1)
+    root, true_root = lifted.root, truth.joints[:, :, 0]
+    depth, true_depth = root[..., 1].clamp(min=0.2), true_root[..., 1].clamp(min=0.2)
+    aside = (root[..., ::2] / depth[..., None] - true_root[..., ::2] / true_depth[..., None]) * true_depth[
+        ..., None
+    ]
+
+    # feet stay where they stand, in the camera's unmoving frame
+    heel = torch.tensor(HEEL_OFFSET, dtype=joints.dtype, device=joints.device)
+    feet = []
+    for side in "LR":
+        feet.append(attached_points(lifted.rotations, joints, INDEX[f"foot.{side}"], heel))
+        feet.append(joints[:, :, INDEX[f"toe.{side}"]])
+    step = torch.linalg.vector_norm(torch.diff(torch.stack(feet, 2), dim=1), dim=-1)
+    standing = truth.contacts[:, 1:] * truth.contacts[:, :-1]
+    return {
+        "joints": mean(torch.linalg.vector_norm(relative - true_relative, dim=-1), known),
+        "velocity": mean(torch.linalg.vector_norm(moved, dim=-1), known[:, 1:]),
+        "rotations": mean(chord, turned),
+        "lengths": (lifted.lengths.log() - truth.lengths.log()).abs().mean(),
+        "depth": (depth.log() - true_depth.log()).abs().mean(),
+        "aside": aside.abs().mean(),
+        "contacts": functional.binary_cross_entropy_with_logits(lifted.contacts, truth.contacts),
+        "slide": mean(step, standing),
+        "up": (1 - (lifted.up * truth.up[:, None]).sum(-1)).mean(),
+    }
+
+
+def total(parts: dict[str, Tensor]) -> Tensor:
+    """The weighted sum of all losses."""
+    return torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()

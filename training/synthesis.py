@@ -1,0 +1,277 @@
+"""Endless training batches: real motion on random bodies before random cameras, seen with a detector's real errors.
+
+A batch mixes two kinds of clips:
+
+- *synthetic*: a mocap stretch (mirrored or not, faster or slower) on a body of random proportions, before a random
+  perspective camera; its landmarks are projected and then moved by a stretch of the detector's real errors.
+- *detected*: a stretch of what the detector said of a rendered body, with that body's truth.
+
+Both are cut, blinded and given a wrong focal length now and then, as real footage is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from inference.kinematics import joint_positions
+from inference.landmarks import MIRRORED
+from inference.motion import CONTACT_POINTS
+from inference.rotations import axis_angle
+from inference.skeleton import (
+    JOINTS,
+    LENGTHS,
+    MIRROR,
+    STANDARD_HEIGHT,
+    TEMPLATE_LENGTHS,
+    rest_offsets,
+    standing_height,
+)
+
+from .detected import CARRIERS, POSITIONED, ROTATED, DetectorModel, Sequence
+from .mocap import Clip, resample
+
+Array = npt.NDArray[Any]
+_AT = [at for at, _ in CARRIERS]
+_BY = [by for _, by in CARRIERS]
+_CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
+_S = np.diag([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a lifter sees and what is true, camera frame in level axes, metres at `STANDARD_HEIGHT`.
+
+    Attributes
+    ----------
+    rays, confidence : (B, T, 33, 2), (B, T, 33)
+        The lifter's input, see `inference.lifters.view`.
+    rotations, joints : (B, T, J, 3, 3), (B, T, J, 3)
+    rotated, positioned : (B, J)
+        1 where the rotation or position of a joint is known.
+    contacts : (B, T, 4)
+    lengths : (B, len(LENGTHS))
+    up : (B, 3)
+    """
+
+    rays: Tensor
+    confidence: Tensor
+    rotations: Tensor
+    joints: Tensor
+    rotated: Tensor
+    positioned: Tensor
+    contacts: Tensor
+    lengths: Tensor
+    up: Tensor
+
+
+class Synthesis:
+    """Draws batches; the same seed draws the same batches.
+
+    Parameters
+    ----------
+    clips : list of Clip
+    sequences : list of Sequence
+        Detected sequences to draw from; may be empty (synthetic clips only).
+    detector : DetectorModel
+    frames : int
+        Length of a training clip.
+    detected_share : float
+        Share of detected clips in a batch.
+    spoil : bool
+        Cut, blind and mistake the focal length now and then; off for evaluation.
+    """
+
+    def __init__(
+        self,
+        clips: list[Clip],
+        sequences: list[Sequence],
+        detector: DetectorModel,
+        frames: int,
+        detected_share: float,
+        seed: int,
+        spoil: bool = True,
+    ) -> None:
+        self.clips = [c for c in clips if len(c.root) > 8]
+        self.sequences = sequences
+        self.detector = detector
+        self.frames = frames
+        self.detected_share = detected_share
+        self.random = np.random.default_rng(seed)
+        self.spoil = spoil
+        # between every clip alike and every frame alike: dance is most of the frames, running few
+        weight = np.array([len(c.root) for c in self.clips]) ** 0.6
+        self.clip_weight = weight / max(weight.sum(), 1)
+
+    def batch(self, size: int) -> Batch:
+        """Draw `size` clips."""
+        detected = int(round(size * self.detected_share))
+        drawn = [self._detected() for _ in range(detected)]
+        drawn += [self._synthetic() for _ in range(size - detected)]
+        parts = [self._finish(d) for d in drawn]
+        names = [f.name for f in fields(Batch)]
+        return Batch(*(torch.from_numpy(np.stack([p[n] for p in parts]).astype(np.float32)) for n in names))
+
+    def _stretch(self, length: int, speed: float = 1.0) -> Array:
+        """Fractional frames of a stretch of `self.frames`; a clip that is too short is held at its ends."""
+        span = (self.frames - 1) * speed
+        start = self.random.uniform(min(0.0, length - 1 - span), max(0.0, length - 1 - span))
+        return np.clip(start + np.arange(self.frames) * speed, 0, length - 1)
+
+    def _synthetic(self) -> dict[str, Array]:
+        rng = self.random
+        clip = self.clips[rng.choice(len(self.clips), p=self.clip_weight)]
+        speed = rng.uniform(0.7, 1.4)
+        at = self._stretch(len(clip.root), speed)
+        rotations, root = resample(clip.rotations, at), resample(clip.root, at)
+        contacts = clip.contacts[np.round(at).astype(int)]
+        if rng.random() < 0.5:
+            rotations, root = _S @ rotations[:, list(MIRROR)] @ _S, root * [-1, 1, 1]
+            contacts = contacts[:, _CONTACT_MIRROR]
+
+        # half the bodies near the clip's own proportions, half near the template's, all perturbed
+        base = clip.lengths if rng.random() < 0.5 else TEMPLATE_LENGTHS
+        lengths = base * np.exp(rng.normal(0, 0.05, len(LENGTHS)))
+        lengths *= STANDARD_HEIGHT / standing_height(lengths)
+        leg = lengths[LENGTHS.index("shin")] + lengths[LENGTHS.index("foot")]
+        root = root * (leg / clip.leg)
+
+        to_level, eye = self._camera(root)
+        rotations = to_level @ rotations
+        root = (root - eye) @ to_level.T
+        joints = joint_positions(rotations, root, rest_offsets(lengths))
+        placement = self.detector.placement * (1 + rng.normal(0, 0.05, (33, 1))) + rng.normal(
+            0, 0.008, (33, 3)
+        )
+        points = joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0]
+        depth = np.maximum(points[..., 1:2], 0.3)
+        rays = np.concatenate([points[..., :1], -points[..., 2:]], -1) / depth
+        errors, visibility = self._errors()
+        return {
+            "rays": rays + errors * STANDARD_HEIGHT / depth,
+            "confidence": visibility,
+            "rotations": rotations,
+            "joints": joints,
+            "rotated": np.ones(len(JOINTS)),
+            "positioned": np.ones(len(JOINTS)),
+            "contacts": contacts,
+            "lengths": lengths,
+            "up": to_level[:, 2],
+        }
+
+    def _camera(self, root: Array) -> tuple[Array, Array]:
+        """A camera's level-axes-from-world rotation (3, 3) and position (3,), looking about where the person is."""
+        rng = self.random
+        yaw = rng.uniform(-np.pi, np.pi)
+        # most films are shot from near eye height, some from far above or below
+        pitch = np.radians(rng.normal(8, 10) if rng.random() < 0.75 else rng.uniform(-30, 50))
+        roll = np.radians(rng.normal(0, 3))
+        distance = np.exp(rng.uniform(np.log(1.9), np.log(9.0)))
+        target = root[rng.integers(len(root))] + rng.normal(0, 0.2, 3)
+        # where in the picture that is: fields of view from tele to wide
+        aside, above = rng.normal(0, 0.16), rng.normal(0, 0.10)
+        turn = axis_angle(np.array([0.0, 0, 1]), np.array(yaw))
+        tilt = axis_angle(np.array([1.0, 0, 0]), np.array(-pitch))
+        rolled = axis_angle(np.array([0.0, 1, 0]), np.array(roll))
+        level_from_world = rolled.T @ tilt.T @ turn.T
+        look = np.array([aside, 1.0, above])
+        eye = target - distance * (level_from_world.T @ (look / np.linalg.norm(look)))
+        # nobody walks through the camera
+        nearest = ((root - eye) @ level_from_world.T)[:, 1].min()
+        eye = eye - level_from_world[1] * max(0.0, 1.3 - nearest)
+        return level_from_world, eye
+
+    def _errors(self) -> tuple[Array, Array]:
+        """A stretch of the detector's errors (T, 33, 2) in body heights, with its visibility (T, 33)."""
+        rng = self.random
+        i = rng.integers(len(self.detector.errors))
+        errors, visibility = self.detector.errors[i], self.detector.visibility[i]
+        start = rng.integers(max(1, len(errors) - self.frames + 1))
+        at = np.minimum(start + np.arange(self.frames), len(errors) - 1)
+        if rng.random() < 0.5:
+            at = at[::-1]
+        errors, visibility = errors[at] * rng.uniform(0.5, 1.2), visibility[at]
+        if rng.random() < 0.5:
+            errors, visibility = errors[:, list(MIRRORED)] * [-1, 1], visibility[:, list(MIRRORED)]
+        return errors, visibility
+
+    def _detected(self) -> dict[str, Array]:
+        rng = self.random
+        s = self.sequences[rng.integers(len(self.sequences))]
+        at = np.round(self._stretch(len(s.rays), rng.uniform(0.8, 1.3))).astype(int)
+        out: dict[str, Array] = {
+            "rays": s.rays[at],
+            "confidence": s.visibility[at],
+            "rotations": s.rotations[at],
+            "joints": s.joints[at],
+            "rotated": ROTATED,
+            "positioned": POSITIONED,
+            "contacts": s.contacts[at],
+            "lengths": s.lengths,
+            "up": s.up,
+        }
+        return mirrored(out) if rng.random() < 0.5 else out
+
+    def _finish(self, d: dict[str, Array]) -> dict[str, Array]:
+        """Blind parts of the clip and mistake the focal length; bridge what is missing as the tracker does."""
+        rng = self.random
+        rays, confidence = d["rays"].copy(), d["confidence"].copy()
+        if not self.spoil:
+            rays, confidence = bridge(rays, confidence)
+            return {**d, "rays": rays, "confidence": confidence}
+        if rng.random() < 0.12:  # a picture edge cuts the body
+            side, cut = (
+                rng.integers(4),
+                np.quantile(rays[np.isfinite(rays[..., 0])], rng.uniform(0.05, 0.35), axis=0),
+            )
+            axis = side % 2
+            outside = rays[..., axis] > 2 * np.nanmedian(rays[..., axis]) - cut[axis]
+            confidence[outside if side < 2 else rays[..., axis] < cut[axis]] = 0
+        if rng.random() < 0.15:  # single landmarks vanish for a while
+            for k in rng.integers(0, 33, rng.integers(1, 6)):
+                a = rng.integers(self.frames)
+                confidence[a : a + rng.integers(3, 40), k] = 0
+        if rng.random() < 0.12:  # nobody was found for a while
+            a = rng.integers(self.frames)
+            rays[a : a + rng.integers(1, 12)] = np.nan
+        rays, confidence = bridge(rays, confidence)
+        joints, focal = d["joints"], np.exp(rng.normal(0, 0.12)) if rng.random() < 0.6 else 1.0
+        # a focal length taken `focal` times too long: rays too narrow, everything appears farther away
+        hips = joints[:, :1]
+        aimed = hips * [1, focal, 1]
+        return {**d, "rays": rays / focal, "confidence": confidence, "joints": joints - hips + aimed}
+
+
+def bridge(rays: Array, confidence: Array) -> tuple[Array, Array]:
+    """Fill frames where nobody was found (NaN) by interpolation over time, with confidence 0."""
+    found = np.isfinite(rays[:, 0, 0])
+    if found.all():
+        return rays, confidence
+    if not found.any():
+        return np.zeros_like(rays), np.zeros_like(confidence)
+    t, at = np.arange(len(rays)), np.flatnonzero(found)
+    flat = rays.reshape(len(rays), -1)
+    filled = np.stack([np.interp(t, at, column[at]) for column in flat.T], 1).reshape(rays.shape)
+    return filled, confidence * found[:, None]
+
+
+def mirrored(d: dict[str, Array]) -> dict[str, Array]:
+    """The mirror image of a clip."""
+    joints = list(MIRROR)
+    flip = np.array([-1.0, 1.0, 1.0])
+    return {
+        "rays": d["rays"][:, list(MIRRORED)] * [-1, 1],
+        "confidence": d["confidence"][:, list(MIRRORED)],
+        "rotations": _S @ d["rotations"][:, joints] @ _S,
+        "joints": d["joints"][:, joints] * flip,
+        "rotated": d["rotated"],
+        "positioned": d["positioned"],
+        "contacts": d["contacts"][:, _CONTACT_MIRROR],
+        "lengths": d["lengths"],
+        "up": d["up"] * flip,
+    }

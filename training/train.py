@@ -1,0 +1,168 @@
+"""The training loop: `python -m training train`. Resumable: run it again and it goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from inference.files import replacing
+from inference.lifters.motionet import MotioNet
+from inference.lifters.view import view
+from inference.lifters.weights import save_weights
+
+from .detected import fit_detector, load_sequences
+from .evaluate import detected_batches, figures, test_batches
+from .losses import losses, total
+from .mocap import load_clips
+from .synthesis import Batch, Synthesis
+
+#: every n-th detected sequence is kept from training, to measure on real detections
+HELD_OUT = 12
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a training is. `small` is for two CPU cores, `full` for a GPU."""
+
+    channels: int
+    static_channels: int
+    stages: int
+    frames: int
+    batch: int
+    steps: int
+    detected_share: float = 0.5
+    rate: float = 1e-3
+    decay: float = 1e-2
+    seed: int = 7
+
+
+CONFIGS: dict[str, Config] = {
+    "small": Config(channels=256, static_channels=128, stages=4, frames=64, batch=32, steps=14000, rate=7e-4),
+    "full": Config(channels=384, static_channels=192, stages=4, frames=96, batch=256, steps=60000),
+}
+
+
+def train(
+    config: Config, mocap: Path, detected: Path, run: Path, out: Path, device: str, every: int = 500
+) -> None:
+    """Train a MotioNet and write its weights.
+
+    Parameters
+    ----------
+    config : Config
+    mocap, detected : Path
+        Folders with BVH clips and with detected sequences.
+    run : Path
+        Folder of the checkpoint and the log (JSON lines); an unfinished run in it is resumed.
+    out : Path
+        The safetensors file.
+    device : str
+        ``cpu`` or ``cuda``.
+    every : int
+        Steps between a checkpoint with its figures and the next.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    clips, sequences = load_clips(mocap), load_sequences(detected)
+    held = sequences[::HELD_OUT]
+    seen = [s for i, s in enumerate(sequences) if i % HELD_OUT]
+    detector = fit_detector(seen)
+    checks = {
+        "noisy": test_batches(clips, detector, noisy=True, frames=config.frames, count=2, size=64),
+        "detected": detected_batches(held, detector, config.frames),
+    }
+    torch.manual_seed(config.seed)
+    model = MotioNet(config.channels, config.static_channels, config.stages).to(device)
+    # the weights that are kept: an exponential mean over the last steps, smoother than any one of them
+    kept = MotioNet(config.channels, config.static_channels, config.stages).to(device)
+    kept.load_state_dict(model.state_dict())
+    optimiser = torch.optim.AdamW(model.parameters(), lr=config.rate, weight_decay=config.decay)
+    checkpoint, step = run / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True, map_location=device)
+        if state["config"] != asdict(config):
+            raise ValueError(f"{checkpoint} is of another configuration; choose another --run folder")
+        model.load_state_dict(state["model"])
+        kept.load_state_dict(state["kept"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    draw = Synthesis(clips, seen, detector, config.frames, config.detected_share, config.seed + step)
+    sums: dict[str, float] = {}
+    started = time.monotonic()
+    while step < config.steps:
+        rate = config.rate * _schedule(step / config.steps, step)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        model.train()
+        batch = _to(draw.batch(config.batch), device)
+        normalised = view(batch.rays, batch.confidence)
+        with torch.autocast(device, dtype=torch.bfloat16):
+            lifted = model(normalised)
+        parts = losses(lifted, batch)
+        loss = total(parts)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        step += 1
+        _follow(kept, model, min(0.999, step / (step + 20)))
+        for name, value in parts.items():
+            sums[name] = sums.get(name, 0.0) + float(value.detach())
+        if step % every == 0 or step == config.steps:
+            _log(run, step, {k: v / every for k, v in sums.items()}, kept, checks, time.monotonic() - started)
+            sums = {}
+            state = {
+                "config": asdict(config), "step": step, "model": model.state_dict(), "kept": kept.state_dict(),
+                "optimiser": optimiser.state_dict(),
+            }  # fmt: skip
+            with replacing(checkpoint) as temporary:
+                torch.save(state, temporary)
+    save_weights(kept.cpu(), out)
+
+
+def _schedule(done: float, step: int) -> float:
+    """Warm-up over 200 steps, then a cosine down to a hundredth."""
+    return min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _follow(kept: MotioNet, model: MotioNet, inertia: float) -> None:
+    target: dict[str, Tensor] = kept.state_dict()
+    with torch.no_grad():
+        for name, value in model.state_dict().items():
+            if value.dtype.is_floating_point:
+                target[name].lerp_(value, 1 - inertia)
+            else:
+                target[name].copy_(value)
+
+
+def _to(batch: Batch, device: str) -> Batch:
+    return Batch(**{name: value.to(device) for name, value in vars(batch).items()})
+
+
+def _log(
+    run: Path,
+    step: int,
+    means: dict[str, float],
+    kept: MotioNet,
+    checks: dict[str, list[Batch]],
+    seconds: float,
+) -> None:
+    device = next(kept.parameters()).device
+    row = {
+        "step": step,
+        "seconds": round(seconds, 1),
+        "losses": {k: round(v, 4) for k, v in means.items()},
+        **{
+            name: {k: round(v, 2) for k, v in figures(kept.cpu(), batches).items()}
+            for name, batches in checks.items()
+        },
+    }
+    kept.to(device)
+    with (run / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+    print(json.dumps(row), flush=True)
