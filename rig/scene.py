@@ -78,8 +78,8 @@ def add_camera(scene: bpy.types.Scene, camera: Camera) -> bpy.types.Object:
 def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:
     """A sun, a bright world and a floor with tiles of one metre at z = 0."""
     sun = bpy.data.lights.new("Sun", type="SUN")
-    sun.energy = 2.5
-    sun.angle = math.radians(8)
+    sun.energy = 4.0
+    sun.angle = math.radians(3)
     light = bpy.data.objects.new("Sun", sun)
     light.location = (0, 0, 4)
     light.rotation_euler = (math.radians(40), math.radians(-15), math.radians(-30))
@@ -88,7 +88,7 @@ def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:
     scene.world = bpy.data.worlds.new("World")
     background = node(scene.world, "BACKGROUND")
     background.inputs["Color"].default_value = (0.72, 0.80, 0.90, 1)
-    background.inputs["Strength"].default_value = 0.8
+    background.inputs["Strength"].default_value = 0.5
 
     low = np.floor(motion.root[:, :2].min(axis=0) - _FLOOR_MARGIN)
     high = np.ceil(motion.root[:, :2].max(axis=0) + _FLOOR_MARGIN)
@@ -100,8 +100,8 @@ def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:
     shader.inputs["Roughness"].default_value = 0.9
     nodes, links = material.node_tree.nodes, material.node_tree.links
     tiles = nodes.new("ShaderNodeTexChecker")
-    tiles.inputs["Color1"].default_value = (0.42, 0.43, 0.45, 1)
-    tiles.inputs["Color2"].default_value = (0.50, 0.51, 0.53, 1)
+    tiles.inputs["Color1"].default_value = (0.30, 0.31, 0.33, 1)
+    tiles.inputs["Color2"].default_value = (0.40, 0.41, 0.43, 1)
     tiles.inputs["Scale"].default_value = 1.0
     links.new(nodes.new("ShaderNodeTexCoord").outputs["Object"], tiles.inputs["Vector"])
     links.new(tiles.outputs["Color"], shader.inputs["Base Color"])

@@ -15,12 +15,12 @@ from ..inference.errors import CaptureError
 from ..inference.files import replacing
 from .scene import node
 
-_SIZE = (720, 900)
+_SIZE = (540, 720)
 _LENS_MM = 50.0
-_SAMPLES = 48
+_SAMPLES = 16
 #: how far the camera stands to the side of where the person faces, and above
 _AZIMUTH, _ELEVATION = math.radians(35), math.radians(12)
-_COLOURS = {"L": (0.05, 0.22, 0.80), "R": (0.80, 0.16, 0.04), "": (0.62, 0.60, 0.56)}
+_COLOURS = {"L": (0.05, 0.22, 0.80), "R": (0.80, 0.16, 0.04), "": (0.80, 0.52, 0.08)}
 
 
 def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
@@ -82,7 +82,9 @@ def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:
         across, forwards = np.array(bone.x_axis), np.array(bone.z_axis)
         width = 0.09 * bone.length + 0.012
         shapes[side].append(_octahedron(head, tail, across * width, forwards * width, 0.12))
-        shapes[side].append(_ball(head, 0.55 * width + 0.008))
+        shapes[side].append(_ball(head, 0.55 * width + 0.006))
+        if bone.name == "head":
+            shapes[side].append(_ball((head + tail) / 2, 0.55 * bone.length))
         if bone.parent and not bone.bone.use_connect:
             start = np.array(bone.parent.head if bone.parent.name == "hips" else bone.parent.tail)
             shapes[side].append(_octahedron(start, head, across * 0.012, forwards * 0.012, 0.5))
