@@ -15,7 +15,8 @@ from .errors import CaptureError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends well.
 
-    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary file.
+    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary
+    file.
 
     Raises
     ------

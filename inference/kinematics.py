@@ -1,7 +1,8 @@
 """Forward kinematics: the layer between E_S and E_Q, and the same for everything that reads a `Motion`.
 
 Rest frames are aligned with the world, so the world rotation of a joint is the product of the local rotations
-down to it, and identity everywhere is the T-pose. Works on numpy arrays and on torch tensors (with gradients).
+down to it, and identity everywhere is the T-pose. Works on numpy arrays and on torch tensors (with
+gradients).
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Motion:
         return float(standing_height(self.lengths))
 
     def sole_points(self) -> npt.NDArray[np.float64]:
-        """World positions (T, 4, 3) of `CONTACT_POINTS`: heels on the sole, balls of the feet at the toe joint."""
+        """World positions (T, 4, 3) of `CONTACT_POINTS`: heels on the sole, balls at the toe joint."""
         heel = np.array(HEEL_OFFSET) * (self.height / STANDARD_HEIGHT)
         points = []
         for side in "LR":

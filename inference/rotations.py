@@ -1,8 +1,9 @@
 """Conversions between rotation representations, on numpy arrays or torch tensors alike.
 
-Matrices (..., 3, 3) act on column vectors. Quaternions (..., 4) are w, x, y, z and of unit length. The 6D form
-(..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv 1812.07035); any
-six numbers become a rotation by Gram-Schmidt, continuously, which is why the networks answer in it.
+Matrices (..., 3, 3) act on column vectors. Quaternions (..., 4) are w, x, y, z and of unit length. The 6D
+form (..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv
+1812.07035); any six numbers become a rotation by Gram-Schmidt, continuously, which is why the networks
+answer in it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""How the lifter's weights came to be: data, virtual cameras, detector noise, losses, training. Not shipped."""
+"""How the lifter's weights came to be: data, virtual cameras, detector noise, losses, training."""

@@ -1,12 +1,13 @@
 """Detector in the loop: what MediaPipe said of rendered bodies whose truth is known, on our skeleton.
 
-Also what a synthetic clip needs to look like that detector's output: where on the body each landmark sits, and
-stretches of its real errors.
+Also what a synthetic clip needs to look like that detector's output: where on the body each landmark sits,
+and stretches of its real errors.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ Array = npt.NDArray[Any]
 
 #: order of the joints in the files
 FILE_JOINTS: tuple[str, ...] = (
-    "hips", "neck", "head", "nose", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R", "hand.L", "hand.R",
-    "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R", "heel.L", "heel.R",
+    "hips", "neck", "head", "nose", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R",
+    "hand.L", "hand.R", "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R", "heel.L", "heel.R",
     "toe_tip.L", "toe_tip.R",
 )  # fmt: skip
 #: joints whose rotation the files give: the neck there is a blend of two of our joints
@@ -77,7 +78,7 @@ def _t_pose_turn(rest: Array) -> dict[str, Array]:
 
 
 def _bone_lengths(rest: Array) -> Array:
-    """Our bone lengths of a body, from its rest joints; those that the files don't give follow the template."""
+    """Our bone lengths of a body, from its rest joints; the others follow the template."""
     at = {n: rest[i] for i, n in enumerate(FILE_JOINTS)}
     template = dict(zip(LENGTHS, TEMPLATE_LENGTHS, strict=True))
     trunk = (at["neck"][2] - at["hips"][2]) / 0.56  # 0.56 m: hips to neck in the template
@@ -103,7 +104,7 @@ def load_sequences(folder: Path) -> list[Sequence]:
         with np.load(path, allow_pickle=False) as data:
             d = {name: data[name] for name in data.files}
         first = d["first"]
-        for i, (a, b) in enumerate(zip(first[:-1], first[1:], strict=True)):
+        for i, (a, b) in enumerate(pairwise(first)):
             out.append(
                 _sequence({k: d[k][a:b] if len(d[k]) == first[-1] else d[k][i] for k in d if k != "first"})
             )
@@ -170,9 +171,11 @@ class DetectorModel:
     Attributes
     ----------
     placement : (33, 3)
-        Where each landmark sits, from its joint of `CARRIERS`, in the rest frame, metres at `STANDARD_HEIGHT`.
+        Where each landmark sits, from its joint of `CARRIERS`, in the rest frame, metres at
+        `STANDARD_HEIGHT`.
     errors : list of (T, 33, 2)
-        Its errors in sequences, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN where nobody was found.
+        Its errors in sequences, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN where nobody
+        was found.
     visibility : list of (T, 33)
     """
 
@@ -213,7 +216,7 @@ def _swap(landmark: str) -> str:
 
 
 def _ray_error(rotation: Array, joint: Array, placement: Array, ray: Array) -> tuple[Array, Array]:
-    """How far (T, 2) the detector's ray is from the placed landmark's, in body heights, and its slope (T, 2, 3)."""
+    """The ray's error (T, 2) against the placed landmark, in body heights, and its slope (T, 2, 3)."""
     point = joint + rotation @ placement
     depth = point[:, 1:2]
     predicted = np.stack([point[:, 0], -point[:, 2]], 1) / depth

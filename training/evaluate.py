@@ -40,8 +40,8 @@ def figures(model: MotioNet, batches: list[Batch], flip: bool = True) -> dict[st
     Returns
     -------
     dict
-        ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm`` each clip
-        aligned, limb joints; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
+        ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm``
+        each clip aligned, limb joints; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
         ``acceleration_ratio`` lively as the truth is 1.
     """
     model.eval()
@@ -94,7 +94,7 @@ def _distance(a: Array, b: Array) -> float:
 def test_batches(
     clips: list[Clip], detector: DetectorModel, noisy: bool, frames: int = 90, count: int = 8, size: int = 32
 ) -> list[Batch]:
-    """The same stretches of `clips` before the same cameras every time, with perfect 2D or the detector's errors."""
+    """The same stretches of `clips` before the same cameras every time, with or without errors."""
     perfect = DetectorModel(
         detector.placement,
         [np.zeros((frames, 33, 2), np.float32)],

@@ -55,7 +55,7 @@ class Clip:
 
 
 def contact_labels(points: Array, fps: float) -> Array:
-    """Which of the points (T, 4, 3), metres, stand on the floor: slow (under 0.3 m/s) and near their lowest height."""
+    """Which of the points (T, 4, 3), metres, stand on the floor: under 0.3 m/s and near their lowest."""
     speed = np.linalg.norm(np.gradient(points, 1 / fps, axis=0), axis=-1)
     low = points[..., 2] < np.percentile(points[..., 2], 5, axis=0) + 0.05
     return (speed < 0.3) & low
@@ -96,7 +96,7 @@ def load_clips(folder: Path) -> list[Clip]:
 
 
 def resample(x: Array, at: Array) -> Array:
-    """Values of x (T, ...) at fractional frames `at` (N,): linear, and for (..., 3, 3) rotations orthonormalised."""
+    """x (T, ...) at fractional frames `at` (N,), linearly; rotations (..., 3, 3) orthonormalised."""
     low = np.clip(np.floor(at).astype(int), 0, len(x) - 1)
     high = np.minimum(low + 1, len(x) - 1)
     weight = (at - low).reshape(-1, *[1] * (x.ndim - 1))

@@ -1,9 +1,11 @@
-"""Endless training batches: real motion on random bodies before random cameras, seen with a detector's real errors.
+"""Endless training batches: real motion on random bodies before random cameras, seen with a detector's real
+errors.
 
 A batch mixes two kinds of clips:
 
-- *synthetic*: a mocap stretch (mirrored or not, faster or slower) on a body of random proportions, before a random
-  perspective camera; its landmarks are projected and then moved by a stretch of the detector's real errors.
+- *synthetic*: a mocap stretch (mirrored or not, faster or slower) on a body of random proportions, before a
+  random perspective camera; its landmarks are projected and then moved by a stretch of the detector's real
+  errors.
 - *detected*: a stretch of what the detector said of a rendered body, with that body's truth.
 
 Both are cut, blinded and given a wrong focal length now and then, as real footage is.
@@ -110,7 +112,7 @@ class Synthesis:
 
     def batch(self, size: int) -> Batch:
         """Draw `size` clips."""
-        detected = int(round(size * self.detected_share))
+        detected = round(size * self.detected_share)
         drawn = [self._detected() for _ in range(detected)]
         drawn += [self._synthetic() for _ in range(size - detected)]
         parts = [self._finish(d) for d in drawn]
@@ -165,7 +167,7 @@ class Synthesis:
         }
 
     def _camera(self, root: Array) -> tuple[Array, Array]:
-        """A camera's level-axes-from-world rotation (3, 3) and position (3,), looking about where the person is."""
+        """A camera's level-axes-from-world rotation (3, 3) and position (3,), looking near the person."""
         rng = self.random
         yaw = rng.uniform(-np.pi, np.pi)
         # most films are shot from near eye height, some from far above or below
@@ -218,7 +220,7 @@ class Synthesis:
         return mirrored(out) if rng.random() < 0.5 else out
 
     def _finish(self, d: dict[str, Array]) -> dict[str, Array]:
-        """Blind parts of the clip and mistake the focal length; bridge what is missing as the tracker does."""
+        """Blind parts of the clip and mistake the focal length; bridge gaps as the tracker does."""
         rng = self.random
         rays, confidence = d["rays"].copy(), d["confidence"].copy()
         if not self.spoil:

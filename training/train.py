@@ -117,8 +117,8 @@ def train(
             _log(run, step, {k: v / every for k, v in sums.items()}, kept, checks, time.monotonic() - started)
             sums = {}
             state = {
-                "config": asdict(config), "step": step, "model": model.state_dict(), "kept": kept.state_dict(),
-                "optimiser": optimiser.state_dict(),
+                "config": asdict(config), "step": step, "model": model.state_dict(),
+                "kept": kept.state_dict(), "optimiser": optimiser.state_dict(),
             }  # fmt: skip
             with replacing(checkpoint) as temporary:
                 torch.save(state, temporary)

@@ -1,13 +1,14 @@
 """MotioNet (Shi et al. 2020, arXiv 2006.12075): E_S and E_Q with the forward-kinematics layer between them.
 
-E_S sees the whole clip and answers one set of symmetric bone lengths. E_Q answers, for every frame, the joints'
-rotations, the root and the contacts. What differs from the paper, and why:
+E_S sees the whole clip and answers one set of symmetric bone lengths. E_Q answers, for every frame, the
+joints' rotations, the root and the contacts. What differs from the paper, and why:
 
-- The input is normalised by one number for both picture axes, through a camera that looks at the person (`view`).
-- Rotations come in 6D form and pass Gram-Schmidt, not as quaternions: continuous (arXiv 1812.07035). They are world
-  rotations; local ones follow. Errors then don't add up along a limb.
-- The stages of parallel convolutions (kernels 5, 3, 1) keep the clip's length and are dilated 1, 2, 4, 8: a frame
-  sees two seconds around it, where two plain stages see a third of a second.
+- The input is normalised by one number for both picture axes, through a camera that looks at the person
+  (`view`).
+- Rotations come in 6D form and pass Gram-Schmidt, not as quaternions: continuous (arXiv 1812.07035). They
+  are world rotations; local ones follow. Errors then don't add up along a limb.
+- The stages of parallel convolutions (kernels 5, 3, 1) keep the clip's length and are dilated 1, 2, 4, 8: a
+  frame sees two seconds around it, where two plain stages see a third of a second.
 - E_Q also answers which way is up: a lifter that doesn't know gravity leaves the artist with a leaning floor.
 - Contacts are heel and toe of both feet.
 """
@@ -89,6 +90,7 @@ class _Stage(nn.Module):
         self.branches = nn.ModuleList(_Branch(channels, kernel, dilation) for kernel in (5, 3, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Channels (B, C, T) to the same."""
         return x + torch.stack([branch(x) for branch in self.branches]).mean(0)
 
 
@@ -105,6 +107,7 @@ class SkeletonEncoder(nn.Module):
         self.head = nn.Linear(channels, len(LENGTHS))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Log ratios (B, len(LENGTHS)) from features (B, FEATURES, T)."""
         return cast(Tensor, self.head(self.body(x).amax(-1)))
 
 
@@ -120,6 +123,7 @@ class MotionEncoder(nn.Module):
         self.head = nn.Conv1d(channels, self.OUTPUTS, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Numbers (B, T, OUTPUTS) from features (B, FEATURES, T)."""
         return cast(Tensor, self.head(self.stages(self.inside(x))).transpose(1, 2))
 
 

@@ -1,9 +1,9 @@
 """What a lifter sees: landmarks normalised once, the same way for every lifter, in training and in use.
 
-Every frame is seen through a virtual camera that looks straight at the person. Landmark rays are turned so that the
-middle of the torso lies on the optical axis, then divided by the person's angular size. Perspective is thereby exact
-wherever the person stands in the picture; where that is, and how large the person appears, is given beside it.
-Both picture axes are always divided by the same number.
+Every frame is seen through a virtual camera that looks straight at the person. Landmark rays are turned so
+that the middle of the torso lies on the optical axis, then divided by the person's angular size. Perspective
+is thereby exact wherever the person stands in the picture; where that is, and how large the person appears,
+is given beside it. Both picture axes are always divided by the same number.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ USED: tuple[int, ...] = tuple(
 )
 #: position of each used landmark's mirror image among the used ones
 USED_MIRRORED: tuple[int, ...] = tuple(USED.index(MIRRORED[i]) for i in USED)
-#: numbers a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the person
+#: numbers a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the
+#: person
 FEATURES = 3 * len(USED) + 3
 
 _CENTRE_SIGMA, _SIZE_SIGMA = 2.0, 8.0  # frames
@@ -42,7 +43,8 @@ class View:
     turn : (B, T, 3, 3)
         From the virtual camera's level axes to the real camera's (x right, y forward, z up).
     size : (B, T)
-        Angular size of the person: root mean square distance of the landmarks from their centre, as a tangent.
+        Angular size of the person: root mean square distance of the landmarks from their centre, as a
+        tangent.
     """
 
     features: Tensor
@@ -67,9 +69,11 @@ def view(rays: Tensor, confidence: Tensor) -> View:
     Parameters
     ----------
     rays : (B, T, 33, 2)
-        Landmarks as x / z and y / z in the camera frame (x right, y down), finite everywhere (bridge gaps first).
+        Landmarks as x / z and y / z in the camera frame (x right, y down), finite everywhere (bridge gaps
+        first).
     confidence : (B, T, 33)
-        0 (not seen) to 1; where it is 0 the ray is used only to place the virtual camera if nothing else was seen.
+        0 (not seen) to 1; where it is 0 the ray is used only to place the virtual camera if nothing else was
+        seen.
     """
     torso = list(TORSO)
     weight = confidence[..., torso] + 1e-3
