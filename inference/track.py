@@ -1,0 +1,371 @@
+"""One person through the clip: the same one throughout, left kept left, gaps marked and bridged."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .detect import Detections, Person, torso
+from .errors import CaptureError
+from .landmarks import LANDMARK, MIRRORED
+
+Array = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float64]
+
+#: gaps up to this long are bridged, longer ones are left open and reported, seconds
+BRIDGE_SECONDS = 1.0
+
+# Distances are in torsos (`detect.torso`: about half a metre).
+#: how far somebody may be from where they were expected, and how much more for every second unseen
+_NEAR, _SPEED = 0.8, 8.0
+#: what a wholly different look costs, where the edge of the gate costs 1; and what may be spent
+_LOOK_COST, _SIZE_COST, _LINK_LIMIT = 1.5, 0.3, 1.25
+#: somebody unseen for longer has to be recognised by their look, at least this much alike
+_PATIENCE, _ALIKE = 0.5, 0.8
+#: people seen less than this share of the one seen most don't count as people
+_EXTRA = 0.1
+
+
+@dataclass(frozen=True)
+class Track:
+    """One person at the clip's steady rate.
+
+    Attributes
+    ----------
+    landmarks : (T, 33, 3)
+        x, y in pixels and visibility. Visibility is 0 in bridged gaps; all is NaN in long gaps.
+    world_landmarks : (T, 33, 3)
+        MediaPipe's own 3D, metres, hips-centred, camera axes; interpolated and NaN likewise.
+    found : (T,) bool
+        Where the person was found.
+    warnings : tuple of str
+        Those of the detections, and the long gaps.
+    """
+
+    landmarks: Array
+    world_landmarks: Array
+    found: npt.NDArray[np.bool_]
+    warnings: tuple[str, ...]
+
+
+def track(detections: Detections, person: str = "largest") -> Track:
+    """Follow one person.
+
+    Parameters
+    ----------
+    detections : Detections
+    person : str
+        ``largest``, ``leftmost``, ``rightmost``, or a number from 1 on, by size.
+
+    Raises
+    ------
+    CaptureError
+        If there is no person in the clip, or not the one asked for.
+    """
+    chosen = _choose(_identities(detections), detections, person)
+    n = len(detections.times)
+    landmarks, world = np.full((n, 33, 3), np.nan, np.float32), np.full((n, 33, 3), np.nan, np.float32)
+    for index, one in chosen.frames:
+        landmarks[index], world[index] = one.landmarks, one.world_landmarks
+    seen = np.array([index for index, _ in chosen.frames])
+    landmarks[seen], world[seen] = unswapped(detections.times[seen], landmarks[seen], world[seen])
+    return _steady(detections, landmarks, world)
+
+
+# --- who is who -----------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Trail:
+    """Somebody's detections, as far as they are known to be the same person's."""
+
+    frames: list[tuple[int, Person]] = field(default_factory=list)
+    #: where the torso was last, its size, and how fast it moved (pixels per second)
+    middle: Floats = field(default_factory=lambda: np.zeros(2))
+    size: float = 0.0
+    velocity: Floats = field(default_factory=lambda: np.zeros(2))
+    time: float = 0.0
+    look: Array = field(default_factory=lambda: np.zeros(22, np.float32))
+
+    def add(self, index: int, time: float, person: Person) -> None:
+        middle, size = torso(person.landmarks)
+        if self.frames and time > self.time:
+            # half and half: one bad detection doesn't throw the expectation off
+            self.velocity = 0.5 * self.velocity + 0.5 * (middle - self.middle) / (time - self.time)
+        self.look = 0.9 * self.look + 0.1 * person.look if self.look.any() else person.look
+        self.size = 0.8 * self.size + 0.2 * float(size) if self.frames else float(size)
+        self.middle, self.time = middle.astype(float), time
+        self.frames.append((index, person))
+
+    def cost(self, time: float, person: Person) -> float:
+        """How unlikely it is that `person` is the next of this trail; 1 is a lot."""
+        middle, size = torso(person.landmarks)
+        unseen = time - self.time
+        expected = self.middle + self.velocity * min(unseen, 0.2)
+        scale = max(self.size, float(size), 1.0)
+        far = float(np.linalg.norm(middle - expected)) / (scale * (_NEAR + _SPEED * unseen))
+        if far > 1:
+            return np.inf
+        resized = abs(float(np.log(max(size, 1.0) / max(self.size, 1.0))))
+        return far + _SIZE_COST * resized + _LOOK_COST * (1 - _alike(self.look, person.look))
+
+
+def _alike(a: Array, b: Array) -> float:
+    """Likeness of two looks, 0 to 1; where one was not to be seen, neither alike nor not."""
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))) if a.any() and b.any() else _ALIKE
+
+
+def _identities(detections: Detections) -> list[_Trail]:
+    """Everybody's trail, those seen most (long and large) first."""
+    done: list[_Trail] = []
+    active: list[_Trail] = []
+    for index, (time, people) in enumerate(zip(detections.times, detections.people, strict=True)):
+        done += [trail for trail in active if time - trail.time > _PATIENCE]
+        active = [trail for trail in active if time - trail.time <= _PATIENCE]
+        pairs = sorted(
+            (cost, i, j)
+            for i, trail in enumerate(active)
+            for j, person in enumerate(people)
+            if (cost := trail.cost(time, person)) <= _LINK_LIMIT
+        )
+        taken_trails: set[int] = set()
+        taken_people: set[int] = set()
+        for _, i, j in pairs:
+            if i not in taken_trails and j not in taken_people:
+                taken_trails.add(i)
+                taken_people.add(j)
+                active[i].add(index, time, people[j])
+        for j, person in enumerate(people):
+            if j not in taken_people:
+                active.append(_Trail())
+                active[-1].add(index, time, person)
+    return sorted(_reunited(done + active, detections.times), key=_weight, reverse=True)
+
+
+def _weight(trail: _Trail) -> float:
+    return sum(float(torso(person.landmarks)[1]) for _, person in trail.frames)
+
+
+def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
+    """The trails of people who left, or were hidden, and came back joined: the most alike first.
+
+    Nobody is in two places at once, and nobody comes back faster than they can walk.
+    """
+    looks = [_typical_look(trail) for trail in trails]
+
+    def likeness(first: _Trail, second: _Trail) -> float:
+        gap = times[second.frames[0][0]] - times[first.frames[-1][0]]
+        (here, size), (there, other) = (
+            torso(trail.frames[end][1].landmarks) for trail, end in ((first, -1), (second, 0))
+        )
+        near = np.linalg.norm(there - here) <= max(size, other) * (_NEAR + _SPEED * gap)
+        return _alike(looks[trails.index(first)], looks[trails.index(second)]) if near else 0.0
+
+    owner = list(range(len(trails)))
+    members = [[i] for i in range(len(trails))]
+    candidates = sorted(
+        (
+            (alike, i, j)
+            for i, j in itertools.permutations(range(len(trails)), 2)
+            if trails[i].frames[-1][0] < trails[j].frames[0][0]
+            and (alike := likeness(trails[i], trails[j])) >= _ALIKE
+        ),
+        reverse=True,
+    )
+    for _, i, j in candidates:
+        a, b = owner[i], owner[j]
+        if a == b or _coexist([trails[k] for k in members[a]], [trails[k] for k in members[b]]):
+            continue
+        members[a] += members[b]
+        for k in members[b]:
+            owner[k] = a
+        members[b] = []
+    return [
+        _Trail(frames=sorted((frame for k in group for frame in trails[k].frames), key=lambda f: f[0]))
+        for group in members
+        if group
+    ]
+
+
+def _typical_look(trail: _Trail) -> Array:
+    look: Array = np.median([person.look for _, person in trail.frames], axis=0).astype(np.float32)
+    return look
+
+
+def _coexist(a: list[_Trail], b: list[_Trail]) -> bool:
+    spans = [(t.frames[0][0], t.frames[-1][0]) for t in a]
+    return any(t.frames[0][0] <= last and first <= t.frames[-1][0] for t in b for first, last in spans)
+
+
+def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail:
+    if not trails:
+        raise CaptureError(
+            "There is no person to be found in the video; film one whole person, well lit and not too far away."
+        )
+    people = [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
+    if person in ("leftmost", "rightmost"):
+        across = [np.median([torso(p.landmarks)[0][0] for _, p in trail.frames]) for trail in people]
+        return people[int(np.argmin(across) if person == "leftmost" else np.argmax(across))]
+    number = 1 if person == "largest" else int(person) if person.isdecimal() else 0
+    if number < 1:
+        raise CaptureError(
+            f"There is no person '{person}'; choose largest, leftmost, rightmost or a number from 1 on."
+        )
+    if number > len(people):
+        raise CaptureError(
+            f"Person {number} was asked for, but there "
+            + ("is only one." if len(people) == 1 else f"are only {len(people)}.")
+        )
+    return people[number - 1]
+
+
+# --- left and right -------------------------------------------------------------------------------------------
+
+_UPPER = np.arange(LANDMARK["pinky.L"])  # face and arms; the fingers tell nothing that the wrists don't
+_FIRST_LEG = LANDMARK["hip.L"]
+_MIRRORED = np.array(MIRRORED)
+#: landmarks that tell left from right, by part: arms, legs
+_PARTS = tuple(
+    np.array([LANDMARK[f"{name}.{side}"] for name in names for side in "LR"])
+    for names in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot_index"))
+)
+#: hypotheses: is the upper body swapped, is the lower
+_SWAPS = ((False, False), (True, False), (False, True), (True, True))
+#: costs in torsos per landmark: of a swap in every frame, of the upper and lower body not agreeing
+_SWAPPED_COST, _SPLIT_COST = 0.004, 0.02
+#: a landmark further off than this is wrong in any case
+_FAR = 1.0
+#: how much of the last velocity is expected to go on
+_MOMENTUM = 0.8
+#: continuity says less and less across a gap, seconds
+_FORGET = 0.3
+
+
+def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array]:
+    """Repair the stretches where the detector took left for right.
+
+    The most likely sequence of hypotheses (as detected, upper body swapped, lower body, both) over time: the
+    landmarks move as they did before, and the detector is right more often than wrong.
+
+    Parameters
+    ----------
+    times : (N,), seconds, increasing
+    landmarks, world : (N, 33, 3)
+        As in `Person`.
+
+    Returns
+    -------
+    landmarks, world : (N, 33, 3)
+        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps, so that
+        exchanging the names is all it takes.
+    """
+    if len(times) < 2:
+        return landmarks, world
+    upper, lower = np.array(_SWAPS)[_best_swaps(times, landmarks, world)].T
+    out, out_world = landmarks.copy(), world.copy()
+    for swapped, part in ((upper, slice(0, _FIRST_LEG)), (lower, slice(_FIRST_LEG, None))):
+        mirrored = _MIRRORED[part]
+        for result, source in ((out, landmarks), (out_world, world)):
+            result[swapped, part] = source[swapped][:, mirrored]
+    return out, out_world
+
+
+def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np.intp]:
+    """Viterbi over pairs of successive hypotheses (a velocity needs two frames); which of `_SWAPS` per frame (N,)."""
+    n = len(times)
+    size = np.maximum(torso(landmarks)[1], 1.0)[:, None, None]
+    depth = world[..., 2:] / 0.5  # the world's torso
+    place = np.concatenate([landmarks[..., :2] / size, depth], axis=-1)
+    # the common motion says nothing of left and right
+    place = place - np.concatenate([torso(landmarks)[0][:, None] / size, np.zeros((n, 1, 1))], axis=-1)
+
+    steps = np.diff(times)
+    trust = np.exp(-np.maximum(steps - 2 * np.median(steps), 0) / _FORGET)
+    ratio = np.zeros(n)
+    ratio[2:] = _MOMENTUM * np.clip(steps[1:] / steps[:-1], 0, 2) * trust[:-1]
+
+    # costs[t, part, a, b, c]: of the part's hypotheses a, b, c (0 or 1) at t - 2, t - 1, t
+    costs = np.zeros((n, 2, 2, 2, 2))
+    for k, part in enumerate(_PARTS):
+        both = np.stack([place[:, part], place[:, _MIRRORED[part]]], axis=1)  # (n, hypothesis, points, 3)
+        weight = 0.1 + 0.9 * np.minimum(landmarks[:, part, 2], landmarks[:, _MIRRORED[part], 2])
+        for a, b, c in itertools.product(range(2), repeat=3):
+            last = both[1:, c] * 0
+            last[1:] = both[1:-1, b] - both[:-2, a]
+            expected = both[:-1, b] + ratio[1:, None, None] * last
+            off = np.minimum(np.linalg.norm(both[1:, c] - expected, axis=-1), _FAR)
+            w = np.minimum(weight[1:], weight[:-1])
+            costs[1:, k, a, b, c] = trust * (off * w).sum(1) / len(part)
+
+    swaps = np.array(_SWAPS, int)
+    own = _SWAPPED_COST * swaps.sum(1) + _SPLIT_COST * (swaps[:, 0] != swaps[:, 1])
+    best = np.where(np.eye(4, dtype=bool), np.inf, np.inf)
+    best = own[:, None] + own[None, :] + _step(costs[1], swaps)[0]
+    came = np.zeros((n, 4, 4), np.intp)
+    for t in range(2, n):
+        total = best[:, :, None] + _step(costs[t], swaps) + own
+        came[t] = total.argmin(0)
+        best = total.min(0)
+    path = np.zeros(n, np.intp)
+    path[n - 2], path[n - 1] = np.unravel_index(best.argmin(), best.shape)
+    for t in range(n - 1, 1, -1):
+        path[t - 2] = came[t, path[t - 1], path[t]]
+    return path
+
+
+def _step(costs: Floats, swaps: npt.NDArray[Any]) -> Floats:
+    """Costs (4, 4, 4) of three successive hypotheses from those of the parts (2, 2, 2, 2)."""
+    a, b, c = np.ix_(range(4), range(4), range(4))
+    out: Floats = (
+        costs[0][swaps[a, 0], swaps[b, 0], swaps[c, 0]] + costs[1][swaps[a, 1], swaps[b, 1], swaps[c, 1]]
+    )
+    return out
+
+
+# --- steady rate, gaps ----------------------------------------------------------------------------------------
+
+
+def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
+    """The frames as filmed, interpolated at the clip's times; gaps bridged or left open."""
+    times, count = detections.times, detections.frames
+    grid = detections.start + np.arange(count) / detections.fps
+    seen = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
+    nearest = np.searchsorted((times[1:] + times[:-1]) / 2, grid)
+    found = np.isin(nearest, seen)
+
+    known = times[seen]
+    after = np.clip(np.searchsorted(known, grid), 1, max(len(known) - 1, 1))
+    before, after = after - 1, np.minimum(after, len(known) - 1)
+    # times are rounded in files: a frame within a tenth of a frame is that frame
+    share = (grid - known[before]) / np.maximum(known[after] - known[before], 1e-9)
+    near = 0.1 / (detections.fps * np.maximum(known[after] - known[before], 1e-9))
+    share = np.where(share < near, 0.0, np.where(share > 1 - near, 1.0, share))
+    share = np.clip(share, 0, 1)[:, None, None].astype(np.float32)
+    out = [values[seen][before] * (1 - share) + values[seen][after] * share for values in (landmarks, world)]
+    out[0][~found, :, 2] = 0
+
+    warnings = list(detections.warnings)
+    long = []
+    for first, last in _runs(~found):
+        if (last - first) / detections.fps > BRIDGE_SECONDS or first == 0 or last == count:
+            for values in out:
+                values[first:last] = np.nan
+        if (last - first) / detections.fps > BRIDGE_SECONDS:
+            long.append(f"{grid[first]:.1f} to {grid[first] + (last - first) / detections.fps:.1f} s")
+    if long:
+        warnings.append(
+            f"The person is not to be seen from {', '.join(long[:5])}"
+            + (f" and {len(long) - 5} more times" if len(long) > 5 else "")
+            + "; the motion there is a guess."
+        )
+    return Track(out[0], out[1], found, tuple(warnings))
+
+
+def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """First and one past the last index of every run of True."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
