@@ -15,33 +15,51 @@ from .errors import CaptureError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends well.
 
-    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary
-    file.
+    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary file.
 
     Raises
     ------
     CaptureError
         If the folder can't be written or the disk is full.
     """
-    temporary: Path | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # the suffix stays: writers choose their format by it
-        handle, name = tempfile.mkstemp(prefix=".kinelift-", suffix=path.suffix, dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CaptureError(
-            f"Can't write {path}: {reason}. Choose a folder that can be written and has room."
-        ) from error
-    finally:
-        if temporary is not None:
+        temporary = _temporary_beside(path)
+        try:
+            yield temporary
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
             temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise CaptureError(
+            f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
+        ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse a place for `path` where nothing can be written, before minutes are spent on what goes there.
+
+    Raises
+    ------
+    CaptureError
+        If the folder can't be made or written, or `path` is a folder.
+    """
+    if path.is_dir():
+        raise CaptureError(f"Can't write {path}: it is a folder. Give the file a name in it.")
+    try:
+        _temporary_beside(path).unlink()
+    except OSError as error:
+        raise CaptureError(
+            f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
+        ) from error
+
+
+def _temporary_beside(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # the suffix stays: writers choose their format by it
+    handle, name = tempfile.mkstemp(prefix=".kinelift-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    return Path(name)
 
 
 def _umask() -> int:

@@ -17,3 +17,20 @@ MIRRORED: tuple[int, ...] = tuple(
 )
 #: shoulders and hips: their middle says where a person is, their extent how large
 TORSO: tuple[int, ...] = tuple(LANDMARK[f"{n}.{s}"] for n in ("shoulder", "hip") for s in "LR")
+
+#: landmarks that show each joint (without its side): a joint is known as well as they were seen
+SHOWN_BY: dict[str, tuple[str, ...]] = {
+    "hips": ("hip.L", "hip.R"),
+    "spine": ("hip.L", "hip.R", "shoulder.L", "shoulder.R"),
+    "chest": ("shoulder.L", "shoulder.R"),
+    "neck": ("shoulder.L", "shoulder.R", "ear.L", "ear.R"),
+    "head": ("nose", "ear.L", "ear.R"),
+    "shoulder": ("shoulder",),
+    "upper_arm": ("shoulder", "elbow"),
+    "forearm": ("elbow", "wrist"),
+    "hand": ("wrist", "index", "pinky"),
+    "thigh": ("hip", "knee"),
+    "shin": ("knee", "ankle"),
+    "foot": ("ankle", "heel", "foot_index"),
+    "toe": ("foot_index",),
+}

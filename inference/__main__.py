@@ -1,0 +1,110 @@
+"""The worker: `python -m inference capture VIDEO --out M.npz`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+
+from .errors import CaptureError
+from .files import check_writable
+
+#: exit status after Ctrl-C, as shells count
+_CANCELLED = 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m inference", description="Videos of a person to motion.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    capture = commands.add_parser("capture", help="capture the person in a video")
+    capture.add_argument("video", type=Path)
+    capture.add_argument("--out", type=Path, required=True, metavar="M.npz", help="the motion")
+    capture.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write the motion as BVH")
+    capture.add_argument(
+        "--overlay", type=Path, metavar="F.mp4", help="also draw the skeleton over the video"
+    )
+    capture.add_argument("--start", type=float, default=0.0, metavar="S", help="begin here, seconds")
+    capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
+    capture.add_argument(
+        "--fps", type=float, metavar="N", help="frames per second (default: the video's own)"
+    )
+    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
+    capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    capture.add_argument(
+        "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
+    )
+    return parser
+
+
+class _Bar:
+    """A progress bar on standard error, where that is a terminal."""
+
+    def __init__(self) -> None:
+        self._drawn = 0.0
+
+    def __call__(self, stage: str, frame: int, of: int) -> None:
+        now = time.monotonic()
+        if not sys.stderr.isatty() or (frame < of and now - self._drawn < 0.1):
+            return
+        self._drawn = now
+        full = 30 * frame // max(of, 1)
+        end = "\n" if frame >= of else ""
+        print(f"\r{stage:8} [{'#' * full:30}] {frame}/{of}", end=end, file=sys.stderr, flush=True)
+
+
+def _json(stage: str, frame: int, of: int) -> None:
+    print(json.dumps({"stage": stage, "frame": frame, "of": of, "message": ""}), flush=True)
+
+
+def _capture(args: argparse.Namespace) -> None:
+    # heavy imports wait until the command line is known to be right
+    from .bvh import write_bvh
+    from .overlay import overlay
+    from .pipeline import Settings, capture
+
+    for path in (args.out, args.bvh, args.overlay):
+        if path is not None:
+            check_writable(path)
+    progress = _json if args.progress == "json" else _Bar()
+    settings = Settings(args.start, args.end, args.fps, args.focal, args.device)
+    motion = capture(args.video, settings, progress)
+    motion.save(args.out)
+    if args.bvh is not None:
+        write_bvh(motion, args.bvh)
+    if args.overlay is not None:
+        overlay(args.video, motion, args.overlay, progress)
+    for warning in motion.warnings:
+        print(f"Note: {warning}", file=sys.stderr)
+
+
+def main() -> int:
+    """Run the command line; the exit code."""
+    # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
+    signal.signal(signal.SIGTERM, _interrupt)
+    args = _parser().parse_args()
+    try:
+        _capture(args)
+    except CaptureError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Cancelled; nothing was written.", file=sys.stderr)
+        return _CANCELLED
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # native libraries' threads may hang a regular exit after an interruption
+    os._exit(status)

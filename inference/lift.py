@@ -1,0 +1,100 @@
+"""From one person's landmarks to a body before the camera: the lifter, at any frame rate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from .landmarks import LANDMARK, SHOWN_BY
+from .lifters.motionet import LIFTER_FPS, MotioNet
+from .lifters.view import smooth, view
+from .rotations import matrix_from_6d, sixd_from_matrix
+from .skeleton import JOINTS
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Body:
+    """What a lifter says of one clip, in the axes of a level camera (x right, y forward, z up), metres.
+
+    Attributes
+    ----------
+    lengths : (len(LENGTHS),)
+    rotations : (T, J, 3, 3)
+        World rotations of the joints.
+    root : (T, 3)
+    contacts : (T, 4)
+        Probabilities for `motion.CONTACT_POINTS`.
+    up : (3,)
+        Against gravity, one for the clip: the camera is taken to keep its tilt.
+    """
+
+    lengths: Array
+    rotations: Array
+    root: Array
+    contacts: Array
+    up: Array
+
+
+def lift(rays: Array, confidence: Array, fps: float, model: MotioNet) -> Body:
+    """Lift one clip.
+
+    Parameters
+    ----------
+    rays : (T, 33, 2)
+        Landmarks as x / z and y / z in the camera frame (x right, y down), bridged: finite everywhere.
+    confidence : (T, 33)
+    fps : float
+        Frame rate of the rays; the lifter works at its own, the answer comes back at this one.
+    model : MotioNet
+    """
+    device = next(model.parameters()).device
+    joined = torch.as_tensor(np.concatenate([rays, confidence[..., None]], -1), dtype=torch.float32)[None]
+    if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
+        joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, (33, 3))
+    frames = len(rays)
+    count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
+    # the lifter's frames, evenly over the same time
+    there = torch.linspace(0, frames - 1, count)
+    at = _interpolate(joined[0], there)[None].to(device)
+    with torch.no_grad():
+        lifted = model(view(at[..., :2], at[..., 2].clamp(0, 1)), flip=True)
+    back = torch.linspace(0, count - 1, frames)
+    rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
+    up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
+    return Body(
+        lengths=_numpy(lifted.lengths[0]),
+        rotations=_numpy(rotations),
+        root=_numpy(_interpolate(lifted.root[0].cpu(), back)),
+        contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
+        up=_numpy(up),
+    )
+
+
+def joint_confidence(confidence: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """How well each joint (T, J) was seen, from the landmarks' confidence (T, 33)."""
+    columns = []
+    for joint in JOINTS:
+        name, dot, side = joint.partition(".")
+        shown = [LANDMARK[n + dot + side] if dot else LANDMARK[n] for n in SHOWN_BY[name]]
+        columns.append(confidence[:, shown].mean(1))
+    return np.stack(columns, 1)
+
+
+def _interpolate(x: Tensor, at: Tensor) -> Tensor:
+    """Values of x (T, ...) at fractional frames `at` (N,), by Catmull-Rom splines: smooth in speed too."""
+    last = len(x) - 1
+    low = at.floor().long().clamp(0, max(last - 1, 0))
+    t = (at - low).reshape(-1, *[1] * (x.ndim - 1)).to(x.dtype)
+    p0, p1, p2, p3 = (x[(low + k).clamp(0, last)] for k in (-1, 0, 1, 2))
+    return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)))
+
+
+def _numpy(x: Tensor) -> Array:
+    return x.detach().cpu().numpy().astype(np.float64)
