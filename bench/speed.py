@@ -1,0 +1,223 @@
+"""How fast the capture is and how much memory it takes, beside the plain way of doing it in the same run.
+
+    python -m bench.speed [--video FILE] [--repeat N] [--out FOLDER]
+
+Times are medians over the repetitions, in which both ways take turns, so that a busy machine slows them
+alike; the ratio is Kinelift over the other. Written into --out: speed.md and speed.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import cv2
+import numpy as np
+
+from bench import mediapipe_baseline
+from inference.errors import CaptureError
+from inference.pipeline import Settings, capture
+from inference.video import Clip
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "samples/walk_front.mp4"
+#: frames that are keyframed, and how many of them by `keyframe_insert`: it slows down with every key
+KEYED_FRAMES, INSERTED_FRAMES = 3000, 300
+
+
+@dataclass
+class Row:
+    """One line of the table: two figures of a kind."""
+
+    what: str
+    kinelift: float
+    against: str
+    other: float
+    unit: str
+
+    @property
+    def ratio(self) -> float:
+        """Kinelift over the other."""
+        return self.kinelift / self.other
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long `work` takes."""
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def read_plainly(video: Path) -> None:
+    """Decode with OpenCV in a loop, as everybody does."""
+    source = cv2.VideoCapture(str(video))
+    while True:
+        ok, image = source.read()
+        if not ok:
+            break
+        cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
+    """Decoding, and the whole capture against detection."""
+    times: dict[str, list[float]] = {}
+
+    def note(name: str, value: float) -> None:
+        times.setdefault(name, []).append(value)
+
+    def whole() -> None:
+        capture(video, Settings()).save(folder / "motion.npz")
+
+    whole()  # libraries and models are loaded at the first
+    for _ in range(repeat):
+        note("plain decoding", seconds(lambda: read_plainly(video)))
+        note("decoding", seconds(lambda: sum(1 for _ in Clip(video))))
+        began = time.perf_counter()
+        note("detector", mediapipe_baseline.capture(video, folder / "baseline.npz"))
+        note("baseline", time.perf_counter() - began)
+        note("whole", seconds(whole))
+    t = {name: median(values) for name, values in times.items()}
+    return [
+        Row("decoding", t["decoding"], "OpenCV in a loop", t["plain decoding"], "s"),
+        Row("whole capture", t["whole"], "the detector's calls alone", t["detector"], "s"),
+        Row("whole capture", t["whole"], "decoding and detector in a loop", t["baseline"], "s"),
+    ]
+
+
+def keyframe_row(motion_file: Path, repeat: int) -> Row:
+    """Keyframing in bulk against `keyframe_insert` a frame at a time."""
+    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
+    import bpy
+
+    rig: Any = importlib.import_module("kinelift.rig.action")
+    build_armature = importlib.import_module("kinelift.rig.armature").build_armature
+    motion = importlib.import_module("kinelift.inference.motion").Motion.load(motion_file)
+    again = np.resize(np.arange(len(motion)), KEYED_FRAMES)
+    arrays = ("rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")
+    long = dataclasses.replace(motion, **{name: getattr(motion, name)[again] for name in arrays})
+
+    def insert(armature: Any) -> None:
+        bones = armature.pose.bones
+        for frame in range(INSERTED_FRAMES):
+            bones["hips"].location = long.root[frame]
+            bones["hips"].keyframe_insert("location", frame=frame)
+            for bone, rotation in zip(bones, long.rotations[frame], strict=True):
+                bone.rotation_quaternion = rotation
+                bone.keyframe_insert("rotation_quaternion", frame=frame)
+
+    bulk, single = [], []
+    for _ in range(repeat):
+        bpy.ops.wm.read_factory_settings(use_empty=True)
+        collection = bpy.context.scene.collection
+        one, other = (build_armature(name, long.offsets, collection) for name in ("bulk", "single"))
+        bulk.append(seconds(partial(rig.animate, one, long, "bulk", long.fps)))
+        single.append(seconds(partial(insert, other)))
+    times = KEYED_FRAMES // INSERTED_FRAMES
+    return Row(
+        f"keyframing {KEYED_FRAMES} frames",
+        median(bulk),
+        f"keyframe_insert, {INSERTED_FRAMES} frames times {times} (at least)",
+        median(single) * times,
+        "s",
+    )
+
+
+def peak_mb(video: Path, out: Path) -> float:
+    """Peak memory in MB of a worker that captures `video`."""
+    command = [sys.executable, "-m", "inference", "capture", str(video), "--out", str(out)]
+    worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(worker.pid, 0)
+    worker.returncode = os.waitstatus_to_exitcode(status)
+    if worker.returncode != 0:
+        sys.exit(f"The worker failed on {video}: run {' '.join(command)} to see why.")
+    return usage.ru_maxrss / 1024
+
+
+def memory_row(folder: Path) -> Row:
+    """Memory for a clip ten times as long, against the clip."""
+    peaks = []
+    for times in (1, 10):
+        video = folder / f"{times}_times.mp4"
+        source = cv2.VideoCapture(str(SAMPLE))
+        images = []
+        while (read := source.read())[0]:
+            images.append(read[1])
+        height, width = images[0].shape[:2]
+        writer = cv2.VideoWriter(
+            str(video), cv2.VideoWriter.fourcc(*"mp4v"), source.get(cv2.CAP_PROP_FPS), (width, height)
+        )
+        for image in images * times:
+            writer.write(image)
+        writer.release()
+        peaks.append(peak_mb(video, folder / f"{times}_times.npz"))
+    return Row("memory of a clip ten times as long", peaks[1], "the clip itself", peaks[0], "MB")
+
+
+def register_row() -> Row:
+    """Enabling the extension in a fresh Blender, against what it may take."""
+    code = (
+        "import importlib.util, os, sys, time, bpy, numpy\n"
+        "began = time.perf_counter()\n"
+        "spec = importlib.util.spec_from_file_location('kinelift', '__init__.py',\n"
+        "    submodule_search_locations=['.'])\n"
+        "sys.modules['kinelift'] = package = importlib.util.module_from_spec(spec)\n"
+        "spec.loader.exec_module(package)\n"
+        "package.register()\n"
+        "print(time.perf_counter() - began, flush=True)\n"
+        "os._exit(0)\n"
+    )
+    blender = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return Row("register()", float(blender.stdout.split()[-1]) * 1000, "allowed", 50.0, "ms")
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    beam = ROOT.parent / "shared/bench/real/beam_cam4.mp4"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--video", type=Path, default=beam if beam.exists() else SAMPLE)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--out", type=Path, default=Path("out/speed"))
+    args = parser.parse_args()
+
+    folder = Path(tempfile.mkdtemp(prefix="kinelift-speed-"))
+    try:
+        rows = capture_rows(args.video, args.repeat, folder)
+        rows += [memory_row(folder), register_row(), keyframe_row(folder / "motion.npz", args.repeat)]
+    except (CaptureError, ValueError) as error:
+        sys.exit(f"{args.video}: {error}")
+    finally:
+        shutil.rmtree(folder)
+    lines = ["| what | Kinelift | against | | ratio |", "|---|---|---|---|---|"]
+    for r in rows:
+        figures = f"{r.kinelift:.3g} {r.unit} | {r.against} | {r.other:.3g} {r.unit} | {r.ratio:.3g}"
+        lines.append(f"| {r.what} | {figures} |")
+    head = f"{args.video.name}, medians of {args.repeat}; {os.cpu_count()} CPU cores."
+    text = f"{head}\n\n" + "\n".join(lines) + "\n"
+    args.out.mkdir(parents=True, exist_ok=True)
+    (args.out / "speed.md").write_text(text, encoding="utf-8")
+    listed = [{**dataclasses.asdict(row), "ratio": row.ratio} for row in rows]
+    (args.out / "speed.json").write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    print(text, flush=True)
+    os._exit(0)  # bpy 4.5 would hang at the interpreter's exit
+
+
+if __name__ == "__main__":
+    main()
