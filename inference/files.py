@@ -15,7 +15,7 @@ from .errors import CaptureError
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends well.
 
-    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was, no temporary file.
+    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was.
 
     Raises
     ------
@@ -31,9 +31,7 @@ def replacing(path: Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        raise CaptureError(
-            f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 def check_writable(path: Path) -> None:
@@ -49,9 +47,7 @@ def check_writable(path: Path) -> None:
     try:
         _temporary_beside(path).unlink()
     except OSError as error:
-        raise CaptureError(
-            f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
-        ) from error
+        raise _unwritable(path, error) from error
 
 
 def _temporary_beside(path: Path) -> Path:
@@ -60,6 +56,11 @@ def _temporary_beside(path: Path) -> Path:
     handle, name = tempfile.mkstemp(prefix=".kinelift-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     return Path(name)
+
+
+def _unwritable(path: Path, error: OSError) -> CaptureError:
+    reason = error.strerror or str(error)
+    return CaptureError(f"Can't write {path}: {reason}. Choose a folder that can be written and has room.")
 
 
 def _umask() -> int:

@@ -1,4 +1,4 @@
-"""From the camera's space to Blender's world: up is up, the floor is at z = 0, the clip starts at the origin."""
+"""From the camera's space to Blender's world: up is up, the floor at z = 0, the start at the origin."""
 
 from __future__ import annotations
 
