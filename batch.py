@@ -1,0 +1,216 @@
+"""Clips to files without a window: videos, or motions captured earlier, become .blend, BVH, FBX and GLB.
+
+    blender -b --python batch.py -- VIDEO... --out DIR --format blend,bvh,fbx,glb
+    .venv/bin/python batch.py VIDEO... --out DIR
+
+Next to the files of each clip lie its motion, a rendered still and a summary, all named after the clip. A clip that
+fails is told in one sentence, the others go on, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent
+
+
+def load_package() -> None:
+    """Make the checkout importable as the package `kinelift`, whatever its folder is called."""
+    if "kinelift" in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(
+        "kinelift", ROOT / "__init__.py", submodule_search_locations=[str(ROOT)]
+    )
+    assert spec is not None and spec.loader is not None
+    package = importlib.util.module_from_spec(spec)
+    sys.modules["kinelift"] = package
+    spec.loader.exec_module(package)
+
+
+if not __package__:  # run as a script: relative imports need to know where they are (PEP 366)
+    load_package()
+    __package__ = "kinelift"
+
+import bpy  # noqa: E402
+import numpy as np  # noqa: E402
+
+from .inference.client import Worker, find_python, missing_modules  # noqa: E402
+from .inference.errors import CaptureError  # noqa: E402
+from .inference.files import replacing  # noqa: E402
+from .inference.motion import Motion  # noqa: E402
+from .inference.skeleton import LENGTHS  # noqa: E402
+from .rig.export import FORMATS, export  # noqa: E402
+from .rig.scene import build_scene  # noqa: E402
+from .rig.still import render_still  # noqa: E402
+
+Progress = Callable[[str, int, int], None]
+#: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
+_MOTION_SUFFIX = ".motion.npz"
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
+    unknown = [kind for kind in kinds if kind not in FORMATS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no format '{unknown[0]}'; there are {', '.join(FORMATS)}")
+    return kinds
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="batch.py", description="Videos of a person to animated armatures.")
+    parser.add_argument("clips", nargs="+", metavar="VIDEO", help=f"a video, or a captured *{_MOTION_SUFFIX}")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
+    parser.add_argument("--format", type=_formats, default=FORMATS, help=f"default: {','.join(FORMATS)}")
+    capture = parser.add_argument_group("capture (of videos)")
+    capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
+    capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
+    capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
+    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
+    capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
+    return parser
+
+
+_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "device")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    clips: dict[str, Path] = {}
+    for clip in options.clips:
+        name = clip_name(Path(clip))
+        if name in clips:
+            print(f"Two clips are called {name}: give them --out folders of their own.", file=sys.stderr)
+            return 2
+        clips[name] = Path(clip).absolute()
+    status = 0
+    for name, clip in clips.items():
+        try:
+            _make(clip, name, options)
+        except CaptureError as error:
+            print(f"{clip.name}: {error}", file=sys.stderr)
+            status = 1
+    return status
+
+
+def clip_name(path: Path) -> str:
+    """What the files of a clip are called."""
+    return path.name.removesuffix(_MOTION_SUFFIX) if path.name.endswith(_MOTION_SUFFIX) else path.stem
+
+
+def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
+    folder = options.out.absolute()
+    _check_folder(folder)  # before minutes are spent on the video
+    motion_path = folder / f"{name}{_MOTION_SUFFIX}"
+    if clip.suffix == ".npz":
+        motion = Motion.load(clip)
+        motion.save(motion_path)
+    else:
+        chosen = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
+        motion = _capture(clip, motion_path, chosen)
+
+    # a file of its own for every clip, whatever the user's preferences
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    armature = build_scene(motion, name)
+    files = {kind: folder / f"{name}.{kind}" for kind in options.format}
+    for kind, path in files.items():
+        export(kind, path, armature, motion)
+    files["still"] = folder / f"{name}.png"
+    scene = bpy.context.scene
+    render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
+    files["motion"] = motion_path
+    with replacing(folder / f"{name}.summary.json") as temporary:
+        summary = summarise(motion, files)
+        temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    for warning in motion.warnings:
+        print(f"{clip.name}: {warning}", file=sys.stderr)
+    print(f"{clip.name}: {len(motion)} frames, {', '.join(path.name for path in files.values())}")
+
+
+def _check_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise CaptureError(
+            f"Can't write into {folder}: {error.strerror}. Choose another folder for --out."
+        ) from error
+
+
+def _capture(video: Path, motion_path: Path, chosen: dict[str, Any]) -> Motion:
+    """Capture in this process where its Python has what that takes, else in a worker."""
+    if not missing_modules():
+        from .inference.pipeline import Settings, capture
+
+        motion = capture(video, Settings(**chosen), _progress(video))
+        motion.save(motion_path)
+        return motion
+    flags = [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
+    worker = Worker(find_python(), ["capture", str(video), "--out", str(motion_path), *flags])
+    show = _progress(video)
+    try:
+        for message in worker.messages():
+            show(message.stage, message.frame, message.of)
+    finally:
+        worker.cancel()
+    return Motion.load(motion_path)
+
+
+def _progress(video: Path) -> Progress:
+    """A line on the terminal that counts; nothing where standard error is a file."""
+
+    def show(stage: str, frame: int, of: int) -> None:
+        if sys.stderr.isatty():
+            end = "\n" if frame >= of else ""
+            print(f"\r\033[K{video.name}: {stage} {frame}/{of}", end=end, file=sys.stderr, flush=True)
+
+    return show
+
+
+def summarise(motion: Motion, files: dict[str, Path]) -> dict[str, Any]:
+    """What was captured, in figures: metres, seconds."""
+    seen = np.isfinite(motion.landmarks[..., :2]).all(axis=(1, 2))
+    return {
+        "frames": len(motion),
+        "seconds": round(len(motion) / motion.fps, 3),
+        "fps": motion.fps,
+        "detected": round(float(seen.mean()), 4),
+        "height": round(motion.height, 4),
+        "bone_lengths": {
+            name: round(float(length), 5) for name, length in zip(LENGTHS, motion.lengths, strict=True)
+        },
+        "settings": motion.settings,
+        "warnings": list(motion.warnings),
+        "files": {kind: path.name for kind, path in files.items()},
+    }
+
+
+def _run() -> None:
+    """Run as a script, and leave without the interpreter's exit: there bpy 4.2 crashes and 4.5 hangs."""
+    words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
+    status: int | str | None = 1
+    try:
+        status = main(words)
+    except SystemExit as stop:  # argparse has spoken
+        status = stop.code
+    except KeyboardInterrupt:
+        status = 130
+    finally:
+        if sys.exc_info()[0] is not None:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 0)
+
+
+if __name__ == "__main__":
+    _run()
