@@ -34,6 +34,12 @@ def _parser() -> argparse.ArgumentParser:
         "--fps", type=float, metavar="N", help="frames per second (default: the video's own)"
     )
     capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
+    capture.add_argument(
+        "--person",
+        default="largest",
+        metavar="WHO",
+        help="largest (default), leftmost, rightmost, or 1, 2, ... by size",
+    )
     capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     capture.add_argument(
         "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
@@ -71,7 +77,7 @@ def _capture(args: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path)
     progress = _json if args.progress == "json" else _Bar()
-    settings = Settings(args.start, args.end, args.fps, args.focal, args.device)
+    settings = Settings(args.start, args.end, args.fps, args.focal, args.person, args.device)
     motion = capture(args.video, settings, progress)
     motion.save(args.out)
     if args.bvh is not None:

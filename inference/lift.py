@@ -77,6 +77,24 @@ def lift(rays: Array, confidence: Array, fps: float, model: MotioNet) -> Body:
     )
 
 
+def bridge(rays: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
+    """Fill the frames where nobody was found by interpolation over time, with confidence 0.
+
+    Parameters
+    ----------
+    rays : (T, 33, 2)
+        NaN where nobody was found.
+    confidence : (T, 33)
+    """
+    found = np.isfinite(rays[:, 0, 0])
+    if not found.any():
+        return np.zeros(rays.shape), np.zeros(confidence.shape)
+    t, at = np.arange(len(rays)), np.flatnonzero(found)
+    columns = rays.reshape(len(rays), -1).T
+    filled = np.stack([np.interp(t, at, column[at]) for column in columns], 1)
+    return filled.reshape(rays.shape), np.where(found[:, None], confidence, 0.0)
+
+
 def joint_confidence(confidence: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """How well each joint (T, J) was seen, from the landmarks' confidence (T, 33)."""
     columns = []

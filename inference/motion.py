@@ -19,7 +19,7 @@ from .kinematics import attached_points, joint_positions, world_rotations
 from .rotations import continuous_quaternions, matrix_from_quaternion
 from .skeleton import HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
 
-Array = npt.NDArray[np.float32]
+Array = npt.NDArray[Any]
 
 #: raised whenever a field changes its meaning; older files are refused with a sentence
 FORMAT_VERSION = 1
@@ -93,7 +93,7 @@ class Motion:
     @cached_property
     def world_rotations(self) -> npt.NDArray[np.float64]:
         """World rotations of the joints (T, J, 3, 3)."""
-        return world_rotations(matrix_from_quaternion(self.rotations.astype(np.float64)))
+        return np.asarray(world_rotations(matrix_from_quaternion(self.rotations.astype(np.float64))))
 
     @cached_property
     def joints(self) -> npt.NDArray[np.float64]:

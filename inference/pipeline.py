@@ -12,12 +12,12 @@ from .camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from .detect import Progress, detect
 from .errors import CaptureError
 from .kinematics import local_rotations
-from .lift import joint_confidence, lift
+from .lift import bridge, joint_confidence, lift
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
 from .rotations import quaternion_from_matrix
 from .skeleton import rest_offsets
-from .track import follow
+from .track import track
 from .video import Clip
 from .world import to_world
 
@@ -37,6 +37,8 @@ class Settings:
         Frames per second of the motion; None: the video's own.
     focal : float, optional
         Focal length in mm, 35 mm equivalent; None: not known, a phone's is assumed.
+    person : str
+        Whom to follow, as `track.track` takes it.
     device : str
         Where the lifter runs: one of `DEVICES`; ``auto`` takes a GPU if there is one.
     """
@@ -45,11 +47,12 @@ class Settings:
     end: float | None = None
     fps: float | None = None
     focal: float | None = None
+    person: str = "largest"
     device: str = "auto"
 
 
 def capture(video: Path, settings: Settings, progress: Progress | None = None) -> Motion:
-    """Capture the largest person of a video.
+    """Capture one person of a video.
 
     Parameters
     ----------
@@ -72,19 +75,19 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
     model = load_weights(WEIGHTS, device)
     clip = Clip(video, settings.start, settings.end, settings.fps)
     detections = detect(clip, progress)
-    track = follow(detections)
+    person = track(detections, settings.person)
 
-    count = len(track.landmarks)
+    count = len(person.landmarks)
     if progress is not None:
         progress("lift", 0, count)
     focal = focal_pixels(settings.focal or DEFAULT_FOCAL_MM, clip.size)
     lens = Camera(focal, clip.size, np.eye(4))
-    confidence = track.landmarks[..., 2].astype(np.float64)
-    body = lift(lens.rays(track.landmarks[..., :2])[..., :2], confidence, clip.fps, model)
+    rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
+    body = lift(rays, confidence, clip.fps, model)
     rotations, root, camera = to_world(body, focal, clip.size)
     if progress is not None:
         progress("lift", count, count)
-    nobody = ~track.found[:, None, None]
+    nobody = ~person.found[:, None, None]
     return Motion(
         fps=clip.fps,
         start=clip.start,
@@ -94,10 +97,10 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
         contacts=body.contacts,
         confidence=joint_confidence(confidence),
         camera=camera,
-        landmarks=np.where(nobody, np.nan, track.landmarks),
-        world_landmarks=np.where(nobody, np.nan, track.world_landmarks),
+        landmarks=np.where(nobody, np.nan, person.landmarks),
+        world_landmarks=np.where(nobody, np.nan, person.world_landmarks),
         settings={"video": video.name, **asdict(settings)},
-        warnings=(*detections.warnings, *track.warnings),
+        warnings=person.warnings,
     )
 
 

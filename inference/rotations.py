@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .arrays import library
 
@@ -77,11 +78,11 @@ def quaternion_from_matrix(m: Any) -> Any:
     return q * xp.where(q[..., :1] < 0, -xp.ones_like(q[..., :1]), xp.ones_like(q[..., :1]))
 
 
-def continuous_quaternions(q: np.ndarray) -> np.ndarray:
+def continuous_quaternions(q: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """The same rotations (T, ..., 4) with signs such that no step in time takes the long way round."""
     signs = np.ones(q.shape[:-1])
     signs[1:] = np.cumprod(np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
-    return q * signs[..., None]
+    return np.asarray(q * signs[..., None])
 
 
 def axis_angle(axis: Any, angle: Any) -> Any:

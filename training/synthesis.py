@@ -23,6 +23,7 @@ from torch import Tensor
 
 from inference.kinematics import joint_positions
 from inference.landmarks import MIRRORED
+from inference.lift import bridge
 from inference.motion import CONTACT_POINTS
 from inference.rotations import axis_angle
 from inference.skeleton import (
@@ -247,19 +248,6 @@ class Synthesis:
         hips = joints[:, :1]
         aimed = hips * [1, focal, 1]
         return {**d, "rays": rays / focal, "confidence": confidence, "joints": joints - hips + aimed}
-
-
-def bridge(rays: Array, confidence: Array) -> tuple[Array, Array]:
-    """Fill frames where nobody was found (NaN) by interpolation over time, with confidence 0."""
-    found = np.isfinite(rays[:, 0, 0])
-    if found.all():
-        return rays, confidence
-    if not found.any():
-        return np.zeros_like(rays), np.zeros_like(confidence)
-    t, at = np.arange(len(rays)), np.flatnonzero(found)
-    flat = rays.reshape(len(rays), -1)
-    filled = np.stack([np.interp(t, at, column[at]) for column in flat.T], 1).reshape(rays.shape)
-    return filled, confidence * found[:, None]
 
 
 def mirrored(d: dict[str, Array]) -> dict[str, Array]:

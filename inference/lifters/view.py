@@ -9,7 +9,6 @@ is given beside it. Both picture axes are always divided by the same number.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -60,7 +59,7 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     padded = functional.pad(x.transpose(1, 2), (radius, radius), mode="replicate")
     channels = x.shape[2]
     out = functional.conv1d(padded, (kernel / kernel.sum()).expand(channels, 1, -1), groups=channels)
-    return cast(Tensor, out.transpose(1, 2))
+    return out.transpose(1, 2)
 
 
 def view(rays: Tensor, confidence: Tensor) -> View:
