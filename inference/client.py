@@ -46,7 +46,9 @@ def find_python(preferred: str = "") -> Path:
     if named:
         python = Path(named).expanduser().absolute()
         if not python.is_file():
-            raise CaptureError(f"There is no Python at {python}: correct {PYTHON_VARIABLE} or the preferences.")
+            raise CaptureError(
+                f"There is no Python at {python}: correct {PYTHON_VARIABLE} or the preferences."
+            )
         return python
     missing = missing_modules()
     if missing:

@@ -57,7 +57,9 @@ def _tails(offsets: npt.NDArray[Any], heads: npt.NDArray[np.float64]) -> npt.NDA
     return tails
 
 
-def build_armature(name: str, offsets: npt.NDArray[Any], collection: bpy.types.Collection) -> bpy.types.Object:
+def build_armature(
+    name: str, offsets: npt.NDArray[Any], collection: bpy.types.Collection
+) -> bpy.types.Object:
     """Make an armature object at the world's origin and leave it selected and active, in Object Mode.
 
     Parameters

@@ -109,7 +109,11 @@ def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def _octahedron(
-    head: npt.NDArray[Any], tail: npt.NDArray[Any], across: npt.NDArray[Any], up: npt.NDArray[Any], waist: float
+    head: npt.NDArray[Any],
+    tail: npt.NDArray[Any],
+    across: npt.NDArray[Any],
+    up: npt.NDArray[Any],
+    waist: float,
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     middle = head + waist * (tail - head)
     points = np.stack([head, middle + across, middle + up, middle - across, middle - up, tail])

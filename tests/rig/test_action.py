@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+
+from kinelift.inference.skeleton import JOINTS
+from kinelift.rig.action import CONTACT_PROPERTIES, animate
+from kinelift.rig.armature import build_armature
+from kinelift.tests.motions import random_motion
+
+Heads = Callable[..., np.ndarray]
+Curves = Callable[[bpy.types.Object], dict[tuple[str, int], Any]]
+
+
+def person(motion: Any, fps: float, name: str = "Person") -> bpy.types.Object:
+    armature = build_armature(name, motion.offsets, bpy.context.scene.collection)
+    animate(armature, motion, name, fps)
+    return armature
+
+
+def keys(curve: Any) -> np.ndarray:
+    flat = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
+    curve.keyframe_points.foreach_get("co", flat)
+    return flat.reshape(-1, 2)
+
+
+def test_pose_is_the_motion_on_every_frame(heads: Heads) -> None:
+    motion = random_motion(150, seed=1)
+    armature = person(motion, motion.fps)
+    found = heads(armature, range(1, 151))
+    assert np.abs(found - motion.joints).max() < 1e-4
+
+
+def test_bones_turn_as_the_joints_do() -> None:
+    # heads alone would not show a hand or a head that is twisted about itself
+    motion = random_motion(20, seed=2)
+    armature = person(motion, motion.fps)
+    rest = {bone.name: np.array(bone.matrix_local)[:3, :3] for bone in armature.data.bones}
+    for frame in (1, 9, 20):
+        bpy.context.scene.frame_set(frame)
+        for joint, name in enumerate(JOINTS):
+            turned = np.array(armature.pose.bones[name].matrix)[:3, :3] @ rest[name].T
+            np.testing.assert_allclose(turned, motion.world_rotations[frame - 1, joint], atol=1e-4)
+
+
+def test_second_person_does_not_disturb_the_first(heads: Heads) -> None:
+    first, second = random_motion(40, seed=3), random_motion(30, seed=4)
+    one, two = person(first, 30.0), person(second, 30.0)
+    assert np.abs(heads(one, range(1, 41)) - first.joints).max() < 1e-4
+    assert np.abs(heads(two, range(1, 31)) - second.joints).max() < 1e-4
+
+
+def test_new_action_keeps_the_earlier_one() -> None:
+    motion = random_motion(10)
+    armature = person(motion, 30.0, "first take")
+    earlier = armature.animation_data.action
+    animate(armature, motion, "second take", 30.0)
+    assert armature.animation_data.action.name == "second take"
+    assert earlier.name == "first take" and tuple(earlier.frame_range) == (1, 10)
+
+
+def test_no_quaternion_takes_the_long_way_round(curves: Curves) -> None:
+    motion = random_motion(200, seed=5)
+    flipped = motion.rotations * np.where(np.arange(200) % 3 == 0, -1, 1)[:, None, None]
+    armature = person(replace(motion, rotations=flipped), 25.0)
+    found = curves(armature)
+    for name in JOINTS:
+        path = f'pose.bones["{name}"].rotation_quaternion'
+        q = np.stack([keys(found[path, i])[:, 1] for i in range(4)], axis=-1)
+        assert ((q[1:] * q[:-1]).sum(-1) > 0.9).all()
+
+
+@pytest.mark.parametrize(
+    ("clip", "scene"),
+    [
+        (60, 24),
+        (30, 60),
+        (25, 30),
+        (29.97, 30 / 1.001),
+        (23.976, 24),
+        (30, 29.97),
+        (240, 24),
+        (12.5, 24),
+        (30, 30),
+    ],
+)
+def test_speed_is_right_and_keys_are_on_whole_frames(
+    heads: Heads, curves: Curves, clip: float, scene: float
+) -> None:
+    seconds = 4.0
+    motion = random_motion(round(seconds * clip) + 1, seed=6, fps=clip)
+    armature = person(motion, scene)
+    first, last = armature.animation_data.action.frame_range
+    assert first == 1
+    assert (last - first) / scene == pytest.approx(seconds, abs=1.0 / scene)
+    for curve in curves(armature).values():
+        frames = keys(curve)[:, 0]
+        np.testing.assert_array_equal(frames, np.round(frames))
+    # the same curves sampled at the scene's rate; between its frames a motion is only known roughly
+    truth = random_motion(int(last), seed=6, fps=scene)
+    error = np.abs(heads(armature, range(1, int(last) + 1)) - truth.joints).max()
+    assert error < (0.05 if clip < 20 else 0.015)
+
+
+def test_frames_that_fit_are_keyed_as_they_are(curves: Curves) -> None:
+    motion = random_motion(11, seed=7, fps=30)
+    armature = person(motion, 60.0)
+    found = keys(curves(armature)['pose.bones["hips"].location', 0])
+    np.testing.assert_array_equal(found[:, 0], np.arange(11) * 2 + 1)
+
+
+def test_one_frame(heads: Heads) -> None:
+    motion = random_motion(1, seed=8)
+    for fps in (24.0, 30.0):
+        armature = person(motion, fps)
+        assert np.abs(heads(armature, [1]) - motion.joints).max() < 1e-4
+
+
+def test_contacts_are_switches_on_the_object(curves: Curves) -> None:
+    motion = random_motion(120, seed=9)
+    armature = person(motion, 30.0)
+    for side, columns in (("L", [0, 1]), ("R", [2, 3])):
+        name = CONTACT_PROPERTIES[side]
+        assert name == f"contact_foot.{side}"
+        down = motion.contacts[:, columns].max(axis=1) >= 0.5
+        assert 0 < down.sum() < 120
+        found = []
+        for frame in range(1, 121):
+            bpy.context.scene.frame_set(frame)
+            found.append(armature.evaluated_get(bpy.context.evaluated_depsgraph_get())[name])
+        np.testing.assert_array_equal(found, down)
+        curve = curves(armature)[f'["{name}"]', 0]
+        assert {point.interpolation for point in curve.keyframe_points} == {"CONSTANT"}
+        assert len(curve.keyframe_points) == 1 + np.count_nonzero(down[1:] != down[:-1])
+
+
+def test_curves_are_grouped_by_bone(curves: Curves) -> None:
+    armature = person(random_motion(5), 30.0)
+    found = curves(armature)
+    assert len(found) == 4 * len(JOINTS) + 3 + 2
+    for (path, _), curve in found.items():
+        bone = path.split('"')[1] if path.startswith("pose") else "Contacts"
+        assert curve.group.name == bone
+
+
+def test_bezier_is_smooth_when_an_artist_chooses_it(curves: Curves) -> None:
+    motion = random_motion(60, seed=10)
+    armature = person(motion, 30.0)
+    curve = curves(armature)['pose.bones["hips"].location', 0]
+    between = np.arange(1, 60) + 0.5
+    before = np.array([curve.evaluate(frame) for frame in between])
+    for point in curve.keyframe_points:
+        point.interpolation = "BEZIER"
+    curve.update()
+    after = np.array([curve.evaluate(frame) for frame in between])
+    assert np.abs(after - before).max() < 0.01
