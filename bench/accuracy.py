@@ -90,7 +90,7 @@ def table(results: Results) -> str:
         before, after = (row[method].get(figure) for method in METHODS)
         decimals = COLUMNS[figure][1]
         texts = ["–" if v is None else f"{v:.{decimals}f}" for v in (before, after)]
-        text = " → ".join(texts)
+        text = " → ".join(texts) if before is not None or after is not None else "–"
         return f"{text} ({after / before:.2f})" if figure in HEADLINE and before and after else text
 
     lines = [
