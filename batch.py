@@ -3,7 +3,7 @@
     blender -b --python batch.py -- VIDEO... --out DIR --format blend,bvh,fbx,glb
     .venv/bin/python batch.py VIDEO... --out DIR
 
-Next to the files of each clip lie its motion, a rendered still and a summary, all named after the clip. A clip that
+Next to the files of each clip lie its motion, a rendered still and a summary, all named after it. A clip that
 fails is told in one sentence, the others go on, and the exit status is 1.
 """
 
@@ -14,7 +14,6 @@ import importlib.util
 import json
 import os
 import sys
-import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -45,7 +44,7 @@ import numpy as np  # noqa: E402
 
 from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
-from .inference.files import replacing  # noqa: E402
+from .inference.files import check_writable, replacing  # noqa: E402
 from .inference.motion import Motion  # noqa: E402
 from .inference.skeleton import LENGTHS  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
@@ -75,11 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
     capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
     capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
+    capture.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
     capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
     return parser
 
 
-_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "device")
+_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "device")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -109,8 +109,8 @@ def clip_name(path: Path) -> str:
 
 def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
     folder = options.out.absolute()
-    _check_folder(folder)  # before minutes are spent on the video
     motion_path = folder / f"{name}{_MOTION_SUFFIX}"
+    check_writable(motion_path)  # before minutes are spent on the video
     if clip.suffix == ".npz":
         motion = Motion.load(clip)
         motion.save(motion_path)
@@ -134,16 +134,6 @@ def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
     for warning in motion.warnings:
         print(f"{clip.name}: {warning}", file=sys.stderr)
     print(f"{clip.name}: {len(motion)} frames, {', '.join(path.name for path in files.values())}")
-
-
-def _check_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise CaptureError(
-            f"Can't write into {folder}: {error.strerror}. Choose another folder for --out."
-        ) from error
 
 
 def _capture(video: Path, motion_path: Path, chosen: dict[str, Any]) -> Motion:

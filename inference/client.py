@@ -86,17 +86,17 @@ class Worker:
     """
 
     def __init__(self, python: Path, arguments: Sequence[str]) -> None:
-        self._errors = tempfile.TemporaryFile()  # a pipe nobody empties would stop the worker when full
-        new_group = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
+        # a pipe nobody empties would stop the worker when full
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         try:
-            self._process = subprocess.Popen(
+            self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(python), "-m", "inference", *arguments, "--progress", "json"],
                 cwd=_FOLDER,
                 env={**os.environ, "PYTHONUTF8": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                **new_group,
+                start_new_session=True,  # a process group of its own; Windows has none and ignores it
             )
         except OSError as error:
             self._errors.close()
@@ -122,8 +122,8 @@ class Worker:
         Parameters
         ----------
         wait : bool
-            Whether to wait for further ones until the worker has ended. Without it what is there is yielded and
-            the call returns: then `running` tells whether to ask again.
+            Whether to wait for further ones until the worker has ended. Without it what is there is yielded
+            and the call returns: then `running` tells whether to ask again.
 
         Raises
         ------
@@ -166,17 +166,17 @@ class Worker:
     def cancel(self) -> None:
         """End the worker's whole process group; it is given the time to remove what it had half written."""
         if self._process.poll() is None:
-            self._signal(signal.CTRL_BREAK_EVENT if sys.platform == "win32" else signal.SIGINT)
+            self._end("SIGTERM")
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(_PATIENCE)
         if self._process.poll() is None:
-            self._signal(signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL)
+            self._end("SIGKILL")
             self._process.wait()
         self._errors.close()
 
-    def _signal(self, number: int) -> None:
+    def _end(self, how: str) -> None:
         if sys.platform == "win32":
-            self._process.send_signal(number)
+            self._process.terminate()
         else:
             with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+                os.killpg(self._process.pid, signal.Signals[how])

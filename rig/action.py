@@ -1,4 +1,4 @@
-"""A `Motion` as an action on an armature object, written in bulk. The one module that knows Blender's versions."""
+"""A `Motion` as an action on an armature, written in bulk. The one module that knows Blender's versions."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _FIRST_FRAME = 1
 
 
 def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -> bpy.types.Action:
-    """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames per second.
+    """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames a second.
 
     Keys lie on whole frames. Where the clip's frames fall on whole frames of the scene (the same rate, or the
-    scene's is a multiple) they are keyed as they are; otherwise the motion is resampled, one key on every frame of
-    the scene. Frame 1 is the clip's first frame. Feet get one key whenever they land or leave the floor, on the
-    custom properties `CONTACT_PROPERTIES`.
+    scene's is a multiple) they are keyed as they are; otherwise the motion is resampled, with a key on every
+    frame of the scene. Frame 1 is the clip's first frame. Feet get a key whenever they land or leave the floor,
+    on the custom properties `CONTACT_PROPERTIES`.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def _at_rate(
     share = (source - before)[:, None]
 
     def blend(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        return (1 - share) * a[before] + share * a[before + 1]
+        return np.asarray((1 - share) * a[before] + share * a[before + 1])
 
     turned = _slerp(rotations[before], rotations[before + 1], share[..., None])
     return frames + float(_FIRST_FRAME), continuous_quaternions(turned), blend(root), blend(contacts)
@@ -105,7 +105,7 @@ def _slerp(
 
 
 class _Curves:
-    """The F-curves of an object's new action: in its slot where Blender has slots (4.4), else in the action."""
+    """The F-curves of an object's new action: in its slot where Blender has slots (4.4), else its own."""
 
     def __init__(self, action: bpy.types.Action, owner: bpy.types.Object) -> None:
         animation = owner.animation_data_create()

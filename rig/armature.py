@@ -1,9 +1,9 @@
 """The armature object: 21 bones in a T-pose on the floor, from a skeleton's rest offsets.
 
-World axes are Blender's own, so bones are put where the joints are. A bone's Y axis runs along it. About X the
-joints bend: X points to the character's left everywhere but in the arms, where Z points forwards. Positive turns
-about X then bend the knee and the elbow, lean the trunk forwards and stretch the foot, on the left and on the right
-alike, and the right bones are what Blender's own X-mirror makes of the left ones.
+World axes are Blender's own, so bones are put where the joints are. A bone's Y axis runs along it. Joints
+bend about X: it points to the character's left everywhere but in the arms, where Z points forwards. Positive
+turns about X then bend knees and elbows, lean the trunk forwards and stretch the feet, left and right alike,
+and the right bones are what Blender's own X-mirror makes of the left ones.
 """
 
 from __future__ import annotations

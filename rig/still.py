@@ -24,7 +24,7 @@ _COLOURS = {"L": (0.05, 0.22, 0.80), "R": (0.80, 0.16, 0.04), "": (0.80, 0.52, 0
 
 
 def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
-    """Render a PNG of the pose at `frame`: octahedral bones (left blue, right red) from the front and the side.
+    """Render a PNG of the pose at `frame`: octahedral bones, left blue and right red, seen from the front.
 
     The scene is left as it was.
 
@@ -74,7 +74,7 @@ def _render(scene: bpy.types.Scene, path: Path) -> None:
 
 
 def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:
-    """An octahedron for every posed bone, a ball on every joint, and rods where a bone does not touch its parent."""
+    """Octahedra for the posed bones, balls on the joints, and rods where a bone does not touch its parent."""
     shapes: dict[str, list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]] = {side: [] for side in _COLOURS}
     for bone in armature.pose.bones:
         side = bone.name.rpartition(".")[2] if "." in bone.name else ""

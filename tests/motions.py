@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-
 from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
 from kinelift.inference.landmarks import LANDMARKS
 from kinelift.inference.motion import Motion

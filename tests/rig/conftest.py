@@ -9,7 +9,6 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 import pytest
-
 from kinelift.inference.skeleton import JOINTS
 
 

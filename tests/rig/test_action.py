@@ -7,7 +7,6 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-
 from kinelift.inference.skeleton import JOINTS
 from kinelift.rig.action import CONTACT_PROPERTIES, animate
 from kinelift.rig.armature import build_armature

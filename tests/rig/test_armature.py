@@ -5,11 +5,10 @@ import math
 import bpy
 import numpy as np
 import pytest
-from mathutils import Quaternion
-
 from kinelift.inference.skeleton import INDEX, JOINTS, MIRROR, PARENTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.rig.armature import build_armature
 from kinelift.tests.motions import random_motion
+from mathutils import Quaternion
 
 OFFSETS = random_motion(1, seed=3).offsets
 
@@ -49,7 +48,8 @@ def test_stands_on_the_floor_at_the_origin_facing_minus_y(armature: bpy.types.Ob
 def test_bones_reach_to_their_children(armature: bpy.types.Object) -> None:
     bones = armature.data.bones
     for parent, child in [
-        ("hips", "spine"), ("spine", "chest"), ("chest", "neck"), ("neck", "head"), ("shoulder.L", "upper_arm.L"),
+        ("hips", "spine"), ("spine", "chest"), ("chest", "neck"), ("neck", "head"),
+        ("shoulder.L", "upper_arm.L"),
         ("forearm.R", "hand.R"), ("thigh.R", "shin.R"), ("shin.L", "foot.L"), ("foot.R", "toe.R"),
     ]:  # fmt: skip
         assert (bones[parent].tail_local - bones[child].head_local).length < 1e-6

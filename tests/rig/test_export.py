@@ -8,7 +8,6 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.motion import Motion
 from kinelift.inference.skeleton import JOINTS

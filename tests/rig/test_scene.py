@@ -6,19 +6,19 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from mathutils import Vector
-
 from kinelift.inference.errors import CaptureError
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.rig.still import render_still
 from kinelift.tests.motions import random_motion
+from mathutils import Vector
 
 
 @pytest.mark.parametrize(
     ("fps", "whole", "base"),
     [
-        (5, 5, 1), (23.976, 24, 1.001), (24, 24, 1), (24000 / 1001, 24, 1.001), (25, 25, 1), (29.97, 30, 1.001),
-        (30000 / 1001, 30, 1.001), (30.00003, 30, 1), (50, 50, 1), (59.94, 60, 1.001), (60, 60, 1), (240, 240, 1),
+        (5, 5, 1), (23.976, 24, 1.001), (24, 24, 1), (24000 / 1001, 24, 1.001), (25, 25, 1),
+        (29.97, 30, 1.001), (30000 / 1001, 30, 1.001), (30.00003, 30, 1), (50, 50, 1), (59.94, 60, 1.001),
+        (60, 60, 1), (240, 240, 1),
     ],
 )  # fmt: skip
 def test_usual_frame_rates(fps: float, whole: int, base: float) -> None:
