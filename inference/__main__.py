@@ -38,7 +38,7 @@ def _parser() -> argparse.ArgumentParser:
         "--person",
         default="largest",
         metavar="WHO",
-        help="largest (default), leftmost, rightmost, or 1, 2, ... by size",
+        help="largest (default), leftmost, rightmost, or a number by size",
     )
     capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     capture.add_argument(

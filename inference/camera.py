@@ -58,4 +58,4 @@ class Camera:
         """Pixels (..., 2) of world points (..., 3); points behind the camera are NaN."""
         inside = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
         z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)
-        return inside[..., :2] / z * self.focal + self.centre
+        return np.asarray(inside[..., :2] / z * self.focal + self.centre)

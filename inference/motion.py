@@ -98,9 +98,8 @@ class Motion:
     @cached_property
     def joints(self) -> npt.NDArray[np.float64]:
         """World positions of the joints (T, J, 3), metres."""
-        return joint_positions(
-            self.world_rotations, self.root.astype(np.float64), self.offsets.astype(np.float64)
-        )
+        root, offsets = self.root.astype(np.float64), self.offsets.astype(np.float64)
+        return np.asarray(joint_positions(self.world_rotations, root, offsets))
 
     @property
     def lengths(self) -> npt.NDArray[np.float64]:

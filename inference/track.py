@@ -236,11 +236,13 @@ _PARTS = tuple(
 #: hypotheses: is the upper body swapped, is the lower
 _SWAPS = ((False, False), (True, False), (False, True), (True, True))
 #: costs in torsos per landmark: of a swap in every frame, of the upper and lower body not agreeing
-_SWAPPED_COST, _SPLIT_COST = 0.004, 0.02
+_SWAPPED_COST, _SPLIT_COST = 0.004, 0.075
 #: a landmark further off than this is wrong in any case
 _FAR = 1.0
 #: how much of the last velocity is expected to go on
 _MOMENTUM = 0.8
+#: limbs don't move faster than this about the torso, torsos per second
+_LIMB_SPEED = 8.0
 #: continuity says less and less across a gap, seconds
 _FORGET = 0.3
 
@@ -285,6 +287,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
 
     steps = np.diff(times)
     trust = np.exp(-np.maximum(steps - 2 * np.median(steps), 0) / _FORGET)
+    reach = _LIMB_SPEED * steps
     ratio = np.zeros(n)
     ratio[2:] = _MOMENTUM * np.clip(steps[1:] / steps[:-1], 0, 2) * trust[:-1]
 
@@ -296,8 +299,12 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
         for a, b, c in itertools.product(range(2), repeat=3):
             last = both[1:, c] * 0
             last[1:] = both[1:-1, b] - both[:-2, a]
-            expected = both[:-1, b] + ratio[1:, None, None] * last
+            last *= ratio[1:, None, None]
+            last *= np.minimum(1, reach[:, None, None] / np.maximum(np.linalg.norm(last, axis=-1, keepdims=True), 1e-9))
+            expected = both[:-1, b] + last
             off = np.minimum(np.linalg.norm(both[1:, c] - expected, axis=-1), _FAR)
+            skip = np.linalg.norm(both[2:, c] - both[:-2, a], axis=-1) - (reach[1:] + reach[:-1])[:, None]
+            off[1:] += np.clip(skip, 0, _FAR)
             w = np.minimum(weight[1:], weight[:-1])
             costs[1:, k, a, b, c] = trust * (off * w).sum(1) / len(part)
 

@@ -24,8 +24,8 @@ Array = npt.NDArray[Any]
 #: order of the joints in the files
 FILE_JOINTS: tuple[str, ...] = (
     "hips", "neck", "head", "nose", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R",
-    "hand.L", "hand.R", "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R", "heel.L", "heel.R",
-    "toe_tip.L", "toe_tip.R",
+    "hand.L", "hand.R", "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R",
+    "heel.L", "heel.R", "toe_tip.L", "toe_tip.R",
 )  # fmt: skip
 #: joints whose rotation the files give: the neck there is a blend of two of our joints
 ROTATED = np.array([n in FILE_JOINTS and n != "neck" for n in JOINTS])

@@ -58,7 +58,7 @@ def contact_labels(points: Array, fps: float) -> Array:
     """Which of the points (T, 4, 3), metres, stand on the floor: under 0.3 m/s and near their lowest."""
     speed = np.linalg.norm(np.gradient(points, 1 / fps, axis=0), axis=-1)
     low = points[..., 2] < np.percentile(points[..., 2], 5, axis=0) + 0.05
-    return (speed < 0.3) & low
+    return np.asarray((speed < 0.3) & low)
 
 
 def load_clip(path: Path) -> Clip:

@@ -1,0 +1,137 @@
+"""What must be true of a lifter whatever it has learnt: tested on random weights and on the shipped ones."""
+
+import numpy as np
+import pytest
+import torch
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.landmarks import MIRRORED
+from kinelift.inference.lift import bridge, lift
+from kinelift.inference.lifters.motionet import MotioNet
+from kinelift.inference.lifters.view import mirror_features, view
+from kinelift.inference.lifters.weights import load_weights, save_weights
+from kinelift.inference.motion import CONTACT_POINTS
+from kinelift.inference.pipeline import WEIGHTS
+from kinelift.inference.skeleton import MIRROR
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["random", "shipped"])
+def model(request):
+    if request.param == "shipped":
+        return load_weights(WEIGHTS, CPU)
+    torch.manual_seed(3)
+    return MotioNet(channels=32, static_channels=16, stages=2).eval()
+
+
+def person(frames=50, seed=0):
+    """Rays (T, 33, 2) of something like a person that wanders, with confidence."""
+    rng = np.random.default_rng(seed)
+    body = rng.normal(0, 0.08, (33, 2)) * [0.5, 1.5]
+    way = np.cumsum(rng.normal(0, 0.004, (frames, 1, 2)), 0) + rng.normal(0, 0.1, 2)
+    jitter = np.cumsum(rng.normal(0, 0.002, (frames, 33, 2)), 0)
+    return body + way + jitter, rng.uniform(0.3, 1, (frames, 33))
+
+
+def mirrored(rays, confidence):
+    return rays[:, list(MIRRORED)] * [-1, 1], confidence[:, list(MIRRORED)]
+
+
+def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
+    rays, confidence = person()
+    body = lift(rays, confidence, 30.0, model)
+    other = lift(*mirrored(rays, confidence), 30.0, model)
+    flip = np.diag([-1.0, 1, 1])
+    contacts = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
+    assert np.allclose(other.rotations[:, list(MIRROR)], flip @ body.rotations @ flip, atol=1e-4)
+    assert np.allclose(other.root, body.root * [-1, 1, 1], atol=1e-4)
+    assert np.allclose(other.contacts[:, contacts], body.contacts, atol=1e-4)
+    assert np.allclose(other.lengths, body.lengths, atol=1e-5)
+    assert np.allclose(other.up, body.up * [-1, 1, 1], atol=1e-4)
+
+
+def test_mirroring_the_features_is_mirroring_the_landmarks():
+    rays, confidence = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
+    other = (torch.as_tensor(x, dtype=torch.float32)[None] for x in mirrored(*person()))
+    assert torch.allclose(mirror_features(view(rays, confidence).features), view(*other).features, atol=1e-5)
+
+
+def test_a_person_elsewhere_in_the_picture_looks_the_same_to_the_lifter():
+    """Turning the camera changes where the person is and nothing of what the virtual camera sees."""
+    rays, confidence = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
+    angle = torch.tensor(0.35, dtype=torch.float64)
+    c, s = torch.cos(angle), torch.sin(angle)
+    pan = torch.stack([torch.stack([c, 0 * c, s]), torch.tensor([0.0, 1, 0]).double(), torch.stack([-s, 0 * c, c])])
+    turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ pan.T
+    a = view(rays, confidence)
+    b = view(turned[..., :2] / turned[..., 2:], confidence)
+    landmarks = a.features.shape[-1] - 3
+    # the centre of a perspective image moves a little against its parts
+    assert (a.features - b.features)[..., :landmarks].abs().max() < 0.05
+    assert torch.allclose(a.size, b.size, rtol=0.03)
+
+
+def test_bones_keep_their_lengths_and_rotations_are_rotations(model):
+    body = lift(*person(frames=80), 30.0, model)
+    m = body.rotations
+    assert np.allclose(m @ np.swapaxes(m, -1, -2), np.eye(3), atol=1e-5)
+    assert np.allclose(np.linalg.det(m), 1, atol=1e-5)
+    assert (body.lengths > 0.01).all() and body.lengths.shape == (12,)
+
+
+@pytest.mark.parametrize("fps", [5.0, 23.976, 30.0, 60.0, 240.0])
+def test_any_frame_rate_comes_back_at_its_own(model, fps):
+    seconds = 2.0
+    rays, confidence = person(frames=int(seconds * fps))
+    body = lift(rays, confidence, fps, model)
+    assert len(body.root) == len(body.rotations) == len(body.contacts) == len(rays)
+    assert all(np.isfinite(x).all() for x in vars(body).values())
+
+
+def test_the_frame_rate_does_not_change_the_motion():
+    """The same movement, sampled twice as often, is the same movement."""
+    model = load_weights(WEIGHTS, CPU)
+    t = np.arange(0, 3, 1 / 60)
+    rays, confidence = person(frames=1)
+    sway = 0.05 * np.stack([np.sin(2 * t), 0.3 * np.cos(3 * t)], -1)[:, None]
+    rays, confidence = rays + sway * np.linspace(0, 1, 33)[:, None], np.repeat(confidence, len(t), 0)
+    fast, slow = lift(rays, confidence, 60.0, model), lift(rays[::2], confidence[::2], 30.0, model)
+    assert np.abs(fast.rotations[::2] - slow.rotations).max() < 0.05
+    assert np.abs(fast.root[::2] - slow.root).max() < 0.05
+
+
+def test_one_frame_and_gaps_are_lifted_without_nan(model):
+    rays, confidence = person(frames=60)
+    rays[20:31] = np.nan
+    filled, seen = bridge(rays, confidence)
+    assert np.isfinite(filled).all() and (seen[20:31] == 0).all() and (seen[:20] == confidence[:20]).all()
+    assert np.allclose(filled[25], (rays[19] + rays[31]) / 2)
+    for part in (slice(None), slice(0, 1), slice(0, 2)):
+        body = lift(filled[part], seen[part], 30.0, model)
+        assert all(np.isfinite(x).all() for x in vars(body).values())
+
+
+def test_weights_come_back_as_they_went(tmp_path):
+    torch.manual_seed(5)
+    model = MotioNet(channels=16, static_channels=8, stages=2).eval()
+    save_weights(model, tmp_path / "w.safetensors")
+    again = load_weights(tmp_path / "w.safetensors", CPU)
+    rays, confidence = person()
+    a, b = lift(rays, confidence, 30.0, model), lift(rays, confidence, 30.0, again)
+    assert np.allclose(a.rotations, b.rotations, atol=0.01)  # half precision on disk
+
+
+def test_missing_and_altered_weights_are_refused_in_a_sentence(tmp_path):
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(CaptureError, match="missing"):
+        load_weights(path, CPU)
+    save_weights(MotioNet(channels=16, static_channels=8, stages=2), path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CaptureError, match="altered"):
+        load_weights(path, CPU)
+
+
+def test_the_shipped_weights_are_small_enough():
+    assert WEIGHTS.stat().st_size <= 16 * 2**20
