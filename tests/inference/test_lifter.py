@@ -61,7 +61,9 @@ def test_a_person_elsewhere_in_the_picture_looks_the_same_to_the_lifter():
     rays, confidence = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
     angle = torch.tensor(0.35, dtype=torch.float64)
     c, s = torch.cos(angle), torch.sin(angle)
-    pan = torch.stack([torch.stack([c, 0 * c, s]), torch.tensor([0.0, 1, 0]).double(), torch.stack([-s, 0 * c, c])])
+    pan = torch.stack(
+        [torch.stack([c, 0 * c, s]), torch.tensor([0.0, 1, 0]).double(), torch.stack([-s, 0 * c, c])]
+    )
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ pan.T
     a = view(rays, confidence)
     b = view(turned[..., :2] / turned[..., 2:], confidence)

@@ -38,7 +38,9 @@ def test_gradients_pass_through_every_conversion():
 def test_quaternions_multiply_as_a_rotation_about_an_axis_does():
     axis, angle = np.array([0.0, 0, 1]), np.array(np.radians(90))
     assert np.allclose(r.axis_angle(axis, angle) @ [1, 0, 0], [0, 1, 0])  # right-handed
-    assert np.allclose(r.quaternion_from_matrix(r.axis_angle(axis, angle)), [np.sqrt(0.5), 0, 0, np.sqrt(0.5)])
+    assert np.allclose(
+        r.quaternion_from_matrix(r.axis_angle(axis, angle)), [np.sqrt(0.5), 0, 0, np.sqrt(0.5)]
+    )
 
 
 def test_no_step_in_time_takes_the_long_way():
@@ -58,7 +60,9 @@ def test_the_smallest_rotation_between_directions():
     turn = r.rotation_between(a, b)
     turned = (turn @ a[..., None])[..., 0]
     assert np.allclose(np.cross(turned, b), 0, atol=1e-9) and ((turned * b).sum(-1) > 0).all()
-    between = np.arccos(np.clip((a * b).sum(-1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1), -1, 1))
+    between = np.arccos(
+        np.clip((a * b).sum(-1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1), -1, 1)
+    )
     assert np.allclose(r.geodesic_angle(np.tile(np.eye(3), (50, 1, 1)), turn), between, atol=1e-6)
 
 

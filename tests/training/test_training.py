@@ -1,0 +1,209 @@
+"""The training's data say what is true, and a training can be interrupted."""
+
+import itertools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from kinelift.tests.motions import random_motion
+
+from inference.bvh import write_bvh
+from inference.camera import WORLD_FROM_LEVEL_CAMERA
+from inference.lifters.motionet import Lifted
+from inference.lifters.weights import load_weights
+from inference.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, standing_height
+from training import detected as detected_module
+from training.detected import CARRIERS, FILE_JOINTS, fit_detector, load_sequences
+from training.evaluate import similarity_aligned
+from training.losses import losses
+from training.mocap import load_clips
+from training.synthesis import Synthesis, mirrored
+from training.train import CONFIGS, train
+
+
+@pytest.fixture(scope="module")
+def mocap(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mocap")
+    for seed in range(3):
+        write_bvh(random_motion(60 + 20 * seed, seed), folder / f"clip{seed}.bvh")
+    return folder
+
+
+PLACEMENT = np.random.default_rng(9).normal(0, 0.02, (33, 3))
+
+
+@pytest.fixture(scope="module")
+def detected(tmp_path_factory):
+    """A detected batch whose landmarks lie exactly where `PLACEMENT` says, on bodies that rest in a T-pose."""
+    folder = tmp_path_factory.mktemp("detected")
+    parts = []
+    for seed in range(4):
+        motion = random_motion(40 + seed, seed + 20)
+        scale = STANDARD_HEIGHT / motion.height
+        points = [
+            motion.joints[:, at] + motion.world_rotations[:, by] @ (PLACEMENT[k] / scale)
+            for k, (at, by) in enumerate(CARRIERS)
+        ]
+        landmarks = np.concatenate(
+            [motion.camera.project(np.stack(points, 1)), np.ones((len(motion), 33, 1))], -1
+        )
+        parts.append((motion, np.insert(landmarks, 2, 0, axis=2)))
+    _write_part(folder / "part_00.npz", parts)
+    return folder
+
+
+def _write_part(path, parts):
+    def joint(motion, name):
+        known = {"nose": "head", "heel": "foot", "toe_tip": "toe"}
+        base, dot, side = name.partition(".")
+        return INDEX[known.get(base, base) + dot + side]
+
+    rows = {k: [] for k in ("landmarks", "joints_world", "joint_rotations", "contact_points")}
+    clips = {k: [] for k in ("K", "camera_from_world", "joint_rest", "source")}
+    for motion, landmarks in parts:
+        order = [joint(motion, name) for name in FILE_JOINTS]
+        rest = np.zeros((len(JOINTS), 3))
+        for j, parent in enumerate(PARENTS):
+            rest[j] = motion.offsets[j] + (rest[parent] if parent >= 0 else 0)
+        rows["landmarks"].append(landmarks)
+        rows["joints_world"].append(motion.joints[:, order])
+        rows["joint_rotations"].append(motion.world_rotations[:, order] @ _hands(order))
+        rows["contact_points"].append(motion.contacts > 0.5)
+        centre, focal = motion.camera.centre, motion.camera.focal
+        clips["K"].append([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
+        clips["camera_from_world"].append(motion.camera.camera_from_world)
+        clips["joint_rest"].append(rest[order])
+        clips["source"].append("known")
+    first = np.cumsum([0] + [len(x) for x in rows["landmarks"]])
+    np.savez(
+        path,
+        first=first,
+        **{k: np.concatenate(v) for k, v in rows.items()},
+        **{k: np.array(v) for k, v in clips.items()},
+    )
+
+
+def _hands(order):
+    """The files' bodies rest with bent hands: their rotations are relative to that."""
+    turns = np.tile(np.eye(3), (len(order), 1, 1))
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        bent = detected_module.rotation_between(
+            detected_module._HAND_DIRECTION * [sign, 1, 1], np.array([sign, 0.0, 0.0])
+        )
+        turns[[i for i, j in enumerate(order) if JOINTS[j] == f"hand.{side}"]] = bent
+    return turns
+
+
+def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):
+    motion = random_motion(60, 0)
+    clip = load_clips(mocap)[0]
+    scale = STANDARD_HEIGHT / motion.height
+    assert np.allclose(clip.rotations, motion.world_rotations, atol=1e-4)
+    assert np.allclose(np.diff(clip.root, axis=0), np.diff(motion.root, axis=0) * scale, atol=1e-4)
+    assert np.allclose(clip.lengths, motion.lengths * scale, atol=1e-4)
+
+
+def test_detected_sequences_hold_the_truth_in_camera_axes(detected):
+    for seed, sequence in enumerate(load_sequences(detected)):
+        motion = random_motion(40 + seed, seed + 20)
+        level = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+        scale = STANDARD_HEIGHT / motion.height
+        joints = (motion.joints @ level[:, :3].T + level[:, 3]) * scale
+        known = detected_module.POSITIONED
+        assert np.allclose(sequence.joints[:, known], joints[:, known], atol=2e-3)
+        turned = detected_module.ROTATED
+        assert np.allclose(
+            sequence.rotations[:, turned], (level[:, :3] @ motion.world_rotations)[:, turned], atol=2e-3
+        )
+        assert np.allclose(sequence.up, level[:, 2])
+
+
+def test_the_placement_of_landmarks_is_found_again(detected):
+    detector = fit_detector(load_sequences(detected))
+    swap = detected_module.LANDMARK
+    other = [swap[detected_module._swap(n)] for n in detected_module.LANDMARKS]
+    symmetric = (PLACEMENT + PLACEMENT[other] * [-1, 1, 1]) / 2
+    assert np.abs(detector.placement - symmetric).max() < 2e-3
+
+
+def batch_of(mocap, detected, share, spoil=False, seed=0):
+    sequences = load_sequences(detected)
+    draw = Synthesis(load_clips(mocap), sequences, fit_detector(sequences), 32, share, seed, spoil)
+    return draw.batch(12)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0, 0.5])
+@pytest.mark.parametrize("spoil", [False, True])
+def test_batches_are_finite_and_drawn_alike_from_one_seed(mocap, detected, share, spoil):
+    a, b = (batch_of(mocap, detected, share, spoil) for _ in range(2))
+    for name, value in vars(a).items():
+        assert torch.isfinite(value).all(), name
+        assert torch.equal(value, getattr(b, name)), name
+    assert torch.allclose(standing_height(a.lengths), torch.tensor(STANDARD_HEIGHT), atol=1e-3)
+
+
+def test_landmarks_lie_on_the_body_that_they_are_said_to_be_of(mocap, detected):
+    """The rays through hips and shoulders pass by the joints, within the placement and its noise."""
+    batch = batch_of(mocap, detected, 0.0)
+    depth = batch.joints[..., 1:2]
+    seen = torch.cat([batch.joints[..., :1], -batch.joints[..., 2:]], -1) / depth
+    for k, (at, _) in enumerate(CARRIERS):
+        off = torch.linalg.vector_norm((batch.rays[:, :, k] - seen[:, :, at]) * depth[:, :, at], dim=-1)
+        assert off.max() < 0.3, detected_module.LANDMARKS[k]
+
+
+def test_the_mirror_of_a_mirror_is_the_clip(mocap, detected):
+    batch = batch_of(mocap, detected, 0.0)
+    clip = {name: value[0].numpy() for name, value in vars(batch).items()}
+    once = mirrored(clip)
+    twice = mirrored(once)
+    for name, value in clip.items():
+        assert np.allclose(twice[name], value, atol=1e-6), name
+    assert not np.allclose(once["joints"], clip["joints"])
+
+
+def test_the_truth_has_no_loss_and_anything_else_has(mocap, detected):
+    batch = batch_of(mocap, detected, 0.5)
+    lifted = Lifted(
+        lengths=batch.lengths,
+        rotations=batch.rotations,
+        root=batch.joints[:, :, 0],
+        contacts=(batch.contacts * 2 - 1) * 20,
+        up=batch.up[:, None].expand(-1, 32, -1),
+    )
+    synthetic = {k: v[6:] for k, v in vars(batch).items()}
+    parts = losses(Lifted(**{k: v[6:] for k, v in vars(lifted).items()}), replace(batch, **synthetic))
+    for name, value in parts.items():
+        if name != "slide":  # the feet of random motion do slide
+            assert value < 1e-4, name
+    wrong = losses(replace(lifted, rotations=lifted.rotations.roll(1, 1), root=lifted.root + 0.1), batch)
+    for name in ("joints", "velocity", "rotations", "depth", "aside"):
+        assert wrong[name] > 1e-3, name
+
+
+def test_similarity_alignment_finds_any_similarity():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(5, 12, 3))
+    q, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    q *= np.linalg.det(q)
+    assert np.allclose(
+        similarity_aligned(points, 1.7 * points @ q.T + [1, 2, 3]), 1.7 * points @ q.T + [1, 2, 3]
+    )
+
+
+def test_an_interrupted_training_goes_on_and_its_weights_load(mocap, detected, tmp_path):
+    config = replace(CONFIGS["small"], channels=16, static_channels=8, stages=2, frames=16, batch=4, steps=4)
+    weights, run = tmp_path / "w.safetensors", tmp_path / "run"
+    train(replace(config, steps=4), mocap, detected, run, weights, "cpu", every=2)
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 4]
+    state = torch.load(run / "checkpoint.pt", weights_only=True)
+    state["step"] = 2  # as if it had been stopped half way
+    torch.save(state, run / "checkpoint.pt")
+    train(config, mocap, detected, run, weights, "cpu", every=2)
+    steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
+    assert steps == [2, 4, 4]
+    assert load_weights(weights, torch.device("cpu")).config["channels"] == 16
+    assert list(itertools.islice(tmp_path.glob(".kinelift-*"), 1)) == []
