@@ -28,7 +28,7 @@ TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
 
 #: at most so many people are told apart
 CROWD = 6
-#: one person alone is watched by the landmarker for one, at half the cost; how often to look around for others
+#: one person alone is watched by the landmarker for one, at half the cost; how often to look for others
 _LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
 #: and how long somebody has to be alone before that
 _CALM_SECONDS, _CALM_FRAMES = 0.5, 5
@@ -45,13 +45,13 @@ class Person:
     Attributes
     ----------
     landmarks : (33, 3)
-        x, y in pixels of the video's picture and visibility; visibility is 0 outside the picture, where MediaPipe
-        guesses and doesn't say so.
+        x, y in pixels of the video's picture and visibility; visibility is 0 outside the picture, where
+        MediaPipe guesses and doesn't say so.
     world_landmarks : (33, 3)
         MediaPipe's own 3D: metres, hips-centred, camera axes.
     look : (22,)
-        Colours of the shirt and the trousers: square roots of two histograms, so that the dot product of two looks
-        says how alike they are; zeros where neither is in the picture.
+        Colours of the shirt and the trousers: square roots of two histograms, so that the dot product of two
+        looks says how alike they are; zeros where neither is in the picture.
     """
 
     landmarks: Array
@@ -66,8 +66,8 @@ class Detections:
     Attributes
     ----------
     times : (N,)
-        When each frame was filmed, seconds from the start of the video. Every frame of the video comes once, so
-        these are as uneven as the video is.
+        When each frame was filmed, seconds from the start of the video. No frame comes twice, so these are as
+        uneven as the video is.
     people : tuple of N tuples of Person
         Who was found in each frame.
     frames : int
@@ -90,10 +90,10 @@ class Detections:
 
 
 def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Where people are and how large: middle (..., 2) and size (...) of the torsos of landmarks (..., 33, 2+).
+    """Where people are and how large: middle (..., 2), size (...) of the torsos of landmarks (..., 33, 2+).
 
-    The size is that of the longest of spine, shoulders and hips (about 0.3 of the person's height), so that neither
-    a bend nor a turn makes a person small.
+    The size is that of the longest of spine, shoulders and hips (about 0.3 of the person's height), so that
+    neither a bend nor a turn makes a person small.
     """
     corners = landmarks[..., TORSO, :2]
     left_shoulder, right_shoulder, left_hip, right_hip = np.moveaxis(corners, -2, 0)
@@ -131,9 +131,10 @@ def detect(clip: Clip, progress: Progress | None = None) -> Detections:
 def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
     """A function that finds the people in the next frame of `clip`.
 
-    It watches one person alone with the landmarker for one, and several with the one for many, which costs twice as
-    much as it searches the whole picture every time. A look around with the latter comes every second, and whenever
-    the person was lost, found or has jumped: the landmarker for one goes over to a bystander without a word.
+    It watches one person alone with the landmarker for one, and several with the one for many, which costs
+    twice as much as it searches the whole picture every time. A look around with the latter comes every
+    second, and whenever the person was lost, found or has jumped: the landmarker for one goes over to a
+    bystander without a word.
     """
     single, crowd = _Landmarker(1, clip.size), _Landmarker(CROWD, clip.size)
     look_every = max(_LOOK_SECONDS, _LOOK_FRAMES / clip.fps)
@@ -174,7 +175,7 @@ def _distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
     """The same without those who lie on top of somebody seen better: one person found twice."""
     kept: list[Person] = []
     for person in sorted(people, key=lambda p: -float(p.landmarks[:, 2].sum())):
-        middle, size = torso(person.landmarks)
+        size = torso(person.landmarks)[1]
         if all(
             np.linalg.norm(person.landmarks[:, :2] - other.landmarks[:, :2], axis=1).mean() > 0.5 * size
             for other in kept
@@ -202,7 +203,8 @@ class _Landmarker:
                 )
         except (ImportError, OSError, RuntimeError) as error:
             raise CaptureError(
-                f"MediaPipe can't run here ({error}); on Debian and Ubuntu it needs the packages libegl1 and libgles2."
+                f"MediaPipe can't run here ({error}); on Debian and Ubuntu it needs the packages libegl1 and "
+                "libgles2."
             ) from error
         self._image = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB

@@ -76,7 +76,7 @@ def track(detections: Detections, person: str = "largest") -> Track:
     return _steady(detections, landmarks, world)
 
 
-# --- who is who -----------------------------------------------------------------------------------------------
+# --- who is who ---
 
 
 @dataclass
@@ -92,26 +92,32 @@ class _Trail:
     look: Array = field(default_factory=lambda: np.zeros(22, np.float32))
 
     def add(self, index: int, time: float, person: Person) -> None:
-        middle, size = torso(person.landmarks)
+        middle, size = _torso(person)
         if self.frames and time > self.time:
             # half and half: one bad detection doesn't throw the expectation off
             self.velocity = 0.5 * self.velocity + 0.5 * (middle - self.middle) / (time - self.time)
         self.look = 0.9 * self.look + 0.1 * person.look if self.look.any() else person.look
-        self.size = 0.8 * self.size + 0.2 * float(size) if self.frames else float(size)
-        self.middle, self.time = middle.astype(float), time
+        self.size = 0.8 * self.size + 0.2 * size if self.frames else size
+        self.middle, self.time = middle, time
         self.frames.append((index, person))
 
     def cost(self, time: float, person: Person) -> float:
         """How unlikely it is that `person` is the next of this trail; 1 is a lot."""
-        middle, size = torso(person.landmarks)
+        middle, size = _torso(person)
         unseen = time - self.time
         expected = self.middle + self.velocity * min(unseen, 0.2)
-        scale = max(self.size, float(size), 1.0)
-        far = float(np.linalg.norm(middle - expected)) / (scale * (_NEAR + _SPEED * unseen))
+        scale = max(self.size, size)
+        far = np.linalg.norm(middle - expected).item() / (scale * (_NEAR + _SPEED * unseen))
         if far > 1:
             return np.inf
-        resized = abs(float(np.log(max(size, 1.0) / max(self.size, 1.0))))
+        resized = abs(float(np.log(size / self.size)))
         return far + _SIZE_COST * resized + _LOOK_COST * (1 - _alike(self.look, person.look))
+
+
+def _torso(person: Person) -> tuple[Floats, float]:
+    """`detect.torso` of one person, at least a pixel large."""
+    middle, size = torso(person.landmarks)
+    return middle.astype(float), max(float(size), 1.0)
 
 
 def _alike(a: Array, b: Array) -> float:
@@ -147,7 +153,7 @@ def _identities(detections: Detections) -> list[_Trail]:
 
 
 def _weight(trail: _Trail) -> float:
-    return sum(float(torso(person.landmarks)[1]) for _, person in trail.frames)
+    return sum(_torso(person)[1] for _, person in trail.frames)
 
 
 def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
@@ -155,60 +161,43 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
 
     Nobody is in two places at once, and nobody comes back faster than they can walk.
     """
-    looks = [_typical_look(trail) for trail in trails]
-
-    def likeness(first: _Trail, second: _Trail) -> float:
-        gap = times[second.frames[0][0]] - times[first.frames[-1][0]]
-        (here, size), (there, other) = (
-            torso(trail.frames[end][1].landmarks) for trail, end in ((first, -1), (second, 0))
-        )
-        near = np.linalg.norm(there - here) <= max(size, other) * (_NEAR + _SPEED * gap)
-        return _alike(looks[trails.index(first)], looks[trails.index(second)]) if near else 0.0
-
-    owner = list(range(len(trails)))
-    members = [[i] for i in range(len(trails))]
-    candidates = sorted(
-        (
-            (alike, i, j)
-            for i, j in itertools.permutations(range(len(trails)), 2)
-            if trails[i].frames[-1][0] < trails[j].frames[0][0]
-            and (alike := likeness(trails[i], trails[j])) >= _ALIKE
-        ),
-        reverse=True,
+    if not trails:
+        return []
+    first, last = (np.array([trail.frames[end][0] for trail in trails]) for end in (0, -1))
+    (came, came_size), (went, went_size) = (
+        torso(np.stack([trail.frames[end][1].landmarks for trail in trails])) for end in (0, -1)
     )
-    for _, i, j in candidates:
-        a, b = owner[i], owner[j]
-        if a == b or _coexist([trails[k] for k in members[a]], [trails[k] for k in members[b]]):
+    looks = [np.median([person.look for _, person in trail.frames], axis=0) for trail in trails]
+    reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * (times[first] - times[last][:, None]))
+    possible = (last[:, None] < first) & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
+    candidates = sorted(
+        ((_alike(looks[i], looks[j]), i, j) for i, j in zip(*np.nonzero(possible), strict=True)), reverse=True
+    )
+    groups = [[i] for i in range(len(trails))]  # shared by all members of a group
+    for alike, i, j in candidates:
+        a, b = groups[i], groups[j]
+        coexist = any(first[k] <= last[m] and first[m] <= last[k] for k in a for m in b)
+        if alike < _ALIKE or a is b or coexist:
             continue
-        members[a] += members[b]
-        for k in members[b]:
-            owner[k] = a
-        members[b] = []
+        a += b
+        for k in b:
+            groups[k] = a
     return [
         _Trail(frames=sorted((frame for k in group for frame in trails[k].frames), key=lambda f: f[0]))
-        for group in members
-        if group
+        for i, group in enumerate(groups)
+        if i == min(group)
     ]
-
-
-def _typical_look(trail: _Trail) -> Array:
-    look: Array = np.median([person.look for _, person in trail.frames], axis=0).astype(np.float32)
-    return look
-
-
-def _coexist(a: list[_Trail], b: list[_Trail]) -> bool:
-    spans = [(t.frames[0][0], t.frames[-1][0]) for t in a]
-    return any(t.frames[0][0] <= last and first <= t.frames[-1][0] for t in b for first, last in spans)
 
 
 def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail:
     if not trails:
         raise CaptureError(
-            "There is no person to be found in the video; film one whole person, well lit and not too far away."
+            "There is no person to be found in the video; film one whole person, well lit and not too far "
+            "away."
         )
     people = [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
     if person in ("leftmost", "rightmost"):
-        across = [np.median([torso(p.landmarks)[0][0] for _, p in trail.frames]) for trail in people]
+        across = [np.median([_torso(p)[0][0] for _, p in trail.frames]) for trail in people]
         return people[int(np.argmin(across) if person == "leftmost" else np.argmax(across))]
     number = 1 if person == "largest" else int(person) if person.isdecimal() else 0
     if number < 1:
@@ -223,9 +212,8 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
     return people[number - 1]
 
 
-# --- left and right -------------------------------------------------------------------------------------------
+# --- left and right ---
 
-_UPPER = np.arange(LANDMARK["pinky.L"])  # face and arms; the fingers tell nothing that the wrists don't
 _FIRST_LEG = LANDMARK["hip.L"]
 _MIRRORED = np.array(MIRRORED)
 #: landmarks that tell left from right, by part: arms, legs
@@ -236,7 +224,7 @@ _PARTS = tuple(
 #: hypotheses: is the upper body swapped, is the lower
 _SWAPS = ((False, False), (True, False), (False, True), (True, True))
 #: costs in torsos per landmark: of a swap in every frame, of the upper and lower body not agreeing
-_SWAPPED_COST, _SPLIT_COST = 0.004, 0.075
+_SWAPPED_COST, _SPLIT_COST = 0.004, 0.06
 #: a landmark further off than this is wrong in any case
 _FAR = 1.0
 #: how much of the last velocity is expected to go on
@@ -262,8 +250,8 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     Returns
     -------
     landmarks, world : (N, 33, 3)
-        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps, so that
-        exchanging the names is all it takes.
+        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps, so
+        that exchanging the names is all it takes.
     """
     if len(times) < 2:
         return landmarks, world
@@ -277,7 +265,7 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
 
 
 def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np.intp]:
-    """Viterbi over pairs of successive hypotheses (a velocity needs two frames); which of `_SWAPS` per frame (N,)."""
+    """Which of `_SWAPS` holds in each frame (N,): Viterbi over pairs of frames, as a velocity needs two."""
     n = len(times)
     size = np.maximum(torso(landmarks)[1], 1.0)[:, None, None]
     depth = world[..., 2:] / 0.5  # the world's torso
@@ -300,7 +288,9 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
             last = both[1:, c] * 0
             last[1:] = both[1:-1, b] - both[:-2, a]
             last *= ratio[1:, None, None]
-            last *= np.minimum(1, reach[:, None, None] / np.maximum(np.linalg.norm(last, axis=-1, keepdims=True), 1e-9))
+            last *= np.minimum(
+                1, reach[:, None, None] / np.maximum(np.linalg.norm(last, axis=-1, keepdims=True), 1e-9)
+            )
             expected = both[:-1, b] + last
             off = np.minimum(np.linalg.norm(both[1:, c] - expected, axis=-1), _FAR)
             skip = np.linalg.norm(both[2:, c] - both[:-2, a], axis=-1) - (reach[1:] + reach[:-1])[:, None]
@@ -310,7 +300,6 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
 
     swaps = np.array(_SWAPS, int)
     own = _SWAPPED_COST * swaps.sum(1) + _SPLIT_COST * (swaps[:, 0] != swaps[:, 1])
-    best = np.where(np.eye(4, dtype=bool), np.inf, np.inf)
     best = own[:, None] + own[None, :] + _step(costs[1], swaps)[0]
     came = np.zeros((n, 4, 4), np.intp)
     for t in range(2, n):
@@ -333,7 +322,7 @@ def _step(costs: Floats, swaps: npt.NDArray[Any]) -> Floats:
     return out
 
 
-# --- steady rate, gaps ----------------------------------------------------------------------------------------
+# --- steady rate, gaps ---
 
 
 def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# read by OpenCV when it first opens a video: what FFmpeg mutters about a damaged file comes back as our sentence
+# read by OpenCV when it first opens a video: what FFmpeg mutters about damaged files comes back as a sentence
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
@@ -57,8 +57,9 @@ class Frame:
 class Clip:
     """A stretch of a video, read at a steady rate; iterating streams each `Frame`.
 
-    Frame i stands for the time ``start + i / fps`` and is the one filmed nearest to it, so that variable frame
-    rates keep their timing. Decoding runs ahead in a thread of its own; only a few frames are in memory at a time.
+    Frame i stands for the time ``start + i / fps`` and is the one filmed nearest to it, so that variable
+    frame rates keep their timing. Decoding runs ahead in a thread of its own; only a few frames are in memory
+    at a time.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ class Clip:
             ok, image = capture.retrieve()
             if ok:
                 held = time, _prepared(image)
-        # a quarter of a frame: containers round their times; the last frame alone may stand for its whole interval
+        # a quarter of a frame: containers round their times; if it is all there is, its whole interval
         while held is not None and not ended():
             if wanted() > held[0] + (0.25 / self.fps if index else interval):
                 break
@@ -218,7 +219,7 @@ def _check_file(path: Path) -> None:
 
 def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
     """Frames per second by the times of the next frames."""
-    times = []
+    times: list[float] = []
     while len(times) < 30 and capture.grab():
         times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
     if len(times) > 1 and times[-1] > times[0]:
@@ -226,12 +227,12 @@ def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
     return claimed if claimed > 0 else 30.0
 
 
-def _prepared(image: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+def _prepared(image: Any) -> npt.NDArray[np.uint8]:
     scale = MAX_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    out: npt.NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return out
+    out: Any = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return np.asarray(out, np.uint8)
 
 
 def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:

@@ -5,7 +5,7 @@
 
 A task bundle is a stored zip of a detector and a landmark model. The landmark model of the wheel says nothing
 about the range of its input, which the Tasks interface insists on: TFLite metadata (mean 0, deviation 255) is
-added to it. The result is the same to the bit wherever it is made; ``--check`` compares it with the file there.
+added to it. The result is the same to the bit wherever it is made; ``--check`` compares it with the file.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-import flatbuffers
+import flatbuffers  # type: ignore[import-untyped]
 from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
 
 TASK = Path(__file__).with_name("pose_landmarker_full.task")
@@ -49,8 +49,8 @@ def normalisation_metadata() -> bytes:
 def with_metadata(model: bytes, metadata: bytes) -> bytes:
     """The TFLite `model` with `metadata` in it.
 
-    Offsets in a flatbuffer are relative and point forwards, so a new root table in front of the unaltered file
-    may refer to everything in it: only the list of buffers and the list of metadata are written anew.
+    Offsets in a flatbuffer are relative and point forwards, so a new root table in front of the unaltered
+    file may refer to everything in it: only the list of buffers and the list of metadata are written anew.
     """
 
     def u32(at: int) -> int:

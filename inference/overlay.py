@@ -1,0 +1,161 @@
+"""The video with the solved skeleton drawn on it: for looking rather than reading."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .detect import Progress
+from .errors import CaptureError
+from .files import replacing
+from .kinematics import attached_points
+from .motion import Motion
+from .skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
+from .video import Clip
+
+# RGB
+LEFT, RIGHT, MIDDLE, CONTACT = (255, 140, 0), (30, 130, 255), (255, 255, 255), (60, 230, 60)
+_OUTLINE = (20, 20, 20)
+#: of a line, as a share of the picture's shorter side
+_WIDTH = 0.006
+#: bones nobody saw still shine through
+_FAINTEST = 0.2
+#: contacts surer than this are marked
+_TOUCHES = 0.5
+#: lines are placed to a sixteenth of a pixel
+_SHIFT = 4
+
+
+def overlay(video: Path, motion: Motion, out: Path, progress: Progress | None = None) -> None:
+    """Write `video` with the skeleton of `motion` on it: left orange, right blue, green where feet stand.
+
+    Pictures larger than `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
+
+    Raises
+    ------
+    CaptureError
+        If the video can't be read, there is no codec to write one, or `out` can't be written.
+    """
+    if out.exists() and out.samefile(video):
+        raise CaptureError(f"The overlay would replace the video {video} itself; choose another name for it.")
+    if out.suffix.lower() != ".mp4":
+        raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
+    clip = Clip(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
+    sketch = _Sketch(motion)
+    written = 0
+    with replacing(out) as temporary:
+        writer: cv2.VideoWriter | None = None
+        try:
+            for frame in clip:
+                if writer is None:
+                    size = frame.image.shape[1::-1]
+                    code = cv2.VideoWriter.fourcc(*"mp4v")
+                    writer = cv2.VideoWriter(str(temporary.resolve()), cv2.CAP_FFMPEG, code, motion.fps, size)
+                    if not writer.isOpened():
+                        raise CaptureError(
+                            f"Can't write the overlay {out.name}: this OpenCV has no MPEG-4 encoder; install "
+                            "opencv-contrib-python from its wheel."
+                        )
+                sketch.draw(frame.image, frame.index)
+                writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+                written = frame.index + 1
+                if progress is not None:
+                    progress("overlay", written, len(motion))
+        finally:
+            if writer is not None:
+                writer.release()
+        # the encoder doesn't say when the disk is full
+        if _frames_in(temporary) != written:
+            raise CaptureError(f"The overlay {out} can't be read back; is the disk full?")
+
+
+def _frames_in(path: Path) -> int:
+    capture = cv2.VideoCapture(str(path.resolve()), cv2.CAP_FFMPEG)
+    try:
+        return int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.read()[0] else 0
+    finally:
+        capture.release()
+
+
+class _Sketch:
+    """The skeleton in pixels: every bone a line, from the joint to the next or to the end of the limb."""
+
+    def __init__(self, motion: Motion) -> None:
+        scale = motion.height / STANDARD_HEIGHT
+        ends = {
+            name: attached_points(
+                motion.world_rotations, motion.joints, INDEX[name], np.array(offset) * scale
+            )
+            for name, offset in END_POINTS.items()
+        }
+        starts = [parent for parent in PARENTS if parent >= 0] + [INDEX[name] for name in ends]
+        names = [name for name, parent in zip(JOINTS, PARENTS, strict=True) if parent >= 0] + list(ends)
+        points = np.concatenate([motion.joints, np.stack(list(ends.values()), axis=1)], axis=1)
+        tips = [j for j, parent in enumerate(PARENTS) if parent >= 0] + list(
+            range(len(JOINTS), points.shape[1])
+        )
+        camera = motion.camera
+        pixels, middles = camera.project(points), (points[:, starts] + points[:, tips]) / 2
+        depth = middles @ camera.camera_from_world[2, :3]
+
+        self._size = camera.size
+        self._lines = np.stack([pixels[:, starts], pixels[:, tips]], axis=2)  # (T, bones, 2, 2)
+        self._order = np.argsort(-depth, axis=1)  # far ones first
+        sides = {"L": LEFT, "R": RIGHT}
+        self._colours = [sides.get(name[-1], MIDDLE) if name[-2] == "." else MIDDLE for name in names]
+        seen = np.minimum(motion.confidence[:, starts], motion.confidence[:, [INDEX[name] for name in names]])
+        self._alpha = _FAINTEST + (1 - _FAINTEST) * np.clip(seen, 0, 1)
+        self._soles = camera.project(motion.sole_points())
+        self._contacts = np.where(motion.contacts > _TOUCHES, motion.contacts, 0)
+
+    def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
+        """Draw frame `index` into the RGB `image`."""
+        scale = image.shape[1] / self._size[0]
+        width = max(_WIDTH * min(image.shape[:2]), 1.0)
+        lines, soles = self._lines[index] * scale, self._soles[index] * scale
+        # colours and how much they cover are drawn apart and laid over the picture at once
+        box = _box(np.concatenate([lines.reshape(-1, 2), soles]), 4 * width, image.shape)
+        if box is None:
+            return
+        part = image[box]
+        origin = np.array([box[1].start, box[0].start])
+        colour, cover = np.zeros_like(part), np.zeros(part.shape[:2], np.uint8)
+
+        def fixed(point: npt.NDArray[Any]) -> tuple[int, int]:
+            x, y = np.round((point - origin) * (1 << _SHIFT)).astype(int)
+            return int(x), int(y)
+
+        for bone in self._order[index]:
+            if not np.isfinite(lines[bone]).all() or np.abs(lines[bone]).max() > 1e5:
+                continue
+            a, b = fixed(lines[bone, 0]), fixed(lines[bone, 1])
+            alpha = (255 * float(self._alpha[index, bone]),)
+            for rgb, thick in ((_OUTLINE, 1.8 * width), (self._colours[bone], width)):
+                cv2.line(colour, a, b, rgb, round(thick), cv2.LINE_AA, _SHIFT)
+            cv2.line(cover, a, b, alpha, round(1.8 * width), cv2.LINE_AA, _SHIFT)
+        for sole, sure in zip(soles, self._contacts[index], strict=True):
+            if sure and np.isfinite(sole).all() and np.abs(sole).max() <= 1e5:
+                for rgb, radius in ((_OUTLINE, 1.6 * width), (CONTACT, 1.2 * width)):
+                    cv2.circle(
+                        colour, fixed(sole), round(radius * (1 << _SHIFT)), rgb, -1, cv2.LINE_AA, _SHIFT
+                    )
+                cv2.circle(
+                    cover, fixed(sole), round(1.6 * width * (1 << _SHIFT)), (255 * float(sure),), -1,
+                    cv2.LINE_AA, _SHIFT,
+                )  # fmt: skip
+        share = cover[..., None].astype(np.uint16)
+        part[:] = (part * (255 - share) + colour * share) // 255
+
+
+def _box(points: npt.NDArray[Any], margin: float, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Rows and columns of the picture that hold the points."""
+    points = points[np.isfinite(points).all(1)]
+    if not len(points):
+        return None
+    low = np.clip(points.min(0) - margin, 0, shape[1::-1]).astype(int)
+    high = np.clip(points.max(0) + margin + 1, 0, shape[1::-1]).astype(int)
+    return (slice(low[1], high[1]), slice(low[0], high[0])) if (high > low).all() else None
