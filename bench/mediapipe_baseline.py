@@ -32,7 +32,7 @@ def capture(video: Path, out: Path, task: Path = TASK) -> float:
     Returns
     -------
     float
-        Seconds spent in the detector itself, without decoding and colour conversion.
+        Seconds spent in the detector itself, its making included, without decoding and colour conversion.
 
     Raises
     ------
@@ -45,8 +45,10 @@ def capture(video: Path, out: Path, task: Path = TASK) -> float:
     source = cv2.VideoCapture(str(video))
     fps = source.get(cv2.CAP_PROP_FPS)
     frames: list[list[list[float]] | None] = []
-    last, seconds = None, 0.0
+    last = None
+    began = time.perf_counter()
     with vision.PoseLandmarker.create_from_options(options) as landmarker:
+        seconds = time.perf_counter() - began
         while True:
             ok, image = source.read()
             if not ok:

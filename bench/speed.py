@@ -93,8 +93,8 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     t = {name: median(values) for name, values in times.items()}
     return [
         Row("decoding", t["decoding"], "OpenCV in a loop", t["plain decoding"], "s"),
-        Row("whole capture", t["whole"], "the detector's calls alone", t["detector"], "s"),
-        Row("whole capture", t["whole"], "decoding and detector in a loop", t["baseline"], "s"),
+        Row("whole capture", t["whole"], "detector alone", t["detector"], "s"),
+        Row("whole capture", t["whole"], "decoding, then detector, in a loop", t["baseline"], "s"),
     ]
 
 
