@@ -227,6 +227,9 @@ class Synthesis:
         if not self.spoil:
             rays, confidence = bridge(rays, confidence)
             return {**d, "rays": rays, "confidence": confidence}
+        if rng.random() < 0.4:  # the camera is held askew
+            d = rolled(d, np.radians(np.clip(rng.normal(0, 20), -60, 60)))
+            rays = d["rays"].copy()
         if rng.random() < 0.12:  # a picture edge cuts the body
             side, cut = (
                 rng.integers(4),
@@ -248,6 +251,19 @@ class Synthesis:
         hips = joints[:, :1]
         aimed = hips * [1, focal, 1]
         return {**d, "rays": rays / focal, "confidence": confidence, "joints": joints - hips + aimed}
+
+
+def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
+    """The clip as a camera sees it that is turned about its viewing direction by `angle` (radians)."""
+    turn = axis_angle(np.array([0.0, 1, 0]), np.array(angle))
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return {
+        **d,
+        "rays": d["rays"] @ np.array([[cosine, sine], [-sine, cosine]]),
+        "rotations": turn @ d["rotations"],
+        "joints": d["joints"] @ turn.T,
+        "up": turn @ d["up"],
+    }
 
 
 def mirrored(d: dict[str, Array]) -> dict[str, Array]:

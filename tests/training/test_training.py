@@ -19,7 +19,7 @@ from training.detected import CARRIERS, FILE_JOINTS, fit_detector, load_sequence
 from training.evaluate import similarity_aligned
 from training.losses import losses
 from training.mocap import load_clips
-from training.synthesis import Synthesis, mirrored
+from training.synthesis import Synthesis, mirrored, rolled
 from training.train import CONFIGS, train
 
 
@@ -152,6 +152,23 @@ def test_landmarks_lie_on_the_body_that_they_are_said_to_be_of(mocap, detected):
     for k, (at, _) in enumerate(CARRIERS):
         off = torch.linalg.vector_norm((batch.rays[:, :, k] - seen[:, :, at]) * depth[:, :, at], dim=-1)
         assert off.max() < 0.3, detected_module.LANDMARKS[k]
+
+
+def test_landmarks_stay_on_the_body_when_the_camera_rolls(mocap, detected):
+    batch = batch_of(mocap, detected, 0.0)
+    clip = {name: value[0].numpy() for name, value in vars(batch).items()}
+    turned = rolled(clip, 0.7)
+
+    def offsets(c):
+        at = c["joints"][:, [j for j, _ in CARRIERS]]
+        depth = at[..., 1:2]
+        return (c["rays"] - np.concatenate([at[..., :1], -at[..., 2:]], -1) / depth) * depth
+
+    assert np.allclose(
+        np.linalg.norm(offsets(turned), axis=-1), np.linalg.norm(offsets(clip), axis=-1), atol=1e-5
+    )
+    assert not np.allclose(turned["rotations"], clip["rotations"])
+    assert np.isclose(turned["up"] @ clip["up"], np.cos(0.7), atol=0.2)
 
 
 def test_the_mirror_of_a_mirror_is_the_clip(mocap, detected):
