@@ -233,6 +233,7 @@ _MOMENTUM = 0.8
 _LIMB_SPEED = 8.0
 #: continuity says less and less across a gap, seconds
 _FORGET = 0.3
+_TORSO_METRES = 0.5
 
 
 def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array]:
@@ -250,8 +251,8 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     Returns
     -------
     landmarks, world : (N, 33, 3)
-        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps, so
-        that exchanging the names is all it takes.
+        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps:
+        exchanging the names is all it takes.
     """
     if len(times) < 2:
         return landmarks, world
@@ -267,36 +268,34 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
 def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np.intp]:
     """Which of `_SWAPS` holds in each frame (N,): Viterbi over pairs of frames, as a velocity needs two."""
     n = len(times)
-    size = np.maximum(torso(landmarks)[1], 1.0)[:, None, None]
-    depth = world[..., 2:] / 0.5  # the world's torso
-    place = np.concatenate([landmarks[..., :2] / size, depth], axis=-1)
-    # the common motion says nothing of left and right
-    place = place - np.concatenate([torso(landmarks)[0][:, None] / size, np.zeros((n, 1, 1))], axis=-1)
+    middle, size = torso(landmarks)
+    # in torsos, about the torso: what the whole body does says nothing of left and right
+    flat = (landmarks[..., :2] - middle[:, None]) / np.maximum(size, 1.0)[:, None, None]
+    place = np.concatenate([flat, world[..., 2:] / _TORSO_METRES], axis=-1)
 
     steps = np.diff(times)
     trust = np.exp(-np.maximum(steps - 2 * np.median(steps), 0) / _FORGET)
-    reach = _LIMB_SPEED * steps
-    ratio = np.zeros(n)
-    ratio[2:] = _MOMENTUM * np.clip(steps[1:] / steps[:-1], 0, 2) * trust[:-1]
+    reach = (_LIMB_SPEED * steps)[:, None]
+    momentum = _MOMENTUM * np.clip(steps[1:] / steps[:-1], 0, 2) * trust[:-1]
 
     # costs[t, part, a, b, c]: of the part's hypotheses a, b, c (0 or 1) at t - 2, t - 1, t
     costs = np.zeros((n, 2, 2, 2, 2))
     for k, part in enumerate(_PARTS):
         both = np.stack([place[:, part], place[:, _MIRRORED[part]]], axis=1)  # (n, hypothesis, points, 3)
-        weight = 0.1 + 0.9 * np.minimum(landmarks[:, part, 2], landmarks[:, _MIRRORED[part], 2])
+        seen = 0.1 + 0.9 * np.minimum(landmarks[:, part, 2], landmarks[:, _MIRRORED[part], 2])
+        weight = np.minimum(seen[1:], seen[:-1]) * trust[:, None] / len(part)
         for a, b, c in itertools.product(range(2), repeat=3):
-            last = both[1:, c] * 0
-            last[1:] = both[1:-1, b] - both[:-2, a]
-            last *= ratio[1:, None, None]
-            last *= np.minimum(
-                1, reach[:, None, None] / np.maximum(np.linalg.norm(last, axis=-1, keepdims=True), 1e-9)
+            motion = both[1:-1, b] - both[:-2, a]
+            speed = np.linalg.norm(motion, axis=-1) * momentum[:, None]
+            expected = both[:-1, b].copy()
+            expected[1:] += (
+                motion * (momentum[:, None] * np.minimum(1, reach[1:] / np.maximum(speed, 1e-9)))[..., None]
             )
-            expected = both[:-1, b] + last
             off = np.minimum(np.linalg.norm(both[1:, c] - expected, axis=-1), _FAR)
-            skip = np.linalg.norm(both[2:, c] - both[:-2, a], axis=-1) - (reach[1:] + reach[:-1])[:, None]
-            off[1:] += np.clip(skip, 0, _FAR)
-            w = np.minimum(weight[1:], weight[:-1])
-            costs[1:, k, a, b, c] = trust * (off * w).sum(1) / len(part)
+            # when it swaps, the detector says something in between for a frame, which looks like a quick turn
+            too_fast = np.linalg.norm(both[2:, c] - both[:-2, a], axis=-1) - reach[1:] - reach[:-1]
+            off[1:] += np.clip(too_fast, 0, _FAR)
+            costs[1:, k, a, b, c] = (off * weight).sum(1)
 
     swaps = np.array(_SWAPS, int)
     own = _SWAPPED_COST * swaps.sum(1) + _SPLIT_COST * (swaps[:, 0] != swaps[:, 1])
