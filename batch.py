@@ -46,7 +46,6 @@ from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.files import check_writable, replacing  # noqa: E402
 from .inference.motion import Motion  # noqa: E402
-from .inference.skeleton import LENGTHS  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
 from .rig.scene import build_scene  # noqa: E402
 from .rig.still import render_still  # noqa: E402
@@ -129,7 +128,7 @@ def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
     files["motion"] = motion_path
     with replacing(folder / f"{name}.summary.json") as temporary:
-        summary = summarise(motion, files)
+        summary = _summary(motion, armature, files)
         temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     for warning in motion.warnings:
         print(f"{clip.name}: {warning}", file=sys.stderr)
@@ -166,7 +165,7 @@ def _progress(video: Path) -> Progress:
     return show
 
 
-def summarise(motion: Motion, files: dict[str, Path]) -> dict[str, Any]:
+def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
     """What was captured, in figures: metres, seconds."""
     seen = np.isfinite(motion.landmarks[..., :2]).all(axis=(1, 2))
     return {
@@ -176,7 +175,9 @@ def summarise(motion: Motion, files: dict[str, Path]) -> dict[str, Any]:
         "detected": round(float(seen.mean()), 4),
         "height": round(motion.height, 4),
         "bone_lengths": {
-            name: round(float(length), 5) for name, length in zip(LENGTHS, motion.lengths, strict=True)
+            bone.name.removesuffix(".L"): round(bone.length, 5)
+            for bone in armature.data.bones
+            if not bone.name.endswith(".R")
         },
         "settings": motion.settings,
         "warnings": list(motion.warnings),

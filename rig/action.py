@@ -26,8 +26,8 @@ def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -
 
     Keys lie on whole frames. Where the clip's frames fall on whole frames of the scene (the same rate, or the
     scene's is a multiple) they are keyed as they are; otherwise the motion is resampled, with a key on every
-    frame of the scene. Frame 1 is the clip's first frame. Feet get a key whenever they land or leave the floor,
-    on the custom properties `CONTACT_PROPERTIES`.
+    frame of the scene. Frame 1 is the clip's first frame. Feet get a key whenever they land or leave the
+    floor, on the custom properties `CONTACT_PROPERTIES`.
 
     Parameters
     ----------

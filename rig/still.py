@@ -15,16 +15,17 @@ from ..inference.errors import CaptureError
 from ..inference.files import replacing
 from .scene import node
 
-_SIZE = (540, 720)
+_SIZE = (480, 640)
 _LENS_MM = 50.0
-_SAMPLES = 16
+_SAMPLES = 12
 #: how far the camera stands to the side of where the person faces, and above
 _AZIMUTH, _ELEVATION = math.radians(35), math.radians(12)
-_COLOURS = {"L": (0.05, 0.22, 0.80), "R": (0.80, 0.16, 0.04), "": (0.80, 0.52, 0.08)}
+#: as in the overlay: left orange, right blue
+_COLOURS = {"L": (0.90, 0.26, 0.01), "R": (0.02, 0.20, 0.85), "": (0.80, 0.80, 0.78)}
 
 
 def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
-    """Render a PNG of the pose at `frame`: octahedral bones, left blue and right red, seen from the front.
+    """Render a PNG of the pose at `frame`: octahedral bones, left orange and right blue, seen from the front.
 
     The scene is left as it was.
 

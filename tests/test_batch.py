@@ -1,0 +1,141 @@
+"""The command itself, as somebody would type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kinelift.inference.bvh import read_bvh
+from kinelift.inference.motion import Motion
+from kinelift.tests.motions import random_motion
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "samples" / "walk_front.mp4"
+
+
+def batch(
+    *arguments: str | Path, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, str(ROOT / "batch.py"), *map(str, arguments)],
+        capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def sentences(stderr: str) -> list[str]:
+    assert "Traceback" not in stderr, stderr
+    # Blender's own add-ons log there too
+    return [line for line in stderr.splitlines() if ": " in line and line.endswith(".")]
+
+
+@pytest.fixture(scope="module")
+def lean_python(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A Python like Blender's own: bpy and numpy, nothing of what a capture takes."""
+    packages = tmp_path_factory.mktemp("lean")
+    for distribution, folder in (("bpy", "bpy"), ("numpy", "numpy"), ("numpy", "numpy.libs")):
+        (packages / folder).symlink_to(str(metadata.distribution(distribution).locate_file(folder)))
+    return {"python": sys._base_executable, "PYTHONPATH": str(packages)}  # type: ignore[attr-defined]
+
+
+def test_motion_to_every_file(tmp_path: Path) -> None:
+    motion = random_motion(20, seed=1, fps=29.97, warnings=("Feet were hidden.",))
+    motion.save(tmp_path / 'it\'s a "tést".motion.npz')
+    out = tmp_path / "new folder" / "sub"
+    result = batch(tmp_path / 'it\'s a "tést".motion.npz', "--out", out)
+    assert result.returncode == 0, result.stderr
+    name = 'it\'s a "tést"'
+    endings = ["blend", "bvh", "fbx", "glb", "motion.npz", "png", "summary.json"]
+    assert sorted(p.name for p in out.iterdir()) == [f"{name}.{ending}" for ending in endings]
+    summary = json.loads((out / f"{name}.summary.json").read_text(encoding="utf-8"))
+    assert (summary["frames"], summary["fps"], summary["detected"]) == (20, 29.97, 1.0)
+    assert summary["seconds"] == pytest.approx(20 / 29.97, abs=1e-3)
+    assert summary["warnings"] == ["Feet were hidden."] and "Feet were hidden." in result.stderr
+    shin = np.linalg.norm(motion.joints[0, 18] - motion.joints[0, 16])  # right foot from right shin
+    assert summary["bone_lengths"]["shin"] == pytest.approx(shin, abs=1e-4)
+    for written in summary["files"].values():
+        assert (out / written).stat().st_size > 0
+    again = Motion.load(out / f"{name}.motion.npz")
+    np.testing.assert_array_equal(again.rotations, motion.rotations)
+
+
+def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
+    random_motion(5).save(tmp_path / "good.motion.npz")
+    (tmp_path / "damaged.npz").write_bytes((tmp_path / "good.motion.npz").read_bytes()[:2000])
+    (tmp_path / "text.npz").write_text("no motion")
+    names = ["gone.mp4", "damaged.npz", "missing.npz", "text.npz", "good.motion.npz"]
+    out = tmp_path / "out"
+    result = batch(*(tmp_path / name for name in names), "--out", out, "--format", "bvh")
+    assert result.returncode == 1
+    told = sentences(result.stderr)
+    assert [line.split(": ")[0] for line in told] == names[:-1]
+    assert sorted(p.name for p in out.iterdir()) == [
+        "good.bvh", "good.motion.npz", "good.png", "good.summary.json",
+    ]  # fmt: skip
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    random_motion(5).save(tmp_path / "good.motion.npz")
+    (tmp_path / "file").write_text("in the way")
+    result = batch(tmp_path / "good.motion.npz", "--out", tmp_path / "file" / "out")
+    assert result.returncode == 1
+    (sentence,) = sentences(result.stderr)
+    assert "Can't write" in sentence
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "good.motion.npz"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["a.mp4", "--out", "o", "--format", "blend,doc"], "no format 'doc'"),
+        (["a/walk.mp4", "b/walk.mov", "--out", "o"], "Two clips are called walk"),
+        (["--out", "o"], "VIDEO"),
+        (["a.mp4"], "--out"),
+    ],
+)
+def test_command_lines_that_make_no_sense(tmp_path: Path, arguments: list[str], said: str) -> None:
+    result = batch(*arguments)
+    assert result.returncode == 2
+    assert said in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.fixture(scope="module")
+def captured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("captured")
+    result = batch(SAMPLE, "--out", out, "--format", "bvh", "--start", "0.5", "--end", "1.0", "--fps", "15")
+    assert result.returncode == 0, result.stderr
+    return out
+
+
+def test_video_with_capture_options(captured: Path) -> None:
+    summary = json.loads((captured / "walk_front.summary.json").read_text(encoding="utf-8"))
+    bvh = read_bvh(captured / "walk_front.bvh")
+    assert bvh.fps == pytest.approx(15)
+    assert summary["fps"] == 15 and summary["frames"] == len(bvh.root)
+    assert summary["seconds"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_python_without_torch_asks_the_worker(
+    captured: Path, tmp_path: Path, lean_python: dict[str, str]
+) -> None:
+    out = tmp_path / "out"
+    result = batch(
+        SAMPLE, "--out", out, "--format", "bvh", "--start", "0.5", "--end", "1.0", "--fps", "15",
+        **lean_python, KINELIFT_PYTHON=sys.executable,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    found, expected = (Motion.load(f / "walk_front.motion.npz") for f in (out, captured))
+    np.testing.assert_allclose(found.joints, expected.joints, atol=1e-4)
+
+
+def test_python_without_torch_and_no_other_named(tmp_path: Path, lean_python: dict[str, str]) -> None:
+    result = batch(SAMPLE, "--out", tmp_path / "out", **lean_python, KINELIFT_PYTHON="")
+    assert result.returncode == 1
+    (sentence,) = sentences(result.stderr)
+    assert "torch" in sentence and "KINELIFT_PYTHON" in sentence
+    assert list((tmp_path / "out").iterdir()) == []

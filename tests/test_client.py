@@ -1,0 +1,96 @@
+"""The worker as Blender meets it: a real process that captures the sample clip."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from kinelift.inference.client import Worker, find_python
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.motion import Motion
+
+ROOT = Path(__file__).resolve().parent.parent
+SAMPLE = ROOT / "samples" / "walk_front.mp4"
+PYTHON = Path(sys.executable)
+
+
+def capture(video: Path, out: Path, *options: str) -> Worker:
+    return Worker(PYTHON, ["capture", str(video), "--out", str(out), *options])
+
+
+def test_progress_and_result(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz", "--end", "0.5")
+    messages = list(worker.messages())
+    assert not worker.running
+    stages = list(dict.fromkeys(message.stage for message in messages))
+    assert stages[0] == "detect" and "lift" in stages
+    assert all(0 <= message.frame <= message.of for message in messages)
+    assert len(Motion.load(tmp_path / "m.npz")) == messages[-1].of
+
+
+def test_asking_without_waiting(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz", "--end", "0.3")
+    assert list(worker.messages(wait=False)) == []  # Python itself takes longer to start
+    heard = []
+    until = time.monotonic() + 120
+    while worker.running and time.monotonic() < until:
+        heard.extend(worker.messages(wait=False))
+        time.sleep(0.05)
+    assert not worker.running and heard and (tmp_path / "m.npz").exists()
+
+
+def test_a_refusal_is_the_workers_own_sentence(tmp_path: Path) -> None:
+    worker = capture(tmp_path / "gone.mp4", tmp_path / "m.npz")
+    with pytest.raises(CaptureError, match=r"gone\.mp4") as caught:
+        list(worker.messages())
+    assert "broke down" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_death_is_told(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz")
+    with pytest.raises(CaptureError, match="SIGKILL"):
+        for _ in worker.messages():
+            os.kill(worker.pid, signal.SIGKILL)
+    assert not (tmp_path / "m.npz").exists()
+
+
+def test_a_python_without_the_worker_is_told(tmp_path: Path) -> None:
+    worker = Worker(PYTHON, ["no-such-command"])
+    with pytest.raises(CaptureError, match="broke down"):
+        list(worker.messages())
+
+
+def test_cancel_ends_the_process_group_and_leaves_nothing(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz")
+    next(worker.messages())
+    worker.cancel()
+    assert not worker.running
+    assert list(worker.messages()) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(worker.pid, 0)
+    assert list(tmp_path.iterdir()) == []
+    worker.cancel()  # twice does no harm
+
+
+def test_the_named_python_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named, preferred = tmp_path / "named", tmp_path / "preferred"
+    for python in (named, preferred):
+        python.touch()
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    assert find_python() == PYTHON
+    monkeypatch.setenv("KINELIFT_PYTHON", str(named))
+    assert find_python() == named
+    assert find_python(str(preferred)) == preferred
+    named.unlink()
+    with pytest.raises(CaptureError, match="no Python at"):
+        find_python()
+
+
+def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("not a program")
+    with pytest.raises(CaptureError, match="Can't start"):
+        Worker(tmp_path / "python", ["capture"])
