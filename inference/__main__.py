@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -88,11 +89,11 @@ def _capture(args: argparse.Namespace) -> None:
         print(f"Note: {warning}", file=sys.stderr)
 
 
-def main() -> int:
-    """Run the command line; the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (default: the process's own); the exit code."""
     # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
     signal.signal(signal.SIGTERM, _interrupt)
-    args = _parser().parse_args()
+    args = _parser().parse_args(arguments)
     try:
         _capture(args)
     except CaptureError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -127,13 +128,17 @@ class Motion:
             "focal": self.camera.focal, "size": list(self.camera.size), "settings": self.settings,
             "warnings": list(self.warnings),
         }  # fmt: skip
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.savez_compressed(
-                file,
-                header=np.array(json.dumps(header, ensure_ascii=False)),
-                camera_from_world=self.camera.camera_from_world,
-                **{name: getattr(self, name) for name in _ARRAYS},
-            )
+        content = (
+            io.BytesIO()
+        )  # on a full disk, a zip file that is being written has more to say than our sentence
+        np.savez_compressed(
+            content,
+            header=np.array(json.dumps(header, ensure_ascii=False)),
+            camera_from_world=self.camera.camera_from_world,
+            **{name: getattr(self, name) for name in _ARRAYS},
+        )
+        with replacing(path) as temporary:
+            temporary.write_bytes(content.getbuffer())
 
     @staticmethod
     def load(path: Path) -> Motion:

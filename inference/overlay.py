@@ -60,8 +60,9 @@ def overlay(video: Path, motion: Motion, out: Path, progress: Progress | None = 
                             f"Can't write the overlay {out.name}: this OpenCV has no MPEG-4 encoder; install "
                             "opencv-contrib-python from its wheel."
                         )
-                sketch.draw(frame.image, frame.index)
-                writer.write(cv2.cvtColor(frame.image, cv2.COLOR_RGB2BGR))
+                image = frame.image.copy()
+                sketch.draw(image, frame.index)
+                writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
                 written = frame.index + 1
                 if progress is not None:
                     progress("overlay", written, len(motion))

@@ -46,7 +46,7 @@ class Frame:
         When it was filmed, seconds from the start of the video. Frames of a video slower than the clip come
         several times, with the same time.
     image : (h, w, 3) uint8
-        RGB, upright, at most `MAX_SIDE` pixels on the longer side.
+        RGB, upright, at most `MAX_SIDE` pixels on the longer side; read-only, as frames may share it.
     """
 
     index: int
@@ -133,6 +133,7 @@ class Clip:
                 f"{self.path.name} can't be read as a video: it is damaged, cut off, in a format that can't "
                 "be decoded here, or no video at all; convert it to MP4 (H.264) and try again."
             )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
         return capture
 
     def _beyond_end(self, length: float) -> CaptureError:
@@ -189,7 +190,7 @@ class Clip:
                 held = time, _prepared(image)
         # a quarter of a frame: containers round their times; if it is all there is, its whole interval
         while held is not None and not ended():
-            if wanted() > held[0] + (0.25 / self.fps if index else interval):
+            if wanted() > held[0] + (0.25 * min(1 / self.fps, interval) if index else interval):
                 break
             yield Frame(index, *held)
             index += 1
@@ -231,8 +232,9 @@ def _prepared(image: Any) -> npt.NDArray[np.uint8]:
     scale = MAX_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    out: Any = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
-    return np.asarray(out, np.uint8)
+    out: npt.NDArray[np.uint8] = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    out.flags.writeable = False
+    return out
 
 
 def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
