@@ -28,6 +28,9 @@ TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
 
 #: at most so many people are told apart
 CROWD = 6
+#: a detection counts from here on (MediaPipe's own 0.5 misses people at a distance; what is nobody is sorted out
+#: by the landmark model)
+_CONFIDENCE = 0.35
 #: one person alone is watched by the landmarker for one, at half the cost; how often to look for others
 _LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
 #: and how long somebody has to be alone before that
@@ -199,6 +202,7 @@ class _Landmarker:
                         base_options=BaseOptions(model_asset_buffer=data),
                         running_mode=vision.RunningMode.VIDEO,
                         num_poses=people,
+                        min_pose_detection_confidence=_CONFIDENCE,
                     )
                 )
         except (ImportError, OSError, RuntimeError) as error:

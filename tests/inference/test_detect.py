@@ -1,0 +1,192 @@
+"""MediaPipe finds the people in a clip, for real."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from kinelift.inference import detect as module
+from kinelift.inference.detect import Detections, detect, torso
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.landmarks import LANDMARK
+from kinelift.inference.video import Clip
+from kinelift.tests.videos import (
+    SAMPLE,
+    TRUTH_OF_LANDMARK,
+    Image,
+    background,
+    numbered,
+    read_video,
+    recoloured,
+    with_times,
+    write_video,
+)
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(scope="module")
+def walk() -> list[Image]:
+    return read_video(SAMPLE)
+
+
+@pytest.fixture(scope="module")
+def found(walk: list[Image]) -> Detections:
+    return detect(Clip(SAMPLE, 1, 2))
+
+
+def _truth() -> tuple[list[int], np.ndarray]:
+    """Which landmarks, and where they are in the sample (120, n, 2)."""
+    with np.load(SAMPLE.with_suffix(".npz")) as data:
+        names = list(data["joint_names"])
+        columns = [names.index(joint) for joint in TRUTH_OF_LANDMARK.values()]
+        return [LANDMARK[name] for name in TRUTH_OF_LANDMARK], data["joints_px"][:, columns]
+
+
+def _error(found: Detections, truth: np.ndarray, landmarks: list[int], height: float) -> float:
+    """Mean distance from the truth, in heights of the person in the picture."""
+    off = [
+        np.linalg.norm(person.landmarks[landmarks, :2] - here, axis=-1).mean()
+        for (person,), here in zip(found.people, truth, strict=True)
+    ]
+    return float(np.mean(off)) / height
+
+
+def test_one_person_is_found_where_they_are(found: Detections) -> None:
+    assert found.frames == len(found.people) == 30
+    np.testing.assert_allclose(found.times, 1 + np.arange(30) / 30, atol=1e-3)
+    landmarks, truth = _truth()
+    truth = truth[30:60]
+    height = float(np.ptp(truth[..., 1], axis=1).mean()) / 0.8
+    assert _error(found, truth, landmarks, height) < 0.04
+    for (person,) in found.people:
+        assert person.world_landmarks.shape == (33, 3)
+        assert 1.2 < np.ptp(person.world_landmarks[:, 1]) < 2.0, "as tall as a person, in metres"
+        assert np.linalg.norm(person.look) == pytest.approx(1, abs=1e-3)
+
+
+def test_progress_counts_the_frames() -> None:
+    calls: list[tuple[str, int, int]] = []
+    detect(Clip(SAMPLE, 0, 0.2), lambda *call: calls.append(call))
+    assert calls == [("detect", i, 6) for i in range(1, 7)]
+
+
+def test_landmarks_are_in_pixels_of_the_original_picture(tmp_path: Path, walk: list[Image]) -> None:
+    large = [cv2.resize(image, (4320, 4320)) for image in walk[60:62]]
+    found = detect(Clip(write_video(tmp_path / "large.mp4", large)))  # type: ignore[arg-type]
+    landmarks, truth = _truth()
+    assert found.size == (4320, 4320)
+    assert _error(found, truth[60:62] * 6, landmarks, 6 * 250) < 0.05
+
+
+def test_what_lies_outside_the_picture_is_not_seen(tmp_path: Path, walk: list[Image]) -> None:
+    # cut off at the thighs
+    found = detect(Clip(write_video(tmp_path / "half.mp4", [image[:340] for image in walk[70:90]])))
+    people = [person for people in found.people for person in people]
+    assert people
+    landmarks = np.stack([person.landmarks for person in people])
+    outside = ((landmarks[..., :2] < 0) | (landmarks[..., :2] >= (720, 340))).any(-1)
+    assert outside[:, [LANDMARK["ankle.L"], LANDMARK["ankle.R"]]].all()
+    assert (landmarks[outside][:, 2] == 0).all()
+    assert (landmarks[:, LANDMARK["shoulder.L"], 2] > 0.5).all()
+
+
+def test_everybody_is_found_with_a_look_of_their_own(tmp_path: Path, walk: list[Image]) -> None:
+    pair = [np.hstack([image[120:520, 240:640], recoloured(image)[120:520, 80:480]]) for image in walk[60:80]]
+    found = detect(Clip(write_video(tmp_path / "pair.mp4", pair)))
+    assert np.mean([len(people) == 2 for people in found.people]) > 0.9
+    looks: list[list[np.ndarray]] = [[], []]
+    for people in found.people:
+        for person in people:
+            looks[int(torso(person.landmarks)[0][0] > 400)].append(person.look)
+    left, right = (np.stack(side) for side in looks)
+    assert (left @ left.mean(0)).min() > 0.9 and (right @ right.mean(0)).min() > 0.9
+    assert (left @ right.mean(0)).max() < 0.8
+
+
+def test_somebody_who_comes_later_is_noticed(tmp_path: Path, walk: list[Image]) -> None:
+    """One person alone is watched by a landmarker that sees one; it has to look around."""
+    scene = background(walk)
+    late = [
+        np.hstack([image[:, 240:], (recoloured(image) if i >= 20 else scene[:, ::-1])[:, :480]])
+        for i, image in enumerate(walk[:60])
+    ]
+    found = detect(Clip(write_video(tmp_path / "late.mp4", late)))
+    counts = [len(people) for people in found.people]
+    assert max(counts[:20]) == 1
+    assert np.mean(np.array(counts[52:]) == 2) > 0.9, "within a second"
+
+
+def test_a_frame_that_stands_for_several_moments_is_looked_at_once(tmp_path: Path) -> None:
+    times = np.array([0.0, 0.1, 0.3, 0.35])
+    video = with_times(write_video(tmp_path / "uneven.mp4", numbered(4)), times)
+    found = detect(Clip(video, fps=60))
+    np.testing.assert_allclose(found.times, times, atol=1e-3)
+    assert found.frames > 20
+
+
+@pytest.mark.parametrize("size", [(64, 64), (3, 5)])
+def test_nobody(tmp_path: Path, size: tuple[int, int]) -> None:
+    images = [np.full((size[1], size[0], 3), 90, np.uint8)] * 3
+    if min(size) < 16:  # no encoder writes so little
+        images = [np.kron(image, np.ones((16, 1, 1), np.uint8)) for image in images]
+    found = detect(Clip(write_video(tmp_path / "grey.mp4", images)))
+    assert found.people == ((), (), ())
+
+
+def test_a_scene_without_people(tmp_path: Path, walk: list[Image]) -> None:
+    found = detect(Clip(write_video(tmp_path / "scene.mp4", [background(walk)] * 3)))
+    assert found.people == ((), (), ())
+
+
+def _missing(path: Path) -> None:
+    path.unlink()
+
+
+def _altered(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[5_000_000] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(("spoil", "says"), [(_missing, "is missing"), (_altered, "damaged or was altered")])
+def test_the_model_has_to_be_the_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], says: str
+) -> None:
+    path = tmp_path / "pose.task"
+    path.write_bytes(module.TASK.read_bytes())
+    spoil(path)
+    monkeypatch.setattr(module, "TASK", path)
+    with pytest.raises(CaptureError, match=says):
+        detect(Clip(SAMPLE, 0, 0.1))
+
+
+def test_memory_does_not_grow_with_the_clip() -> None:
+    """Ten times the frames need at most 100 MB more (the frames alone would take 170)."""
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from inference.detect import detect; from inference.track import track\n"
+        "from inference.video import Clip\n"
+        "track(detect(Clip(Path(sys.argv[1]), 0, float(sys.argv[2]))))\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
+    )
+    short, long = (
+        int(
+            subprocess.run(
+                [sys.executable, "-c", program, str(SAMPLE), seconds],
+                cwd=ROOT, capture_output=True, text=True, check=True,
+            ).stdout
+        )
+        for seconds in ("0.4", "4.0")
+    )  # fmt: skip
+    assert long - short <= 100
+
+
+def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
+    detect(Clip(SAMPLE, 0, 0.2))
+    assert capfd.readouterr() == ("", "")

@@ -1,0 +1,200 @@
+"""A video file becomes frames, upright and in time, or one clear sentence."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.video import MAX_SIDE, Clip
+from kinelift.tests.videos import SAMPLE, number, numbered, turned, with_times, write_video
+
+
+def test_every_frame_of_a_plain_video_comes_once_at_its_time() -> None:
+    clip = Clip(SAMPLE)
+    frames = [(frame.index, frame.time, frame.image.shape) for frame in clip]
+    assert (clip.size, clip.fps, clip.frames, clip.warnings) == ((720, 720), 30.0, 120, [])
+    assert [index for index, _, _ in frames] == list(range(120))
+    np.testing.assert_allclose([time for _, time, _ in frames], np.arange(120) / 30, atol=1e-6)
+    assert {shape for _, _, shape in frames} == {(720, 720, 3)}
+
+
+@pytest.mark.parametrize("size", [(96, 48), (48, 96), (64, 64)])
+def test_colours_and_shape(tmp_path: Path, size: tuple[int, int]) -> None:
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    image[:, : size[0] // 2] = (220, 30, 30)
+    clip = Clip(write_video(tmp_path / "red_left.mp4", [image] * 3))
+    frame = next(iter(clip))
+    assert clip.size == size and frame.image.shape == image.shape
+    assert np.abs(frame.image.astype(int) - image).mean() < 8
+
+
+@pytest.mark.parametrize("fps", [5.0, 24.0, 30.0, 60.0, 240.0])
+def test_the_frame_nearest_in_time_stands_for_each_moment(tmp_path: Path, fps: float) -> None:
+    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(60)), fps=fps)
+    frames = [(frame.index, frame.time, number(frame.image)) for frame in clip]
+    wanted = np.arange(len(frames)) / fps
+    assert len(frames) == pytest.approx(2 * fps, abs=fps / 30)
+    shown = np.array([shown for _, _, shown in frames])
+    np.testing.assert_allclose([time for _, time, _ in frames], shown / 30, atol=1e-6)
+    assert np.abs(shown / 30 - wanted).max() <= 1 / 60 + 1e-6
+
+
+@pytest.mark.parametrize("fps", [5.0, 240.0])
+def test_slow_and_fast_videos_keep_their_own_rate(tmp_path: Path, fps: float) -> None:
+    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(40), fps))
+    assert clip.fps == pytest.approx(fps)
+    assert [number(frame.image) for frame in clip] == list(range(40))
+
+
+def test_variable_frame_rate_is_resampled_by_time(tmp_path: Path) -> None:
+    # two seconds at 30 frames per second, then three at 10
+    times = np.concatenate([np.arange(60) / 30, 2 + np.arange(30) / 10])
+    video = with_times(write_video(tmp_path / "uneven.mp4", numbered(90)), times)
+    own = Clip(video)
+    assert own.fps == pytest.approx(90 / 5, rel=0.01)
+    for clip in (own, Clip(video, fps=25)):
+        frames = [(frame.time, number(frame.image)) for frame in clip]
+        assert len(frames) == pytest.approx(5 * clip.fps, abs=2)
+        for index, (time, shown) in enumerate(frames):
+            assert time == pytest.approx(times[shown], abs=1e-3)
+            off = np.abs(times - index / clip.fps)
+            assert off[shown] == pytest.approx(off.min(), abs=1e-3)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0.0, 0.5), (1.0, 2.5), (3.0, None), (3.9, None), (3.99, None)])
+def test_a_range_is_met_to_the_frame(tmp_path: Path, start: float, end: float | None) -> None:
+    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(120)), start, end)
+    frames = list(clip)
+    first, last = round(start * 30), min(round((end or 4) * 30), 120)
+    expected = list(range(first, last)) or [119]
+    assert [number(frame.image) for frame in frames] == expected
+    assert clip.frames == len(expected)
+    assert frames[0].index == 0
+
+
+def test_a_range_of_a_video_with_variable_frame_rate(tmp_path: Path) -> None:
+    times = np.concatenate([np.arange(20) / 5, 4 + np.arange(60) / 30])
+    video = with_times(write_video(tmp_path / "uneven.mp4", numbered(80)), times)
+    assert [number(frame.image) for frame in Clip(video, 5, 5.5, fps=30)] == list(range(50, 65))
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_rotation_in_the_file_is_honoured(tmp_path: Path, degrees: int) -> None:
+    image = np.full((48, 96, 3), 60, np.uint8)
+    image[:24, :48] = 220  # top left
+    clip = Clip(turned(write_video(tmp_path / "phone.mp4", [image] * 3), degrees))
+    expected = np.rot90(image, -degrees // 90)
+    assert clip.size == expected.shape[1::-1]
+    assert np.abs(next(iter(clip)).image.astype(int) - expected).mean() < 8
+
+
+def test_8k_is_scaled_down_and_one_frame_is_a_video(tmp_path: Path) -> None:
+    clip = Clip(write_video(tmp_path / "large.mp4", [np.full((4320, 7680, 3), 99, np.uint8)]))
+    frames = list(clip)
+    assert clip.size == (7680, 4320)
+    assert [frame.image.shape for frame in frames] == [(MAX_SIDE * 9 // 16, MAX_SIDE, 3)]
+
+
+@pytest.mark.parametrize("name", ["with space.mp4", 'it\'s "quoted".mp4', "Спорт_踊り_%02d.mp4", "a:b.mp4"])
+def test_names(tmp_path: Path, name: str) -> None:
+    shutil.copy(SAMPLE, tmp_path / name)
+    assert len(list(Clip(tmp_path / name, end=0.2))) == 6
+
+
+def test_a_video_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    cut = tmp_path / "cut.mp4"
+    data = SAMPLE.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    clip = Clip(cut)
+    count = len(list(clip))
+    assert 20 < count < 100
+    assert len(clip.warnings) == 1 and f"{count / 30:.1f} of 4.0 s" in clip.warnings[0]
+    assert capfd.readouterr() == ("", ""), "FFmpeg's own words don't reach the artist"
+
+
+def test_reading_part_of_a_clip_leaves_no_thread(tmp_path: Path) -> None:
+    for frame in Clip(SAMPLE):
+        if frame.index == 3:
+            break
+    del frame
+    frames = iter(Clip(SAMPLE))
+    next(frames)
+    frames.close()  # type: ignore[attr-defined]
+    assert not [thread for thread in threading.enumerate() if thread.name == "decode"]
+
+
+def _unknown_codec(path: Path) -> None:
+    path.write_bytes(SAMPLE.read_bytes().replace(b"avc1\0\0\0\0", b"zzzz\0\0\0\0"))
+
+
+def _cut_before_its_index(path: Path) -> None:
+    write_video(path, numbered(30))
+    data = path.read_bytes()
+    path.write_bytes(data[: data.index(b"moov") - 4])
+
+
+def _without_frames(path: Path) -> None:
+    data = SAMPLE.read_bytes()
+    path.write_bytes(data[: data.index(b"mdat") + 4])
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda path: None, "no file"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.touch(), "is empty"),
+        (lambda path: path.write_text("not a film\n" * 100), "can't be read as a video"),
+        (lambda path: path.write_bytes(struct.pack(">I4s", 8, b"free") * 100), "can't be read as a video"),
+        (_unknown_codec, "can't be read as a video"),
+        (_cut_before_its_index, "can't be read as a video"),
+        (_without_frames, "can be decoded"),
+    ],
+)
+def test_what_is_no_video_gets_one_sentence(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], make: object, says: str
+) -> None:
+    path = tmp_path / "clip.mp4"
+    assert callable(make)
+    make(path)
+    with pytest.raises(CaptureError, match=says) as error:
+        Clip(path)
+    assert "\n" not in str(error.value) and str(error.value).endswith(".")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "fps", "says"),
+    [
+        (4.0, None, None, "beyond the end.*4.0 s long"),
+        (1000.0, None, None, "beyond the end.*4.0 s long"),
+        (-1.0, None, None, "0 or more"),
+        (2.0, 1.0, None, "end has to lie after the start"),
+        (0.0, None, 4.0, "5 to 240"),
+        (0.0, None, 241.0, "5 to 240"),
+    ],
+)
+def test_what_the_video_cannot_give_gets_one_sentence(
+    start: float, end: float | None, fps: float | None, says: str
+) -> None:
+    with pytest.raises(CaptureError, match=says):
+        Clip(SAMPLE, start, end, fps)
+
+
+def test_a_start_behind_what_can_be_decoded(tmp_path: Path) -> None:
+    cut = tmp_path / "cut.mp4"
+    data = SAMPLE.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    with pytest.raises(CaptureError, match="beyond the end"):
+        list(Clip(cut, 3.5))
+
+
+def test_frames_that_share_a_picture_cannot_be_drawn_on(tmp_path: Path) -> None:
+    frame = next(iter(Clip(write_video(tmp_path / "numbers.mp4", numbered(3)), fps=90)))
+    with pytest.raises(ValueError, match="read-only"):
+        frame.image[:] = 255
