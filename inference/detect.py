@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,13 +28,13 @@ TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
 
 #: at most so many people are told apart
 CROWD = 6
-#: a detection counts from here on (MediaPipe's own 0.5 misses people at a distance; what is nobody is sorted out
-#: by the landmark model)
+#: a detection counts from here on: MediaPipe's own 0.5 misses people at a distance, and the landmark model
+#: sorts out what is nobody
 _CONFIDENCE = 0.35
 #: one person alone is watched by the landmarker for one, at half the cost; how often to look for others
 _LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
-#: and how long somebody has to be alone before that
-_CALM_SECONDS, _CALM_FRAMES = 0.5, 5
+#: how long somebody has to be alone before that, and how much more often to look once there were others
+_CALM_SECONDS, _WARY = 1.0, 4
 #: a torso that moves by more than its own size from one frame to the next is perhaps somebody else's
 _JUMP = 1.0
 
@@ -139,17 +139,16 @@ def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tu
     second, and whenever the person was lost, found or has jumped: the landmarker for one goes over to a
     bystander without a word.
     """
-    single, crowd = _Landmarker(1, clip.size), _Landmarker(CROWD, clip.size)
     look_every = max(_LOOK_SECONDS, _LOOK_FRAMES / clip.fps)
-    calm_enough = max(_CALM_SECONDS, _CALM_FRAMES / clip.fps)
     looked = last_crowded = -np.inf
     before: tuple[Person, ...] = ()
 
     def watch(image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
         nonlocal looked, last_crowded, before
-        alone = time - last_crowded > calm_enough
+        alone = time - last_crowded > _CALM_SECONDS
         people = single.find(image, time) if alone else ()
-        if not alone or time - looked >= look_every or _changed(before, people):
+        due = looked + (look_every / _WARY if np.isfinite(last_crowded) else look_every)
+        if not alone or time >= due or _changed(before, people):
             looked = time
             everybody = _distinct(crowd.find(image, time))
             if len(everybody) > 1:
@@ -159,11 +158,8 @@ def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tu
         before = people
         return people
 
-    try:
+    with closing(_Landmarker(1, clip.size)) as single, closing(_Landmarker(CROWD, clip.size)) as crowd:
         yield watch
-    finally:
-        single.close()
-        crowd.close()
 
 
 def _changed(before: tuple[Person, ...], now: tuple[Person, ...]) -> bool:
@@ -273,8 +269,13 @@ def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
         return np.zeros(_HUES + _GREYS)
     hue, saturation, value = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0].T.astype(float)
     coloured = saturation / 255 * np.minimum(value / 64, 1)
-    hues = np.bincount((hue * _HUES / 180).astype(int), coloured, _HUES)
-    greys = np.bincount((value * _GREYS / 256).astype(int), 1 - coloured, _GREYS)
+    # each pixel goes to the two nearest bins: a shade more or less makes no other look
+    at, share = np.divmod(hue * _HUES / 180, 1)
+    hues = np.bincount(at.astype(int), coloured * (1 - share), _HUES)
+    hues += np.bincount((at.astype(int) + 1) % _HUES, coloured * share, _HUES)
+    at, share = np.divmod(value * (_GREYS - 1) / 256, 1)
+    greys = np.bincount(at.astype(int), (1 - coloured) * (1 - share), _GREYS)
+    greys += np.bincount(at.astype(int) + 1, (1 - coloured) * share, _GREYS)
     return np.concatenate([hues, greys]) / len(rgb)
 
 

@@ -1,4 +1,4 @@
-"""Small videos for the tests: written with OpenCV, then edited byte by byte where it can't write what is needed."""
+"""Small videos for the tests: written with OpenCV, then edited byte by byte for what it can't write."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _find(data: bytes, path: tuple[str, ...]) -> tuple[list[int], bytes]:
 
 
 def _replaced(data: bytes, path: tuple[str, ...], payload: bytes) -> bytes:
-    """The file with another payload in one box; only for boxes behind the pictures, whose places are noted."""
+    """The file with another payload in one box (behind the pictures, whose places are noted in the file)."""
     starts, old = _find(data, path)
     assert len(payload) == len(old) or data.index(b"mdat") < starts[0]
     out = bytearray(data)

@@ -1,0 +1,222 @@
+"""The same person throughout, left kept left, gaps marked: known detections in, known track out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from kinelift.inference.detect import Detections, Person, detect, torso
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.landmarks import LANDMARK, MIRRORED
+from kinelift.inference.track import track
+from kinelift.inference.video import Clip
+from kinelift.tests.videos import SAMPLE, background, read_video, recoloured, write_video
+
+FPS = 30.0
+_FIRST_LEG = LANDMARK["hip.L"]
+#: a standing figure, 1 high: x, y about the middle of the torso
+_FIGURE = np.zeros((33, 2))
+for _name, _place in {
+    "shoulder": (0.11, -0.14), "elbow": (0.15, 0.0), "wrist": (0.16, 0.12), "pinky": (0.16, 0.15),
+    "index": (0.16, 0.16), "thumb": (0.15, 0.14), "hip": (0.06, 0.14), "knee": (0.06, 0.38),
+    "ankle": (0.06, 0.6), "heel": (0.06, 0.63), "foot_index": (0.07, 0.65),
+}.items():  # fmt: skip
+    for _side, _sign in (("L", 1), ("R", -1)):
+        _FIGURE[LANDMARK[f"{_name}.{_side}"]] = _sign * _place[0], _place[1]
+_FIGURE[: LANDMARK["shoulder.L"]] = 0.0, -0.28
+
+
+def look(*bins: int) -> npt.NDArray[np.float32]:
+    out = np.zeros(22, np.float32)
+    out[list(bins)] = 1 / np.sqrt(len(bins))
+    return out
+
+
+RED, BLUE = look(0, 20), look(5, 19)
+
+
+def person(x: float, y: float = 300, height: float = 300, colours: npt.NDArray[np.float32] = RED) -> Person:
+    landmarks = np.ones((33, 3), np.float32)
+    landmarks[:, :2] = _FIGURE * height + [x, y]
+    world = np.zeros((33, 3), np.float32)
+    world[:, :2] = (_FIGURE - [0, 0.14]) * 1.7
+    return Person(landmarks, world, colours)
+
+
+def clip_of(people: Sequence[Sequence[Person]], times: Sequence[float] | None = None) -> Detections:
+    at = np.arange(len(people)) / FPS if times is None else np.array(times)
+    frames = round((at[-1] - at[0]) * FPS) + 1
+    return Detections(at, tuple(tuple(p) for p in people), frames, FPS, float(at[0]), (1280, 720), ())
+
+
+def middles(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return torso(landmarks)[0][:, 0].astype(float)
+
+
+def swapped(person: Person, part: slice) -> Person:
+    mirrored = np.array(MIRRORED)[part]
+    landmarks, world = person.landmarks.copy(), person.world_landmarks.copy()
+    landmarks[part], world[part] = landmarks[mirrored], world[mirrored]
+    return replace(person, landmarks=landmarks, world_landmarks=world)
+
+
+@pytest.fixture(scope="module")
+def walk() -> Detections:
+    return detect(Clip(SAMPLE))
+
+
+# --- one person ---
+
+
+def test_a_plain_clip_comes_through_unchanged(walk: Detections) -> None:
+    followed = track(walk)
+    np.testing.assert_array_equal(followed.landmarks, [p.landmarks for (p,) in walk.people])
+    np.testing.assert_array_equal(followed.world_landmarks, [p.world_landmarks for (p,) in walk.people])
+    assert followed.found.all() and followed.warnings == ()
+
+
+def test_uneven_times_are_interpolated() -> None:
+    times = [0.0, 0.02, 0.09, 0.11, 0.19, 0.3, 0.32, 0.4, 0.5]
+    followed = track(clip_of([[person(200 + 300 * t)] for t in times], times))
+    np.testing.assert_allclose(middles(followed.landmarks), 200 + 300 * np.arange(16) / FPS, atol=0.01)
+    assert followed.found.all()
+
+
+def test_one_frame() -> None:
+    one = person(400)
+    followed = track(clip_of([[one]]))
+    np.testing.assert_array_equal(followed.landmarks, [one.landmarks])
+
+
+def test_short_gaps_are_bridged_and_marked() -> None:
+    people = [[person(300 + 4 * i)] if not 20 <= i < 32 else [] for i in range(60)]
+    followed = track(clip_of(people))
+    np.testing.assert_allclose(middles(followed.landmarks), 300 + 4 * np.arange(60), atol=0.01)
+    gap = np.arange(60)[~followed.found]
+    np.testing.assert_array_equal(gap, np.arange(20, 32))
+    assert (followed.landmarks[gap, :, 2] == 0).all() and (
+        followed.landmarks[followed.found, :, 2] == 1
+    ).all()
+    assert followed.warnings == ()
+
+
+def test_long_gaps_stay_open_and_are_reported() -> None:
+    people = [[person(300)] if not 30 <= i < 90 else [] for i in range(150)]
+    followed = track(clip_of(people))
+    assert np.isnan(followed.landmarks[30:90]).all() and np.isnan(followed.world_landmarks[30:90]).all()
+    assert np.isfinite(followed.landmarks[followed.found]).all()
+    assert len(followed.warnings) == 1 and "from 1.0 to 3.0 s" in followed.warnings[0]
+
+
+def test_before_and_after_the_person_there_is_nothing() -> None:
+    followed = track(clip_of([[person(300)] if 5 <= i < 20 else [] for i in range(25)]))
+    assert np.isnan(followed.landmarks[:5]).all() and np.isnan(followed.landmarks[20:]).all()
+    np.testing.assert_array_equal(np.flatnonzero(followed.found), np.arange(5, 20))
+
+
+def test_nobody_is_an_error() -> None:
+    with pytest.raises(CaptureError, match="no person"):
+        track(clip_of([[]] * 10))
+
+
+# --- one of several ---
+
+
+def test_the_person_asked_for() -> None:
+    people = [[person(900, height=200), person(200, height=300), person(500, height=400)] for _ in range(20)]
+    for asked, x in {"largest": 500, "leftmost": 200, "rightmost": 900, "1": 500, "2": 200, "3": 900}.items():
+        np.testing.assert_allclose(middles(track(clip_of(people), asked).landmarks), x, atol=0.01)
+    with pytest.raises(CaptureError, match="only 3"):
+        track(clip_of(people), "4")
+    for nonsense in ("0", "tallest", "-1", ""):
+        with pytest.raises(CaptureError, match="largest, leftmost, rightmost or a number"):
+            track(clip_of(people), nonsense)
+
+
+def test_two_who_cross_keep_their_identities() -> None:
+    x = 200 + 8.0 * np.arange(100)
+    people = [[person(x[i], 300), person(1200 - x[i], 310, colours=BLUE)][:: (-1) ** i] for i in range(100)]
+    np.testing.assert_allclose(middles(track(clip_of(people), "leftmost").landmarks)[:60:59], x[:60:59])
+    followed = {round(float(middles(track(clip_of(people), n).landmarks)[0])) for n in ("1", "2")}
+    assert followed == {200, 1000}
+    for n in ("1", "2"):
+        steps = np.diff(middles(track(clip_of(people), n).landmarks))
+        np.testing.assert_allclose(steps, steps[0], atol=0.01)
+
+
+def test_no_jump_to_a_bystander_and_back_to_the_same_person() -> None:
+    """The detector shows one person: the one who left, then a bystander, then the first again."""
+    people = [[person(300 + i)] if i < 40 or i >= 80 else [person(900, colours=BLUE)] for i in range(140)]
+    followed = track(clip_of(people))
+    np.testing.assert_array_equal(np.flatnonzero(~followed.found), np.arange(40, 80))
+    np.testing.assert_allclose(middles(followed.landmarks)[followed.found][-1], 439, atol=0.01)
+    assert "from 1.3 to 2.7 s" in followed.warnings[0]
+
+
+def test_a_bystander_who_looks_the_same_but_is_too_far_away() -> None:
+    people = [[person(300)] if i < 40 else [person(1100)] for i in range(60)]
+    followed = track(clip_of(people))
+    assert not followed.found[40:].any()
+
+
+def test_a_real_bystander(tmp_path: Path) -> None:
+    """Two walk side by side; the left one is gone for a second."""
+    images = read_video(SAMPLE)[50:110]
+    scene = background(read_video(SAMPLE))
+    pair = [
+        np.hstack([(scene if 20 <= i < 40 else image)[120:560, 240:680], recoloured(image)[120:560, 40:480]])
+        for i, image in enumerate(images)
+    ]
+    followed = track(detect(Clip(write_video(tmp_path / "pair.mp4", pair))), "leftmost")
+    assert not followed.found[22:40].any()
+    assert followed.found[:20].mean() > 0.9 and followed.found[43:].mean() > 0.9
+    assert (middles(followed.landmarks[followed.found]) < 440).all()
+
+
+# --- left and right ---
+
+
+@pytest.mark.parametrize(
+    ("part", "stretches"),
+    [
+        (slice(None), [(30, 31)]),
+        (slice(None), [(20, 60)]),
+        (slice(None), [(0, 25), (40, 45), (100, 120)]),
+        (slice(0, _FIRST_LEG), [(30, 31), (50, 55)]),
+        (slice(_FIRST_LEG, None), [(30, 31), (50, 55)]),
+    ],
+)
+def test_swaps_are_repaired(walk: Detections, part: slice, stretches: list[tuple[int, int]]) -> None:
+    wrong = {i for first, last in stretches for i in range(first, last)}
+    people = tuple((swapped(one, part),) if i in wrong else (one,) for i, (one,) in enumerate(walk.people))
+    followed, truth = track(replace(walk, people=people)), track(walk)
+    np.testing.assert_array_equal(followed.landmarks, truth.landmarks)
+    np.testing.assert_array_equal(followed.world_landmarks, truth.world_landmarks)
+
+
+def test_swaps_are_repaired_across_gaps(walk: Detections) -> None:
+    people = tuple(
+        () if 50 <= i < 56 else (swapped(one, slice(None)),) if 56 <= i < 80 else (one,)
+        for i, (one,) in enumerate(walk.people)
+    )
+    followed = track(replace(walk, people=people))
+    expected = np.stack([one.landmarks for (one,) in walk.people])
+    np.testing.assert_array_equal(followed.landmarks[followed.found], expected[followed.found])
+
+
+def test_legs_that_pass_each_other_are_no_swap() -> None:
+    """Seen from the side both ankles go through the same place; they go on as they went."""
+    people = []
+    for i in range(90):
+        one = person(300)
+        swing = 60 * np.sin(2 * np.pi * i / 30)
+        for side, sign in (("L", 1), ("R", -1)):
+            for name, share in (("knee", 0.5), ("ankle", 1), ("heel", 1), ("foot_index", 1)):
+                one.landmarks[LANDMARK[f"{name}.{side}"], 0] = 300 + sign * share * swing
+        people.append([one])
+    followed = track(clip_of(people))
+    np.testing.assert_array_equal(followed.landmarks, [one.landmarks for (one,) in people])
