@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import bpy
@@ -12,13 +14,49 @@ from ..inference.errors import CaptureError
 from ..inference.files import replacing
 from ..inference.motion import Motion
 
+#: how whole files end, of kinds that Blender leaves cut off on a full disk without a word
+_ENDINGS = {
+    ".blend": b"\xb1\xea\x92\x8f",  # of the table that closes a compressed file
+    ".png": b"IEND\xaeB`\x82",
+}
 
-def _blend(path: Path, armature: bpy.types.Object) -> None:
-    path.unlink()  # or Blender would keep the empty file beside it as a backup
+
+@contextmanager
+def written_by_blender(path: Path) -> Iterator[Path]:
+    """Yield a scratch path to let Blender write to; what is there when the block ends becomes `path`.
+
+    Blender's own writers do not tell reliably when a disk is full, so `path` is written by us.
+
+    Raises
+    ------
+    CaptureError
+        If Blender fails or writes half a file, or `path` can't be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="kinelift-") as folder:
+            scratch = Path(folder) / path.name
+            try:
+                yield scratch
+            except RuntimeError as error:  # what Blender's operators raise, with their report
+                told = [line for line in str(error).splitlines() if line and not line.startswith("Location:")]
+                reason = told[-1].removeprefix("Error: ").rstrip(".")
+                raise CaptureError(f"Blender could not write {path}: {reason}.") from error
+            content = scratch.read_bytes()
+    except OSError as error:
+        raise CaptureError(
+            f"Blender could not write {path}: {error.strerror} in the folder for temporary files."
+        ) from error
+    if not content.endswith(_ENDINGS.get(path.suffix, b"")):
+        raise CaptureError(f"Blender could not write all of {path}: is the disk for temporary files full?")
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def _blend(path: Path) -> None:
     bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
 
 
-def _fbx(path: Path, armature: bpy.types.Object) -> None:
+def _fbx(path: Path) -> None:
     bpy.ops.export_scene.fbx(
         filepath=str(path),
         check_existing=False,
@@ -33,7 +71,7 @@ def _fbx(path: Path, armature: bpy.types.Object) -> None:
     )
 
 
-def _glb(path: Path, armature: bpy.types.Object) -> None:
+def _glb(path: Path) -> None:
     render = bpy.context.scene.render
     base = render.fps_base
     # the exporter multiplies by the base where it should divide: 29.97 fps would come out 0.2 % too fast
@@ -45,7 +83,7 @@ def _glb(path: Path, armature: bpy.types.Object) -> None:
             export_format="GLB",
             use_selection=True,
             export_animation_mode="ACTIVE_ACTIONS",
-            export_nla_strips_merged_animation_name=armature.animation_data.action.name,
+            export_nla_strips_merged_animation_name=bpy.context.object.animation_data.action.name,
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,
         )
@@ -53,7 +91,7 @@ def _glb(path: Path, armature: bpy.types.Object) -> None:
         render.fps_base = base
 
 
-_EXPORTERS: dict[str, Callable[[Path, bpy.types.Object], None]] = {
+_EXPORTERS: dict[str, Callable[[Path], None]] = {
     "blend": _blend,
     "fbx": _fbx,
     "glb": _glb,
@@ -87,9 +125,5 @@ def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) ->
         other.select_set(False)
     armature.select_set(True)
     bpy.context.view_layer.objects.active = armature
-    with replacing(path) as temporary:
-        try:
-            _EXPORTERS[kind](temporary, armature)
-        except RuntimeError as error:  # what Blender's operators raise, with their report
-            reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").rstrip(".")
-            raise CaptureError(f"Blender could not write {path}: {reason}.") from error
+    with written_by_blender(path) as scratch:
+        _EXPORTERS[kind](scratch)

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from mathutils import Matrix, Vector
 
-from ..inference.errors import CaptureError
-from ..inference.files import replacing
+from .export import written_by_blender
 from .scene import node
 
 _SIZE = (480, 640)
@@ -66,12 +65,9 @@ def _render(scene: bpy.types.Scene, path: Path) -> None:
     render.resolution_percentage = 100
     render.image_settings.file_format = "PNG"
     render.use_file_extension = False
-    with replacing(path) as temporary:
-        render.filepath = str(temporary)
-        try:
-            bpy.ops.render.render(write_still=True, scene=scene.name)
-        except RuntimeError as error:
-            raise CaptureError(f"Blender could not render {path}: {str(error).strip()}") from error
+    with written_by_blender(path) as scratch:
+        render.filepath = str(scratch)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
 
 
 def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from kinelift.inference.motion import Motion
 from kinelift.inference.skeleton import JOINTS
 from kinelift.rig.export import FORMATS, export
 from kinelift.rig.scene import build_scene
+from kinelift.rig.still import render_still
 from kinelift.tests.motions import random_motion
 
 Heads = Callable[..., np.ndarray]
@@ -116,6 +118,26 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
     with pytest.raises(CaptureError, match="Can't write"):
         export(kind, tmp_path / "file" / f"clip.{kind}", armature, motion)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "png"])
+def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path, kind: str) -> None:
+    motion = random_motion(60)
+    armature = build_scene(motion, "clip")
+    path = tmp_path / f"clip.{kind}"
+    path.write_text("an earlier file")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))  # no file can grow further
+    try:
+        with pytest.raises(CaptureError) as caught:
+            if kind == "png":
+                render_still(path, armature, 3)
+            else:
+                export(kind, path, armature, motion)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["an earlier file"]
 
 
 @pytest.mark.parametrize("kind", FORMATS)
