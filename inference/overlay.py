@@ -21,7 +21,7 @@ from .video import Clip
 LEFT, RIGHT, MIDDLE, CONTACT = (255, 140, 0), (30, 130, 255), (255, 255, 255), (60, 230, 60)
 _OUTLINE = (20, 20, 20)
 #: of a line, as a share of the picture's shorter side
-_WIDTH = 0.006
+_WIDTH = 0.005
 #: bones nobody saw still shine through
 _FAINTEST = 0.2
 #: contacts surer than this are marked
@@ -87,18 +87,15 @@ class _Sketch:
 
     def __init__(self, motion: Motion) -> None:
         scale = motion.height / STANDARD_HEIGHT
-        ends = {
-            name: attached_points(
-                motion.world_rotations, motion.joints, INDEX[name], np.array(offset) * scale
-            )
-            for name, offset in END_POINTS.items()
-        }
-        starts = [parent for parent in PARENTS if parent >= 0] + [INDEX[name] for name in ends]
-        names = [name for name, parent in zip(JOINTS, PARENTS, strict=True) if parent >= 0] + list(ends)
-        points = np.concatenate([motion.joints, np.stack(list(ends.values()), axis=1)], axis=1)
-        tips = [j for j, parent in enumerate(PARENTS) if parent >= 0] + list(
-            range(len(JOINTS), points.shape[1])
-        )
+        children = [joint for joint, parent in enumerate(PARENTS) if parent >= 0]
+        last = [INDEX[name] for name in END_POINTS]
+        ends = [
+            attached_points(motion.world_rotations, motion.joints, joint, np.array(offset) * scale)
+            for joint, offset in zip(last, END_POINTS.values(), strict=True)
+        ]
+        points = np.concatenate([motion.joints, np.stack(ends, axis=1)], axis=1)
+        starts = [PARENTS[joint] for joint in children] + last
+        tips = children + list(range(len(JOINTS), points.shape[1]))
         camera = motion.camera
         pixels, middles = camera.project(points), (points[:, starts] + points[:, tips]) / 2
         depth = middles @ camera.camera_from_world[2, :3]
@@ -107,8 +104,10 @@ class _Sketch:
         self._lines = np.stack([pixels[:, starts], pixels[:, tips]], axis=2)  # (T, bones, 2, 2)
         self._order = np.argsort(-depth, axis=1)  # far ones first
         sides = {"L": LEFT, "R": RIGHT}
-        self._colours = [sides.get(name[-1], MIDDLE) if name[-2] == "." else MIDDLE for name in names]
-        seen = np.minimum(motion.confidence[:, starts], motion.confidence[:, [INDEX[name] for name in names]])
+        # a bone is the joint's that carries it: the pelvis and the collar are the spine's
+        carriers = [JOINTS[start] for start in starts]
+        self._colours = [sides[name[-1]] if name[-2] == "." else MIDDLE for name in carriers]
+        seen = np.minimum(motion.confidence[:, starts], motion.confidence[:, children + last])
         self._alpha = _FAINTEST + (1 - _FAINTEST) * np.clip(seen, 0, 1)
         self._soles = camera.project(motion.sole_points())
         self._contacts = np.where(motion.contacts > _TOUCHES, motion.contacts, 0)
