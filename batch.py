@@ -15,7 +15,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,11 +46,11 @@ from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.files import check_writable, replacing  # noqa: E402
 from .inference.motion import Motion  # noqa: E402
+from .inference.progress import TerminalBar  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
 from .rig.scene import build_scene  # noqa: E402
 from .rig.still import render_still  # noqa: E402
 
-Progress = Callable[[str, int, int], None]
 #: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
 _MOTION_SUFFIX = ".motion.npz"
 
@@ -140,29 +140,18 @@ def _capture(video: Path, motion_path: Path, chosen: dict[str, Any]) -> Motion:
     if not missing_modules():
         from .inference.pipeline import Settings, capture
 
-        motion = capture(video, Settings(**chosen), _progress(video))
+        motion = capture(video, Settings(**chosen), TerminalBar(video.name))
         motion.save(motion_path)
         return motion
     flags = [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
     worker = Worker(find_python(), ["capture", str(video), "--out", str(motion_path), *flags])
-    show = _progress(video)
+    show = TerminalBar(video.name)
     try:
         for message in worker.messages():
             show(message.stage, message.frame, message.of)
     finally:
         worker.cancel()
     return Motion.load(motion_path)
-
-
-def _progress(video: Path) -> Progress:
-    """A line on the terminal that counts; nothing where standard error is a file."""
-
-    def show(stage: str, frame: int, of: int) -> None:
-        if sys.stderr.isatty():
-            end = "\n" if frame >= of else ""
-            print(f"\r\033[K{video.name}: {stage} {frame}/{of}", end=end, file=sys.stderr, flush=True)
-
-    return show
 
 
 def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:

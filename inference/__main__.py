@@ -7,13 +7,13 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
 
 from .errors import CaptureError
 from .files import check_writable
+from .progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
@@ -48,22 +48,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-class _Bar:
-    """A progress bar on standard error, where that is a terminal."""
-
-    def __init__(self) -> None:
-        self._drawn = 0.0
-
-    def __call__(self, stage: str, frame: int, of: int) -> None:
-        now = time.monotonic()
-        if not sys.stderr.isatty() or (frame < of and now - self._drawn < 0.1):
-            return
-        self._drawn = now
-        full = 30 * frame // max(of, 1)
-        end = "\n" if frame >= of else ""
-        print(f"\r{stage:8} [{'#' * full:30}] {frame}/{of}", end=end, file=sys.stderr, flush=True)
-
-
 def _json(stage: str, frame: int, of: int) -> None:
     print(json.dumps({"stage": stage, "frame": frame, "of": of, "message": ""}), flush=True)
 
@@ -77,7 +61,7 @@ def _capture(args: argparse.Namespace) -> None:
     for path in (args.out, args.bvh, args.overlay):
         if path is not None:
             check_writable(path)
-    progress = _json if args.progress == "json" else _Bar()
+    progress = _json if args.progress == "json" else TerminalBar()
     settings = Settings(args.start, args.end, args.fps, args.focal, args.person, args.device)
     motion = capture(args.video, settings, progress)
     motion.save(args.out)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .files import replacing
 from .motion import Motion
 from .rotations import matrix_from_quaternion
-from .skeleton import END_POINTS, JOINTS, PARENTS
+from .skeleton import END_POINTS, JOINTS, PARENTS, STANDARD_HEIGHT
 
 #: BVH axes (Y up, facing +Z) -> Blender's world (Z up, facing -Y)
 WORLD_FROM_BVH: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
@@ -56,19 +56,21 @@ def _axis_rotation(axis: str, angle: npt.NDArray[Any]) -> npt.NDArray[np.float64
 def _euler_zxy(m: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     """Angles (T, ..., 3) about Z, X, Y of matrices (T, ..., 3, 3) = Rz Rx Ry, radians, without jumps.
 
-    At a right angle about X the other two turn about one axis: all of it is then given to Z.
+    X and Y are read from what is left once Z is undone. Near a right angle about X, where the other two turn
+    about one axis, Z is poorly known; Y then makes up for it.
     """
-    sin_x = np.clip(m[..., 2, 1], -1, 1)
-    locked = np.abs(sin_x) > 1 - 1e-9
-    z = np.where(locked, np.arctan2(m[..., 1, 0], m[..., 0, 0]), np.arctan2(-m[..., 0, 1], m[..., 1, 1]))
-    y = np.where(locked, 0.0, np.arctan2(-m[..., 2, 0], m[..., 2, 2]))
-    return np.unwrap(np.stack([z, np.arcsin(sin_x), y], axis=-1), axis=0)
+    z = np.arctan2(-m[..., 0, 1], m[..., 1, 1])
+    cos, sin = np.cos(z), np.sin(z)
+    x = np.arctan2(m[..., 2, 1], cos * m[..., 1, 1] - sin * m[..., 0, 1])
+    y = np.arctan2(cos * m[..., 0, 2] + sin * m[..., 1, 2], cos * m[..., 0, 0] + sin * m[..., 1, 0])
+    return np.unwrap(np.stack([z, x, y], axis=-1), axis=0)
 
 
 def write_bvh(motion: Motion, path: Path) -> None:
     """Write `motion` as a BVH file with the clip's own frame time; it appears whole or not at all."""
     to_bvh = WORLD_FROM_BVH.T
     offsets = motion.offsets @ WORLD_FROM_BVH
+    scale = motion.height / STANDARD_HEIGHT
     children = [[c for c, p in enumerate(PARENTS) if p == joint] for joint in range(len(JOINTS))]
     order: list[int] = []
     lines = ["HIERARCHY"]
@@ -86,7 +88,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
         for child in children[joint]:
             describe(child, depth + 1)
         if not children[joint]:
-            end = np.array(END_POINTS[JOINTS[joint]]) @ WORLD_FROM_BVH
+            end = scale * np.array(END_POINTS[JOINTS[joint]]) @ WORLD_FROM_BVH
             lines.extend([f"{tab}\tEnd Site", f"{tab}\t{{", f"{tab}\t\tOFFSET {numbers(end)}", f"{tab}\t}}"])
         lines.append(tab + "}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -154,22 +155,26 @@ class Motion:
                 header = json.loads(str(data["header"]))
                 arrays = {name: data[name] for name in _ARRAYS}
                 pose = data["camera_from_world"]
+            if header["version"] != FORMAT_VERSION or header["joints"] != list(JOINTS):
+                raise CaptureError(
+                    f"{path} was written by another version of Kinelift (format {header['version']}, "
+                    f"this one reads {FORMAT_VERSION}); capture it again."
+                )
+            width, height = header["size"]
+            return Motion(
+                fps=header["fps"],
+                start=header["start"],
+                camera=Camera(header["focal"], (width, height), pose),
+                settings=header["settings"],
+                warnings=tuple(header["warnings"]),
+                **arrays,
+            )
         except FileNotFoundError as error:
             raise CaptureError(f"There is no motion file {path}.") from error
-        except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
             raise CaptureError(
                 f"{path} is not a Kinelift motion file, or it is damaged; capture it again."
             ) from error
-        if header["version"] != FORMAT_VERSION or header["joints"] != list(JOINTS):
-            raise CaptureError(
-                f"{path} was written by another version of Kinelift (format {header['version']}, "
-                f"this one reads {FORMAT_VERSION}); capture it again."
-            )
-        width, height = header["size"]
-        return Motion(
-            fps=header["fps"], start=header["start"], camera=Camera(header["focal"], (width, height), pose),
-            settings=header["settings"], warnings=tuple(header["warnings"]), **arrays,
-        )  # fmt: skip
 
 
 _ARRAYS = ("offsets", "rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")

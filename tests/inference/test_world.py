@@ -11,7 +11,7 @@ FOCAL = focal_pixels(28.0, SIZE)
 
 
 def standing_body(frames=30, pitch=20.0, roll=5.0):
-    """Somebody who stands before a tilted camera and faces it, and walks to their left, as that camera sees it."""
+    """Somebody who faces a tilted camera and walks to their left, as that camera sees it."""
     camera_from_world = axis_angle(np.array([1.0, 0, 0]), np.radians(pitch)) @ axis_angle(
         np.array([0.0, 1, 0]), np.radians(roll)
     )

@@ -36,7 +36,7 @@ PLACEMENT = np.random.default_rng(9).normal(0, 0.02, (33, 3))
 
 @pytest.fixture(scope="module")
 def detected(tmp_path_factory):
-    """A detected batch whose landmarks lie exactly where `PLACEMENT` says, on bodies that rest in a T-pose."""
+    """A detected batch whose landmarks lie exactly where `PLACEMENT` says, on T-posed bodies."""
     folder = tmp_path_factory.mktemp("detected")
     parts = []
     for seed in range(4):
