@@ -223,10 +223,10 @@ _PARTS = tuple(
 )
 #: hypotheses: is the upper body swapped, is the lower
 _SWAPS = ((False, False), (True, False), (False, True), (True, True))
-#: costs in torsos per landmark: of a swap in every frame, of the upper and lower body not agreeing
-_SWAPPED_COST, _SPLIT_COST = 0.004, 0.06
+#: costs in torsos per landmark and second: of being swapped, by part, and of the parts not agreeing
+_SWAPPED_COST, _SPLIT_COST = 0.8, 2.0
 #: a landmark further off than this is wrong in any case
-_FAR = 1.0
+_FAR = 1.5
 #: how much of the last velocity is expected to go on
 _MOMENTUM = 0.8
 #: limbs don't move faster than this about the torso, torsos per second
@@ -299,6 +299,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
 
     swaps = np.array(_SWAPS, int)
     own = _SWAPPED_COST * swaps.sum(1) + _SPLIT_COST * (swaps[:, 0] != swaps[:, 1])
+    own = np.median(steps) * own
     best = own[:, None] + own[None, :] + _step(costs[1], swaps)[0]
     came = np.zeros((n, 4, 4), np.intp)
     for t in range(2, n):
