@@ -74,11 +74,12 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
     capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
     capture.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
+    capture.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
     capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
     return parser
 
 
-_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "device")
+_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "height", "device")
 
 
 def main(arguments: Sequence[str]) -> int:

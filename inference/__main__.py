@@ -1,4 +1,4 @@
-"""The worker: `python -m inference capture VIDEO --out M.npz`."""
+"""The worker: `python -m inference capture VIDEO --out M.npz`, and `probe VIDEO` for a quick look."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
+from .client import missing_modules
 from .errors import CaptureError
 from .files import check_writable
 from .progress import TerminalBar
@@ -39,12 +41,18 @@ def _parser() -> argparse.ArgumentParser:
         "--person",
         default="largest",
         metavar="WHO",
-        help="largest (default), leftmost, rightmost, or a number by size",
+        help="largest (default), leftmost, rightmost, a number by size, or X,Y[@SECONDS]: who is there",
     )
+    capture.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
     capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    capture.add_argument(
-        "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
-    )
+    probe = commands.add_parser("probe", help="print what a video is, and advice, as a line of JSON")
+    probe.add_argument("video", type=Path)
+    probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
+    probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
+    for command in (capture, probe):
+        command.add_argument(
+            "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
+        )
     return parser
 
 
@@ -62,7 +70,7 @@ def _capture(args: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path)
     progress = _json if args.progress == "json" else TerminalBar()
-    settings = Settings(args.start, args.end, args.fps, args.focal, args.person, args.device)
+    settings = Settings(args.start, args.end, args.fps, args.focal, args.person, args.device, args.height)
     motion = capture(args.video, settings, progress)
     motion.save(args.out)
     if args.bvh is not None:
@@ -73,13 +81,28 @@ def _capture(args: argparse.Namespace) -> None:
         print(f"Note: {warning}", file=sys.stderr)
 
 
+def _probe(args: argparse.Namespace) -> None:
+    from .probe import probe, save_still
+
+    if args.still is not None:
+        save_still(args.video, args.at, args.still)
+    else:
+        print(json.dumps(asdict(probe(args.video)), ensure_ascii=False), flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: the process's own); the exit code."""
     # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
     signal.signal(signal.SIGTERM, _interrupt)
     args = _parser().parse_args(arguments)
     try:
-        _capture(args)
+        missing = missing_modules()
+        if missing:
+            raise CaptureError(
+                f"The Python that captures ({sys.executable}) lacks {', '.join(missing)}: choose another in "
+                "the preferences, or install them there."
+            )
+        {"capture": _capture, "probe": _probe}[args.command](args)
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1

@@ -5,6 +5,7 @@ Blender's own Python needs nothing but numpy for this.
 
 from __future__ import annotations
 
+import collections
 import importlib.util
 import json
 import os
@@ -12,12 +13,13 @@ import queue
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .errors import CaptureError
 
@@ -86,8 +88,6 @@ class Worker:
     """
 
     def __init__(self, python: Path, arguments: Sequence[str]) -> None:
-        # a pipe nobody empties would stop the worker when full
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(python), "-m", "inference", *arguments, "--progress", "json"],
@@ -95,14 +95,22 @@ class Worker:
                 env={**os.environ, "PYTHONUTF8": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
+                stderr=subprocess.PIPE,
                 start_new_session=True,  # a process group of its own; Windows has none and ignores it
             )
         except OSError as error:
-            self._errors.close()
             raise CaptureError(f"Can't start {python}: {error.strerror or error}.") from error
+        #: whether there may be more to hear
+        self.running = True
+        self._heard = time.monotonic()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._words: collections.deque[bytes] = collections.deque(maxlen=200)
+        # a pipe that nobody empties would stop the worker when full
+        self._listeners = [
+            threading.Thread(target=listen, daemon=True) for listen in (self._listen, self._listen_to_errors)
+        ]
+        for listener in self._listeners:
+            listener.start()
 
     @property
     def pid(self) -> int:
@@ -116,8 +124,20 @@ class Worker:
                 self._lines.put(line)
         self._lines.put(None)
 
+    def _listen_to_errors(self) -> None:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                self._words.append(line)
+
     def messages(self, wait: bool = True) -> Iterator[Message]:
-        """The messages that have come since the last call.
+        """The progress among what it `said` since the last call."""
+        for said in self.said(wait):
+            with suppress(KeyError):
+                yield Message(said["stage"], said["frame"], said["of"], said.get("message", ""))
+
+    def said(self, wait: bool = True) -> Iterator[dict[str, Any]]:
+        """The JSON objects that have come since the last call, a line each.
 
         Parameters
         ----------
@@ -140,39 +160,59 @@ class Worker:
                 return
             try:
                 said = json.loads(line)
-                message = Message(said["stage"], said["frame"], said["of"], said.get("message", ""))
-            except (ValueError, KeyError, TypeError):
+            except ValueError:
                 continue  # native libraries print between our lines
-            yield message
+            if isinstance(said, dict):
+                self._heard = time.monotonic()
+                yield said
 
     @property
-    def running(self) -> bool:
-        """Whether there may be more to hear."""
-        return not self._errors.closed
+    def silent(self) -> float:
+        """Seconds since it last said something, or was started."""
+        return time.monotonic() - self._heard
 
     def _finish(self) -> None:
         code = self._process.wait()
-        with self._errors as errors:
-            errors.seek(0)
-            said = errors.read().decode("utf-8", "replace").strip()
+        self._listeners[1].join(_PATIENCE)
+        self.running = False
         if code == 0:
             return
-        last = said.splitlines()[-1] if said else "it said nothing"
-        if code == 1 and said and "Traceback" not in said:
+        last = self._last_words()
+        if code == 1 and last and not any(b"Traceback" in line for line in self._words):
             raise CaptureError(last)
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        raise CaptureError(f"The capture broke down ({how}); its last words: {last}")
+        raise CaptureError(f"The capture broke down ({how}); its last words: {last or 'none'}")
 
-    def cancel(self) -> None:
-        """End the worker's whole process group; it is given the time to remove what it had half written."""
+    def _last_words(self) -> str:
+        lines = [line for line in self._words if line.strip()]
+        return lines[-1].decode("utf-8", "replace").strip() if lines else ""
+
+    def give_up(self) -> CaptureError:
+        """Cancel a worker that hangs, without waiting for its end; what to tell the artist."""
+        self.cancel_soon()
+        return CaptureError(
+            f"The capture said nothing for {self.silent:.0f} s and was ended; its last words: "
+            f"{self._last_words() or 'none'}"
+        )
+
+    def cancel_soon(self) -> None:
+        """The same as `cancel`, in a thread: the worker is told at once, and is not waited for."""
+        self.running = False
+        threading.Thread(target=self.cancel).start()
+
+    def cancel(self, patience: float = _PATIENCE) -> None:
+        """End the worker's whole process group.
+
+        It is given some seconds of `patience` to remove what it had half written.
+        """
+        self.running = False
         if self._process.poll() is None:
             self._end("SIGTERM")
             with suppress(subprocess.TimeoutExpired):
-                self._process.wait(_PATIENCE)
+                self._process.wait(patience)
         if self._process.poll() is None:
             self._end("SIGKILL")
             self._process.wait()
-        self._errors.close()
 
     def _end(self, how: str) -> None:
         if sys.platform == "win32":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -128,6 +128,18 @@ def detect(clip: Clip, progress: Progress | None = None) -> Detections:
         times=np.array(times), people=tuple(people), frames=frames, fps=clip.fps, start=clip.start,
         size=clip.size, warnings=tuple(clip.warnings),
     )  # fmt: skip
+
+
+def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> list[tuple[Person, ...]]:
+    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h).
+
+    Raises
+    ------
+    CaptureError
+        If the model is missing or altered, or MediaPipe can't run here.
+    """
+    with closing(_Landmarker(CROWD, size)) as crowd:
+        return [_distinct(crowd.find(image, 10.0 * second)) for second, image in enumerate(images)]
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from .rotations import quaternion_from_matrix
 from .skeleton import rest_offsets
 from .track import track
 from .video import Clip
-from .world import to_world
+from .world import of_height, to_world
 
 WEIGHTS = FOLDER / "motionet.safetensors"
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -41,6 +41,8 @@ class Settings:
         Whom to follow, as `track.track` takes it.
     device : str
         Where the lifter runs: one of `DEVICES`; ``auto`` takes a GPU if there is one.
+    height : float, optional
+        The person's standing height, metres; None: not known, `skeleton.STANDARD_HEIGHT` is assumed.
     """
 
     start: float = 0.0
@@ -49,6 +51,7 @@ class Settings:
     focal: float | None = None
     person: str = "largest"
     device: str = "auto"
+    height: float | None = None
 
 
 def capture(video: Path, settings: Settings, progress: Progress | None = None) -> Motion:
@@ -72,6 +75,8 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
         raise CaptureError(
             f"A focal length of {settings.focal:g} mm won't do; choose 5 to 1000 mm, or leave it out."
         )
+    if settings.height is not None and not 0.3 <= settings.height <= 3:
+        raise CaptureError(f"A height of {settings.height:g} m won't do; choose 0.3 to 3 m, or leave it out.")
     model = load_weights(WEIGHTS, device)
     clip = Clip(video, settings.start, settings.end, settings.fps)
     detections = detect(clip, progress)
@@ -84,6 +89,8 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
     lens = Camera(focal, clip.size, np.eye(4))
     rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
     body = lift(rays, confidence, clip.fps, model)
+    if settings.height is not None:
+        body = of_height(body, settings.height)
     rotations, root, camera = to_world(body, focal, clip.size)
     if progress is not None:
         progress("lift", count, count)

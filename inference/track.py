@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,9 @@ _LOOK_COST, _SIZE_COST, _LINK_LIMIT = 1.5, 0.3, 1.25
 _PATIENCE, _ALIKE = 0.5, 0.8
 #: people seen less than this share of the one seen most don't count as people
 _EXTRA = 0.1
+#: somebody picked in the picture: X,Y@SECONDS; found within that many seconds, and torsos of a landmark
+_PLACE = re.compile(r"(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?))?")
+_SAME_MOMENT, _AT = 0.5, 0.7
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ def track(detections: Detections, person: str = "largest") -> Track:
     ----------
     detections : Detections
     person : str
-        ``largest``, ``leftmost``, ``rightmost``, or a number from 1 on, by size.
+        ``largest``, ``leftmost``, ``rightmost``, a number from 1 on, by size, or ``X,Y`` or ``X,Y@SECONDS``:
+        who is at that place of the picture (pixels) at that time of the video (default: the clip's start).
 
     Raises
     ------
@@ -195,6 +200,9 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
             "There is no person to be found in the video; film one whole person, well lit and not too far "
             "away."
         )
+    if (place := _PLACE.fullmatch(person)) is not None:
+        x, y, time = place.groups()
+        return _at(trails, detections, (float(x), float(y)), float(time or detections.start))
     people = [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
     if person in ("leftmost", "rightmost"):
         across = [np.median([_torso(p)[0][0] for _, p in trail.frames]) for trail in people]
@@ -202,7 +210,8 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
     number = 1 if person == "largest" else int(person) if person.isdecimal() else 0
     if number < 1:
         raise CaptureError(
-            f"There is no person '{person}'; choose largest, leftmost, rightmost or a number from 1 on."
+            f"There is no person '{person}'; choose largest, leftmost, rightmost or a number from 1 on, or a "
+            "place in the picture as X,Y@SECONDS."
         )
     if number > len(people):
         raise CaptureError(
@@ -210,6 +219,24 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
             + ("is only one." if len(people) == 1 else f"are only {len(people)}.")
         )
     return people[number - 1]
+
+
+def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float], time: float) -> _Trail:
+    """Who is at a place of the picture, pixels, at about a time of the video."""
+    best, nearest = np.inf, None
+    for trail in trails:
+        index, one = min(trail.frames, key=lambda frame: abs(detections.times[frame[0]] - time))
+        if abs(detections.times[index] - time) > _SAME_MOMENT:
+            continue
+        off = np.linalg.norm(one.landmarks[:, :2] - place, axis=1).min() / _torso(one)[1]
+        if off < best:
+            best, nearest = off, trail
+    if nearest is None or best > _AT:
+        raise CaptureError(
+            f"Nobody was found at {place[0]:.0f}, {place[1]:.0f} of the picture at {time:.2f} s; pick the "
+            "person in a part of the video where they are seen well."
+        )
+    return nearest
 
 
 # --- left and right ---

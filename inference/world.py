@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,6 +17,12 @@ Array = npt.NDArray[np.float64]
 
 #: this share of the frames may have a sole below the floor: single frames are noise
 _BELOW = 0.05
+
+
+def of_height(body: Body, height: float) -> Body:
+    """The same body at another standing height, metres: a picture alone can't tell the two apart."""
+    scale = height / float(standing_height(body.lengths))
+    return replace(body, lengths=body.lengths * scale, root=body.root * scale)
 
 
 def to_world(body: Body, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -62,6 +63,40 @@ def test_a_python_without_the_worker_is_told(tmp_path: Path) -> None:
     worker = Worker(PYTHON, ["no-such-command"])
     with pytest.raises(CaptureError, match="broke down"):
         list(worker.messages())
+
+
+def test_a_worker_that_hangs_is_ended_and_its_last_words_told(tmp_path: Path) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.write_text(f"#!{sys.executable}\nimport sys, time\nprint('so far so good', file=sys.stderr)\n"
+                     "sys.stderr.flush()\ntime.sleep(600)\n")  # fmt: skip
+    stuck.chmod(0o755)
+    worker = Worker(stuck, ["capture"])
+    until = time.monotonic() + 60
+    while not worker._words and time.monotonic() < until:
+        time.sleep(0.05)
+    assert list(worker.messages(wait=False)) == [] and worker.silent > 0
+    began = time.monotonic()
+    sentence = str(worker.give_up())
+    assert time.monotonic() - began < 1  # nobody waits for it
+    assert "said nothing for" in sentence and "so far so good" in sentence
+    assert not worker.running
+    while time.monotonic() < until:
+        try:
+            os.killpg(worker.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it is still there")
+
+
+def test_a_python_without_torch_is_told_in_a_sentence(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    worker = Worker(bare / "bin/python", ["capture", str(SAMPLE), "--out", str(tmp_path / "m.npz")])
+    with pytest.raises(CaptureError, match=r"lacks .*torch.*preferences") as caught:
+        list(worker.messages())
+    assert "broke down" not in str(caught.value)
 
 
 def test_cancel_ends_the_process_group_and_leaves_nothing(tmp_path: Path) -> None:

@@ -137,6 +137,21 @@ def test_the_person_asked_for() -> None:
             track(clip_of(people), nonsense)
 
 
+def test_the_person_picked_in_the_picture() -> None:
+    x = 200 + 8.0 * np.arange(100)
+    people = [[person(x[i], 300), person(1200 - x[i], 310, colours=BLUE)] for i in range(100)]
+    for asked, start in {"210,300": 200, "990,310": 1000, "980,310@3": 200, "220.5,300@3.0": 1000}.items():
+        assert middles(track(clip_of(people), asked).landmarks)[0] == pytest.approx(start, abs=0.01)
+    # a hand away from the body is still that person's
+    hand = person(200).landmarks[LANDMARK["wrist.L"], :2]
+    assert middles(track(clip_of(people), f"{hand[0] + 5:.0f},{hand[1]:.0f}").landmarks)[0] == pytest.approx(
+        200
+    )
+    for nobody in ("600,650", "210,300@9"):
+        with pytest.raises(CaptureError, match="Nobody was found at"):
+            track(clip_of(people), nobody)
+
+
 def test_two_who_cross_keep_their_identities() -> None:
     x = 200 + 8.0 * np.arange(100)
     people = [[person(x[i], 300), person(1200 - x[i], 310, colours=BLUE)][:: (-1) ** i] for i in range(100)]

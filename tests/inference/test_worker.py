@@ -104,6 +104,8 @@ def _short(flags):
         (["--start", "2", "--end", "1"], "empty"),
         (["--fps", "1000"], "choose 5 to 240"),
         (["--focal", "0"], "5 to 1000 mm"),
+        (["--height", "18"], "0.3 to 3 m"),
+        (["--person", "5,5"], "Nobody was found at"),
         (["--person", "seven"], "person"),
         (["--person", "7"], "Person 7"),
     ],

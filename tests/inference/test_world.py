@@ -3,8 +3,8 @@ from kinelift.inference.camera import Camera, focal_pixels
 from kinelift.inference.kinematics import joint_positions
 from kinelift.inference.lift import Body
 from kinelift.inference.rotations import axis_angle
-from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from kinelift.inference.world import to_world
+from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
+from kinelift.inference.world import of_height, to_world
 
 SIZE = (1920, 1080)
 FOCAL = focal_pixels(28.0, SIZE)
@@ -55,3 +55,14 @@ def test_projection_and_rays_are_inverse():
     turn, shift = camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3]
     assert np.allclose(camera.project((points - shift) @ turn), pixels, atol=1e-6)
     assert np.isnan(camera.project((-points - shift) @ turn)).all()
+
+
+def test_a_given_height_scales_the_person_and_their_way_alike():
+    small = standing_body()
+    tall = of_height(small, 2.0)
+    assert np.isclose(standing_height(tall.lengths), 2.0)
+    pixels = []
+    for body in (small, tall):
+        rotations, root, camera = to_world(body, FOCAL, SIZE)
+        pixels.append(camera.project(joint_positions(rotations, root, rest_offsets(body.lengths))))
+    assert np.allclose(*pixels, atol=1e-6)  # to the camera nothing has changed

@@ -1,0 +1,146 @@
+"""A quick look at a video, before it is captured: what it is, and what is hard about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from .detect import Person, people_in
+from .errors import CaptureError
+from .files import replacing
+from .landmarks import LANDMARK
+from .video import Clip
+
+Image = npt.NDArray[np.uint8]
+
+#: where to look, as shares of the length, and the rate of the two frames there
+_MOMENTS = (0.1, 0.35, 0.6, 0.85)
+_PAIR_FPS = 5.0
+#: what makes a clip hard: a person, nose to toes, lower than this share of the picture, ...
+_SMALL = 0.25
+#: ... shown in at most this share of the looks whole, ...
+_WHOLE = 0.5
+#: ... somebody else at least this tall beside the tallest, ...
+_COMPANION = 0.4
+#: ... a background that shifts by more than this share of the picture's longer side from frame to frame
+_SHIFT = 0.005
+_SIDE = 480
+#: the ends of a person
+_ENDS = [LANDMARK["nose"], LANDMARK["foot_index.L"], LANDMARK["foot_index.R"]]
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a video is.
+
+    Attributes
+    ----------
+    frames : int
+        How many, at its own rate; 0: the file doesn't tell.
+    fps : float
+    width, height : int
+        Of the upright picture, pixels.
+    seconds : float
+        Length; 0: the file doesn't tell.
+    advice : str
+        The one thing that would help most, a sentence; empty: nothing.
+    """
+
+    frames: int
+    fps: float
+    width: int
+    height: int
+    seconds: float
+    advice: str
+
+
+def probe(video: Path) -> Probe:
+    """Look at a handful of frames of a video.
+
+    Raises
+    ------
+    CaptureError
+        If it can't be read.
+    """
+    clip = Clip(video)
+    seconds = clip.frames / clip.fps
+    pairs = [_frames(video, seconds * share, 2) for share in _MOMENTS]
+    people = people_in([pair[0] for pair in pairs], clip.size)
+    shifts = [
+        _shift(*pair, here, clip.size) for pair, here in zip(pairs, people, strict=True) if len(pair) > 1
+    ]
+    advice = _advice(people, shifts, clip.size)
+    return Probe(clip.frames, clip.fps, *clip.size, round(seconds, 3), advice)
+
+
+def save_still(video: Path, time: float, path: Path) -> None:
+    """Save the picture shown at a `time` (seconds) of a video as a PNG.
+
+    Raises
+    ------
+    CaptureError
+        If the video can't be read, or `path` can't be written.
+    """
+    (image,) = _frames(video, time, 1)
+    done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise CaptureError(f"{path.name} can't be encoded as a PNG.")
+    with replacing(path) as temporary:
+        temporary.write_bytes(data.tobytes())
+
+
+def _frames(video: Path, time: float, count: int) -> list[Image]:
+    clip = Clip(video, time, fps=_PAIR_FPS)
+    with closing(clip.__iter__()) as frames:
+        return [frame.image for frame in islice(frames, count)]
+
+
+def _shift(first: Image, second: Image, people: Sequence[Person], size: tuple[int, int]) -> float:
+    """How far the background moved, as a share of the longer side; NaN: it has nothing to go by."""
+    scale = _SIDE / max(first.shape[:2])
+    before, after = (
+        cv2.resize(
+            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
+        )
+        for image in (first, second)
+    )
+    mask = np.full(before.shape, 255, np.uint8)
+    for person in people:
+        place = person.landmarks[:, :2] * (_SIDE / max(size))
+        margin = 0.2 * float(np.ptp(place, axis=0).max())
+        x0, y0 = np.maximum(place.min(0) - margin, 0).astype(int)
+        x1, y1 = np.maximum(place.max(0) + margin, 0).astype(int)
+        mask[y0:y1, x0:x1] = 0
+    corners = cv2.goodFeaturesToTrack(before, 200, 0.01, 8, mask=mask)
+    if corners is None or len(corners) < 12:
+        return float("nan")
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+    flow = (moved - corners)[found.ravel() == 1].reshape(-1, 2)
+    return float(np.linalg.norm(np.median(flow, axis=0))) / _SIDE if len(flow) >= 12 else float("nan")
+
+
+def _advice(people: Sequence[Sequence[Person]], shifts: Sequence[float], size: tuple[int, int]) -> str:
+    heights = [sorted((np.ptp(p.landmarks[:, 1]) / size[1] for p in here), reverse=True) for here in people]
+    seen = [here for here in heights if here]
+    if not seen:
+        return "Nobody was found at a glance: film one whole person, well lit and not too far away."
+    if sum(len(here) > 1 and here[1] > _COMPANION * here[0] for here in heights) > 1:
+        return "Several people are in the picture: say below whom to follow."
+    largest = [max(here, key=lambda p: float(np.ptp(p.landmarks[:, 1]))) for here in people if here]
+    # visibility is 0 outside the picture
+    whole = np.mean([(one.landmarks[_ENDS, 2] > 0).all() for one in largest])
+    if whole <= _WHOLE:
+        return "The person is cut off: keep the whole body in the picture, feet included."
+    if np.median([here[0] for here in seen]) < _SMALL:
+        return "The person is small: film closer, filling half of the picture's height or more."
+    known = [shift for shift in shifts if np.isfinite(shift)]
+    if known and np.median(known) > _SHIFT:
+        return "The camera moves: put it on a tripod or a table."
+    return ""

@@ -1,0 +1,60 @@
+"""What a quick look at a video says of it, and advises."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from kinelift.inference.__main__ import main
+from kinelift.inference.probe import probe, save_still
+from kinelift.tests.videos import SAMPLE, Image, background, read_video, recoloured, turned, write_video
+
+
+@pytest.fixture(scope="module")
+def walk() -> list[Image]:
+    return read_video(SAMPLE)[50:110]
+
+
+def advice(path: Path, images: list[Image]) -> str:
+    return probe(write_video(path, images)).advice
+
+
+def test_the_sample_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", str(SAMPLE)]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"frames": 120, "fps": 30.0, "width": 720, "height": 720, "seconds": 4.0, "advice": ""}
+
+
+def test_what_is_hard_is_told(walk: list[Image], tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    scene = background(walk)
+    assert "Nobody" in advice(path, [scene] * 60)
+    assert "cut off" in advice(path, [image[:480] for image in walk])
+    pair = [np.hstack([image[120:560, 240:680], recoloured(image)[120:560, 40:480]]) for image in walk]
+    assert "Several" in advice(path, pair)
+    wide = [cv2.resize(image, (270, 270), interpolation=cv2.INTER_AREA) for image in walk]
+    border = [cv2.copyMakeBorder(image, 470, 20, 225, 225, cv2.BORDER_REPLICATE) for image in wide]
+    assert "small" in advice(path, [np.asarray(image, np.uint8) for image in border])
+    assert "camera moves" in advice(
+        path, [image[:, 2 * i + 100 : 2 * i + 600] for i, image in enumerate(walk)]
+    )
+
+
+def test_the_still_is_the_frame_at_that_time(tmp_path: Path) -> None:
+    save_still(SAMPLE, 1.0, tmp_path / "still.png")
+    still = cv2.imread(str(tmp_path / "still.png"))
+    assert np.abs(cv2.cvtColor(still, cv2.COLOR_BGR2RGB).astype(int) - read_video(SAMPLE)[30]).mean() < 1
+
+
+def test_a_phones_portrait_video_is_upright(walk: list[Image], tmp_path: Path) -> None:
+    lying = [np.rot90(image[:, 100:620]).copy() for image in walk]
+    seen = probe(turned(write_video(tmp_path / "phone.mp4", lying), 90))
+    assert (seen.width, seen.height, seen.advice) == (520, 720, "")
+
+
+def test_what_is_no_video_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", str(tmp_path / "gone.mp4")]) == 1
+    assert "no file" in capsys.readouterr().err
