@@ -56,6 +56,8 @@ class Motion:
         was found.
     world_landmarks : (T, 33, 3)
         MediaPipe's own 3D of this person (hips-centred, camera axes, metres); NaN likewise.
+    others : (P, T, 33, 6)
+        The other people of the video, to choose again: landmarks and world landmarks, likewise.
     settings : dict
         What the capture was asked for, and from which file.
     warnings : tuple of str
@@ -72,14 +74,17 @@ class Motion:
     camera: Camera
     landmarks: Array
     world_landmarks: Array
+    others: Array = field(default_factory=lambda: np.zeros((0, 0, 33, 6)))
     settings: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         t, j = len(self.root), len(JOINTS)
+        people = len(self.others)
         shapes = {
             "offsets": (j, 3), "rotations": (t, j, 4), "root": (t, 3), "contacts": (t, 4),
             "confidence": (t, j), "landmarks": (t, 33, 3), "world_landmarks": (t, 33, 3),
+            "others": (people, t if people else 0, 33, 6),
         }  # fmt: skip
         for name, shape in shapes.items():
             value = np.asarray(getattr(self, name), dtype=np.float64 if name == "rotations" else np.float32)
@@ -177,4 +182,4 @@ class Motion:
             ) from error
 
 
-_ARRAYS = ("offsets", "rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")
+_ARRAYS = ("offsets", "rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks", "others")

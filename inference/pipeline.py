@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from .camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
-from .detect import Progress, detect
+from .contacts import find_contacts
+from .detect import Detections, Person, Progress, detect
 from .errors import CaptureError
 from .kinematics import local_rotations
 from .lift import bridge, joint_confidence, lift
+from .lifters.motionet import MotioNet
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
 from .rotations import quaternion_from_matrix
 from .skeleton import rest_offsets
-from .track import track
+from .track import Track, track
 from .video import Clip
-from .world import of_height, to_world
+from .world import of_height, stand_on_floor, to_world
 
 WEIGHTS = FOLDER / "motionet.safetensors"
 DEVICES = ("auto", "cpu", "cuda", "mps")
@@ -70,6 +73,49 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
         If the video can't be read, nobody is in it, or a setting can't be met.
     """
     # what can be refused at once is refused before minutes are spent on the video
+    model = _model(settings)
+    clip = Clip(video, settings.start, settings.end, settings.fps)
+    detections = detect(clip, progress)
+    return _solved(detections, settings, model, video.name, progress)
+
+
+def resolve(motion: Motion, settings: Settings, progress: Progress | None = None) -> Motion:
+    """Solve again from the landmarks that a motion keeps, without its video: another lens, height or person.
+
+    Parameters
+    ----------
+    motion : Motion
+        A capture.
+    settings : Settings
+        `start`, `end` and `fps` remain those of the capture.
+    progress : callable, optional
+        As for `capture`.
+
+    Raises
+    ------
+    CaptureError
+        If a setting can't be met.
+    """
+    model = _model(settings)
+    everybody = [
+        np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1),
+        *motion.others,
+    ]
+    nothing = np.zeros(22, np.float32)
+    people = tuple(
+        tuple(Person(one[t, :, :3], one[t, :, 3:], nothing) for one in everybody if np.isfinite(one[t, 0, 0]))
+        for t in range(len(motion))
+    )
+    detections = Detections(
+        times=motion.start + np.arange(len(motion)) / motion.fps, people=people, frames=len(motion),
+        fps=motion.fps, start=motion.start, size=motion.camera.size, warnings=(),
+    )  # fmt: skip
+    kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
+    return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
+
+
+def _model(settings: Settings) -> MotioNet:
+    """The lifter on its device, if all settings can be met."""
     device = torch_device(settings.device)
     if settings.focal is not None and not 5 <= settings.focal <= 1000:
         raise CaptureError(
@@ -77,38 +123,53 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
         )
     if settings.height is not None and not 0.3 <= settings.height <= 3:
         raise CaptureError(f"A height of {settings.height:g} m won't do; choose 0.3 to 3 m, or leave it out.")
-    model = load_weights(WEIGHTS, device)
-    clip = Clip(video, settings.start, settings.end, settings.fps)
-    detections = detect(clip, progress)
-    person = track(detections, settings.person)
+    return load_weights(WEIGHTS, device)
 
+
+def _solved(
+    detections: Detections, settings: Settings, model: MotioNet, video: str, progress: Progress | None
+) -> Motion:
+    """From everybody's landmarks to one person's motion on the floor."""
+    person = track(detections, settings.person)
     count = len(person.landmarks)
     if progress is not None:
         progress("lift", 0, count)
-    focal = focal_pixels(settings.focal or DEFAULT_FOCAL_MM, clip.size)
-    lens = Camera(focal, clip.size, np.eye(4))
+    focal = focal_pixels(settings.focal or DEFAULT_FOCAL_MM, detections.size)
+    lens = Camera(focal, detections.size, np.eye(4))
     rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
-    body = lift(rays, confidence, clip.fps, model)
+    body = lift(rays, confidence, detections.fps, model)
     if settings.height is not None:
         body = of_height(body, settings.height)
-    rotations, root, camera = to_world(body, focal, clip.size)
-    if progress is not None:
-        progress("lift", count, count)
-    nobody = ~person.found[:, None, None]
-    return Motion(
-        fps=clip.fps,
-        start=clip.start,
+    rotations, root, camera = to_world(body, focal, detections.size)
+    motion = Motion(
+        fps=detections.fps,
+        start=detections.start,
         offsets=rest_offsets(body.lengths),
         rotations=quaternion_from_matrix(local_rotations(rotations)),
         root=root,
         contacts=body.contacts,
         confidence=joint_confidence(confidence),
         camera=camera,
-        landmarks=np.where(nobody, np.nan, person.landmarks),
-        world_landmarks=np.where(nobody, np.nan, person.world_landmarks),
-        settings={"video": video.name, **asdict(settings)},
+        landmarks=_open(person)[..., :3],
+        world_landmarks=_open(person)[..., 3:],
+        others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
+        settings={"video": video, **asdict(settings)},
         warnings=person.warnings,
     )
+    contacts = find_contacts(motion)
+    motion = replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
+    if progress is not None:
+        progress("lift", count, count)
+    return motion
+
+
+_NOBODY = np.zeros((0, 0, 33, 6))
+
+
+def _open(person: Track) -> npt.NDArray[np.float32]:
+    """Landmarks and world landmarks (T, 33, 6), NaN in bridged gaps too: bridging is done again at need."""
+    both = np.concatenate([person.landmarks, person.world_landmarks], axis=-1)
+    return np.where(person.found[:, None, None], both, np.float32(np.nan))
 
 
 def torch_device(name: str) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -48,12 +48,15 @@ class Track:
         Where the person was found.
     warnings : tuple of str
         Those of the detections, and the long gaps.
+    others : tuple of Track
+        The other people who count, those seen most (long and large) first.
     """
 
     landmarks: Array
     world_landmarks: Array
     found: npt.NDArray[np.bool_]
     warnings: tuple[str, ...]
+    others: tuple[Track, ...] = ()
 
 
 def track(detections: Detections, person: str = "largest") -> Track:
@@ -71,12 +74,18 @@ def track(detections: Detections, person: str = "largest") -> Track:
     CaptureError
         If there is no person in the clip, or not the one asked for.
     """
-    chosen = _choose(_identities(detections), detections, person)
+    trails = _identities(detections)
+    chosen = _choose(trails, detections, person)
+    others = tuple(_followed(trail, detections) for trail in _people(trails) if trail is not chosen)
+    return replace(_followed(chosen, detections), others=others)
+
+
+def _followed(trail: _Trail, detections: Detections) -> Track:
     n = len(detections.times)
     landmarks, world = np.full((n, 33, 3), np.nan, np.float32), np.full((n, 33, 3), np.nan, np.float32)
-    for index, one in chosen.frames:
+    for index, one in trail.frames:
         landmarks[index], world[index] = one.landmarks, one.world_landmarks
-    seen = np.array([index for index, _ in chosen.frames])
+    seen = np.array([index for index, _ in trail.frames])
     landmarks[seen], world[seen] = unswapped(detections.times[seen], landmarks[seen], world[seen])
     return _steady(detections, landmarks, world)
 
@@ -194,6 +203,11 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
     ]
 
 
+def _people(trails: list[_Trail]) -> list[_Trail]:
+    """Those who are more than extras."""
+    return [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
+
+
 def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail:
     if not trails:
         raise CaptureError(
@@ -203,7 +217,7 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
     if (place := _PLACE.fullmatch(person)) is not None:
         x, y, time = place.groups()
         return _at(trails, detections, (float(x), float(y)), float(time or detections.start))
-    people = [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
+    people = _people(trails)
     if person in ("leftmost", "rightmost"):
         across = [np.median([_torso(p)[0][0] for _, p in trail.frames]) for trail in people]
         return people[int(np.argmin(across) if person == "leftmost" else np.argmax(across))]

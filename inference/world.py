@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .camera import WORLD_FROM_LEVEL_CAMERA, Camera
-from .kinematics import attached_points, joint_positions
+from .kinematics import attached_points, joint_positions, local_rotations
 from .lift import Body
-from .rotations import rotation_between
+from .motion import Motion
+from .rotations import quaternion_from_matrix, rotation_between
 from .skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, STANDARD_HEIGHT, rest_offsets, standing_height
+from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 
@@ -55,3 +58,80 @@ def _lowest(rotations: Array, root: Array, lengths: Array) -> Array:
         heel = attached_points(rotations, joints, INDEX[f"foot.{side}"], scale * np.array(HEEL_OFFSET))
         heights += [heel[:, 2], joints[:, INDEX[f"toe.{side}"], 2] - scale * BALL_HEIGHT]
     return np.asarray(np.min(heights, axis=0))
+
+
+#: how far the lifter's gravity is trusted against a floor through the planted feet: standard deviations,
+#: radians and metres of a planted foot's height, and how many frames of one contact count as one
+_TILT, _FOOT_HEIGHT, _ALIKE = np.radians(3.0), 0.05, 10
+#: standard deviations of the root's distance from the camera and of its height, metres; and seconds over
+#: which they change
+_DISTANCE, _HEIGHT, _SLOW = 0.15, 0.03, 1.0
+
+
+def stand_on_floor(motion: Motion, contacts: npt.NDArray[np.bool_]) -> Motion:
+    """Level the floor through the planted feet, and keep the root's path at a height from which they reach
+    it.
+
+    Parameters
+    ----------
+    motion : Motion
+    contacts : (T, 4) bool
+        For `motion.CONTACT_POINTS`.
+    """
+    if not contacts.any():
+        return motion
+    levelled = _turned(motion, _floor_normal(_soles(motion), contacts))
+    planted = _soles(levelled)[..., 2][contacts]
+    levelled = _lifted(levelled, -float(planted.mean()))
+    count = contacts.sum(1)
+    wanted = -(_soles(levelled)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
+    stiffness = (_SLOW * motion.fps / np.pi) ** 4
+    rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-4), stiffness)
+    # a height that is wrong because the distance is: along the line of sight as far as that explains it
+    pose = levelled.camera.camera_from_world
+    sight = levelled.root - (-pose[:3, :3].T @ pose[:3, 3])
+    sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)
+    slope = sight[:, 2:]
+    along = rise * slope * _DISTANCE**2 / (slope**2 * _DISTANCE**2 + _HEIGHT**2)
+    shift = along * sight
+    shift[:, 2:] += rise - along * slope
+    return replace(levelled, root=levelled.root + shift)
+
+
+def _lifted(motion: Motion, height: float) -> Motion:
+    """The same so much higher, body and camera together."""
+    pose = motion.camera.camera_from_world.copy()
+    pose[:3, 3] -= height * pose[:3, 2]
+    up = np.array([0.0, 0.0, height])
+    return replace(motion, root=motion.root + up, camera=replace(motion.camera, camera_from_world=pose))
+
+
+def _soles(motion: Motion) -> Array:
+    """Where heels and balls touch the floor when they do, (T, 4, 3)."""
+    below = np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
+    points = motion.sole_points()
+    points[..., 2] -= below
+    return points
+
+
+def _floor_normal(points: Array, contacts: npt.NDArray[np.bool_]) -> Array:
+    """Normal (3,) of the plane through the planted points, near +Z: ridge regression of height on place."""
+    planted = points[contacts]
+    planted = planted - planted.mean(0)
+    trust = (_TILT / _FOOT_HEIGHT) ** 2 / _ALIKE
+    a = trust * planted[:, :2].T @ planted[:, :2] + np.eye(2)
+    slope = np.linalg.solve(a, trust * planted[:, :2].T @ planted[:, 2])
+    normal = np.array([-slope[0], -slope[1], 1.0])
+    return np.asarray(normal / np.linalg.norm(normal))
+
+
+def _turned(motion: Motion, up: npt.NDArray[Any]) -> Motion:
+    """The same with the direction `up` turned to +Z, body and camera together."""
+    turn = np.asarray(rotation_between(up, np.array([0.0, 0.0, 1.0])))
+    rotations = local_rotations(turn @ motion.world_rotations)
+    pose = motion.camera.camera_from_world.copy()
+    pose[:3, :3] = pose[:3, :3] @ turn.T
+    camera = replace(motion.camera, camera_from_world=pose)
+    return replace(
+        motion, rotations=quaternion_from_matrix(rotations), root=motion.root @ turn.T, camera=camera
+    )

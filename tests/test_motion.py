@@ -19,7 +19,9 @@ from kinelift.inference.skeleton import (
 )
 from kinelift.tests.motions import random_motion
 
-ARRAYS = ("offsets", "rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")
+ARRAYS = (
+    "offsets", "rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks", "others"
+)  # fmt: skip
 
 
 def test_file_gives_the_same_motion_back(tmp_path: Path) -> None:
