@@ -1,4 +1,4 @@
-"""The worker: `python -m inference capture VIDEO --out M.npz`, and `probe VIDEO` for a quick look."""
+"""The worker: `python -m inference capture VIDEO --out M.npz`; `probe VIDEO` and `about` tell, quickly."""
 
 from __future__ import annotations
 
@@ -49,7 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("video", type=Path)
     probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
-    for command in (capture, probe):
+    about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
+    for command in (capture, probe, about):
         command.add_argument(
             "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
         )
@@ -90,6 +91,12 @@ def _probe(args: argparse.Namespace) -> None:
         print(json.dumps(asdict(probe(args.video)), ensure_ascii=False), flush=True)
 
 
+def _about(_args: argparse.Namespace) -> None:
+    from .about import about
+
+    print(json.dumps(about(), ensure_ascii=False), flush=True)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: the process's own); the exit code."""
     # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
@@ -102,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"The Python that captures ({sys.executable}) lacks {', '.join(missing)}: choose another in "
                 "the preferences, or install them there."
             )
-        {"capture": _capture, "probe": _probe}[args.command](args)
+        {"capture": _capture, "probe": _probe, "about": _about}[args.command](args)
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1

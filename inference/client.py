@@ -24,9 +24,11 @@ from typing import Any
 from .errors import CaptureError
 
 #: what the worker's Python must have; names as they are imported
-RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "safetensors", "torch")
+RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "numpy", "safetensors", "torch")
 #: environment variable that names the Python to capture with
 PYTHON_VARIABLE = "KINELIFT_PYTHON"
+#: variables that say where a Python finds its modules
+_PYTHONS_OWN = ("PYTHONHOME", "PYTHONPATH")
 _FOLDER = Path(__file__).resolve().parent.parent
 _PATIENCE = 5.0  # seconds that a cancelled worker has to tidy up
 
@@ -36,13 +38,21 @@ def missing_modules() -> tuple[str, ...]:
     return tuple(name for name in RUNTIME_MODULES if importlib.util.find_spec(name) is None)
 
 
-def find_python(preferred: str = "") -> Path:
-    """The Python to capture with: `preferred`, else the one named in `KINELIFT_PYTHON`, else the running one.
+def find_python(preferred: str = "", installed: Path | None = None) -> Path:
+    """The Python to capture with.
+
+    Parameters
+    ----------
+    preferred : str
+        The artist's choice, if any; next comes the one named in `KINELIFT_PYTHON`, then the running one, such
+        as Blender's own with the wheels of the full zip.
+    installed : Path, optional
+        Python of the runtime that the artist had installed (`install.installed_python`); the last resort.
 
     Raises
     ------
     CaptureError
-        If the named one is no file, or none is named and the running one lacks a module.
+        If the named one is no file, or none is named and there is none that has what it takes.
     """
     named = preferred or os.environ.get(PYTHON_VARIABLE, "")
     if named:
@@ -53,12 +63,27 @@ def find_python(preferred: str = "") -> Path:
             )
         return python
     missing = missing_modules()
-    if missing:
-        raise CaptureError(
-            f"This Python ({sys.executable}) lacks {', '.join(missing)}: set {PYTHON_VARIABLE} to a Python "
-            "that has them, such as .venv/bin/python of the Kinelift folder."
-        )
-    return Path(sys.executable)
+    if not missing:
+        return Path(sys.executable)
+    if installed is not None:
+        return installed
+    raise CaptureError(
+        f"This Python ({sys.executable}) lacks {', '.join(missing)}: install the Kinelift zip that brings "
+        f"them, or name a Python that has them in the preferences or in {PYTHON_VARIABLE}."
+    )
+
+
+def _environment(python: Path) -> dict[str, str]:
+    """What a worker on `python` gets: the packages of the running Python are for the running Python alone."""
+    environment = {name: value for name, value in os.environ.items() if name not in _PYTHONS_OWN}
+    environment["PYTHONUTF8"] = "1"
+    if python == Path(sys.executable):
+        # Blender finds the wheels of extensions through sys.path, which its Python alone doesn't know of
+        found = [importlib.util.find_spec(name) for name in RUNTIME_MODULES]
+        folders = dict.fromkeys(str(Path(s.origin).parent.parent) for s in found if s and s.origin)
+        environment["PYTHONPATH"] = os.pathsep.join(folders)
+        environment["PYTHONNOUSERSITE"] = "1"
+    return environment
 
 
 @dataclass(frozen=True)
@@ -92,7 +117,7 @@ class Worker:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 [str(python), "-m", "inference", *arguments, "--progress", "json"],
                 cwd=_FOLDER,
-                env={**os.environ, "PYTHONUTF8": "1"},
+                env=_environment(python),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from kinelift.inference import client
 from kinelift.inference.client import Worker, find_python
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.motion import Motion
@@ -129,3 +130,30 @@ def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "python").write_text("not a program")
     with pytest.raises(CaptureError, match="Can't start"):
         Worker(tmp_path / "python", ["capture"])
+
+
+def test_a_worker_tells_about_its_runtime() -> None:
+    (said,) = Worker(PYTHON, ["about"]).said()
+    assert Path(said["executable"]) == PYTHON
+    assert {"python", "torch", "mediapipe", "opencv"} <= {name for name, value in said.items() if value}
+    assert said["devices"]["cpu"] and said["size"] > 100_000_000
+
+
+def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    installed = tmp_path / "python"
+    assert find_python(installed=installed) == PYTHON  # this one has all it takes
+    monkeypatch.setattr(client, "RUNTIME_MODULES", ("numpy", "not_there"))
+    assert find_python(installed=installed) == installed
+    with pytest.raises(CaptureError, match=r"lacks not_there: install .* preferences or in KINELIFT_PYTHON"):
+        find_python()
+
+
+def test_another_python_does_not_get_this_ones_modules(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise SystemExit('the wrong cv2')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    for python in (PYTHON, PYTHON.with_name("python3")):
+        assert list(Worker(python, ["about"]).said())

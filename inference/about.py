@@ -1,0 +1,60 @@
+"""What the running Python captures with: versions, devices, size."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mediapipe
+import torch
+
+from .errors import CaptureError
+from .lifters.weights import load_weights
+from .pipeline import DEVICES, WEIGHTS, torch_device
+
+
+def about() -> dict[str, Any]:
+    """What a runtime has; that it works is tried, not believed.
+
+    Returns
+    -------
+    dict
+        ``executable``, ``python``, ``torch``, ``mediapipe``, ``opencv``: path and versions; ``devices``: name
+        by kind, of those on which the lifter's weights could be loaded; ``size``: bytes of all that is
+        installed beside torch.
+    """
+    devices = {}
+    for kind in DEVICES:
+        if kind == "auto":
+            continue
+        try:
+            device = torch_device(kind)
+        except CaptureError:
+            continue
+        load_weights(WEIGHTS, device)
+        devices[kind] = _device_name(kind)
+    folder = Path(torch.__file__).parent.parent
+    return {
+        "executable": sys.executable,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "mediapipe": mediapipe.__version__,
+        "opencv": cv2.__version__,
+        "devices": devices,
+        "size": sum(
+            file.size or 0
+            for package in importlib.metadata.distributions(path=[str(folder)])
+            for file in package.files or ()
+        ),
+    }
+
+
+def _device_name(kind: str) -> str:
+    if kind == "cpu":
+        return f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores"
+    return torch.cuda.get_device_name() if kind == "cuda" else "Apple GPU"
