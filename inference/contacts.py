@@ -23,11 +23,15 @@ _WEIGHTS = np.array([0.81, -0.83, -1.08, -0.3, -2.1])
 #: speeds below this are noise, m/s
 _STILL = 0.05
 #: log odds to begin a contact, and to end it
-_BEGIN, _END = 0.3, -0.3
+_BEGIN, _END = -0.3, -1.0
 #: contacts and gaps shorter than this are flicker, seconds
 _FLICKER = 0.08
-#: a body whose middle is farther than this beside its feet, for longer than that, is held by something else
-_BESIDE, _LONG = 0.22, 0.5
+#: a foot that lands or lifts is already, or still, slow: contacts are drawn out by this much, seconds
+_MARGIN = 1 / 30
+#: a body whose middle is farther than this beside its feet is held by something else; less suffices where
+#: both thighs are raised (cosine of their angle from straight down); for longer than that, or it is just a
+#: lunge; metres, seconds
+_BESIDE, _SITTING, _RAISED, _LONG = 0.22, 0.1, 0.75, 0.6
 
 
 def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
@@ -58,6 +62,7 @@ def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
     )
     on = hysteresis(features @ _WEIGHTS, _BEGIN, _END)
     on = _without_flicker(on, _FLICKER * motion.fps)
+    on = _widened(on, round(_MARGIN * motion.fps))
     return on & ~_held_elsewhere(motion, points)[:, None]
 
 
@@ -118,17 +123,30 @@ def _without_flicker(on: npt.NDArray[np.bool_], frames: float) -> npt.NDArray[np
     return keep_long(closed, frames)
 
 
+def _widened(on: npt.NDArray[np.bool_], frames: int) -> npt.NDArray[np.bool_]:
+    """Contacts that begin and end so many frames earlier and later."""
+    out = on.copy()
+    for step in range(1, frames + 1):
+        out[step:] |= on[:-step]
+        out[:-step] |= on[step:]
+    return out
+
+
 def _held_elsewhere(motion: Motion, points: Array) -> npt.NDArray[np.bool_]:
     """Where (T,) the body can't be standing on its feet: it sits, lies or hangs.
 
-    Its middle is then beside the feet for longer than anyone can lean.
+    Its middle is then farther beside the feet than anyone can lean for long; less far suffices for thighs
+    that are both raised.
     """
     joints = motion.joints
     trunk = joints[:, [INDEX["hips"], INDEX["chest"], INDEX["neck"]]].mean(1)
-    legs = joints[:, [INDEX["shin.L"], INDEX["shin.R"]]].mean(1)
-    middle = 0.65 * trunk + 0.35 * legs
+    knees, hips = (joints[:, [INDEX[f"{n}.L"], INDEX[f"{n}.R"]]] for n in ("shin", "thigh"))
+    middle = (0.65 * trunk + 0.35 * knees.mean(1))[:, None, :2]
     feet = points[..., :2]
-    low, high = feet.min(1), feet.max(1)
-    outside = np.maximum(np.maximum(low - middle[:, :2], middle[:, :2] - high), 0)
-    far = np.linalg.norm(outside, axis=1) > _BESIDE * motion.height / STANDARD_HEIGHT
-    return keep_long(far[:, None], _LONG * motion.fps)[:, 0]
+    nearest = np.clip(middle, feet.min(1, keepdims=True), feet.max(1, keepdims=True))
+    beside = np.linalg.norm(middle - nearest, axis=-1)[:, 0] * STANDARD_HEIGHT / motion.height
+    thighs = knees - hips
+    raised = (-thighs[..., 2] < _RAISED * np.linalg.norm(thighs, axis=-1)).all(1)
+    held = (beside > np.where(raised, _SITTING, _BESIDE))[:, None]
+    closed = ~keep_long(~held, _LONG * motion.fps)
+    return keep_long(closed, _LONG * motion.fps)[:, 0]
