@@ -49,6 +49,11 @@ class Camera:
         """Principal point in pixels (2,)."""
         return np.array(self.size) / 2.0
 
+    @property
+    def eye(self) -> npt.NDArray[np.float64]:
+        """Position in the world (3,)."""
+        return np.asarray(-self.camera_from_world[:3, :3].T @ self.camera_from_world[:3, 3])
+
     def rays(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Directions (..., 3) in the camera frame, z = 1, through pixels (..., 2)."""
         xy = (np.asarray(pixels, dtype=float) - self.centre) / self.focal

@@ -74,8 +74,7 @@ def _picture_speed(motion: Motion) -> Array:
     camera = motion.camera
     rays = camera.rays(np.nan_to_num(motion.landmarks[:, _SHOWN_BY, :2]))[..., :2]
     seen = np.nan_to_num(motion.landmarks[:, _SHOWN_BY, 2])
-    eye = -camera.camera_from_world[:3, :3].T @ camera.camera_from_world[:3, 3]
-    distance = np.linalg.norm(motion.root - eye, axis=1)
+    distance = np.linalg.norm(motion.root - camera.eye, axis=1)
     return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])
 
 

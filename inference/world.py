@@ -88,8 +88,7 @@ def stand_on_floor(motion: Motion, contacts: npt.NDArray[np.bool_]) -> Motion:
     stiffness = (_SLOW * motion.fps / np.pi) ** 4
     rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-4), stiffness)
     # a height that is wrong because the distance is: along the line of sight as far as that explains it
-    pose = levelled.camera.camera_from_world
-    sight = levelled.root - (-pose[:3, :3].T @ pose[:3, 3])
+    sight = levelled.root - levelled.camera.eye
     sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)
     slope = sight[:, 2:]
     along = rise * slope * _DISTANCE**2 / (slope**2 * _DISTANCE**2 + _HEIGHT**2)

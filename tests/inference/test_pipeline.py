@@ -1,0 +1,70 @@
+"""Solving again from what a motion keeps."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.motion import Motion
+from kinelift.inference.pipeline import Settings, capture, resolve
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory):
+    captured = capture(SAMPLE, Settings(end=2.0))
+    path = tmp_path_factory.mktemp("motion") / "m.npz"
+    captured.save(path)
+    return Motion.load(path)
+
+
+def test_solving_again_with_the_same_settings_changes_nothing(motion):
+    again = resolve(motion, Settings(end=2.0))
+    assert np.allclose(again.joints, motion.joints, atol=2e-4)
+    assert (again.contacts == motion.contacts).all()
+    assert again.settings == motion.settings
+
+
+def test_a_height_scales_the_person_and_the_path(motion):
+    tall = resolve(motion, Settings(height=1.25 * motion.height))
+    assert np.isclose(tall.height, 1.25 * motion.height, rtol=1e-4)
+    assert np.allclose(tall.root[-1] - tall.root[0], 1.25 * (motion.root[-1] - motion.root[0]), atol=0.05)
+    # and the picture stays what it was
+    pixels = [m.camera.project(m.joints) for m in (motion, tall)]
+    assert np.abs(pixels[0] - pixels[1]).max() < 0.01 * motion.camera.size[1]
+
+
+def test_another_lens_moves_the_person_away(motion):
+    tele = resolve(motion, Settings(focal=56.0))
+    away = [np.linalg.norm(m.root[0] - m.camera.eye) for m in (motion, tele)]
+    assert 1.7 < away[1] / away[0] < 2.3
+    assert tele.settings["focal"] == 56.0 and tele.settings["end"] == motion.settings["end"]
+
+
+def test_another_person_of_the_same_video(motion):
+    """Somebody else stood beside: the same landmarks, elsewhere in the picture, for half of the time."""
+    half = len(motion) // 2
+    beside = np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1)
+    beside[..., 0] -= 250
+    beside[half:] = np.nan
+    both = replace(motion, others=beside[None])
+    first, second = resolve(both, Settings()), resolve(both, Settings(person="2"))
+    assert np.allclose(first.joints, motion.joints, atol=2e-4)
+    assert np.allclose(second.landmarks[:half], beside[:half, :, :3], atol=1e-3, equal_nan=True)
+    assert np.isnan(second.landmarks[half:]).all() and np.isfinite(second.joints).all()
+    assert len(second.others) == 1  # and back again
+    back = resolve(second, Settings(person="largest"))
+    assert np.allclose(back.landmarks, motion.landmarks, atol=1e-3)
+    with pytest.raises(CaptureError, match="only 2"):
+        resolve(both, Settings(person="3"))
+
+
+def test_feet_stand_on_the_floor_and_gravity_points_down(motion):
+    soles = motion.sole_points()[..., 2]
+    standing = motion.contacts > 0.5
+    assert standing.mean() > 0.2
+    assert np.abs(soles[standing]).mean() < 0.06
+    trunk = motion.joints[:, 4] - motion.joints[:, 0]
+    assert (trunk[:, 2] / np.linalg.norm(trunk, axis=1)).mean() > 0.95
