@@ -24,6 +24,7 @@ from bench.score import Figures, score
 from inference.bvh import write_bvh
 from inference.camera import FILM_WIDTH_MM
 from inference.errors import CaptureError
+from inference.foot_ik import clean_up
 from inference.pipeline import Settings, capture
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -67,7 +68,7 @@ def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
     motion = capture(video, settings)
     bvh = out / f"{video.stem}.bvh"
     motion.save(out / f"{video.stem}.npz")
-    write_bvh(motion, bvh)
+    write_bvh(clean_up(motion), bvh)  # as the exports are
     return {"mediapipe": score(baseline, reference), "kinelift": score(bvh, reference)}
 
 
