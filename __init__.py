@@ -3,7 +3,13 @@
 
 def register() -> None:
     """Called by Blender when the extension is enabled."""
+    from . import registration
+
+    registration.register()
 
 
 def unregister() -> None:
     """Called by Blender when the extension is disabled."""
+    from . import registration
+
+    registration.unregister()

@@ -1,5 +1,6 @@
 """Clips to files without a window: videos, or motions captured earlier, become .blend, BVH, FBX and GLB.
 
+    blender --command kinelift VIDEO... --out DIR               (the extension, enabled)
     blender -b --python batch.py -- VIDEO... --out DIR --format blend,bvh,fbx,glb
     .venv/bin/python batch.py VIDEO... --out DIR
 
@@ -40,13 +41,15 @@ if not __package__:  # run as a script: relative imports need to know where they
     __package__ = "kinelift"
 
 import bpy  # noqa: E402
-import numpy as np  # noqa: E402
 
 from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.files import check_writable, replacing  # noqa: E402
+from .inference.install import installed_python  # noqa: E402
 from .inference.motion import Motion  # noqa: E402
 from .inference.progress import TerminalBar  # noqa: E402
+from .inference.quality import detected_share  # noqa: E402
+from .operators.settings import preferences, runtime_folder  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
 from .rig.scene import build_scene  # noqa: E402
 from .rig.still import render_still  # noqa: E402
@@ -63,8 +66,8 @@ def _formats(text: str) -> tuple[str, ...]:
     return kinds
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="batch.py", description="Videos of a person to animated armatures.")
+def _parser(prog: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=prog, description="Videos of a person to animated armatures.")
     parser.add_argument("clips", nargs="+", metavar="VIDEO", help=f"a video, or a captured *{_MOTION_SUFFIX}")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--format", type=_formats, default=FORMATS, help=f"default: {','.join(FORMATS)}")
@@ -82,9 +85,33 @@ def _parser() -> argparse.ArgumentParser:
 _CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "height", "device")
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Do what the command line says; returns the exit status."""
-    options = _parser().parse_args(arguments)
+def command(arguments: Sequence[str]) -> int:
+    """``blender --command kinelift``: captures with the Python of the preferences; returns the exit status."""
+    # read now: each clip gets a Blender of factory settings
+    chosen, folder = preferences(bpy.context).python, runtime_folder()
+    return main(
+        arguments, "blender --command kinelift", lambda: find_python(chosen, installed_python(folder))
+    )
+
+
+def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Path] | None = None) -> int:
+    """Do what the command line says.
+
+    Parameters
+    ----------
+    arguments : sequence of str
+    prog : str
+        What the command is called in its help.
+    find : callable, optional
+        Tells the Python that captures, or raises `CaptureError`; without it this process captures where its
+        Python has what that takes.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    options = _parser(prog).parse_args(arguments)
     clips: dict[str, Path] = {}
     for clip in options.clips:
         name = clip_name(Path(clip))
@@ -95,7 +122,7 @@ def main(arguments: Sequence[str]) -> int:
     status = 0
     for name, clip in clips.items():
         try:
-            _make(clip, name, options)
+            _make(clip, name, options, find)
         except CaptureError as error:
             print(f"{clip.name}: {error}", file=sys.stderr)
             status = 1
@@ -107,7 +134,7 @@ def clip_name(path: Path) -> str:
     return path.name.removesuffix(_MOTION_SUFFIX) if path.name.endswith(_MOTION_SUFFIX) else path.stem
 
 
-def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
+def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[], Path] | None) -> None:
     folder = options.out.absolute()
     motion_path = folder / f"{name}{_MOTION_SUFFIX}"
     check_writable(motion_path)  # before minutes are spent on the video
@@ -116,7 +143,7 @@ def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
         motion.save(motion_path)
     else:
         chosen = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
-        motion = _capture(clip, motion_path, chosen)
+        motion = _capture(clip, motion_path, chosen, find)
 
     # a file of its own for every clip, whatever the user's preferences
     bpy.ops.wm.read_factory_settings(use_empty=True)
@@ -136,16 +163,18 @@ def _make(clip: Path, name: str, options: argparse.Namespace) -> None:
     print(f"{clip.name}: {len(motion)} frames, {', '.join(path.name for path in files.values())}")
 
 
-def _capture(video: Path, motion_path: Path, chosen: dict[str, Any]) -> Motion:
-    """Capture in this process where its Python has what that takes, else in a worker."""
-    if not missing_modules():
+def _capture(
+    video: Path, motion_path: Path, chosen: dict[str, Any], find: Callable[[], Path] | None
+) -> Motion:
+    """Capture in this process or, if it can't or a Python to `find` was named, in a worker."""
+    if find is None and not missing_modules():
         from .inference.pipeline import Settings, capture
 
         motion = capture(video, Settings(**chosen), TerminalBar(video.name))
         motion.save(motion_path)
         return motion
     flags = [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
-    worker = Worker(find_python(), ["capture", str(video), "--out", str(motion_path), *flags])
+    worker = Worker((find or find_python)(), ["capture", str(video), "--out", str(motion_path), *flags])
     show = TerminalBar(video.name)
     try:
         for message in worker.messages():
@@ -157,12 +186,11 @@ def _capture(video: Path, motion_path: Path, chosen: dict[str, Any]) -> Motion:
 
 def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
     """What was captured, in figures: metres, seconds."""
-    seen = np.isfinite(motion.landmarks[..., :2]).all(axis=(1, 2))
     return {
         "frames": len(motion),
         "seconds": round(len(motion) / motion.fps, 3),
         "fps": motion.fps,
-        "detected": round(float(seen.mean()), 4),
+        "detected": round(detected_share(motion), 4),
         "height": round(motion.height, 4),
         "bone_lengths": {
             bone.name.removesuffix(".L"): round(bone.length, 5)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from typing import Any
 
 import bpy
+
+from ..inference.client import find_python
+from ..inference.install import installed_python
 
 #: what Blender calls this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
 ADDON = __package__.rpartition(".")[0]
@@ -18,3 +23,49 @@ def preferences(context: bpy.types.Context) -> Any:
 def settings(context: bpy.types.Context) -> Any:
     """The scene's settings (`ui.properties.SceneSettings`)."""
     return context.scene.kinelift
+
+
+def worker_python(context: bpy.types.Context) -> Path:
+    """The Python that captures.
+
+    Raises
+    ------
+    CaptureError
+        If there is none.
+    """
+    return find_python(preferences(context).python, installed_python(runtime_folder()))
+
+
+def runtime_folder() -> Path:
+    """Where the add-on installs a runtime, if the artist wishes; it may not be there."""
+    return Path(bpy.utils.extension_path_user(ADDON, path="runtime"))
+
+
+_redrawn = [0.0]
+
+
+def redraw_sidebars(context: bpy.types.Context, at_most_every: float = 0.0) -> None:
+    """Show what is new in the sidebars of all 3D viewports; drawing costs time.
+
+    Parameters
+    ----------
+    context : bpy.types.Context
+    at_most_every : float, seconds
+        Nothing is done where the last redraw is less than that ago.
+    """
+    now = time.monotonic()
+    if now - _redrawn[0] < at_most_every:
+        return
+    _redrawn[0] = now
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                for region in area.regions:
+                    if region.type == "UI" and region.width > 1:
+                        region.tag_redraw()
+
+
+def captured(context: bpy.types.Context) -> Any:
+    """The active object if it was captured from a video, else None."""
+    active = context.active_object
+    return active if active is not None and active.type == "ARMATURE" and active.kinelift.motion else None

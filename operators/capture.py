@@ -1,0 +1,180 @@
+"""Capture from Video: the worker runs, the artist goes on working, the armature appears."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_rpt
+from bpy.props import IntProperty
+
+from ..inference.errors import CaptureError
+from .build import build
+from .jobs import Job, queue
+from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
+
+#: how often the worker's progress is looked at, and shown at most, seconds
+_TICK, _REDRAW = 0.1, 0.5
+_numbers = itertools.count(1)
+
+
+def captures_folder(context: bpy.types.Context) -> Path:
+    """Where captured motions are kept; it may not be there yet."""
+    chosen = preferences(context).cache_folder
+    if chosen:
+        return Path(bpy.path.abspath(chosen)).absolute()
+    return Path(bpy.utils.extension_path_user(ADDON, path="captures"))
+
+
+def chosen_video(context: bpy.types.Context) -> Path:
+    """The video of the scene's settings.
+
+    Raises
+    ------
+    CaptureError
+        If there is none.
+    """
+    chosen = settings(context).video
+    if not chosen:
+        raise CaptureError("No video is chosen; choose one in the sidebar's Kinelift tab.")
+    if chosen.startswith("//") and not bpy.data.filepath:
+        raise CaptureError(
+            "The video's path is relative to a Blender file that was never saved; save it, or choose the "
+            "video again."
+        )
+    video = Path(bpy.path.abspath(chosen)).absolute()
+    if not video.exists():
+        raise CaptureError(f"There is no {video} any more; choose the video again.")
+    return video
+
+
+def new_job(context: bpy.types.Context) -> Job:
+    """What pressing Capture asks for, by the scene's settings.
+
+    Raises
+    ------
+    CaptureError
+        If it can't be had.
+    """
+    chosen = settings(context)
+    video = chosen_video(context)
+    options = ["--person", chosen.who(), "--device", preferences(context).device]
+    start, end = chosen.stretch()
+    if start > 0:
+        options += ["--start", f"{start:.6f}"]
+    if end is not None:
+        options += ["--end", f"{end:.6f}"]
+    if chosen.use_focal:
+        options += ["--focal", f"{chosen.focal:.6g}"]
+    if chosen.use_height:
+        options += ["--height", f"{chosen.height:.6g}"]
+    # a name that no other capture takes, of another Blender neither
+    name = f"{video.stem}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}.motion.npz"
+    motion = captures_folder(context) / name
+    return Job(
+        worker_python(context), video, motion, tuple(options), context.scene.name, chosen.rate == "VIDEO"
+    )
+
+
+class KINELIFT_OT_capture(bpy.types.Operator):
+    """Capture the person in the video; Blender stays usable, Escape cancels"""
+
+    bl_idname = "kinelift.capture"
+    bl_label = "Capture from Video"
+    bl_options = {"UNDO"}
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Begin, and go on in `modal`."""
+        queue.problem = ""
+        try:
+            self._job = new_job(context)
+        except CaptureError as error:
+            return self._refuse(error)
+        self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        redraw_sidebars(context)
+        return {"RUNNING_MODAL"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Capture at once and wait for it: for scripts."""
+        queue.problem = ""
+        try:
+            job = new_job(context)
+            try:
+                while not job.step():
+                    time.sleep(_TICK)
+                return self._build(job)
+            finally:
+                job.end()
+        except CaptureError as error:
+            return self._refuse(error)
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Look at the worker's progress now and then; everything else is the artist's."""
+        job = self._job
+        if event.type == "ESC" and event.value == "PRESS":
+            queue.jobs[0].end()
+            redraw_sidebars(context)
+            return self._leave(context, {"CANCELLED"}) if job not in queue.jobs else {"RUNNING_MODAL"}
+        if event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        if job not in queue.jobs:
+            return self._leave(context, {"CANCELLED"})
+        try:
+            if job.step() and not _busy(context):
+                return self._leave(context, self._build(job))
+        except CaptureError as error:
+            return self._leave(context, self._refuse(error))
+        redraw_sidebars(context, at_most_every=_REDRAW)
+        return {"PASS_THROUGH"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender is closing, or another file is being loaded."""
+        self._leave(context, {"CANCELLED"})
+
+    def _build(self, job: Job) -> set[str]:
+        armature = build(job.motion, job.video.stem, job.scene, job.video_rate)
+        self.report({"INFO"}, pgettext_rpt("Captured {name}").format(name=armature.name))
+        return {"FINISHED"}
+
+    def _refuse(self, error: CaptureError) -> set[str]:
+        queue.problem = str(error)
+        self.report({"ERROR"}, str(error))
+        return {"CANCELLED"}
+
+    def _leave(self, context: bpy.types.Context, how: set[str]) -> set[str]:
+        self._job.end()
+        context.window_manager.event_timer_remove(self._timer)
+        redraw_sidebars(context)
+        return how
+
+
+def _busy(context: bpy.types.Context) -> bool:
+    """Whether the artist is in the middle of something that a new object would disturb: moving, rendering."""
+    others = (
+        operator.bl_idname
+        for window in context.window_manager.windows
+        for operator in window.modal_operators
+        if operator.bl_idname != KINELIFT_OT_capture.__name__
+    )
+    return any(others) or bpy.app.is_job_running("RENDER")
+
+
+class KINELIFT_OT_cancel(bpy.types.Operator):
+    """End this capture and leave the scene as it is"""
+
+    bl_idname = "kinelift.cancel"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    index: IntProperty(options={"HIDDEN"})
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """End the job; its operator notices."""
+        if self.index < len(queue.jobs):
+            queue.jobs[self.index].end()
+        redraw_sidebars(context)
+        return {"FINISHED"}

@@ -1,0 +1,77 @@
+"""The captured armature as a file for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_rpt
+from bpy.props import EnumProperty, StringProperty
+from bpy_extras.io_utils import ExportHelper
+
+from ..inference.errors import CaptureError
+from .settings import captured
+
+
+class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
+    """Write the captured motion to a file"""
+
+    bl_idname = "kinelift.export"
+    bl_label = "Export Capture"
+
+    kind: EnumProperty(
+        name="Format",
+        items=(
+            ("bvh", "BVH", "The motion as it was captured, Y up, in metres"),
+            ("fbx", "FBX", "The armature and its action"),
+            ("glb", "GLB", "The armature and its action, as binary glTF"),
+        ),
+        options={"HIDDEN"},
+    )
+    filter_glob: StringProperty(default="*.bvh;*.fbx;*.glb", options={"HIDDEN"})
+    check_extension = True
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A captured armature is active."""
+        return captured(context) is not None
+
+    @classmethod
+    def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
+        """What this format holds."""
+        return str(properties.bl_rna.properties["kind"].enum_items[properties.kind].description)
+
+    @property
+    def filename_ext(self) -> str:
+        """Of the chosen format."""
+        return f".{self.kind}"
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the file."""
+        chosen = self.properties
+        if not chosen.filepath:
+            folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()
+            chosen.filepath = str(folder / f"{captured(context).name}.{self.kind}")
+        return set(super().invoke(context, event))
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Write it."""
+        from ..inference.motion import Motion
+        from ..rig.export import export
+
+        armature = captured(context)
+        path = Path(self.properties.filepath).absolute()
+        mode = armature.mode
+        if mode != "OBJECT":
+            bpy.ops.object.mode_set(mode="OBJECT")
+        try:
+            motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+            export(self.kind, path, armature, motion)
+        except CaptureError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        finally:
+            if mode != "OBJECT":
+                bpy.ops.object.mode_set(mode=mode)
+        self.report({"INFO"}, pgettext_rpt("Wrote {path}").format(path=path))
+        return {"FINISHED"}

@@ -1,0 +1,115 @@
+"""The captures that were asked for: the first one runs, the others wait. Nothing here waits for a worker."""
+
+from __future__ import annotations
+
+import atexit
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..inference.client import Message, Worker
+from ..inference.errors import CaptureError
+
+#: a worker that says nothing for so long hangs, seconds: the first start of a runtime takes one of them
+HANGS_AFTER = 120.0
+
+
+@dataclass(eq=False)
+class Job:
+    """One capture; to make it is to queue it.
+
+    Attributes
+    ----------
+    python : Path
+        What captures.
+    video, motion : Path
+        From where, and into which file.
+    options : tuple of str
+        Of the worker's command line.
+    scene : str
+        Name of the scene that gets the result.
+    video_rate : bool
+        Whether that scene takes over the video's frame rate.
+    """
+
+    python: Path
+    video: Path
+    motion: Path
+    options: tuple[str, ...]
+    scene: str
+    video_rate: bool
+    #: the last the worker said, and when the first of this stage was said
+    progress: Message = field(default=Message("start", 0, 1, ""), init=False)
+    _stage_began: float = field(default=0.0, init=False)
+    _worker: Worker | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        """The same video with the same options is asked for once at a time."""
+        if any((self.video, self.options, self.scene) == (j.video, j.options, j.scene) for j in queue.jobs):
+            raise CaptureError(f"{self.video.name} is being captured with these settings already.")
+        queue.jobs.append(self)
+
+    def step(self) -> bool:
+        """Go on, if it is this job's turn, without waiting; whether the motion is there.
+
+        Raises
+        ------
+        CaptureError
+            If the worker refused, died or hangs.
+        """
+        if queue.jobs[0] is not self:
+            return False
+        if self._worker is None:
+            self._worker = Worker(
+                self.python, ["capture", str(self.video), "--out", str(self.motion), *self.options]
+            )
+        for message in self._worker.messages(wait=False):
+            if message.stage != self.progress.stage:
+                self._stage_began = time.monotonic()
+            self.progress = message
+        if self._worker.running and self._worker.silent > HANGS_AFTER:
+            raise self._worker.give_up()
+        return not self._worker.running
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long this stage will go on, as far as can be told."""
+        done = self.progress.frame / max(self.progress.of, 1)
+        passed = time.monotonic() - self._stage_began
+        return passed * (1 - done) / done if self._worker and done > 0 and passed > 1 else None
+
+    def end(self) -> None:
+        """Leave the queue; a worker that runs is ended, without waiting for it."""
+        if self in queue.jobs:
+            queue.jobs.remove(self)
+        if self._worker is not None and self._worker.running:
+            self._worker.cancel_soon()
+
+
+@dataclass
+class Queue:
+    """All captures of this Blender.
+
+    Attributes
+    ----------
+    jobs : list of Job
+        The first one runs.
+    problem : str
+        Why the last one that was asked for came to nothing, a sentence for the artist; empty: it didn't.
+    last_motion : str
+        The file of the last one that came to an end.
+    """
+
+    jobs: list[Job] = field(default_factory=list)
+    problem: str = ""
+    last_motion: str = ""
+
+
+queue = Queue()
+
+
+@atexit.register
+def end_all() -> None:
+    """End all captures."""
+    for job in list(queue.jobs):
+        job.end()

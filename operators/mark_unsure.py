@@ -1,0 +1,37 @@
+"""The stretches in which little of the person was seen, as markers on the timeline."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_data, pgettext_rpt
+
+from .settings import captured
+
+_NAMES = ("Unsure", "Sure")
+
+
+class KINELIFT_OT_mark_unsure(bpy.types.Operator):
+    """Set markers on the timeline where a stretch begins and ends in which little of the person was seen"""
+
+    bl_idname = "kinelift.mark_unsure"
+    bl_label = "Mark on Timeline"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There is something to mark."""
+        armature = captured(context)
+        return armature is not None and len(armature.kinelift.unsure) > 0
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Set them, once each."""
+        markers = context.scene.timeline_markers
+        there = {(marker.name, marker.frame) for marker in markers}
+        unsure, sure = (pgettext_data(name) for name in _NAMES)
+        stretches = captured(context).kinelift.unsure
+        for stretch in stretches:
+            for name, frame in ((unsure, stretch.first), (sure, stretch.last + 1)):
+                if (name, frame) not in there:
+                    markers.new(name, frame=frame)
+        self.report({"INFO"}, pgettext_rpt("{count} stretches marked").format(count=len(stretches)))
+        return {"FINISHED"}

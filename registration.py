@@ -1,0 +1,80 @@
+"""What Blender is told when the extension is enabled, in order, and untold when it is disabled."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.handlers import persistent
+from bpy.props import PointerProperty
+
+from .operators import build, capture, choose_video, export, jobs, look, mark_unsure, pick_person, runtime
+from .ui import panels, preferences, properties
+
+CLASSES: tuple[type, ...] = (
+    preferences.Preferences,
+    properties.VideoInfo,
+    properties.SceneSettings,
+    properties.Stretch,
+    properties.Sentence,
+    properties.Result,
+    capture.KINELIFT_OT_capture,
+    capture.KINELIFT_OT_cancel,
+    build.KINELIFT_OT_rebuild,
+    choose_video.KINELIFT_OT_choose_video,
+    choose_video.KINELIFT_OT_import_video,
+    choose_video.KINELIFT_FH_video,
+    pick_person.KINELIFT_OT_pick_person,
+    mark_unsure.KINELIFT_OT_mark_unsure,
+    export.KINELIFT_OT_export,
+    runtime.KINELIFT_OT_test_runtime,
+    runtime.KINELIFT_OT_install_runtime,
+    runtime.KINELIFT_OT_cancel_install,
+    runtime.KINELIFT_OT_remove_runtime,
+    runtime.KINELIFT_OT_clear_cache,
+    panels.KINELIFT_PT_video,
+    panels.KINELIFT_PT_person,
+    panels.KINELIFT_PT_capture,
+    panels.KINELIFT_PT_result,
+    panels.KINELIFT_PT_export,
+)
+
+_commands: list[object] = []
+
+
+def register() -> None:
+    """Register everything."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.kinelift = PointerProperty(type=properties.SceneSettings)
+    bpy.types.Object.kinelift = PointerProperty(type=properties.Result)
+    bpy.types.TOPBAR_MT_file_import.append(panels.draw_import)
+    bpy.types.VIEW3D_MT_armature_add.append(panels.draw_add)
+    bpy.app.handlers.load_pre.append(end_workers)
+    _commands.append(bpy.utils.register_cli_command("kinelift", _run_command))
+
+
+def unregister() -> None:
+    """Undo `register`; workers are ended."""
+    bpy.utils.unregister_cli_command(_commands.pop())
+    end_workers()
+    runtime.end_runtime()
+    bpy.app.handlers.load_pre.remove(end_workers)
+    bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)
+    bpy.types.TOPBAR_MT_file_import.remove(panels.draw_import)
+    del bpy.types.Object.kinelift
+    del bpy.types.Scene.kinelift
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)
+
+
+@persistent  # type: ignore[untyped-decorator]
+def end_workers(*_: object) -> None:
+    """No worker outlives the file that it works for."""
+    look.end_look()
+    jobs.end_all()
+
+
+def _run_command(arguments: list[str]) -> int:
+    """``blender --command kinelift ...``."""
+    from .batch import command
+
+    return command(arguments)

@@ -1,0 +1,71 @@
+"""A captured motion in the scene that the artist works in, which is otherwise left as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bpy
+
+from ..inference.motion import Motion
+from .action import animate
+from .armature import build_armature
+from .scene import frame_rate
+
+
+def add_result(
+    scene: bpy.types.Scene, motion: Motion, name: str, video_rate: bool
+) -> tuple[bpy.types.Object, bpy.types.Action]:
+    """Add an armature that plays `motion` to a scene.
+
+    Parameters
+    ----------
+    scene : bpy.types.Scene
+    motion : Motion
+    name : str
+        Name of the armature and of its action.
+    video_rate : bool
+        Whether the scene takes over the video's frame rate; otherwise the motion is keyed at the scene's.
+
+    Returns
+    -------
+    armature, action
+        The armature is selected and active, unless the artist was busy in another mode or scene: then they
+        stay there. The scene's range is made longer where the motion is.
+    """
+    with _object_mode(scene):
+        layer = bpy.context.view_layer.active_layer_collection
+        armature = build_armature(
+            name, motion.offsets, layer.collection if layer.is_visible else scene.collection
+        )
+        if video_rate:
+            scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
+        action = animate(armature, motion, name, scene.render.fps / scene.render.fps_base)
+        scene.frame_end = max(scene.frame_end, round(action.frame_range[1]))
+    return armature, action
+
+
+@contextmanager
+def _object_mode(scene: bpy.types.Scene) -> Iterator[None]:
+    """Go to Object Mode of `scene`, and back to what the artist was doing if that was something else."""
+    window, active = bpy.context.window, bpy.context.view_layer.objects.active
+    mode = active.mode if active is not None else "OBJECT"
+    before = bpy.context.scene
+    selected = list(bpy.context.selected_objects)
+    elsewhere = scene != before
+    if mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    if elsewhere:
+        window.scene = scene
+    try:
+        yield
+    finally:
+        if elsewhere:
+            window.scene = before
+        if mode != "OBJECT":
+            for other in bpy.context.selected_objects:
+                other.select_set(other in selected)
+            for other in selected:
+                other.select_set(True)
+            bpy.context.view_layer.objects.active = active
+            bpy.ops.object.mode_set(mode=mode)

@@ -1,0 +1,206 @@
+"""The sidebar's tab, from top to bottom as the work goes."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.app.translations import pgettext_iface
+
+from ..inference.errors import CaptureError
+from ..operators.build import KINELIFT_OT_rebuild
+from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
+from ..operators.choose_video import KINELIFT_OT_import_video
+from ..operators.export import KINELIFT_OT_export
+from ..operators.jobs import Job, queue
+from ..operators.look import looking
+from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
+from ..operators.pick_person import KINELIFT_OT_pick_person
+from ..operators.settings import captured, settings, worker_python
+from .text import paragraph
+
+#: what the worker's stages are called
+_STAGES = {"start": "Starting", "detect": "Finding the person", "lift": "Lifting to 3D"}
+
+
+class _Tab:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Kinelift"
+
+
+class KINELIFT_PT_video(_Tab, bpy.types.Panel):
+    """Which video."""
+
+    bl_label = "Video"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The file, what it is, and how it could be better."""
+        layout, chosen = self.layout, settings(context)
+        layout.prop(chosen, "video", text="")
+        info = chosen.info
+        if info.problem:
+            paragraph(layout, context, info.problem, "ERROR")
+        elif info.frames:
+            column = layout.column(align=True)
+            column.label(
+                text=pgettext_iface("{count} frames, {fps:.4g} fps").format(count=info.frames, fps=info.fps),
+                translate=False,
+            )
+            column.label(text=f"{info.width} × {info.height}, {_clock(info.seconds)}", translate=False)
+            if info.advice:
+                paragraph(layout, context, pgettext_iface(info.advice), "INFO")
+        elif looking():
+            layout.label(text="Looking at the video...")
+
+
+class KINELIFT_PT_person(_Tab, bpy.types.Panel):
+    """Who, and what part of it."""
+
+    bl_label = "Person & Range"
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Whom to follow, from where to where, and what is known of person and lens."""
+        layout, chosen = self.layout, settings(context)
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        column.prop(chosen, "person")
+        if chosen.person == "number":
+            column.prop(chosen, "number")
+        elif chosen.person == "pick":
+            row = column.row(align=True)
+            row.operator(
+                KINELIFT_OT_pick_person.bl_idname,
+                text="Pick Again" if chosen.picked else "Pick",
+                icon="EYEDROPPER",
+            )
+        column = layout.column(align=True)
+        column.prop(chosen, "first")
+        column.prop(chosen, "last", text="Last")
+        layout.prop(chosen, "rate")
+        for known, value in (("use_height", "height"), ("use_focal", "focal")):
+            row = layout.row(heading=chosen.bl_rna.properties[value].name)
+            row.prop(chosen, known, text="")
+            row = row.row()
+            row.active = getattr(chosen, known)
+            row.prop(chosen, value, text="")
+
+
+class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
+    """The button."""
+
+    bl_label = "Capture from Video"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The button, then how far it is."""
+        layout = self.layout
+        try:
+            worker_python(context)
+        except CaptureError as error:
+            paragraph(layout, context, str(error), "ERROR")
+        for index, job in enumerate(queue.jobs):
+            self._job(layout, index, job)
+        row = layout.row()
+        row.scale_y = 1.4
+        row.enabled = bool(settings(context).video)
+        row.operator(
+            KINELIFT_OT_capture.bl_idname,
+            text="Add to Queue" if queue.jobs else "Capture from Video",
+            icon="RENDER_ANIMATION",
+        )
+        if queue.problem:
+            paragraph(layout, context, queue.problem, "ERROR")
+        last = settings(context).last_motion or queue.last_motion
+        if last and captured(context) is None and not queue.jobs:
+            layout.operator(
+                KINELIFT_OT_rebuild.bl_idname, text="Rebuild Last Result", icon="FILE_REFRESH"
+            ).motion = last
+
+    @staticmethod
+    def _job(layout: bpy.types.UILayout, index: int, job: Job) -> None:
+        box = layout.box().column(align=True)
+        box.label(text=job.video.name, icon="FILE_MOVIE", translate=False)
+        if index > 0:
+            box.label(text="Waiting")
+        else:
+            said = job.progress
+            stage = pgettext_iface(_STAGES.get(said.stage, said.stage.capitalize()))
+            counted = f"{stage}: {said.frame} / {said.of}" if said.stage != "start" else f"{stage}..."
+            box.progress(factor=said.frame / max(said.of, 1), type="BAR", text=counted)
+            left = job.seconds_left
+            box.label(
+                text=pgettext_iface("{time} left").format(time=_clock(left)) if left is not None else "",
+                translate=False,
+            )
+        box.operator(KINELIFT_OT_cancel.bl_idname, icon="X").index = index
+
+
+class KINELIFT_PT_result(_Tab, bpy.types.Panel):
+    """How good it is."""
+
+    bl_label = "Result"
+    bl_order = 3
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A captured armature is active."""
+        return captured(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """What the capture can tell of itself."""
+        layout, result = self.layout, captured(context).kinelift
+        column = layout.column(align=True)
+        column.label(text=result.video, icon="FILE_MOVIE", translate=False)
+        column.label(
+            text=pgettext_iface("Person seen in {share:.0%} of the frames").format(share=result.detected),
+            translate=False,
+        )
+        if len(result.unsure):
+            frames = sum(stretch.last - stretch.first + 1 for stretch in result.unsure)
+            column.label(
+                text=pgettext_iface("Unsure: {frames} frames, {count} stretches").format(
+                    frames=frames, count=len(result.unsure)
+                ),
+                translate=False,
+            )
+            layout.operator(KINELIFT_OT_mark_unsure.bl_idname, icon="MARKER")
+        for warning in result.warnings:
+            paragraph(layout, context, warning.name, "ERROR")
+        layout.operator(KINELIFT_OT_rebuild.bl_idname, icon="FILE_REFRESH").motion = result.motion
+
+
+class KINELIFT_PT_export(_Tab, bpy.types.Panel):
+    """To other programs."""
+
+    bl_label = "Export"
+    bl_order = 7
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A captured armature is active."""
+        return captured(context) is not None
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """A button for each format."""
+        row = self.layout.row(align=True)
+        for kind in ("bvh", "fbx", "glb"):
+            row.operator(KINELIFT_OT_export.bl_idname, text=kind.upper(), translate=False).kind = kind
+
+
+def draw_import(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
+    """File > Import."""
+    self.layout.operator(KINELIFT_OT_import_video.bl_idname, text="Motion from Video (.mp4, .mov, ...)")
+
+
+def draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+    """Add > Armature: of the sidebar's video."""
+    row = self.layout.row()
+    row.enabled = bool(settings(context).video)
+    row.operator(KINELIFT_OT_capture.bl_idname, icon="RENDER_ANIMATION")
+
+
+def _clock(seconds: float) -> str:
+    """Minutes and seconds."""
+    return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"
