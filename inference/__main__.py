@@ -44,12 +44,13 @@ def _parser() -> argparse.ArgumentParser:
         help="largest (default), leftmost, rightmost, a number by size, or X,Y[@SECONDS]: who is there",
     )
     capture.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
-    capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     probe = commands.add_parser("probe", help="print what a video is, and advice, as a line of JSON")
     probe.add_argument("video", type=Path)
     probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
+    for command in (capture, about):
+        command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
     for command in (capture, probe, about):
         command.add_argument(
             "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
@@ -91,10 +92,10 @@ def _probe(args: argparse.Namespace) -> None:
         print(json.dumps(asdict(probe(args.video)), ensure_ascii=False), flush=True)
 
 
-def _about(_args: argparse.Namespace) -> None:
+def _about(args: argparse.Namespace) -> None:
     from .about import about
 
-    print(json.dumps(about(), ensure_ascii=False), flush=True)
+    print(json.dumps(about(args.device), ensure_ascii=False), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
     signal.signal(signal.SIGTERM, _interrupt)
     args = _parser().parse_args(arguments)
+    if args.progress == "json" and hasattr(os, "nice"):
+        os.nice(5)  # the program that asked has somebody working with it
     try:
         missing = missing_modules()
         if missing:

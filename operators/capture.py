@@ -16,8 +16,10 @@ from .build import build
 from .jobs import Job, queue
 from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
 
-#: how often the worker's progress is looked at, and shown at most, seconds
-_TICK, _REDRAW = 0.1, 0.5
+#: how often the worker's progress is looked at, seconds
+_TICK = 0.1
+#: how often it is shown: drawing gets at most this share of the time, but seconds between are enough
+_SHARE, _SOON = 0.04, 0.25
 _numbers = itertools.count(1)
 
 
@@ -96,6 +98,8 @@ class KINELIFT_OT_capture(bpy.types.Operator):
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         redraw_sidebars(context)
+        self._drawn = self._ticked = time.monotonic()
+        self._pause = _SOON
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -128,12 +132,23 @@ class KINELIFT_OT_capture(bpy.types.Operator):
                 return self._leave(context, self._build(job))
         except CaptureError as error:
             return self._leave(context, self._refuse(error))
-        redraw_sidebars(context, at_most_every=_REDRAW)
+        self._show(context)
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender is closing, or another file is being loaded."""
         self._leave(context, {"CANCELLED"})
+
+    def _show(self, context: bpy.types.Context) -> None:
+        """Have the progress drawn, where the last time is long enough ago for what drawing takes here."""
+        now = time.monotonic()
+        if self._drawn == self._ticked:
+            # a tick that follows a redraw is late by what that took
+            self._pause = max(_SOON, (now - self._ticked - _TICK) / _SHARE)
+        self._ticked = now
+        if now - self._drawn > self._pause:
+            self._drawn = now
+            redraw_sidebars(context)
 
     def _build(self, job: Job) -> set[str]:
         armature = build(job.motion, job.video.stem, job.scene, job.video_rate)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -41,22 +40,8 @@ def runtime_folder() -> Path:
     return Path(bpy.utils.extension_path_user(ADDON, path="runtime"))
 
 
-_redrawn = [0.0]
-
-
-def redraw_sidebars(context: bpy.types.Context, at_most_every: float = 0.0) -> None:
-    """Show what is new in the sidebars of all 3D viewports; drawing costs time.
-
-    Parameters
-    ----------
-    context : bpy.types.Context
-    at_most_every : float, seconds
-        Nothing is done where the last redraw is less than that ago.
-    """
-    now = time.monotonic()
-    if now - _redrawn[0] < at_most_every:
-        return
-    _redrawn[0] = now
+def redraw_sidebars(context: bpy.types.Context) -> None:
+    """Show what is new in the sidebars of all 3D viewports."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":
