@@ -86,14 +86,25 @@ def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
     cleaned = _smoothed(motion, how.smooth) if how.smooth > 0 else motion
     if how.feet:
         cleaned = _planted(cleaned, how)
-    share = _share(len(motion), how, motion.fps)
+    return within_range(motion, cleaned, how)
+
+
+def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
+    """`after` within the range of frames of `settings`, `before` outside, and a soft way in and out.
+
+    Raises
+    ------
+    CaptureError
+        If the range is empty.
+    """
+    share = _share(len(before), settings, before.fps)
     if (share == 1).all():
-        return cleaned
-    before, after = (matrix_from_quaternion(m.rotations.astype(np.float64)) for m in (motion, cleaned))
-    turn = rotation_vector(np.swapaxes(before, -1, -2) @ after)
-    rotations = before @ matrix_from_vector(turn * share[:, None, None])
-    root = motion.root + share[:, None] * (cleaned.root - motion.root)
-    return replace(motion, rotations=quaternion_from_matrix(rotations), root=root)
+        return after
+    own, new = (matrix_from_quaternion(m.rotations.astype(np.float64)) for m in (before, after))
+    turn = rotation_vector(np.swapaxes(own, -1, -2) @ new)
+    rotations = own @ matrix_from_vector(turn * share[:, None, None])
+    root = before.root + share[:, None] * (after.root - before.root)
+    return replace(before, rotations=quaternion_from_matrix(rotations), root=root)
 
 
 def _share(frames: int, how: CleanUp, fps: float) -> Array:

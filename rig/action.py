@@ -9,25 +9,32 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ..inference.motion import CONTACT_POINTS, Motion
+from ..inference.motion import Motion
 from ..inference.rotations import continuous_quaternions
 from ..inference.skeleton import JOINTS
+from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet
 
-#: custom properties of the armature object: 1 while that foot stands on something
-CONTACT_PROPERTIES: dict[str, str] = {"L": "contact_foot.L", "R": "contact_foot.R"}
-CONTACT_THRESHOLD = 0.5
+#: custom property of an action: which heels and toes stand, a bit each of `motion.CONTACT_POINTS`, by frame
+_POINTS = "contact_points"
 #: keys this near to a whole frame (in frames) are put onto it: nothing that can be seen
 _WHOLE = 0.02
 _FIRST_FRAME = 1
 
 
-def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -> bpy.types.Action:
+def animate(
+    armature: bpy.types.Object,
+    motion: Motion,
+    name: str,
+    fps: float,
+    first: int = _FIRST_FRAME,
+    base: bpy.types.Action | None = None,
+) -> bpy.types.Action:
     """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames a second.
 
     Keys lie on whole frames. Where the clip's frames fall on whole frames of the scene (the same rate, or the
     scene's is a multiple) they are keyed as they are; otherwise the motion is resampled, with a key on every
-    frame of the scene. Frame 1 is the clip's first frame. Feet get a key whenever they land or leave the
-    floor, on the custom properties `CONTACT_PROPERTIES`.
+    frame of the scene. Feet get a key whenever they land or leave the floor, on the custom properties
+    `CONTACT_PROPERTIES`.
 
     Parameters
     ----------
@@ -38,6 +45,10 @@ def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -
         Name of the action.
     fps : float
         The scene's frames per second (`render.fps / render.fps_base`).
+    first : int
+        Frame of the scene that gets the motion's first one.
+    base : bpy.types.Action, optional
+        An action of `armature`: its other curves are taken over.
 
     Returns
     -------
@@ -45,13 +56,18 @@ def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -
         Assigned to `armature`; an earlier action of it is kept as it was.
     """
     frames, rotations, root, contacts = _at_rate(motion, fps)
+    frames += first
     # the armature's own float32 rest matrices, so that the pose is exact whatever Blender did to the rolls
     rest = np.array([armature.data.bones[joint].matrix_local for joint in JOINTS], dtype=float)
     turned = rotations.copy()
     turned[..., 1:] = np.einsum("jba,tjb->tja", rest[:, :3, :3], rotations[..., 1:])
     location = (root - rest[0, :3, 3]) @ rest[0, :3, :3]
 
-    action = bpy.data.actions.new(name)
+    if base is None:
+        action = bpy.data.actions.new(name)
+    else:
+        action = base.copy()
+        action.name = name
     curves = _Curves(action, armature)
     for joint, bone in enumerate(JOINTS):
         path = f'pose.bones["{bone}"].'
@@ -60,13 +76,41 @@ def animate(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -
                 curves.add(path + "location", axis, bone, frames, location[:, axis], "LINEAR")
         for part in range(4):
             curves.add(path + "rotation_quaternion", part, bone, frames, turned[:, joint, part], "LINEAR")
-    for side, property_name in CONTACT_PROPERTIES.items():
-        points = [i for i, point in enumerate(CONTACT_POINTS) if point.endswith(side)]
-        down = contacts[:, points].max(axis=1) >= CONTACT_THRESHOLD
+    points = contacts >= CONTACT_THRESHOLD
+    action[_POINTS] = (points @ (1 << np.arange(points.shape[1]))).tolist()
+    for (side, (path, index)), down in zip(CONTACT_CURVES.items(), feet(points).T, strict=True):
         change = np.flatnonzero(np.concatenate([[True], down[1:] != down[:-1]]))
-        armature[property_name] = bool(down[0])
-        curves.add(f'["{property_name}"]', 0, "Contacts", frames[change], down[change], "CONSTANT")
+        if CONTACT_PROPERTIES[side] not in armature:
+            armature[CONTACT_PROPERTIES[side]] = bool(down[0])
+        curves.add(path, index, "Contacts", frames[change], down[change], "CONSTANT")
     return action
+
+
+def contact_points(action: bpy.types.Action, frames: int) -> npt.NDArray[np.bool_]:
+    """The heels and toes (T, 4) that stood in so many frames of an action of `animate`; none if not known."""
+    bits = np.array(action.get(_POINTS, ()), dtype=int)
+    if len(bits) != frames:
+        bits = np.zeros(frames, dtype=int)
+    return np.asarray((bits[:, None] >> np.arange(4) & 1) == 1)
+
+
+def curves_of(action: bpy.types.Action, owner: bpy.types.Object) -> dict[tuple[str, int], Any]:
+    """The F-curves by data path and index that an action has for an object."""
+    bag = action
+    if hasattr(action, "slots"):
+        slot = _slot(action, owner)
+        bags = [b for layer in action.layers for strip in layer.strips for b in strip.channelbags]
+        bag = next((b for b in bags if slot is not None and b.slot_handle == slot.handle), None)
+    return {(c.data_path, c.array_index): c for c in bag.fcurves} if bag is not None else {}
+
+
+def _slot(action: bpy.types.Action, owner: bpy.types.Object) -> Any:
+    """The slot of an action that animates an object: the one it uses, or was made for, or the first."""
+    animation = owner.animation_data
+    if animation is not None and animation.action == action and animation.action_slot is not None:
+        return animation.action_slot
+    slots = [slot for slot in action.slots if slot.target_id_type in ("OBJECT", "UNSPECIFIED")]
+    return next((s for s in slots if s.name_display == owner.name), slots[0] if slots else None)
 
 
 def _at_rate(
@@ -74,11 +118,11 @@ def _at_rate(
 ) -> tuple[
     npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
 ]:
-    """Whole frames (N,) of a scene of `fps` to key, and what to key there: rotations, root, contacts."""
+    """Whole frames (N,) from 0 of a scene of `fps` to key; and what to key: rotations, root, contacts."""
     rotations, root, contacts = (a.astype(float) for a in (motion.rotations, motion.root, motion.contacts))
     at = np.arange(len(motion)) * fps / motion.fps
     if np.all(np.abs(at - np.round(at)) < _WHOLE):
-        return np.round(at) + _FIRST_FRAME, rotations, root, contacts
+        return np.round(at), rotations, root, contacts
     frames = np.arange(math.floor(at[-1] + _WHOLE) + 1)
     source = np.minimum(frames * motion.fps / fps, len(motion) - 1)
     before = np.minimum(source.astype(int), len(motion) - 2)
@@ -88,7 +132,7 @@ def _at_rate(
         return np.asarray((1 - share) * a[before] + share * a[before + 1])
 
     turned = _slerp(rotations[before], rotations[before + 1], share[..., None])
-    return frames + float(_FIRST_FRAME), continuous_quaternions(turned), blend(root), blend(contacts)
+    return frames.astype(float), continuous_quaternions(turned), blend(root), blend(contacts)
 
 
 def _slerp(
@@ -111,12 +155,14 @@ class _Curves:
         animation = owner.animation_data_create()
         animation.action = action
         if hasattr(action, "slots"):
-            slot = action.slots.new(id_type="OBJECT", name=owner.name)
-            strip = action.layers.new("Layer").strips.new(type="KEYFRAME")
+            slot = _slot(action, owner) or action.slots.new(id_type="OBJECT", name=owner.name)
+            layer = action.layers[0] if action.layers else action.layers.new("Layer")
+            strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
             self._bag: Any = strip.channelbag(slot, ensure=True)
             animation.action_slot = slot
         else:
             self._bag = action
+        self._there = {(curve.data_path, curve.array_index): curve for curve in self._bag.fcurves}
         keyframe = bpy.types.Keyframe.bl_rna.properties
         self._interpolations = {i.identifier: i.value for i in keyframe["interpolation"].enum_items}
         self._handle = keyframe["handle_left_type"].enum_items["AUTO_CLAMPED"].value
@@ -130,9 +176,10 @@ class _Curves:
         values: npt.NDArray[Any],
         interpolation: str,
     ) -> None:
-        """One F-curve with a key of `values` (N,) on each of `frames` (N,)."""
+        """One F-curve with a key of `values` (N,) on each of `frames` (N,), instead of one that is there."""
         count = len(frames)
-        curve = self._bag.fcurves.new(path, index=index)
+        curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
+        curve.keyframe_points.clear()
         curve.group = self._bag.groups.get(group) or self._bag.groups.new(group)
         curve.keyframe_points.add(count)
         keys = np.stack([frames, values], axis=-1).astype(np.float32)

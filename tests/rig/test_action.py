@@ -8,8 +8,9 @@ import bpy
 import numpy as np
 import pytest
 from kinelift.inference.skeleton import JOINTS
-from kinelift.rig.action import CONTACT_PROPERTIES, animate
+from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
+from kinelift.rig.contacts import CONTACT_PROPERTIES
 from kinelift.tests.motions import random_motion
 
 Heads = Callable[..., np.ndarray]

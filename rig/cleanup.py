@@ -1,0 +1,98 @@
+"""A cleaned action beside the raw one: feet planted where the contact curves say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+
+from ..inference.errors import CaptureError
+from ..inference.foot_ik import CleanUp, clean_up, within_range
+from .action import animate, curves_of
+from .contacts import heels_and_toes, read_contacts
+from .read import check_captured, keyed_frames, read_motion
+
+#: custom property of a cleaned action: the action that it was cleaned from
+_RAW = "kinelift_raw"
+_RAW_SUFFIX = " raw"
+
+
+def raw_name(name: str) -> str:
+    """What the raw action of a clip is called; the cleaned one has the clip's name."""
+    return name + _RAW_SUFFIX
+
+
+def raw_action(action: bpy.types.Action) -> bpy.types.Action:
+    """The action that a cleaned one was made from; any other is its own."""
+    return action.get(_RAW) or action
+
+
+def clean_action(
+    armature: bpy.types.Object,
+    how: CleanUp,
+    fps: float,
+    frames: tuple[int, int] | None = None,
+) -> bpy.types.Action:
+    """Clean the raw motion of a captured armature by the contacts of its current action.
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+    how : CleanUp
+        Its `first` and `last` are not looked at.
+    fps : float
+        The scene's frames per second.
+    frames : (int, int), optional
+        First and last frame of the scene to clean; outside, the motion remains that of the current action.
+
+    Returns
+    -------
+    bpy.types.Action
+        A new one, assigned to `armature`. The raw one and the current one are left as they are.
+
+    Raises
+    ------
+    CaptureError
+        If the armature wasn't captured or can't be animated, or curves are missing.
+    """
+    check_captured(armature)
+    if armature.library is not None:
+        raise CaptureError(
+            f"{armature.name} is linked from another file: make a library override of it "
+            "(Object > Library Override > Make) or append it."
+        )
+    current = armature.animation_data.action if armature.animation_data else None
+    if current is None:
+        raise CaptureError(f"{armature.name} has no action to clean: choose the one that was captured.")
+    raw = raw_action(current)
+    motion = read_motion(armature, raw, fps)
+    at = keyed_frames(armature, raw)
+    before = motion if current == raw else read_motion(armature, current, fps)
+    if len(before) != len(motion) or keyed_frames(armature, current)[0] != at[0]:
+        raise CaptureError(
+            f"The actions {current.name} and {raw.name}, which it was cleaned from, have keys on different "
+            f"frames: make {raw.name} the action of {armature.name} and clean again."
+        )
+    curves = curves_of(current, armature)
+    try:
+        standing = read_contacts(curves, at)
+    except CaptureError:
+        if current == raw:
+            raise
+        standing = read_contacts(curves_of(raw, armature), at)
+    contacts = heels_and_toes(standing, before.contacts > 0, motion)
+    cleaned = clean_up(replace(motion, contacts=contacts), replace(how, first=None, last=None))
+    if frames is not None:
+        first, last = (frame - int(at[0]) for frame in frames)
+        if last < first or last < 0 or first >= len(motion):
+            raise CaptureError(
+                f"There is nothing to clean from frame {frames[0]} to {frames[1]}: {raw.name} has the frames "
+                f"{at[0]:.0f} to {at[-1]:.0f}."
+            )
+        whole = replace(how, first=max(first, 0), last=min(last, len(motion) - 1))
+        cleaned = within_range(replace(before, contacts=cleaned.contacts), cleaned, whole)
+    action = animate(armature, cleaned, raw.name.removesuffix(_RAW_SUFFIX), fps, first=int(at[0]), base=raw)
+    action[_RAW] = raw
+    if raw.library is None:
+        raw.use_fake_user = True
+    return action

@@ -1,0 +1,114 @@
+"""An action's keys as a `Motion` again: what the artist has now, whatever file it came from."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import numpy.typing as npt
+
+from ..inference.camera import Camera
+from ..inference.errors import CaptureError
+from ..inference.motion import Motion
+from ..inference.skeleton import JOINTS, PARENTS
+from .action import contact_points, curves_of
+
+
+def _path(bone: str, channel: str) -> str:
+    return f'pose.bones["{bone}"].{channel}'
+
+
+def keyed_frames(armature: bpy.types.Object, action: bpy.types.Action) -> npt.NDArray[np.float64]:
+    """The frames (T,) from the first to the last key that an action has on the captured bones.
+
+    Raises
+    ------
+    CaptureError
+        If it has none.
+    """
+    paths = {_path(bone, "rotation_quaternion") for bone in JOINTS} | {_path(JOINTS[0], "location")}
+    ranges = [
+        curve.range()
+        for (path, _), curve in curves_of(action, armature).items()
+        if path in paths and len(curve.keyframe_points)
+    ]
+    if not ranges:
+        raise CaptureError(
+            f"The action {action.name} of {armature.name} has no rotations (quaternions) of the captured "
+            "bones: choose the action that Capture from Video made."
+        )
+    return np.arange(round(min(a for a, _ in ranges)), round(max(b for _, b in ranges)) + 1, dtype=float)
+
+
+def check_captured(armature: bpy.types.Object) -> None:
+    """Refuse what is not an armature with a captured motion's bones.
+
+    Raises
+    ------
+    CaptureError
+        If it isn't; what is missing is named.
+    """
+    if armature is None or armature.type != "ARMATURE":
+        raise CaptureError("Select an armature that Capture from Video made; the active object is none.")
+    missing = [bone for bone in JOINTS if bone not in armature.data.bones]
+    if missing:
+        named = ", ".join(missing[:3]) + (f" and {len(missing) - 3} more" if len(missing) > 3 else "")
+        raise CaptureError(
+            f"{armature.name} was not captured by Kinelift: it lacks the bones {named}; select an armature "
+            "that Capture from Video made."
+        )
+
+
+def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float) -> Motion:
+    """What an action makes of a captured armature, frame by frame.
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+        Its own transform is left out: the floor is at the height of its origin.
+    action : bpy.types.Action
+    fps : float
+        The scene's frames per second.
+
+    Returns
+    -------
+    Motion
+        At `fps`, a frame for each of `keyed_frames`, with the contacts that the action was made with. Nothing
+        is known of camera and landmarks.
+
+    Raises
+    ------
+    CaptureError
+        If the armature lacks bones or the action keys.
+    """
+    check_captured(armature)
+    frames = keyed_frames(armature, action)
+    curves = curves_of(action, armature)
+
+    def channel(bone: str, name: str, parts: int) -> npt.NDArray[np.float64]:
+        out = np.zeros((len(frames), parts))
+        for part in range(parts):
+            curve = curves.get((_path(bone, name), part))
+            if curve is not None:
+                out[:, part] = [curve.evaluate(frame) for frame in frames]
+            elif parts == 4 and part == 0:
+                out[:, part] = 1.0
+        return out
+
+    rest = np.array([armature.data.bones[joint].matrix_local for joint in JOINTS], dtype=float)
+    turned = np.stack([channel(joint, "rotation_quaternion", 4) for joint in JOINTS], axis=1)
+    turned /= np.maximum(np.linalg.norm(turned, axis=-1, keepdims=True), 1e-9)
+    turned[..., 1:] = np.einsum("jab,tjb->tja", rest[:, :3, :3], turned[..., 1:])
+    heads = rest[:, :3, 3]
+    offsets = heads - heads[np.maximum(PARENTS, 0)]
+    return Motion(
+        fps=fps,
+        start=0.0,
+        offsets=offsets,
+        rotations=turned,
+        root=channel(JOINTS[0], "location", 3) @ rest[0, :3, :3].T + heads[0],
+        contacts=contact_points(action, len(frames)),
+        confidence=np.ones((len(frames), len(JOINTS))),
+        camera=Camera(1.0, (1, 1), np.eye(4)),
+        landmarks=np.full((len(frames), 33, 3), np.nan),
+        world_landmarks=np.full((len(frames), 33, 3), np.nan),
+    )

@@ -1,0 +1,230 @@
+"""Clean Up Feet as the artist meets it: a new action with planted feet, everything else left as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.foot_ik import CleanUp
+from kinelift.inference.motion import Motion
+from kinelift.rig.action import animate, curves_of
+from kinelift.rig.armature import build_armature
+from kinelift.rig.cleanup import clean_action, raw_action, raw_name
+from kinelift.rig.contacts import CONTACT_CURVES
+from kinelift.rig.read import read_motion
+from kinelift.tests.motions import random_motion
+from kinelift.tests.walks import slide, sliding, walk
+
+Heads = Callable[..., np.ndarray]
+
+
+def captured(motion: Motion, fps: float = 30.0) -> bpy.types.Object:
+    armature = build_armature("Walk", motion.offsets, bpy.context.scene.collection)
+    animate(armature, motion, raw_name("Walk"), fps)
+    return armature
+
+
+def set_contacts(armature: bpy.types.Object, side: str, keys: list[tuple[int, float]]) -> None:
+    curve = curves_of(armature.animation_data.action, armature)[CONTACT_CURVES[side]]
+    curve.keyframe_points.clear()
+    for frame, value in keys:
+        curve.keyframe_points.insert(frame, value).interpolation = "CONSTANT"
+
+
+def keys_of(armature: bpy.types.Object, action: bpy.types.Action) -> dict[Any, list[tuple[float, float]]]:
+    return {k: [tuple(p.co) for p in c.keyframe_points] for k, c in curves_of(action, armature).items()}
+
+
+def test_an_action_is_read_as_the_motion_that_it_was_made_from() -> None:
+    motion = random_motion(40, seed=1)
+    armature = captured(motion)
+    found = read_motion(armature, armature.animation_data.action, 30.0)
+    np.testing.assert_allclose(found.joints, motion.joints, atol=1e-4)
+    np.testing.assert_allclose(found.world_rotations, motion.world_rotations, atol=1e-4)
+    np.testing.assert_array_equal(found.contacts, motion.contacts >= 0.5)
+    assert len(found) == 40 and found.fps == 30
+
+
+def test_edited_and_thinned_keys_are_read_as_they_play(heads: Heads) -> None:
+    motion = random_motion(31, seed=2)
+    armature = captured(motion)
+    for curve in curves_of(armature.animation_data.action, armature).values():
+        for point in list(curve.keyframe_points)[::-1]:
+            if (point.co[0] - 1) % 3:
+                curve.keyframe_points.remove(point)
+    found = read_motion(armature, armature.animation_data.action, 30.0)
+    np.testing.assert_allclose(found.joints, heads(armature, range(1, 32)), atol=1e-4)
+
+
+def test_feet_stand_in_the_new_action_and_the_raw_one_remains(heads: Heads) -> None:
+    motion = sliding(walk())
+    armature = captured(motion)
+    raw = armature.animation_data.action
+    before = keys_of(armature, raw)
+    cleaned = clean_action(armature, CleanUp(), 30.0)
+    assert armature.animation_data.action == cleaned != raw
+    assert (cleaned.name, raw.name) == ("Walk", "Walk raw")
+    assert keys_of(armature, raw) == before
+    assert raw_action(cleaned) == raw and raw.use_fake_user
+    played = read_motion(armature, cleaned, 30.0)
+    np.testing.assert_allclose(played.joints, heads(armature, range(1, 121)), atol=1e-4)
+    assert slide(motion, motion.contacts).mean() > 0.004
+    assert slide(played, motion.contacts).max() < 0.001
+    np.testing.assert_array_equal(played.contacts, motion.contacts)
+
+
+def test_cleaning_again_begins_with_the_raw_motion_and_the_edited_contacts() -> None:
+    motion = sliding(walk())
+    armature = captured(motion)
+    raw = armature.animation_data.action
+    first = clean_action(armature, CleanUp(), 30.0)
+    again = clean_action(armature, CleanUp(), 30.0)
+    assert again != first and raw_action(again) == raw
+    np.testing.assert_allclose(
+        read_motion(armature, again, 30.0).joints, read_motion(armature, first, 30.0).joints, atol=1e-5
+    )
+    set_contacts(armature, "L", [(1, 0.0)])
+    third = read_motion(armature, clean_action(armature, CleanUp(), 30.0), 30.0)
+    assert not third.contacts[:, :2].any()
+    assert slide(third, motion.contacts[:, [2, 3, 2, 3]])[::2].size  # the right foot still has contacts
+    right = np.concatenate([np.zeros((120, 2)), motion.contacts[:, 2:]], 1)
+    left = np.concatenate([motion.contacts[:, :2], np.zeros((120, 2))], 1)
+    assert slide(third, right).max() < 0.001 < slide(third, left).max()
+
+
+def test_outside_the_range_the_current_action_plays_on() -> None:
+    motion = sliding(walk())
+    armature = captured(motion)
+    whole = read_motion(armature, clean_action(armature, CleanUp(), 30.0), 30.0)
+    set_contacts(armature, "L", [(1, 0.0)])
+    part = read_motion(armature, clean_action(armature, CleanUp(), 30.0, (61, 90)), 30.0)
+    outside = np.r_[0:60, 90:120]
+    np.testing.assert_allclose(part.joints[outside], whole.joints[outside], atol=1e-5)
+    assert np.abs(part.joints[70:80] - whole.joints[70:80]).max() > 0.003
+
+
+def test_what_else_is_keyed_goes_along_and_time_is_kept(heads: Heads) -> None:
+    armature = captured(sliding(walk()))
+    raw = armature.animation_data.action
+    armature.location = (0, 0, 2)
+    armature.keyframe_insert("location", frame=1)
+    for curve in curves_of(raw, armature).values():
+        for point in curve.keyframe_points:
+            point.co[0] += 50
+        curve.update()
+    cleaned = clean_action(armature, CleanUp(), 30.0)
+    assert tuple(cleaned.frame_range) == tuple(raw.frame_range) == (51, 170)
+    assert ("location", 2) in curves_of(cleaned, armature)
+    assert slide(read_motion(armature, cleaned, 30.0), walk().contacts).max() < 0.001
+    assert heads(armature, [100])[0, :, 2].min() > 1.9
+
+
+def test_no_contacts_change_nothing_but_what_is_below_the_floor() -> None:
+    motion = replace(walk(), contacts=np.zeros((120, 4)))
+    armature = captured(motion)
+    cleaned = read_motion(armature, clean_action(armature, CleanUp(), 30.0), 30.0)
+    np.testing.assert_allclose(cleaned.joints, motion.joints, atol=2e-4)
+
+
+def test_contact_all_the_time_stands_all_the_time() -> None:
+    motion = replace(sliding(walk()), contacts=np.ones((120, 4)))
+    armature = captured(motion)
+    cleaned = read_motion(armature, clean_action(armature, CleanUp(), 30.0), 30.0)
+    assert np.isfinite(cleaned.joints).all()
+    assert slide(cleaned, motion.contacts).max() < 0.002
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_a_clip_of_few_frames(frames: int) -> None:
+    armature = captured(random_motion(frames, seed=frames))
+    cleaned = clean_action(armature, CleanUp(smooth=0.2), 30.0)
+    assert np.isfinite(read_motion(armature, cleaned, 30.0).joints).all()
+
+
+def refused(armature: Any, says: str, frames: tuple[int, int] | None = None) -> None:
+    """The clean-up must refuse in a sentence, and leave everything as it was."""
+    before = set(bpy.data.actions)
+    current = armature.animation_data.action if armature.animation_data else None
+    with pytest.raises(CaptureError, match=says) as told:
+        clean_action(armature, CleanUp(), 30.0, frames)
+    assert "\n" not in str(told.value)
+    assert set(bpy.data.actions) == before
+    assert current is None or armature.animation_data.action == current
+
+
+def test_an_armature_of_somebody_else() -> None:
+    bpy.ops.object.armature_add()
+    refused(bpy.context.object, "lacks the bones hips, spine, chest and 18 more")
+
+
+def test_not_an_armature() -> None:
+    refused(bpy.data.objects.new("Lamp", None), "Select an armature")
+
+
+def test_no_action_and_an_action_without_our_keys() -> None:
+    armature = build_armature("Walk", walk().offsets, bpy.context.scene.collection)
+    refused(armature, "no action to clean")
+    armature.keyframe_insert("location", frame=1)
+    refused(armature, "no rotations")
+
+
+def test_contact_curves_deleted() -> None:
+    armature = captured(sliding(walk()))
+    raw = armature.animation_data.action
+    cleaned = clean_action(armature, CleanUp(), 30.0)
+    for side in "LR":
+        set_contacts(armature, side, [])
+    # those of the raw action still tell
+    again = read_motion(armature, clean_action(armature, CleanUp(), 30.0), 30.0)
+    np.testing.assert_array_equal(again.contacts, walk().contacts)
+    armature.animation_data.action = raw
+    set_contacts(armature, "L", [])
+    refused(armature, r"no keys on contact_foot\.L:")
+    assert cleaned.name in bpy.data.actions
+
+
+def test_actions_of_different_lengths() -> None:
+    armature = captured(sliding(walk()))
+    cleaned = clean_action(armature, CleanUp(), 30.0)
+    for curve in curves_of(cleaned, armature).values():
+        for point in list(curve.keyframe_points)[::-1]:
+            if point.co[0] > 100:
+                curve.keyframe_points.remove(point)
+    refused(armature, "different frames")
+
+
+def test_a_range_without_frames() -> None:
+    armature = captured(sliding(walk()))
+    for frames in ((200, 300), (-20, 0), (50, 40)):
+        refused(armature, "nothing to clean", frames)
+
+
+def linked(folder: Path, override: bool) -> bpy.types.Object:
+    captured(sliding(walk()))
+    path = str(folder / "library.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(path, link=True) as (_, into):
+        into.objects = ["Walk"]
+    (armature,) = into.objects
+    bpy.context.scene.collection.objects.link(armature)
+    return armature.override_create(remap_local_usages=True) if override else armature
+
+
+def test_a_linked_armature_is_refused(tmp_path: Path) -> None:
+    refused(linked(tmp_path, override=False), "library override")
+
+
+def test_an_overridden_armature_is_cleaned(tmp_path: Path) -> None:
+    armature = linked(tmp_path, override=True)
+    raw = armature.animation_data.action
+    assert raw.library is not None
+    cleaned = clean_action(armature, CleanUp(), 30.0)
+    assert cleaned.library is None and armature.animation_data.action == cleaned
+    assert slide(read_motion(armature, cleaned, 30.0), walk().contacts).max() < 0.001
