@@ -1,4 +1,7 @@
-"""The worker: `python -m inference capture VIDEO --out M.npz`; `probe VIDEO` and `about` tell, quickly."""
+"""The worker: `python -m inference capture VIDEO --out M.npz`, `solve M.npz --out N.npz`.
+
+`probe VIDEO` and `about` tell, quickly.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from types import FrameType
 from .client import missing_modules
 from .errors import CaptureError
 from .files import check_writable
+from .options import add_clean_up, clean_up_of
 from .progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
@@ -36,22 +40,31 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument(
         "--fps", type=float, metavar="N", help="frames per second (default: the video's own)"
     )
-    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
-    capture.add_argument(
-        "--person",
-        default="largest",
-        metavar="WHO",
-        help="largest (default), leftmost, rightmost, a number by size, or X,Y[@SECONDS]: who is there",
-    )
-    capture.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
+    solve = commands.add_parser("solve", help="clean a captured motion, or solve it again, without its video")
+    solve.add_argument("motion", type=Path, metavar="M.npz")
+    solve.add_argument("--out", type=Path, required=True, metavar="N.npz", help="the cleaned motion")
+    solve.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write it as BVH")
+    for command in (capture, solve):
+        command.add_argument(
+            "--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known"
+        )
+        command.add_argument(
+            "--person",
+            metavar="WHO",
+            help="largest (default), leftmost, rightmost, a number by size, or X,Y[@SECONDS]: who is there",
+        )
+        command.add_argument(
+            "--height", type=float, metavar="M", help="the person's height in metres, if known"
+        )
+        add_clean_up(command)
     probe = commands.add_parser("probe", help="print what a video is, and advice, as a line of JSON")
     probe.add_argument("video", type=Path)
     probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
-    for command in (capture, about):
+    for command in (capture, solve, about):
         command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
-    for command in (capture, probe, about):
+    for command in (capture, solve, probe, about):
         command.add_argument(
             "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
         )
@@ -65,6 +78,7 @@ def _json(stage: str, frame: int, of: int) -> None:
 def _capture(args: argparse.Namespace) -> None:
     # heavy imports wait until the command line is known to be right
     from .bvh import write_bvh
+    from .foot_ik import clean_up
     from .overlay import overlay
     from .pipeline import Settings, capture
 
@@ -72,14 +86,40 @@ def _capture(args: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path)
     progress = _json if args.progress == "json" else TerminalBar()
-    settings = Settings(args.start, args.end, args.fps, args.focal, args.person, args.device, args.height)
+    who = args.person or Settings.person
+    settings = Settings(args.start, args.end, args.fps, args.focal, who, args.device, args.height)
     motion = capture(args.video, settings, progress)
     motion.save(args.out)
+    cleaned = clean_up(motion, clean_up_of(args))
     if args.bvh is not None:
-        write_bvh(motion, args.bvh)
+        write_bvh(cleaned, args.bvh)
     if args.overlay is not None:
-        overlay(args.video, motion, args.overlay, progress)
+        overlay(args.video, cleaned, args.overlay, progress)
     for warning in motion.warnings:
+        print(f"Note: {warning}", file=sys.stderr)
+
+
+def _solve(args: argparse.Namespace) -> None:
+    from .bvh import write_bvh
+    from .foot_ik import clean_up
+    from .motion import Motion
+    from .pipeline import asked_again, resolve
+
+    motion = Motion.load(args.motion)
+    if args.out.exists() and args.out.samefile(args.motion):
+        raise CaptureError(f"The raw motion {args.out} is not overwritten: give --out another name.")
+    for path in (args.out, args.bvh):
+        if path is not None:
+            check_writable(path)
+    progress = _json if args.progress == "json" else TerminalBar()
+    changed = {name: getattr(args, name) for name in ("focal", "height", "person")}
+    if any(value is not None for value in changed.values()):
+        motion = resolve(motion, asked_again(motion, device=args.device, **changed), progress)
+    cleaned = clean_up(motion, clean_up_of(args))
+    cleaned.save(args.out)
+    if args.bvh is not None:
+        write_bvh(cleaned, args.bvh)
+    for warning in cleaned.warnings:
         print(f"Note: {warning}", file=sys.stderr)
 
 
@@ -112,7 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"The Python that captures ({sys.executable}) lacks {', '.join(missing)}: choose another in "
                 "the preferences, or install them there."
             )
-        {"capture": _capture, "probe": _probe, "about": _about}[args.command](args)
+        {"capture": _capture, "solve": _solve, "probe": _probe, "about": _about}[args.command](args)
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1

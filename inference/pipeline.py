@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -94,8 +95,9 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     Raises
     ------
     CaptureError
-        If a setting can't be met.
+        If a setting can't be met, or it is no capture.
     """
+    _check_captured(motion)
     model = _model(settings)
     everybody = [
         np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1),
@@ -112,6 +114,27 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
     return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
+
+
+def asked_again(motion: Motion, **changed: float | str | None) -> Settings:
+    """What a motion was captured with, but for those of `changed` that aren't None.
+
+    Raises
+    ------
+    CaptureError
+        If it is no capture.
+    """
+    _check_captured(motion)
+    names = ("focal", "person", "height")
+    known: dict[str, Any] = {name: motion.settings[name] for name in names if name in motion.settings}
+    return Settings(**known | {name: value for name, value in changed.items() if value is not None})
+
+
+def _check_captured(motion: Motion) -> None:
+    if not {"video", "start", "end", "fps"} <= motion.settings.keys():
+        raise CaptureError(
+            "This motion doesn't come from a video, so it can't be solved again; it can be cleaned."
+        )
 
 
 def _model(settings: Settings) -> MotioNet:

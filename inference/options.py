@@ -1,0 +1,50 @@
+"""Options of the clean-up, the same on every command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from .foot_ik import CleanUp
+
+_DEFAULT = CleanUp()
+
+
+def add_clean_up(parser: argparse.ArgumentParser) -> None:
+    """Give a command line the options that `clean_up_of` reads."""
+    group = parser.add_argument_group("clean-up")
+    group.add_argument("--no-feet", action="store_true", help="leave the feet as they were captured")
+    group.add_argument(
+        "--free-toes", action="store_true", help="don't lay the toes flat where the foot stands"
+    )
+    group.add_argument(
+        "--floor", type=float, default=_DEFAULT.floor, metavar="M", help="height of the floor, metres"
+    )
+    group.add_argument(
+        "--minimum",
+        type=float,
+        default=_DEFAULT.minimum,
+        metavar="S",
+        help=f"ignore shorter contacts, seconds (default: {_DEFAULT.minimum:g})",
+    )
+    group.add_argument(
+        "--smooth",
+        type=float,
+        default=_DEFAULT.smooth,
+        metavar="S",
+        help="even out movements quicker than this, seconds (default: none)",
+    )
+    group.add_argument("--first", type=int, metavar="F", help="leave frames before this one (from 0)")
+    group.add_argument("--last", type=int, metavar="F", help="leave frames after this one (from 0)")
+
+
+def clean_up_of(args: argparse.Namespace) -> CleanUp:
+    """The clean-up that a command line asks for."""
+    return CleanUp(
+        feet=not args.no_feet,
+        lock_toes=not args.free_toes,
+        floor=args.floor,
+        minimum=args.minimum,
+        smooth=args.smooth,
+        first=args.first,
+        last=args.last,
+    )
