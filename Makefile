@@ -11,7 +11,9 @@ READY := .venv/ready
 PYTHON := .venv/bin/python
 OTHER_BLENDERS = $(shell sed -n 's/^other-blenders = \[\(.*\)\]/\1/p' pyproject.toml | tr -d '",')
 
-.PHONY: capture test lint test-blenders
+NEWEST_BLENDER = $(shell sed -n 's/^blender = \["bpy==\(.*\)"\]/\1/p' pyproject.toml)
+
+.PHONY: capture test lint test-blenders test-zip
 .DELETE_ON_ERROR:
 
 capture: $(READY)
@@ -30,8 +32,18 @@ lint: $(READY)
 test-blenders: $(READY)
 	@set -e; for version in $(OTHER_BLENDERS); do $(MAKE) --no-print-directory test-bpy-$$version; done
 
+# in a real window: Debian's Blenders, 4.3 and the newest; screenshots go to out/gui
+test-gui: $(READY)
+	@set -e; for release in trixie sid; do \
+		$(PYTHON) scripts/in_debian.py $$release $(PYTHON) -m pytest tests/gui/check_window.py; done
+
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest
+
+# the zip that needs nothing else, on each supported Blender
+test-zip: $(foreach version,$(NEWEST_BLENDER) $(OTHER_BLENDERS),.cache/bpy-$(version)/ready)
+	$(PYTHON) -m wheels build light linux-x64
+	$(PYTHON) -m pytest tests/wheels/full_zip.py
 
 .PRECIOUS: .cache/bpy-%/ready
 .cache/bpy-%/ready: | $(READY)

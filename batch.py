@@ -16,7 +16,7 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ _CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "height", "device"
 
 
 def command(arguments: Sequence[str]) -> int:
-    """``blender --command kinelift``: captures with the Python of the preferences; returns the exit status."""
+    """``blender --command kinelift``, which captures with the Python of the preferences; the exit status."""
     # read now: each clip gets a Blender of factory settings
     chosen, folder = preferences(bpy.context).python, runtime_folder()
     return main(

@@ -18,25 +18,36 @@ from .lifters.weights import load_weights
 from .pipeline import DEVICES, WEIGHTS, torch_device
 
 
-def about() -> dict[str, Any]:
+def about(device: str) -> dict[str, Any]:
     """What a runtime has; that it works is tried, not believed.
+
+    Parameters
+    ----------
+    device : str
+        What a capture would be told: one of `DEVICES`.
 
     Returns
     -------
     dict
         ``executable``, ``python``, ``torch``, ``mediapipe``, ``opencv``: path and versions; ``devices``: name
-        by kind, of those on which the lifter's weights could be loaded; ``size``: bytes of all that is
-        installed beside torch.
+        by kind, of those on which the lifter's weights could be loaded; ``device``: which of them a capture
+        takes; ``size``: bytes of all that is installed beside torch.
+
+    Raises
+    ------
+    CaptureError
+        If `device` isn't there, or the weights are damaged.
     """
+    chosen = torch_device(device)
+    load_weights(WEIGHTS, chosen)
     devices = {}
     for kind in DEVICES:
         if kind == "auto":
             continue
         try:
-            device = torch_device(kind)
+            load_weights(WEIGHTS, torch_device(kind))
         except CaptureError:
             continue
-        load_weights(WEIGHTS, device)
         devices[kind] = _device_name(kind)
     folder = Path(torch.__file__).parent.parent
     return {
@@ -46,6 +57,7 @@ def about() -> dict[str, Any]:
         "mediapipe": mediapipe.__version__,
         "opencv": cv2.__version__,
         "devices": devices,
+        "device": chosen.type,
         "size": sum(
             file.size or 0
             for package in importlib.metadata.distributions(path=[str(folder)])

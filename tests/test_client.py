@@ -136,7 +136,7 @@ def test_a_worker_tells_about_its_runtime() -> None:
     (said,) = Worker(PYTHON, ["about"]).said()
     assert Path(said["executable"]) == PYTHON
     assert {"python", "torch", "mediapipe", "opencv"} <= {name for name, value in said.items() if value}
-    assert said["devices"]["cpu"] and said["size"] > 100_000_000
+    assert said["devices"]["cpu"] and said["device"] in said["devices"] and said["size"] > 100_000_000
 
 
 def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any
+
 import bpy
+from bpy.app.translations import pgettext_iface
 from bpy.props import EnumProperty, StringProperty
 
-from ..operators.settings import ADDON, preferences
+from ..inference.errors import CaptureError
+from ..inference.install import installed_python
+from ..operators.runtime import (
+    KINELIFT_OT_cancel_install,
+    KINELIFT_OT_clear_cache,
+    KINELIFT_OT_install_runtime,
+    KINELIFT_OT_remove_runtime,
+    KINELIFT_OT_test_runtime,
+    captures,
+    size_text,
+    state,
+)
+from ..operators.settings import ADDON, preferences, runtime_folder, worker_python
+from .text import paragraph
 
 __all__ = ["Preferences", "preferences"]
 
@@ -15,12 +33,12 @@ class Preferences(bpy.types.AddonPreferences):
 
     bl_idname = ADDON
 
-    python: StringProperty(  # type: ignore[valid-type]
+    python: StringProperty(
         name="Python",
         description="Python that captures; empty: the one that came with Kinelift",
         subtype="FILE_PATH",
     )
-    device: EnumProperty(  # type: ignore[valid-type]
+    device: EnumProperty(
         name="Device",
         description="Where the network runs",
         items=(
@@ -30,16 +48,75 @@ class Preferences(bpy.types.AddonPreferences):
             ("mps", "MPS", "The GPU of an Apple computer"),
         ),
     )
-    cache_folder: StringProperty(  # type: ignore[valid-type]
+    cache_folder: StringProperty(
         name="Cache Folder",
         description="Folder that keeps captured motions; empty: in Blender's own folder for extensions",
         subtype="DIR_PATH",
     )
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """The preferences page."""
         layout = self.layout
         layout.use_property_split = True
-        layout.prop(self, "python")
+        layout.use_property_decorate = False
+        self._draw_runtime(context, layout.box())
+        column = layout.column()
+        column.prop(self, "cache_folder")
+        kept = captures(context)
+        size = sum(path.stat().st_size for path in kept)
+        row = column.row()
+        row.label(
+            text=pgettext_iface("{count} captures, {size}").format(count=len(kept), size=size_text(size)),
+            translate=False,
+        )
+        row.operator(KINELIFT_OT_clear_cache.bl_idname, icon="TRASH")
+
+    def _draw_runtime(self, context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
+        """With what is captured, what that has, and how to come by another."""
+        row = layout.row()
+        try:
+            python = worker_python(context)
+        except CaptureError as error:
+            paragraph(row, context, str(error), "ERROR")
+        else:
+            column = row.column(align=True)
+            column.label(text=_runtime_name(python), icon="CHECKMARK")
+            column.label(text=str(python), icon="BLANK1", translate=False)
+            if state.about.get("executable") == str(python):
+                for line in _facts(state.about):
+                    column.label(text=line, icon="BLANK1", translate=False)
+            test = row.column()
+            test.operator(
+                KINELIFT_OT_test_runtime.bl_idname,
+                text="Testing..." if state.test is not None else "Test",
+                icon="PLAY",
+            )
+        if state.problem:
+            paragraph(layout, context, state.problem, "ERROR")
         layout.prop(self, "device")
-        layout.prop(self, "cache_folder")
+        layout.prop(self, "python")
+        row = layout.row(align=True)
+        if state.installation is not None:
+            row.label(text=state.installation.line or "Installing...", icon="IMPORT", translate=False)
+            row.operator(KINELIFT_OT_cancel_install.bl_idname, icon="X")
+        else:
+            row.operator(KINELIFT_OT_install_runtime.bl_idname, text="Install Runtime...", icon="IMPORT")
+            row.operator(KINELIFT_OT_remove_runtime.bl_idname, icon="TRASH")
+
+
+def _runtime_name(python: Path) -> str:
+    if python == Path(sys.executable):
+        return "Captures with Blender's own Python"
+    if python == installed_python(runtime_folder()):
+        return "Captures with the runtime installed from here"
+    return "Captures with another Python, which was named"
+
+
+def _facts(about: dict[str, Any]) -> list[str]:
+    """What a test told."""
+    versions = ", ".join(
+        f"{name} {about[name.lower()]}" for name in ("Python", "torch", "MediaPipe", "OpenCV")
+    )
+    devices = [f"{kind.upper()}: {name}" for kind, name in about["devices"].items()]
+    captures_on = pgettext_iface("captures on {device}").format(device=about["device"].upper())
+    return [f"{versions}, {size_text(about['size'])}", f"{'; '.join(devices)}; {captures_on}"]

@@ -1,0 +1,266 @@
+"""What the preferences can do: test the runtime, install one, remove it, empty the cache of captures."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.app.translations import pgettext_iface, pgettext_rpt
+
+from ..inference.client import Worker
+from ..inference.errors import CaptureError
+from ..inference.install import Installation, installed_python, requirements
+from .capture import captures_folder
+from .settings import preferences, redraw_sidebars, runtime_folder, worker_python
+
+_TICK = 0.2
+
+
+@dataclass
+class State:
+    """What is known of the runtime, and what goes on.
+
+    Attributes
+    ----------
+    about : dict
+        What the last test told, as `inference.about.about` returns it; empty: nothing.
+    problem : str
+        Why the last test or installation came to nothing, a sentence for the artist; empty: it didn't.
+    test, installation
+        What runs.
+    """
+
+    about: dict[str, Any]
+    problem: str = ""
+    test: Worker | None = None
+    installation: Installation | None = None
+
+
+state = State({})
+
+
+def captures(context: bpy.types.Context) -> list[Path]:
+    """The captured motions that are kept."""
+    return sorted(captures_folder(context).glob("*.motion.npz"))
+
+
+def end_runtime() -> None:
+    """End what goes on."""
+    if state.test is not None and state.test.running:
+        state.test.cancel_soon()
+    if state.installation is not None:
+        state.installation.cancel()
+    state.test = state.installation = None
+
+
+def _follow(step: Callable[[], bool]) -> None:
+    """Call `step` now and then until it says that it has ended; Blender isn't kept waiting, scripts are."""
+    if bpy.app.background:
+        while not step():
+            pass
+        return
+
+    def tick() -> float | None:
+        ended = step()
+        _redraw()
+        return None if ended else _TICK
+
+    bpy.app.timers.register(tick, first_interval=_TICK, persistent=True)
+
+
+def _redraw() -> None:
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "PREFERENCES":
+                area.tag_redraw()
+    redraw_sidebars(bpy.context)
+
+
+def _begin_test(context: bpy.types.Context) -> None:
+    state.about, state.problem = {}, ""
+    try:
+        worker = Worker(worker_python(context), ["about", "--device", preferences(context).device])
+    except CaptureError as error:
+        state.problem = str(error)
+        return
+    state.test = worker
+
+    def step() -> bool:
+        try:
+            for said in worker.said(wait=bpy.app.background):
+                state.about = said
+        except CaptureError as error:
+            state.problem = str(error)
+        if not worker.running and state.test is worker:
+            state.test = None
+        return not worker.running
+
+    _follow(step)
+
+
+class KINELIFT_OT_test_runtime(bpy.types.Operator):
+    """Start the Python that captures, and ask what it has"""
+
+    bl_idname = "kinelift.test_runtime"
+    bl_label = "Test"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """One test at a time."""
+        return state.test is None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin; the preferences show what comes of it."""
+        _begin_test(context)
+        if state.problem:
+            self.report({"ERROR"}, state.problem)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class KINELIFT_OT_install_runtime(bpy.types.Operator):
+    """Fetch what captures need into a folder of Kinelift's own; Blender itself is left as it is"""
+
+    bl_idname = "kinelift.install_runtime"
+    bl_label = "Install Runtime"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """Only where Blender may go online."""
+        if not bpy.app.online_access:
+            cls.poll_message_set("Needs Allow Online Access, in the preferences under System")
+            return False
+        return state.installation is None
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        """Say what would be done, and ask."""
+        answer: set[str] = context.window_manager.invoke_props_dialog(
+            self, width=520, title=pgettext_iface("Install Runtime"), confirm_text=pgettext_iface("Install")
+        )
+        return answer
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """What would be fetched, how much, and where to."""
+        folder = runtime_folder()
+        column = self.layout.column(align=True)
+        column.label(text="These are fetched with pip, and what they need:")
+        for requirement in requirements():
+            column.label(text=requirement.replace("==", " "), icon="DOT", translate=False)
+        column.separator()
+        # torch for Linux comes with CUDA
+        size = "3 GB, unpacked 7 GB" if sys.platform == "linux" else "0.3 GB, unpacked 1.2 GB"
+        column.label(text=pgettext_iface("About {size}").format(size=size), translate=False)
+        column.label(text="Into this folder, which is removed with Kinelift:")
+        column.label(text=str(folder), translate=False)
+        free = shutil.disk_usage(next(p for p in folder.parents if p.exists())).free
+        column.label(
+            text=pgettext_iface("{size} are free there").format(size=size_text(free)), translate=False
+        )
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Begin; the preferences show how far it is."""
+        state.about, state.problem = {}, ""
+        state.installation = installation = Installation(Path(sys.executable), runtime_folder())
+
+        def step() -> bool:
+            if bpy.app.background:
+                installation.join()
+            if installation.running:
+                return False
+            if state.installation is installation:
+                state.installation = None
+            state.problem = str(installation.error or "")
+            if installed_python(runtime_folder()) is not None:
+                _begin_test(bpy.context)
+            return True
+
+        _follow(step)
+        if state.problem:
+            self.report({"ERROR"}, state.problem)
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class KINELIFT_OT_cancel_install(bpy.types.Operator):
+    """End the installation and remove what was fetched"""
+
+    bl_idname = "kinelift.cancel_install"
+    bl_label = "Cancel"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Tell it to end."""
+        if state.installation is not None:
+            state.installation.cancel()
+        return {"FINISHED"}
+
+
+class KINELIFT_OT_remove_runtime(bpy.types.Operator):
+    """Remove the runtime that was installed from here"""
+
+    bl_idname = "kinelift.remove_runtime"
+    bl_label = "Remove Installed Runtime"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        """There is one."""
+        return state.installation is None and runtime_folder().exists()
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask."""
+        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        return answer
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        """Remove its folder."""
+        try:
+            shutil.rmtree(runtime_folder())
+        except OSError as error:
+            self.report({"ERROR"}, f"{error.filename}: {error.strerror}")
+            return {"CANCELLED"}
+        state.about = {}
+        return {"FINISHED"}
+
+
+class KINELIFT_OT_clear_cache(bpy.types.Operator):
+    """Delete the captured motions; armatures stay, but can't be rebuilt from them any more"""
+
+    bl_idname = "kinelift.clear_cache"
+    bl_label = "Clear"
+    bl_options = {"INTERNAL"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """There are some."""
+        return bool(captures(context))
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask."""
+        answer: set[str] = context.window_manager.invoke_confirm(self, event)
+        return answer
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Delete motions, and nothing else that may lie in the artist's folder."""
+        gone = 0
+        try:
+            for path in captures(context):
+                path.unlink()
+                gone += 1
+        except OSError as error:
+            self.report({"ERROR"}, f"{error.filename}: {error.strerror}")
+            return {"CANCELLED"}
+        self.report({"INFO"}, pgettext_rpt("{count} captures deleted").format(count=gone))
+        return {"FINISHED"}
+
+
+def size_text(size: int) -> str:
+    """Bytes for people."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,0 +1,158 @@
+"""The full zip, alone: installed into Blenders that have nothing else, it captures. Run by `make test-zip`.
+
+Each Blender is the bpy module in a bare Python with what Blender itself carries; the artist's folder is new,
+and its path has spaces and letters that aren't ASCII.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import textwrap
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kinelift.inference.motion import Motion
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+SAMPLE = ROOT / "samples" / "walk_front.mp4"
+#: numpy of the Blenders
+NUMPY = {"4.2": "1.24.3", "4.5": "1.26.4", "5.0": "1.26.4"}
+BPY = {path.name.removeprefix("bpy-"): path for path in (ROOT / ".cache").glob("bpy-*")}
+
+pytestmark = pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="the zip for linux-x64 is tried"
+)
+
+
+def test_every_supported_blender_is_here() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    project = tomllib.loads(text)
+    (newest,) = project["dependency-groups"]["blender"]
+    assert set(BPY) >= {newest.removeprefix("bpy=="), *project["tool"]["kinelift"]["other-blenders"]}
+
+
+@pytest.fixture
+def full_zip() -> Path:
+    (path,) = (ROOT / "out").glob("kinelift-*-linux-x64.zip")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Path]:
+    """An artist's home; what Blender unpacks there is large and doesn't stay."""
+    yield tmp_path
+    subprocess.run(["chmod", "-R", "u+w", tmp_path], check=True)
+    shutil.rmtree(tmp_path)
+
+
+def resources(home: Path) -> Path:
+    return home / "Künstlerin Ødegård 作品"
+
+
+def bare_python(version: str) -> Path:
+    """A Python that has Blender and what it carries; kept."""
+    folder = ROOT / ".cache" / f"bare-{version}"
+    python = folder / "bin" / "python"
+    if not (folder / "ready").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        carried = [f"numpy=={NUMPY[version.rpartition('.')[0]]}", "requests", "zstandard"]
+        pip = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *carried]
+        subprocess.run(pip, check=True)
+        (packages,) = folder.glob("lib/python*/site-packages")
+        (packages / "bpy").symlink_to(BPY[version] / "bpy")
+        (folder / "ready").touch()
+    return python
+
+
+def in_blender(version: str, home: Path, code: str) -> dict[str, object]:
+    """Run code in a Blender; it leaves what is to be known in `answer`."""
+    script = home / "script.py"
+    end = "print('answer:' + json.dumps(answer)); sys.stdout.flush(); os._exit(0)"
+    script.write_text("\n".join(["import json, os, sys", textwrap.dedent(code), end]), encoding="utf-8")
+    result = subprocess.run(
+        [bare_python(version), "-I", script],
+        env={
+            "HOME": str(home),
+            "PATH": os.environ["PATH"],
+            "LANG": "C.UTF-8",
+            "BLENDER_USER_RESOURCES": str(resources(home)),
+        },
+        cwd=home,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    answers = [line for line in result.stdout.splitlines() if line.startswith("answer:")]
+    assert result.returncode == 0 and answers, result.stdout[-3000:] + result.stderr[-3000:]
+    answer: dict[str, object] = json.loads(answers[0].removeprefix("answer:"))
+    return answer
+
+
+def files(folder: Path) -> dict[str, int]:
+    return {
+        str(path.relative_to(folder)): path.stat().st_mtime_ns
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.mark.parametrize("version", sorted(BPY))
+def test_it_captures_with_its_own_wheels_alone(version: str, full_zip: Path, home: Path) -> None:
+    installed = in_blender(
+        version,
+        home,
+        f"""
+        import bpy, importlib.util
+        before = importlib.util.find_spec("torch"), importlib.util.find_spec("cv2")
+        bpy.ops.extensions.package_install_files(
+            filepath={str(full_zip)!r}, repo="user_default", enable_on_install=True)
+        answer = {{
+            "empty": before == (None, None),
+            "enabled": "bl_ext.user_default.kinelift" in bpy.context.preferences.addons,
+            "torch": importlib.util.find_spec("torch").origin,
+            "numpy": importlib.util.find_spec("numpy").origin,
+        }}
+        """,
+    )
+    assert installed["empty"] and installed["enabled"]
+    assert str(installed["torch"]).startswith(str(resources(home)))
+    assert not str(installed["numpy"]).startswith(str(resources(home)))  # Blender's own stays in place
+    extension = resources(home) / "extensions" / "user_default" / "kinelift"
+    as_installed = files(extension)
+    # a studio's folder may be read-only (root doesn't notice: then the comparison below tells)
+    for path in [extension, *extension.rglob("*")]:
+        path.chmod(path.stat().st_mode & ~0o222)
+
+    out = home / "Aufnahmen für später"
+    captured = in_blender(
+        version,
+        home,
+        f"""
+        import bpy
+        # the module bpy starts with factory settings
+        bpy.ops.preferences.addon_enable(module="bl_ext.user_default.kinelift")
+        from bl_ext.user_default.kinelift.batch import command
+        from bl_ext.user_default.kinelift.operators.runtime import state
+        bpy.ops.kinelift.test_runtime()
+        answer = {{"about": state.about, "status": command([{str(SAMPLE)!r}, "--out", {str(out)!r}])}}
+        """,
+    )
+    assert captured["status"] == 0
+    about = captured["about"]
+    assert isinstance(about, dict)
+    assert about["executable"] == str(bare_python(version))
+    assert about["torch"] == "2.13.0+cpu"
+    names = {path.name.removeprefix(SAMPLE.stem) for path in out.iterdir()}
+    assert names == {".blend", ".bvh", ".fbx", ".glb", ".png", ".motion.npz", ".summary.json"}
+    motion = Motion.load(out / f"{SAMPLE.stem}.motion.npz")
+    summary = json.loads((out / f"{SAMPLE.stem}.summary.json").read_text(encoding="utf-8"))
+    assert len(motion) == summary["frames"] > 30 and summary["detected"] > 0.95
+    assert files(extension) == as_installed
