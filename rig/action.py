@@ -55,7 +55,7 @@ def animate(
     bpy.types.Action
         Assigned to `armature`; an earlier action of it is kept as it was.
     """
-    frames, rotations, root, contacts = _at_rate(motion, fps)
+    frames, rotations, root, contacts = at_rate(motion, fps)
     frames += first
     # the armature's own float32 rest matrices, so that the pose is exact whatever Blender did to the rolls
     rest = np.array([armature.data.bones[joint].matrix_local for joint in JOINTS], dtype=float)
@@ -68,7 +68,7 @@ def animate(
     else:
         action = base.copy()
         action.name = name
-    curves = _Curves(action, armature)
+    curves = Curves(action, armature)
     for joint, bone in enumerate(JOINTS):
         path = f'pose.bones["{bone}"].'
         if joint == 0:
@@ -86,11 +86,9 @@ def animate(
     return action
 
 
-def contact_points(action: bpy.types.Action, frames: int) -> npt.NDArray[np.bool_]:
-    """The heels and toes (T, 4) that stood in so many frames of an action of `animate`; none if not known."""
+def contact_points(action: bpy.types.Action) -> npt.NDArray[np.bool_]:
+    """The heels and toes (T, 4) that stood in each frame of an action of `animate`; (0, 4) for any other."""
     bits = np.array(action.get(_POINTS, ()), dtype=int)
-    if len(bits) != frames:
-        bits = np.zeros(frames, dtype=int)
     return np.asarray((bits[:, None] >> np.arange(4) & 1) == 1)
 
 
@@ -113,7 +111,7 @@ def _slot(action: bpy.types.Action, owner: bpy.types.Object) -> Any:
     return next((s for s in slots if s.name_display == owner.name), slots[0] if slots else None)
 
 
-def _at_rate(
+def at_rate(
     motion: Motion, fps: float
 ) -> tuple[
     npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
@@ -148,7 +146,17 @@ def _slerp(
     return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
 
 
-class _Curves:
+def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, first: int) -> Any:
+    """Put an action of an object into a strip on an NLA track of its own, from frame `first` on."""
+    track = owner.animation_data_create().nla_tracks.new()
+    track.name = name
+    strip = track.strips.new(name, first, action)
+    if hasattr(strip, "action_slot") and strip.action_slot is None:
+        strip.action_slot = _slot(action, owner)
+    return strip
+
+
+class Curves:
     """The F-curves of an object's new action: in its slot where Blender has slots (4.4), else its own."""
 
     def __init__(self, action: bpy.types.Action, owner: bpy.types.Object) -> None:
@@ -180,7 +188,8 @@ class _Curves:
         count = len(frames)
         curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
         curve.keyframe_points.clear()
-        curve.group = self._bag.groups.get(group) or self._bag.groups.new(group)
+        if curve.group is None:
+            curve.group = self._bag.groups.get(group) or self._bag.groups.new(group)
         curve.keyframe_points.add(count)
         keys = np.stack([frames, values], axis=-1).astype(np.float32)
         curve.keyframe_points.foreach_set("co", keys.ravel())

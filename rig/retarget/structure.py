@@ -1,0 +1,295 @@
+"""Which bone is which, from nothing but the hierarchy and the rest pose: no name is read.
+
+A body has two pairs of mirrored limbs. The lowest pair are legs: two segments of about one length that go
+straight down, then a foot. The arms are two segments of about one length that begin above the legs and end in
+a hand. Between the places where the pairs branch off lies the spine, above it neck and head. All ways to read
+an armature so (which axis is up, which bone of a limb is the knee) are weighed, and the best one is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from .bones import Array, Rig
+
+#: shares of the body's size: mirrored bones are this near to each other's mirror image; limbs are longer than
+_MIRRORED, _LIMB = 0.06, 0.15
+#: costs beyond this are no body
+_WORST = 2.5
+#: the head begins about this far above the shoulders, as a share of the distance from hips to shoulders; give or
+#: take
+_HEAD_ABOVE, _HEAD_RANGE = 0.3, 0.13
+#: how far the limbs' candidates are looked at, per body
+_CANDIDATES = 12
+
+
+@dataclass(frozen=True)
+class Guess:
+    """Joints and their bones' indices, and how unlike a body that is (0: just like one)."""
+
+    bones: dict[str, int]
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Limb:
+    """A pair of mirrored chains, and which of their bones begin the two segments and the hand or foot."""
+
+    branch: int
+    chains: tuple[list[int], list[int]]
+    joints: tuple[int, int, int]
+    cost: float
+
+    def bone(self, joint: int, side: int) -> int | None:
+        place = self.joints[joint]
+        return self.chains[side][place] if place < len(self.chains[side]) else None
+
+
+def guess_by_structure(rig: Rig) -> Guess | None:
+    """The most body-like reading of an armature, or None where there is none."""
+    guesses = [guess for axes in _orientations(rig) if (guess := _Reader(rig, axes).read()) is not None]
+    return min(guesses, key=lambda guess: guess.cost, default=None)
+
+
+def _orientations(rig: Rig) -> Iterator[Array]:
+    """Axes (3, 3) to read the armature in: columns are across, ahead or back, and up."""
+    for across in range(3):
+        for up in range(3):
+            if up != across:
+                for sign in (1.0, -1.0):
+                    third = 3 - across - up
+                    yield np.stack([rig.turn[:, across], rig.turn[:, third], sign * rig.turn[:, up]], axis=1)
+
+
+class _Reader:
+    """One way to hold the armature: X across, Z up."""
+
+    def __init__(self, rig: Rig, axes: Array) -> None:
+        self.rig = rig
+        self.axes = axes
+        self.at = rig.heads @ axes
+        self.ends = rig.ends @ axes
+        self.size = float((self.at.max(axis=0) - self.at.min(axis=0)).max())
+        self.at[:, 0] -= np.median(self.at[:, 0])
+        self.depth = np.array([len(rig.ancestors(bone)) for bone in range(len(rig.names))])
+
+    def read(self) -> Guess | None:
+        if self.size <= 0:
+            return None
+        limbs = self._pairs()
+        legs = min((leg for pair in limbs if (leg := self._leg(*pair))), key=lambda x: x.cost, default=None)
+        if legs is None:
+            return None
+        below = {bone for chain in legs.chains for bone in chain}
+        hip_height = self.at[[legs.chains[s][legs.joints[0]] for s in (0, 1)], 2].mean()
+        arms = min(
+            (
+                arm
+                for pair in limbs
+                if not below & {*pair[1], *pair[2]} and (arm := self._arm(*pair, hip_height))
+            ),
+            key=lambda x: x.cost,
+            default=None,
+        )
+        if arms is None:
+            return None
+        spine_path = self._path(legs.branch, arms.branch)
+        hips, spine = spine_path[0], spine_path[1:]
+        bones = {"hips": hips}
+        top = self.rig.ancestors(hips)[-1]
+        if top != hips:
+            bones["root"] = top
+        if spine:
+            bones["chest"] = spine[-1]
+        if len(spine) > 1:
+            bones["spine"] = spine[0]
+        used = below | {bone for chain in arms.chains for bone in chain}
+        shoulders = self.at[[arms.chains[s][arms.joints[0]] for s in (0, 1)], 2].mean()
+        cost = legs.cost + arms.cost + self._head(bones, arms.branch, used, hip_height, shoulders)
+        left = self._left(legs)
+        for side, letter in ((left, "L"), (1 - left, "R")):
+            for place, name in enumerate(("thigh", "shin", "foot")):
+                if (bone := legs.bone(place, side)) is not None:
+                    bones[f"{name}.{letter}"] = bone
+            for place, name in enumerate(("upper_arm", "forearm", "hand")):
+                if (bone := arms.bone(place, side)) is not None:
+                    bones[f"{name}.{letter}"] = bone
+            if arms.joints[0] > 0:
+                bones[f"shoulder.{letter}"] = arms.chains[side][0]
+            if f"foot.{letter}" in bones and (toe := self._toe(bones[f"foot.{letter}"])) is not None:
+                bones[f"toe.{letter}"] = toe
+        return Guess(bones, cost) if cost < _WORST else None
+
+    def _pairs(self) -> list[tuple[int, list[int], list[int]]]:
+        """Mirrored chains: where they branch off, and the bones from there on to a pair of leaves."""
+        leaves = [bone for bone, children in enumerate(self.rig.children) if not children]
+        ones = [bone for bone in leaves if self.at[bone, 0] > 0.01 * self.size]
+        others = [bone for bone in leaves if self.at[bone, 0] < -0.01 * self.size]
+        if not ones or not others:
+            return []
+        gap = np.linalg.norm(self.at[ones][:, None] * [-1, 1, 1] - self.at[others][None], axis=-1)
+        gap = gap + self.size * (self.depth[ones][:, None] != self.depth[others][None])
+        best: dict[tuple[int, int], tuple[float, tuple[int, list[int], list[int]]]] = {}
+        for i, j in enumerate(gap.argmin(axis=1)):
+            if gap[i, j] > _MIRRORED * self.size:
+                continue
+            chains = self._branches(ones[i], others[int(j)])
+            if chains is None:
+                continue
+            branch, one, other = chains
+            length = self._lengths(one).sum()
+            if length < _LIMB * self.size:
+                continue
+            # one candidate for each way out of the body: the longest (a toe, a fingertip)
+            key = (branch, one[0])
+            if key not in best or length > best[key][0]:
+                best[key] = (length, (branch, one, other))
+        longest = sorted(best.values(), key=lambda item: -item[0])[:_CANDIDATES]
+        return [pair for _, pair in longest]
+
+    def _branches(self, one: int, other: int) -> tuple[int, list[int], list[int]] | None:
+        up_one, up_other = self.rig.ancestors(one), self.rig.ancestors(other)
+        shared = set(up_one) & set(up_other)
+        if not shared:
+            return None
+        branch = next(bone for bone in up_one if bone in shared)
+        chain = up_one[: up_one.index(branch)][::-1], up_other[: up_other.index(branch)][::-1]
+        return (branch, *chain) if len(chain[0]) == len(chain[1]) >= 2 else None
+
+    def _points(self, chain: list[int]) -> Array:
+        """Where the bones of a chain begin, and where the last one ends."""
+        return np.concatenate([self.at[chain], self.ends[chain[-1:]]])
+
+    def _lengths(self, chain: list[int]) -> Array:
+        return np.asarray(np.linalg.norm(np.diff(self._points(chain), axis=0), axis=1))
+
+    def _leg(self, branch: int, one: list[int], other: list[int]) -> _Limb | None:
+        points, along = self._points(one), np.concatenate([[0], np.cumsum(self._lengths(one))])
+        low = float(self.at[:, 2].min())
+        height = float(points[:, 2].max() - points[:, 2].min())
+        if height < _LIMB * self.size or points[:, 2].min() - low > 0.1 * self.size:
+            return None
+        best = (np.inf, (0, 0, 0))
+        for h, k, a in combinations(range(len(points)), 3):
+            thigh, shin = along[k] - along[h], along[a] - along[k]
+            drop = points[h, 2] - points[a, 2]
+            if min(thigh, shin) < 0.02 * self.size or drop <= 0:
+                continue
+            cost = abs(np.log(thigh / shin)) + 3 * (1 - drop / (thigh + shin)) + 2 * (1 - drop / height)
+            step = points[a] - points[a - 1]  # shins are upright, feet are not
+            cost += 1 + step[2] / max(float(np.linalg.norm(step)), 1e-9)
+            cost += 0.4 * (a == len(one))  # a leg without a foot
+            best = min(best, (float(cost), (h, k, a)))
+        return _Limb(branch, (one, other), best[1], best[0]) if best[0] < _WORST else None
+
+    def _arm(self, branch: int, one: list[int], other: list[int], hip_height: float) -> _Limb | None:
+        points, along = self._points(one), np.concatenate([[0], np.cumsum(self._lengths(one))])
+        children = [len(self.rig.children[bone]) for bone in one]
+        fingers = [place for place, count in enumerate(children) if count >= 3 and place >= 2][:1]
+        forks = [place for place, count in enumerate(children) if count >= 2 and place >= 2][-1:]
+        if forks and all(self.rig.children[child] for child in self.rig.children[one[forks[0]]]):
+            fingers = fingers or forks  # a thumb and a finger; bones for twist have no children
+        best = (np.inf, (0, 0, 0))
+        for s, e, w in combinations(range(len(points)), 3):
+            upper, lower = along[e] - along[s], along[w] - along[e]
+            if min(upper, lower) < 0.02 * self.size or points[s, 2] < hip_height + 0.1 * self.size:
+                continue
+            straight = np.linalg.norm(points[w] - points[s]) / (upper + lower)
+            cost = abs(np.log(upper / lower)) + 2 * (1 - straight) + 1 - (upper + lower) / along[-1]
+            cost -= 0.5 if w in fingers else 0.2 if w in forks else 0.0
+            cost += 0.4 * (w == len(one))
+            # arms are about as long as the trunk: longer than horns, shorter than a cloak's hem
+            cost += abs(np.log((upper + lower) / (0.33 * self.size)))
+            best = min(best, (float(cost), (s, e, w)))
+        return _Limb(branch, (one, other), best[1], best[0]) if best[0] < _WORST else None
+
+    def _path(self, legs: int, arms: int) -> list[int]:
+        """From the bone that carries both legs and arms up to the one that the arms branch off."""
+        up_legs, up_arms = self.rig.ancestors(legs), self.rig.ancestors(arms)
+        shared = set(up_legs)
+        path: list[int] = []
+        for bone in up_arms:
+            path.append(bone)
+            if bone in shared:
+                break
+        return path[::-1]
+
+    def _head(
+        self, bones: dict[str, int], chest: int, used: set[int], hip_height: float, shoulders: float
+    ) -> float:
+        """Find head and neck; returns what is odd about them."""
+        tips = [
+            bone
+            for bone, children in enumerate(self.rig.children)
+            if not children
+            and abs(self.at[bone, 0]) < 0.03 * self.size
+            and chest in self.rig.ancestors(bone)[1:]
+            and not used & set(self.rig.ancestors(bone)[: self.depth[bone] - self.depth[chest]])
+        ]
+        if not tips:
+            return 0.6
+        tip = max(tips, key=lambda bone: max(self.at[bone, 2], self.ends[bone, 2]))
+        path = self.rig.ancestors(tip)[::-1][self.depth[chest] :]
+        trunk = max(shoulders - hip_height, 1e-6)
+
+        lengths = np.linalg.norm(np.diff(self._points(path), axis=0), axis=1)
+
+        def odd(place: int) -> float:
+            bone = path[place]
+            beside = sum(abs(self.at[c, 0]) > 0.008 * self.size for c in self._below(bone, 2))
+            off = abs((self.at[bone, 2] - shoulders) / trunk - _HEAD_ABOVE)
+            return float(max(0.0, off - _HEAD_RANGE) - 0.3 * (beside >= 2))
+
+        least = min(odd(place) for place in range(len(path)))
+        # several necks are short, a head is long; an end bone is no longer than the head that it ends
+        likely = [place for place in range(len(path)) if odd(place) < least + 0.02]
+        longest = max(lengths[place] for place in likely)
+        head = next(place for place in likely if lengths[place] > 0.75 * longest)
+        while head > 0 and lengths[head - 1] < 0.03 * trunk and len(self.rig.children[path[head]]) > 2:
+            head -= 1  # a bone that only gathers the face sits where the head begins
+        bones["head"] = path[head]
+        if head > 0:
+            bones["neck"] = path[0]
+        return min(0.6, max(0.0, odd(head)))
+
+    def _below(self, bone: int, levels: int) -> list[int]:
+        out: list[int] = []
+        for child in self.rig.children[bone]:
+            out.append(child)
+            if levels > 1:
+                out += self._below(child, levels - 1)
+        return out
+
+    def _left(self, legs: _Limb) -> int:
+        """Which of the two chains is the left leg: the feet point ahead."""
+        ahead = np.zeros(3)
+        for side in (0, 1):
+            foot = legs.bone(2, side)
+            if foot is not None:
+                points = [self.at[b] for b in self._below(foot, 3)] or [self.ends[foot]]
+                steps = np.array(points) - self.at[foot]
+                ahead += steps[np.linalg.norm(steps[:, :2], axis=1).argmax()]
+        # in Blender's world bodies face -Y; `axes` may be a mirror image of it
+        front = self.axes @ ahead if abs(ahead[1]) > 0.01 * self.size else -self.rig.turn[:, 1]
+        left = np.cross(self.axes[:, 2], front) @ self.axes[:, 0]
+        x = [self.at[legs.chains[side][legs.joints[0]], 0] for side in (0, 1)]
+        return int((x[1] - x[0]) * left > 0)
+
+    def _toe(self, foot: int) -> int | None:
+        """The bone of the foot that reaches furthest from the ankle."""
+        below = self._below(foot, 3)
+        if not below:
+            return None
+        reach = np.linalg.norm((self.at[below] - self.at[foot])[:, :2], axis=1)
+        tip = below[int(reach.argmax())]
+        chain = self.rig.ancestors(tip)
+        chain = chain[: chain.index(foot)][::-1]
+        far = float(reach.max())
+        for bone in chain:
+            if np.linalg.norm((self.at[bone] - self.at[foot])[:2]) > 0.4 * far:
+                return bone
+        return chain[-1]
