@@ -6,12 +6,25 @@ import bpy
 from bpy.app.handlers import persistent
 from bpy.props import PointerProperty
 
-from .operators import build, capture, choose_video, export, jobs, look, mark_unsure, pick_person, runtime
+from .operators import (
+    build,
+    capture,
+    choose_video,
+    cleanup,
+    export,
+    jobs,
+    look,
+    mark_unsure,
+    pick_person,
+    runtime,
+)
+from .ui import cleanup as cleanup_panel
 from .ui import panels, preferences, properties
 
 CLASSES: tuple[type, ...] = (
     preferences.Preferences,
     properties.VideoInfo,
+    cleanup_panel.CleanUpSettings,
     properties.SceneSettings,
     properties.Stretch,
     properties.Sentence,
@@ -24,6 +37,8 @@ CLASSES: tuple[type, ...] = (
     choose_video.KINELIFT_FH_video,
     pick_person.KINELIFT_OT_pick_person,
     mark_unsure.KINELIFT_OT_mark_unsure,
+    cleanup.KINELIFT_OT_clean_up,
+    cleanup.KINELIFT_OT_resolve,
     export.KINELIFT_OT_export,
     runtime.KINELIFT_OT_test_runtime,
     runtime.KINELIFT_OT_install_runtime,
@@ -34,6 +49,7 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_person,
     panels.KINELIFT_PT_capture,
     panels.KINELIFT_PT_result,
+    cleanup_panel.KINELIFT_PT_clean_up,
     panels.KINELIFT_PT_export,
 )
 

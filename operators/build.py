@@ -55,6 +55,11 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     return armature
 
 
+def clip_name(path: Path) -> str:
+    """The clip that a video, or a motion of `capture.new_motion`, shows."""
+    return path.name.rsplit("-", 4)[0] if path.name.endswith(".motion.npz") else path.stem
+
+
 class KINELIFT_OT_rebuild(bpy.types.Operator):
     """Add the captured motion once more, as it was captured"""
 
@@ -77,8 +82,7 @@ class KINELIFT_OT_rebuild(bpy.types.Operator):
             if not path:
                 raise CaptureError("Nothing was captured yet; press Capture from Video.")
             path = Path(bpy.path.abspath(path)).absolute()
-            # files are called clip-date-time-process-number.motion.npz
-            armature = build(path, path.name.rsplit("-", 4)[0], context.scene.name, chosen.rate == "VIDEO")
+            armature = build(path, clip_name(path), context.scene.name, chosen.rate == "VIDEO")
         except CaptureError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}

@@ -6,13 +6,14 @@ import itertools
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
 from ..inference.errors import CaptureError
-from .build import build
+from .build import build, clip_name
 from .jobs import Job, queue
 from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
 
@@ -73,26 +74,45 @@ def new_job(context: bpy.types.Context) -> Job:
         options += ["--focal", f"{chosen.focal:.6g}"]
     if chosen.use_height:
         options += ["--height", f"{chosen.height:.6g}"]
-    # a name that no other capture takes, of another Blender neither
-    name = f"{video.stem}-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}.motion.npz"
-    motion = captures_folder(context) / name
+    motion = new_motion(context, video)
     return Job(
         worker_python(context), video, motion, tuple(options), context.scene.name, chosen.rate == "VIDEO"
     )
 
 
-class KINELIFT_OT_capture(bpy.types.Operator):
-    """Capture the person in the video; Blender stays usable, Escape cancels"""
+def new_motion(context: bpy.types.Context, source: Path) -> Path:
+    """A file for a motion made from `source`, with a name that no other takes, of another Blender neither."""
+    number = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}"
+    return captures_folder(context) / f"{clip_name(source)}-{number}.motion.npz"
 
-    bl_idname = "kinelift.capture"
-    bl_label = "Capture from Video"
-    bl_options = {"UNDO"}
+
+class Working:
+    """An operator whose worker works while the artist goes on; the armature appears at its end.
+
+    Attributes
+    ----------
+    done : str
+        What is reported then, with the armature's ``{name}``.
+    """
+
+    done: str
+    report: Any
+
+    def new_job(self, context: bpy.types.Context) -> Job:
+        """What is asked for.
+
+        Raises
+        ------
+        CaptureError
+            If it can't be had.
+        """
+        raise NotImplementedError
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Begin, and go on in `modal`."""
         queue.problem = ""
         try:
-            self._job = new_job(context)
+            self._job = self.new_job(context)
         except CaptureError as error:
             return self._refuse(error)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
@@ -103,10 +123,10 @@ class KINELIFT_OT_capture(bpy.types.Operator):
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Capture at once and wait for it: for scripts."""
+        """Do it at once and wait for it: for scripts."""
         queue.problem = ""
         try:
-            job = new_job(context)
+            job = self.new_job(context)
             try:
                 while not job.step():
                     time.sleep(_TICK)
@@ -151,8 +171,8 @@ class KINELIFT_OT_capture(bpy.types.Operator):
             redraw_sidebars(context)
 
     def _build(self, job: Job) -> set[str]:
-        armature = build(job.motion, job.video.stem, job.scene, job.video_rate)
-        self.report({"INFO"}, pgettext_rpt("Captured {name}").format(name=armature.name))
+        armature = build(job.motion, clip_name(job.video), job.scene, job.video_rate)
+        self.report({"INFO"}, pgettext_rpt(self.done).format(name=armature.name))
         return {"FINISHED"}
 
     def _refuse(self, error: CaptureError) -> set[str]:
@@ -169,13 +189,28 @@ class KINELIFT_OT_capture(bpy.types.Operator):
 
 def _busy(context: bpy.types.Context) -> bool:
     """Whether the artist is in the middle of something that a new object would disturb: moving, rendering."""
+    working = {cls.__name__ for cls in Working.__subclasses__()}
     others = (
         operator.bl_idname
         for window in context.window_manager.windows
         for operator in window.modal_operators
-        if operator.bl_idname != KINELIFT_OT_capture.__name__
+        if operator.bl_idname not in working
     )
     return any(others) or bpy.app.is_job_running("RENDER")
+
+
+class KINELIFT_OT_capture(Working, bpy.types.Operator):
+    """Capture the person in the video; Blender stays usable, Escape cancels"""
+
+    bl_idname = "kinelift.capture"
+    bl_label = "Capture from Video"
+    bl_options = {"UNDO"}
+
+    done = "Captured {name}"
+
+    def new_job(self, context: bpy.types.Context) -> Job:
+        """The capture that the scene's settings say."""
+        return new_job(context)
 
 
 class KINELIFT_OT_cancel(bpy.types.Operator):

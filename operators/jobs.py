@@ -16,20 +16,22 @@ HANGS_AFTER = 120.0
 
 @dataclass(eq=False)
 class Job:
-    """One capture; to make it is to queue it.
+    """One run of the worker that ends with a motion; to make it is to queue it.
 
     Attributes
     ----------
     python : Path
         What captures.
     video, motion : Path
-        From where, and into which file.
+        From where (a video, or a motion that is solved again), and into which file.
     options : tuple of str
         Of the worker's command line.
     scene : str
         Name of the scene that gets the result.
     video_rate : bool
         Whether that scene takes over the video's frame rate.
+    command : str
+        What the worker does.
     """
 
     python: Path
@@ -38,6 +40,7 @@ class Job:
     options: tuple[str, ...]
     scene: str
     video_rate: bool
+    command: str = "capture"
     #: the last the worker said, and when the first of this stage was said
     progress: Message = field(default=Message("start", 0, 1, ""), init=False)
     _stage_began: float = field(default=0.0, init=False)
@@ -61,7 +64,7 @@ class Job:
             return False
         if self._worker is None:
             self._worker = Worker(
-                self.python, ["capture", str(self.video), "--out", str(self.motion), *self.options]
+                self.python, [self.command, str(self.video), "--out", str(self.motion), *self.options]
             )
         for message in self._worker.messages(wait=False):
             if message.stage != self.progress.stage:

@@ -8,7 +8,8 @@ import bpy
 
 from ..inference.errors import CaptureError
 from ..inference.foot_ik import CleanUp, clean_up, within_range
-from .action import animate, curves_of
+from ..inference.motion import Motion
+from .action import animate, contact_points, curves_of
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, keyed_frames, read_motion
 
@@ -25,6 +26,23 @@ def raw_name(name: str) -> str:
 def raw_action(action: bpy.types.Action) -> bpy.types.Action:
     """The action that a cleaned one was made from; any other is its own."""
     return action.get(_RAW) or action
+
+
+def stands(action: bpy.types.Action) -> bool:
+    """Whether a foot stands anywhere in an action of `clean_action`."""
+    return bool(contact_points(action).any())
+
+
+def animate_cleaned(
+    armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp
+) -> bpy.types.Action:
+    """`animate` with a raw motion, and clean the action: the cleaned one is returned and assigned."""
+    raw = animate(armature, motion, raw_name(name), fps)
+    if how.first is None and how.last is None:
+        return clean_action(armature, how, fps)
+    begin, end = (round(frame) for frame in raw.frame_range)
+    last = end if how.last is None else begin + how.last
+    return clean_action(armature, how, fps, (begin + (how.first or 0), last))
 
 
 def clean_action(

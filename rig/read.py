@@ -99,6 +99,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
     turned /= np.maximum(np.linalg.norm(turned, axis=-1, keepdims=True), 1e-9)
     turned[..., 1:] = np.einsum("jab,tjb->tja", rest[:, :3, :3], turned[..., 1:])
     heads = rest[:, :3, 3]
+    points = contact_points(action)
     offsets = heads - heads[np.maximum(PARENTS, 0)]
     return Motion(
         fps=fps,
@@ -106,7 +107,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
         offsets=offsets,
         rotations=turned,
         root=channel(JOINTS[0], "location", 3) @ rest[0, :3, :3].T + heads[0],
-        contacts=contact_points(action, len(frames)),
+        contacts=points if len(points) == len(frames) else np.zeros((len(frames), 4)),
         confidence=np.ones((len(frames), len(JOINTS))),
         camera=Camera(1.0, (1, 1), np.eye(4)),
         landmarks=np.full((len(frames), 33, 3), np.nan),

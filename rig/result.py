@@ -7,16 +7,17 @@ from contextlib import contextmanager
 
 import bpy
 
+from ..inference.foot_ik import CleanUp
 from ..inference.motion import Motion
-from .action import animate
 from .armature import build_armature
+from .cleanup import animate_cleaned
 from .scene import frame_rate
 
 
 def add_result(
     scene: bpy.types.Scene, motion: Motion, name: str, video_rate: bool
 ) -> tuple[bpy.types.Object, bpy.types.Action]:
-    """Add an armature that plays `motion` to a scene.
+    """Add an armature that plays `motion`, its feet planted, to a scene.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def add_result(
         )
         if video_rate:
             scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
-        action = animate(armature, motion, name, scene.render.fps / scene.render.fps_base)
+        action = animate_cleaned(armature, motion, name, scene.render.fps / scene.render.fps_base, CleanUp())
         scene.frame_end = max(scene.frame_end, round(action.frame_range[1]))
     return armature, action
 

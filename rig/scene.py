@@ -10,9 +10,11 @@ import numpy as np
 from mathutils import Matrix
 
 from ..inference.camera import FILM_WIDTH_MM, Camera
+from ..inference.foot_ik import CleanUp
 from ..inference.motion import Motion
 from .action import animate
 from .armature import build_armature
+from .cleanup import animate_cleaned
 
 #: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
 _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -20,7 +22,7 @@ _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 _FLOOR_MARGIN = 15.0
 
 
-def build_scene(motion: Motion, name: str) -> bpy.types.Object:
+def build_scene(motion: Motion, name: str, how: CleanUp | None = None) -> bpy.types.Object:
     """Turn the current scene into the clip: armature, action, camera, floor, light, frame rate and range.
 
     Parameters
@@ -28,6 +30,8 @@ def build_scene(motion: Motion, name: str) -> bpy.types.Object:
     motion : Motion
     name : str
         Name of the clip: of the scene, the armature and the action.
+    how : CleanUp, optional
+        How to clean the motion; the raw action is kept beside the cleaned one. None: it is played as it is.
 
     Returns
     -------
@@ -38,7 +42,11 @@ def build_scene(motion: Motion, name: str) -> bpy.types.Object:
     scene.name = name
     armature = build_armature(name, motion.offsets, scene.collection)
     scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
-    action = animate(armature, motion, name, scene.render.fps / scene.render.fps_base)
+    fps = scene.render.fps / scene.render.fps_base
+    if how is None:
+        action = animate(armature, motion, name, fps)
+    else:
+        action = animate_cleaned(armature, motion, name, fps, how)
     scene.frame_start, scene.frame_end = (round(frame) for frame in action.frame_range)
     add_camera(scene, motion.camera)
     _add_surroundings(scene, motion)

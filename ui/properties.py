@@ -15,6 +15,7 @@ from bpy.props import (
 )
 
 from ..operators.look import look
+from .cleanup import CleanUpSettings
 
 
 class VideoInfo(bpy.types.PropertyGroup):
@@ -82,7 +83,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         default=1.75,
         min=0.3,
         max=3.0,
-        precision=2,
+        precision=3,
     )
     use_focal: BoolProperty(
         name="Lens Known", description="Say which lens filmed; otherwise a phone's main camera is assumed"
@@ -96,6 +97,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         max=1000.0,
     )
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
+    clean_up: PointerProperty(type=CleanUpSettings)
 
     def who(self) -> str:
         """The person to follow, as the worker takes it."""

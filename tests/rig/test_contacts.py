@@ -31,7 +31,7 @@ def test_contacts_come_back_as_they_went_in() -> None:
     motion = replace(walk(), contacts=np.round(random_motion(120, seed=3).contacts))
     armature = build_armature("Walk", motion.offsets, bpy.context.scene.collection)
     action = animate(armature, motion, "Walk", 30.0)
-    np.testing.assert_array_equal(contact_points(action, 120), motion.contacts == 1)
+    np.testing.assert_array_equal(contact_points(action), motion.contacts == 1)
     np.testing.assert_array_equal(
         read_contacts(curves_of(action, armature), FRAMES), feet(motion.contacts == 1)
     )

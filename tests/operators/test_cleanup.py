@@ -1,0 +1,121 @@
+"""The buttons of the clean-up, pressed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import bpy
+import kinelift
+import numpy as np
+import pytest
+from kinelift.inference.motion import Motion
+from kinelift.inference.pipeline import Settings, capture
+from kinelift.operators import settings as place
+from kinelift.operators.build import build
+from kinelift.rig.action import curves_of
+from kinelift.rig.cleanup import raw_action
+from kinelift.rig.contacts import CONTACT_CURVES
+from kinelift.rig.read import read_motion
+from kinelift.tests.walks import slide, sliding, walk
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
+
+
+@pytest.fixture(autouse=True)
+def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    # Blender has a folder for it only where Kinelift is installed as an extension
+    monkeypatch.setattr(place, "runtime_folder", lambda: tmp_path / "runtime")
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    kinelift.register()
+    addon = bpy.context.preferences.addons.new()
+    addon.module = "kinelift"
+    addon.preferences.python = sys.executable
+    addon.preferences.cache_folder = str(tmp_path / "captures")
+    bpy.context.scene.render.fps = 30
+    yield
+    bpy.context.preferences.addons.remove(addon)
+    kinelift.unregister()
+
+
+def walker(folder: Path) -> bpy.types.Object:
+    sliding(walk()).save(folder / "walk.motion.npz")
+    return build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
+
+
+def played(armature: bpy.types.Object) -> Motion:
+    return read_motion(armature, armature.animation_data.action, 30.0)
+
+
+def test_a_capture_comes_with_planted_feet_and_its_raw_action(tmp_path: Path) -> None:
+    armature = walker(tmp_path)
+    action = armature.animation_data.action
+    assert action.name == "Walk" and raw_action(action).name == "Walk raw"
+    assert slide(played(armature), walk().contacts).max() < 0.001
+    raw = read_motion(armature, raw_action(action), 30.0)
+    np.testing.assert_allclose(raw.joints, sliding(walk()).joints, atol=1e-4)
+
+
+def test_contacts_are_corrected_and_cleaned_again(tmp_path: Path) -> None:
+    armature = walker(tmp_path)
+    curve = curves_of(armature.animation_data.action, armature)[CONTACT_CURVES["L"]]
+    curve.keyframe_points.clear()
+    curve.keyframe_points.insert(1, 0.0)
+    assert bpy.ops.kinelift.clean_up() == {"FINISHED"}
+    again = played(armature)
+    assert not again.contacts[:, :2].any()
+    left = walk().contacts * [1, 1, 0, 0]
+    assert slide(again, left).mean() > 0.003 and slide(again, walk().contacts - left).max() < 0.001
+
+
+def test_the_settings_do_what_they_say(tmp_path: Path) -> None:
+    armature = walker(tmp_path)
+    chosen = bpy.context.scene.kinelift.clean_up
+    chosen.floor = 0.25
+    bpy.ops.kinelift.clean_up()
+    raised = played(armature).sole_points()[:, [0, 2], 2]
+    assert raised.min() == pytest.approx(0.25, abs=1e-3)
+    chosen.floor = 0.0
+    chosen.minimum = 0.7
+    bpy.ops.kinelift.clean_up()
+    assert slide(played(armature), walk().contacts).mean() > 0.003
+    chosen.minimum = 0.1
+    chosen.use_range, chosen.first, chosen.last = True, 61, 120
+    bpy.ops.kinelift.clean_up()
+    still = slide(played(armature), walk().contacts * (np.arange(120) > 75)[:, None])
+    assert still.max() < 0.001
+    chosen.feet = chosen.use_range = False
+    bpy.ops.kinelift.clean_up()
+    np.testing.assert_allclose(played(armature).joints, sliding(walk()).joints, atol=1e-4)
+
+
+def test_refusals_are_one_sentence_and_make_nothing() -> None:
+    bpy.ops.object.armature_add()
+    armature = bpy.context.object
+    with pytest.raises(RuntimeError, match="lacks the bones hips, spine, chest and 18 more") as told:
+        bpy.ops.kinelift.clean_up()
+    assert "Traceback" not in str(told.value)
+    assert not bpy.data.actions and armature.animation_data is None
+
+
+def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
+    capture(SAMPLE, Settings(end=1.0)).save(tmp_path / "walk.motion.npz")
+    first = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
+    action = first.animation_data.action
+    chosen = bpy.context.scene.kinelift
+    chosen.use_height, chosen.height = True, 1.2
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    second = bpy.context.object
+    assert second != first and first.animation_data.action == action
+    assert Motion.load(Path(second.kinelift.motion)).height == pytest.approx(1.2, abs=0.01)
+    assert second.dimensions.z == pytest.approx(first.dimensions.z * 1.2 / 1.71, rel=0.02)
+
+
+def test_resolve_without_the_motions_file(tmp_path: Path) -> None:
+    armature = walker(tmp_path)
+    (tmp_path / "walk.motion.npz").unlink()
+    with pytest.raises(RuntimeError, match=r"walk\.motion\.npz is gone"):
+        bpy.ops.kinelift.resolve()
+    assert bpy.ops.kinelift.clean_up() == {"FINISHED"}  # which needs no file
+    assert slide(played(armature), walk().contacts).max() < 0.001
