@@ -1,7 +1,7 @@
 """Run by Blender: answers questions from outside, between events, and logs how late its timers come.
 
-A question is a line of Python on a Unix socket: an expression, or statements that leave something in `answer`.
-The answer is a line of JSON. Blender itself is unaware of it: the clicks come through the window.
+A question is an expression or a statement of Python, sent as a line of JSON over a Unix socket; so is the
+answer. Nothing is clicked this way: clicks come through the window.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _server.setblocking(False)
 _lines: list[Any] = []
 #: seconds that each timer came late
 late: list[float] = []
-_last = 0.0
+_before: list[float] = []
 
 
 def answered(question: str) -> dict[str, Any]:
@@ -33,18 +33,16 @@ def answered(question: str) -> dict[str, Any]:
         try:
             return {"answer": eval(question, names)}
         except SyntaxError:
-            exec(question, names)
-            return {"answer": names.get("answer")}
-    except Exception:  # told outside
+            exec(question, names)  # noqa: S102 - the test's own words
+            return {"answer": None}
+    except Exception:  # noqa: BLE001 - told outside
         return {"error": traceback.format_exc()}
 
 
 def serve() -> float:
     """Answer what was asked since the last time."""
-    global _last
-    now = time.perf_counter()
-    if _last:
-        late.append(now - _last - PERIOD)
+    if _before:
+        late.append(time.perf_counter() - _before.pop() - PERIOD)
     if not _lines:
         try:
             connection, _ = _server.accept()
@@ -64,7 +62,7 @@ def serve() -> float:
                 _lines[0].sendall(reply.encode() + b"\n")
             else:
                 _lines.clear()
-    _last = time.perf_counter()
+    _before.append(time.perf_counter())
     return PERIOD
 
 

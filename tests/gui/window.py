@@ -53,7 +53,7 @@ class Window:
     """
 
     def __init__(self, folder: Path, shots: Path, python: Path, *arguments: str) -> None:
-        self.shots = shots
+        self.folder, self.shots = folder, shots
         shots.mkdir(parents=True, exist_ok=True)
         self._number = len(list(shots.iterdir()))
         self._programs: list[subprocess.Popen[bytes]] = []
@@ -160,13 +160,13 @@ class Window:
             ["import", "-window", "root", "png:-"], env=self._environment, check=True, capture_output=True
         ).stdout
         picture = subprocess.run(
-            ["convert", "-", "-crop", f"{width}x{height}+{left}+{top}", "+repage", *turn, "-colorspace", "Gray",
-             "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%", "png:-"],
+            ["convert", "-", "-crop", f"{width}x{height}+{left}+{top}", "+repage", *turn,
+             "-colorspace", "Gray", "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%", "png:-"],
             input=shot, check=True, capture_output=True,
         ).stdout  # fmt: skip
         read = subprocess.run(
             ["tesseract", "-", "-", "--psm", "11", "--dpi", "250", "tsv"],
-            input=picture, check=True, capture_output=True, env={**self._environment, "OMP_THREAD_LIMIT": "1"},
+            input=picture, check=True, capture_output=True, env={**os.environ, "OMP_THREAD_LIMIT": "1"},
         ).stdout  # fmt: skip
         return [
             (
@@ -187,7 +187,7 @@ class Window:
         return "\n".join(" ".join(line) for line in lines.values())
 
     def find(self, label: str) -> tuple[int, int]:
-        """Where a label stands; the lowest, as buttons are below the headers that are called alike."""
+        """Where a label stands; the last, as buttons are below the headers that are called alike."""
         wanted = label.split()
         places = []
         words = self.words()
