@@ -36,7 +36,7 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The file, what it is, and how it could be better."""
         layout, chosen = self.layout, settings(context)
-        layout.prop(chosen, "video", text="")
+        layout.prop(chosen, "video", text="", placeholder="Choose a video")
         info = chosen.info
         if info.problem:
             paragraph(layout, context, info.problem, "ERROR")
@@ -69,8 +69,9 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         if chosen.person == "number":
             column.prop(chosen, "number")
         elif chosen.person == "pick":
-            row = column.row(align=True)
-            row.operator(
+            split = column.split(factor=0.4)  # as the properties are
+            split.label()
+            split.operator(
                 KINELIFT_OT_pick_person.bl_idname,
                 text="Pick Again" if chosen.picked else "Pick",
                 icon="EYEDROPPER",
