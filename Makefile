@@ -43,7 +43,7 @@ test-bpy-%: .cache/bpy-%/ready
 # the zip that needs nothing else, on each supported Blender
 test-zip: $(foreach version,$(NEWEST_BLENDER) $(OTHER_BLENDERS),.cache/bpy-$(version)/ready)
 	$(PYTHON) -m wheels build light linux-x64
-	$(PYTHON) -m pytest tests/wheels/full_zip.py
+	$(PYTHON) -m pytest tests/wheels/check_zips.py
 
 .PRECIOUS: .cache/bpy-%/ready
 .cache/bpy-%/ready: | $(READY)

@@ -68,8 +68,8 @@ def find_python(preferred: str = "", installed: Path | None = None) -> Path:
     if installed is not None:
         return installed
     raise CaptureError(
-        f"This Python ({sys.executable}) lacks {', '.join(missing)}: install the Kinelift zip that brings "
-        f"them, or name a Python that has them in the preferences or in {PYTHON_VARIABLE}."
+        f"This Python ({sys.executable}) lacks {', '.join(missing)}: take the Kinelift zip that brings them, "
+        f"or install a runtime or name another Python in the preferences, or in {PYTHON_VARIABLE}."
     )
 
 

@@ -63,15 +63,7 @@ class Installation:
         self._folder = folder
         self._cancelled = False
         self._process: subprocess.Popen[str] | None = None
-        pip = (
-            str(_python_in(folder)),
-            "-I",
-            "-m",
-            "pip",
-            "--disable-pip-version-check",
-            "--no-input",
-            "install",
-        )
+        pip = (str(_python_in(folder)), "-I", "-m", "pip", "--disable-pip-version-check", "--no-input")
         self._steps = (
             (str(python), "-I", "-m", "venv", "--clear", str(folder)),
             (*pip, "install", "--only-binary=:all:", "--progress-bar=off", *requirements()),

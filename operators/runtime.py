@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
@@ -137,6 +138,9 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
         if not bpy.app.online_access:
             cls.poll_message_set("Needs Allow Online Access, in the preferences under System")
             return False
+        if importlib.util.find_spec("ensurepip") is None:
+            cls.poll_message_set("The Python of this Blender lacks ensurepip; name another Python instead")
+            return False
         return state.installation is None
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -155,8 +159,13 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
             column.label(text=requirement.replace("==", " "), icon="DOT", translate=False)
         column.separator()
         # torch for Linux comes with CUDA
-        size = "3 GB, unpacked 7 GB" if sys.platform == "linux" else "0.3 GB, unpacked 1.2 GB"
-        column.label(text=pgettext_iface("About {size}").format(size=size), translate=False)
+        size = ("3 GB", "7 GB") if sys.platform == "linux" else ("0.3 GB", "1.2 GB")
+        column.label(
+            text=pgettext_iface("About {fetched} to fetch, {unpacked} on the disk").format(
+                fetched=size[0], unpacked=size[1]
+            ),
+            translate=False,
+        )
         column.label(text="Into this folder, which is removed with Kinelift:")
         column.label(text=str(folder), translate=False)
         free = shutil.disk_usage(next(p for p in folder.parents if p.exists())).free

@@ -145,7 +145,7 @@ def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatc
     assert find_python(installed=installed) == PYTHON  # this one has all it takes
     monkeypatch.setattr(client, "RUNTIME_MODULES", ("numpy", "not_there"))
     assert find_python(installed=installed) == installed
-    with pytest.raises(CaptureError, match=r"lacks not_there: install .* preferences or in KINELIFT_PYTHON"):
+    with pytest.raises(CaptureError, match=r"lacks not_there: .* preferences, or in KINELIFT_PYTHON"):
         find_python()
 
 

@@ -73,35 +73,35 @@ class Preferences(bpy.types.AddonPreferences):
 
     def _draw_runtime(self, context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
         """With what is captured, what that has, and how to come by another."""
-        row = layout.row()
         try:
             python = worker_python(context)
         except CaptureError as error:
-            paragraph(row, context, str(error), "ERROR")
+            paragraph(layout, context, str(error), "ERROR")
         else:
-            column = row.column(align=True)
-            column.label(text=_runtime_name(python), icon="CHECKMARK")
+            row = layout.split(factor=0.75)
+            row.label(text=_runtime_name(python), icon="CHECKMARK")
+            row.operator(
+                KINELIFT_OT_test_runtime.bl_idname,
+                text="Testing..." if state.test is not None else "Test",
+            )
+            column = layout.column(align=True)
             column.label(text=str(python), icon="BLANK1", translate=False)
             if state.about.get("executable") == str(python):
                 for line in _facts(state.about):
                     column.label(text=line, icon="BLANK1", translate=False)
-            test = row.column()
-            test.operator(
-                KINELIFT_OT_test_runtime.bl_idname,
-                text="Testing..." if state.test is not None else "Test",
-                icon="PLAY",
-            )
         if state.problem:
             paragraph(layout, context, state.problem, "ERROR")
         layout.prop(self, "device")
         layout.prop(self, "python")
-        row = layout.row(align=True)
         if state.installation is not None:
-            row.label(text=state.installation.line or "Installing...", icon="IMPORT", translate=False)
-            row.operator(KINELIFT_OT_cancel_install.bl_idname, icon="X")
+            row = layout.split(factor=0.75)
+            row.label(text=state.installation.line or "...", icon="IMPORT", translate=False)
+            row.operator(KINELIFT_OT_cancel_install.bl_idname)
         else:
+            row = layout.row(align=True)
             row.operator(KINELIFT_OT_install_runtime.bl_idname, text="Install Runtime...", icon="IMPORT")
-            row.operator(KINELIFT_OT_remove_runtime.bl_idname, icon="TRASH")
+            if runtime_folder().exists():
+                row.operator(KINELIFT_OT_remove_runtime.bl_idname, icon="TRASH")
 
 
 def _runtime_name(python: Path) -> str:
@@ -114,9 +114,10 @@ def _runtime_name(python: Path) -> str:
 
 def _facts(about: dict[str, Any]) -> list[str]:
     """What a test told."""
-    versions = ", ".join(
-        f"{name} {about[name.lower()]}" for name in ("Python", "torch", "MediaPipe", "OpenCV")
-    )
-    devices = [f"{kind.upper()}: {name}" for kind, name in about["devices"].items()]
-    captures_on = pgettext_iface("captures on {device}").format(device=about["device"].upper())
-    return [f"{versions}, {size_text(about['size'])}", f"{'; '.join(devices)}; {captures_on}"]
+    names = ("Python", "torch", "MediaPipe", "OpenCV")
+    captures_on = pgettext_iface("Captures on {device}").format(device=about["device"].upper())
+    return [
+        ", ".join(f"{name} {about[name.lower()]}" for name in names),
+        "; ".join(f"{kind.upper()}: {name}" for kind, name in about["devices"].items()),
+        f"{captures_on}; {size_text(about['size'])}",
+    ]

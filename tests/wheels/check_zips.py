@@ -1,4 +1,6 @@
-"""The full zip, alone: installed into Blenders that have nothing else, it captures. Run by `make test-zip`.
+"""The zips in Blenders that have nothing else: the full one captures, the light one says what it lacks.
+
+Run by `make test-zip`.
 
 Each Blender is the bpy module in a bare Python with what Blender itself carries; the artist's folder is new,
 and its path has spaces and letters that aren't ASCII.
@@ -38,10 +40,10 @@ def test_every_supported_blender_is_here() -> None:
     assert set(BPY) >= {newest.removeprefix("bpy=="), *project["tool"]["kinelift"]["other-blenders"]}
 
 
-@pytest.fixture
-def full_zip() -> Path:
-    (path,) = (ROOT / "out").glob("kinelift-*-linux-x64.zip")
-    return path
+def built(ending: str) -> Path:
+    """A zip that was built before."""
+    manifest = tomllib.loads((ROOT / "blender_manifest.toml").read_text(encoding="utf-8"))
+    return ROOT / "out" / f"kinelift-{manifest['version']}{ending}.zip"
 
 
 @pytest.fixture
@@ -105,7 +107,7 @@ def files(folder: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("version", sorted(BPY))
-def test_it_captures_with_its_own_wheels_alone(version: str, full_zip: Path, home: Path) -> None:
+def test_it_captures_with_its_own_wheels_alone(version: str, home: Path) -> None:
     installed = in_blender(
         version,
         home,
@@ -113,7 +115,7 @@ def test_it_captures_with_its_own_wheels_alone(version: str, full_zip: Path, hom
         import bpy, importlib.util
         before = importlib.util.find_spec("torch"), importlib.util.find_spec("cv2")
         bpy.ops.extensions.package_install_files(
-            filepath={str(full_zip)!r}, repo="user_default", enable_on_install=True)
+            filepath={str(built("-linux-x64"))!r}, repo="user_default", enable_on_install=True)
         answer = {{
             "empty": before == (None, None),
             "enabled": "bl_ext.user_default.kinelift" in bpy.context.preferences.addons,
@@ -156,3 +158,39 @@ def test_it_captures_with_its_own_wheels_alone(version: str, full_zip: Path, hom
     summary = json.loads((out / f"{SAMPLE.stem}.summary.json").read_text(encoding="utf-8"))
     assert len(motion) == summary["frames"] > 30 and summary["detected"] > 0.95
     assert files(extension) == as_installed
+
+
+@pytest.mark.parametrize("version", sorted(BPY)[-1:])
+def test_the_light_zip_says_what_it_lacks(version: str, home: Path) -> None:
+    answer = in_blender(
+        version,
+        home,
+        f"""
+        import bpy, contextlib, io
+        bpy.ops.extensions.package_install_files(
+            filepath={str(built(""))!r}, repo="user_default", enable_on_install=True)
+        from bl_ext.user_default.kinelift.batch import command
+
+        def said(call):
+            words = io.StringIO()
+            with contextlib.redirect_stderr(words):
+                try:
+                    print(call(), file=words)
+                except RuntimeError as error:
+                    print(error, file=words)
+            return words.getvalue().strip()
+
+        bpy.context.scene.kinelift.video = {str(SAMPLE)!r}
+        answer = {{
+            "command": said(lambda: command([{str(SAMPLE)!r}, "--out", {str(home / "out")!r}])),
+            "capture": said(bpy.ops.kinelift.capture),
+            "test": said(bpy.ops.kinelift.test_runtime),
+            "install": said(bpy.ops.kinelift.install_runtime),
+        }}
+        """,
+    )
+    lacks = "lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip that brings them, or install"
+    for asked in ("command", "capture", "test"):
+        assert lacks in str(answer[asked]), answer
+    assert str(answer["command"]).endswith("\n1") and str(answer["command"]).count("\n") == 1
+    assert "Allow Online Access" in str(answer["install"])
