@@ -5,7 +5,8 @@
     .venv/bin/python batch.py VIDEO... --out DIR
 
 Next to the files of each clip lie its motion, a rendered still and a summary, all named after it. A clip that
-fails is told in one sentence, the others go on, and the exit status is 1.
+fails is told in one sentence, the others go on, and the exit status is 1. Feet are planted in all files but the
+motion; in the .blend the raw action lies beside the cleaned one.
 """
 
 from __future__ import annotations
@@ -45,8 +46,10 @@ import bpy  # noqa: E402
 from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.files import check_writable, replacing  # noqa: E402
+from .inference.foot_ik import clean_up  # noqa: E402
 from .inference.install import installed_python  # noqa: E402
 from .inference.motion import Motion  # noqa: E402
+from .inference.options import add_clean_up, clean_up_of  # noqa: E402
 from .inference.progress import TerminalBar  # noqa: E402
 from .inference.quality import detected_share  # noqa: E402
 from .operators.settings import preferences, runtime_folder  # noqa: E402
@@ -75,14 +78,17 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
     capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
     capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
-    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
-    capture.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
-    capture.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
-    capture.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
+    solve = parser.add_argument_group("solving (of videos, and again of captured motions)")
+    solve.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
+    solve.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
+    solve.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
+    solve.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
+    add_clean_up(parser)
     return parser
 
 
-_CAPTURE_OPTIONS = ("start", "end", "fps", "focal", "person", "height", "device")
+_SOLVE_OPTIONS = ("focal", "person", "height")
+_CAPTURE_OPTIONS = ("start", "end", "fps", "device", *_SOLVE_OPTIONS)
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -138,19 +144,25 @@ def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[],
     folder = options.out.absolute()
     motion_path = folder / f"{name}{_MOTION_SUFFIX}"
     check_writable(motion_path)  # before minutes are spent on the video
-    if clip.suffix == ".npz":
+    given = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
+    if clip.suffix != ".npz":
+        motion = _capture(clip, motion_path, given, find)
+    elif given.keys() & set(_SOLVE_OPTIONS):
+        if motion_path.exists() and motion_path.samefile(clip):
+            raise CaptureError(f"The motion {clip} is not overwritten by another: give another --out.")
+        motion = _solve_again(clip, motion_path, given, find)
+    else:
         motion = Motion.load(clip)
         motion.save(motion_path)
-    else:
-        chosen = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
-        motion = _capture(clip, motion_path, chosen, find)
+    how = clean_up_of(options)
+    cleaned = clean_up(motion, how)
 
     # a file of its own for every clip, whatever the user's preferences
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    armature = build_scene(motion, name)
+    armature = build_scene(motion, name, how)
     files = {kind: folder / f"{name}.{kind}" for kind in options.format}
     for kind, path in files.items():
-        export(kind, path, armature, motion)
+        export(kind, path, armature, cleaned)
     files["still"] = folder / f"{name}.png"
     scene = bpy.context.scene
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
@@ -167,15 +179,36 @@ def _capture(
     video: Path, motion_path: Path, chosen: dict[str, Any], find: Callable[[], Path] | None
 ) -> Motion:
     """Capture in this process or, if it can't or a Python to `find` was named, in a worker."""
-    if find is None and not missing_modules():
-        from .inference.pipeline import Settings, capture
+    if find is not None or missing_modules():
+        return _by_worker(["capture", str(video)], motion_path, chosen, find)
+    from .inference.pipeline import Settings, capture
 
-        motion = capture(video, Settings(**chosen), TerminalBar(video.name))
-        motion.save(motion_path)
-        return motion
-    flags = [word for option, value in chosen.items() for word in (f"--{option}", str(value))]
-    worker = Worker((find or find_python)(), ["capture", str(video), "--out", str(motion_path), *flags])
-    show = TerminalBar(video.name)
+    motion = capture(video, Settings(**chosen), TerminalBar(video.name))
+    motion.save(motion_path)
+    return motion
+
+
+def _solve_again(
+    captured: Path, motion_path: Path, given: dict[str, Any], find: Callable[[], Path] | None
+) -> Motion:
+    """The same for a motion that was captured earlier, with other options; feet as they are."""
+    changed = {option: given[option] for option in (*_SOLVE_OPTIONS, "device") if option in given}
+    if find is not None or missing_modules():
+        return _by_worker(["solve", str(captured), "--no-feet"], motion_path, changed, find)
+    from .inference.pipeline import asked_again, resolve
+
+    before = Motion.load(captured)
+    motion = resolve(before, asked_again(before, **changed), TerminalBar(captured.name))
+    motion.save(motion_path)
+    return motion
+
+
+def _by_worker(
+    words: list[str], motion_path: Path, options: dict[str, Any], find: Callable[[], Path] | None
+) -> Motion:
+    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
+    worker = Worker((find or find_python)(), [*words, "--out", str(motion_path), *flags])
+    show = TerminalBar(motion_path.name)
     try:
         for message in worker.messages():
             show(message.stage, message.frame, message.of)

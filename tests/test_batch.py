@@ -6,14 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+import bpy
 import numpy as np
 import pytest
 from kinelift.inference.bvh import read_bvh
 from kinelift.inference.motion import Motion
+from kinelift.inference.rotations import quaternion_from_matrix
+from kinelift.inference.skeleton import JOINTS
 from kinelift.tests.motions import random_motion
+from kinelift.tests.walks import slide, sliding, walk
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
@@ -139,3 +144,34 @@ def test_python_without_torch_and_no_other_named(tmp_path: Path, lean_python: di
     (sentence,) = sentences(result.stderr)
     assert "torch" in sentence and "KINELIFT_PYTHON" in sentence
     assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_files_are_cleaned_and_the_raw_action_lies_beside(tmp_path: Path) -> None:
+    motion = sliding(walk(60))
+    motion.save(tmp_path / "walk.motion.npz")
+    result = batch(tmp_path / "walk.motion.npz", "--out", tmp_path / "out", "--format", "bvh,blend")
+    assert result.returncode == 0, result.stderr
+    bvh = read_bvh(tmp_path / "out" / "walk.bvh")
+    assert bvh.names == list(JOINTS)
+    cleaned = replace(motion, rotations=quaternion_from_matrix(bvh.rotations), root=bvh.root)
+    assert slide(motion, motion.contacts).mean() > 0.004 and slide(cleaned, motion.contacts).max() < 0.001
+    kept = Motion.load(tmp_path / "out" / "walk.motion.npz")
+    np.testing.assert_array_equal(kept.rotations, motion.rotations)
+    with bpy.data.libraries.load(str(tmp_path / "out" / "walk.blend")) as (there, _):
+        assert sorted(there.actions) == ["walk", "walk raw"]
+    result = batch(tmp_path / "walk.motion.npz", "--out", tmp_path / "raw", "--format", "bvh", "--no-feet")
+    assert result.returncode == 0, result.stderr
+    np.testing.assert_allclose(read_bvh(tmp_path / "raw" / "walk.bvh").root, motion.root, atol=1e-5)
+
+
+def test_a_captured_motion_is_solved_again(captured: Path, tmp_path: Path) -> None:
+    clip = captured / "walk_front.motion.npz"
+    result = batch(clip, "--out", tmp_path, "--format", "bvh", "--height", "1.2")
+    assert result.returncode == 0, result.stderr
+    again = Motion.load(tmp_path / "walk_front.motion.npz")
+    assert again.height == pytest.approx(1.2, abs=0.01) and len(again) == len(Motion.load(clip))
+    before = clip.read_bytes()
+    result = batch(clip, "--out", captured, "--format", "bvh", "--height", "1.2")
+    assert result.returncode == 1
+    (sentence,) = sentences(result.stderr)
+    assert "not overwritten" in sentence and clip.read_bytes() == before
