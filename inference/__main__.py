@@ -23,6 +23,8 @@ from .progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
+#: `overlay.STYLES`, known before anything heavy is imported
+_STYLES = ("skeleton", "body")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -33,8 +35,12 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument("--out", type=Path, required=True, metavar="M.npz", help="the motion")
     capture.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write the motion as BVH")
     capture.add_argument(
-        "--overlay", type=Path, metavar="F.mp4", help="also draw the skeleton over the video"
+        "--overlay",
+        type=Path,
+        metavar="F.mp4",
+        help="also draw the motion over the video; the word skeleton or body: so, into M.overlay.mp4",
     )
+    capture.add_argument("--overlay-style", choices=_STYLES, default=_STYLES[0], help="bones, or the body")
     capture.add_argument("--start", type=float, default=0.0, metavar="S", help="begin here, seconds")
     capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
     capture.add_argument(
@@ -82,6 +88,9 @@ def _capture(args: argparse.Namespace) -> None:
     from .overlay import overlay
     from .pipeline import Settings, capture
 
+    if str(args.overlay) in _STYLES:
+        args.overlay_style = str(args.overlay)
+        args.overlay = args.out.with_suffix(".overlay.mp4")
     for path in (args.out, args.bvh, args.overlay):
         if path is not None:
             check_writable(path)
@@ -94,7 +103,7 @@ def _capture(args: argparse.Namespace) -> None:
     if args.bvh is not None:
         write_bvh(cleaned, args.bvh)
     if args.overlay is not None:
-        overlay(args.video, cleaned, args.overlay, progress)
+        overlay(args.video, cleaned, args.overlay, progress, args.overlay_style)
     for warning in motion.warnings:
         print(f"Note: {warning}", file=sys.stderr)
 

@@ -1,4 +1,4 @@
-"""The video with the solved skeleton drawn on it: for looking rather than reading."""
+"""The video with the solved skeleton, or a body, drawn on it: for looking rather than reading."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import numpy.typing as npt
 
 from .detect import Progress
 from .errors import CaptureError
+from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
 from .files import replacing
 from .kinematics import attached_points
 from .motion import Motion
 from .skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .video import Clip
 
-# RGB
-LEFT, RIGHT, MIDDLE, CONTACT = (255, 140, 0), (30, 130, 255), (255, 255, 255), (60, 230, 60)
 _OUTLINE = (20, 20, 20)
+#: what can be drawn
+STYLES = ("skeleton", "body")
 #: of a line, as a share of the picture's shorter side
 _WIDTH = 0.005
-#: bones nobody saw still shine through
-_FAINTEST = 0.2
-#: contacts surer than this are marked
-_TOUCHES = 0.5
 #: lines are placed to a sixteenth of a pixel
 _SHIFT = 4
 
 
-def overlay(video: Path, motion: Motion, out: Path, progress: Progress | None = None) -> None:
-    """Write `video` with the skeleton of `motion` on it: left orange, right blue, green where feet stand.
+def overlay(
+    video: Path, motion: Motion, out: Path, progress: Progress | None = None, style: str = STYLES[0]
+) -> None:
+    """Write `video` with `motion` on it: left orange, right blue, green where feet stand.
 
-    Pictures larger than `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
+    `style` is one of `STYLES`: lines for the bones, or the shaded mannequin. Pictures larger than
+    `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def overlay(video: Path, motion: Motion, out: Path, progress: Progress | None = 
     if out.suffix.lower() != ".mp4":
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
     clip = Clip(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
-    sketch = _Sketch(motion)
+    sketch = Figure(motion) if style == "body" else _Sketch(motion)
     written = 0
     with replacing(out) as temporary:
         writer: cv2.VideoWriter | None = None
@@ -108,9 +108,9 @@ class _Sketch:
         carriers = [JOINTS[start] for start in starts]
         self._colours = [sides[name[-1]] if name[-2] == "." else MIDDLE for name in carriers]
         seen = np.minimum(motion.confidence[:, starts], motion.confidence[:, children + last])
-        self._alpha = _FAINTEST + (1 - _FAINTEST) * np.clip(seen, 0, 1)
+        self._alpha = FAINTEST + (1 - FAINTEST) * np.clip(seen, 0, 1)
         self._soles = camera.project(motion.sole_points())
-        self._contacts = np.where(motion.contacts > _TOUCHES, motion.contacts, 0)
+        self._contacts = np.where(motion.contacts > TOUCHES, motion.contacts, 0)
 
     def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
         """Draw frame `index` into the RGB `image`."""

@@ -230,6 +230,8 @@ def _set_weights(
     for column, name in zip(weights.T.astype(np.float32), names, strict=True):
         group = owner.vertex_groups.new(name=name)
         moved = np.flatnonzero(column)
+        if len(moved) == 0:
+            continue
         moved = moved[np.argsort(column[moved], kind="stable")]
         values, first = np.unique(column[moved], return_index=True)
         for value, vertices in zip(values.tolist(), np.split(moved, first[1:]), strict=True):
