@@ -92,9 +92,12 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
     frames, rotations, root, contacts = at_rate(motion, fps)
     world = world_rotations(matrix_from_quaternion(rotations))
     ankle = ANKLE_HEIGHT * motion.height / STANDARD_HEIGHT
-    return Performance(
-        frames + first, fps, motion.offsets.astype(float), ankle, world, root, contacts >= CONTACT_THRESHOLD
-    )
+    # motion that was not captured may have its hips elsewhere than midway between the hip joints
+    offsets = motion.offsets.astype(float)
+    middle = (offsets[INDEX["thigh.L"]] + offsets[INDEX["thigh.R"]]) / 2
+    offsets[[joint for joint, parent in enumerate(PARENTS) if parent == 0]] -= middle
+    root = root + world[:, 0] @ middle
+    return Performance(frames + first, fps, offsets, ankle, world, root, contacts >= CONTACT_THRESHOLD)
 
 
 def frames_of(source: bpy.types.Object) -> Array:
@@ -433,13 +436,14 @@ class Retargeter:
         self.hangs = _hangs(target, self.rig, order, self.warnings)
         self.order = _parents_first(order, self.hangs)
         self.driven = _driven(target)
-        self.scale = self.body.leg / leg_length(source.offsets, source.ankle)
+        self.scale = leg_length(self.body.offsets) / leg_length(source.offsets)
 
     def keys(self, performance: Performance) -> list[_Keys]:
         """What to key in the frames of `performance` (same source as at the beginning)."""
         settings, body, rig = self.settings, self.body, self.rig
         world, count = performance.world, len(performance.frames)
-        root = self.scale * performance.root + [0, 0, body.floor]
+        # legs are scaled, what is under the ankles isn't: shoes have soles and heels of their own
+        root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
         if settings.root_motion == IN_PLACE:
             root[:, :2] = 0
         root[:, :2] += body.centre[:2]

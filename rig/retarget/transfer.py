@@ -94,16 +94,11 @@ class Body:
     floor: float
     soles: tuple[Sole, Sole]
 
-    @property
-    def leg(self) -> float:
-        """From the hip joint to the sole, metres."""
-        return leg_length(self.offsets, self.ankle)
 
-
-def leg_length(offsets: Array, ankle: float) -> float:
-    """Length of thigh, shin and what is under the ankle, metres; left and right averaged."""
+def leg_length(offsets: Array) -> float:
+    """Length of thigh and shin, metres; left and right averaged."""
     bones = [offsets[INDEX[f"{n}.{s}"]] for n in ("shin", "foot") for s in "LR"]
-    return float(sum(np.linalg.norm(bone) for bone in bones) / 2 + ankle)
+    return float(sum(np.linalg.norm(bone) for bone in bones) / 2)
 
 
 def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
@@ -145,7 +140,7 @@ def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
     size = float(sum(lengths) / sum(usual)) if usual and sum(usual) > 0 else 1.0
     offsets = size * template.astype(np.float64)
     lowest = min([_lowest(rig, bones[n], frame) for n in _FEET if n in bones], default=float(origin[2]))
-    leg = size * leg_length(template, 0.09)
+    leg = size * leg_length(template)
     on_origin = _ON_ORIGIN[0] * leg < lowest - origin[2] < _ON_ORIGIN[1] * leg
     sole = float(origin[2]) if on_origin else lowest
     soles = []
@@ -220,9 +215,10 @@ def _lowest(rig: Rig, bone: int, frame: Array) -> float:
 
 
 def _tip(rig: Rig, bone: int, frame: Array) -> Array:
-    """The furthest point ahead of a foot's or toe's bones, body axes."""
-    below = _subtree(rig, bone)
-    points = np.concatenate([rig.heads[below], rig.ends[below]]) @ frame.T
+    """The furthest point ahead of a foot's or toe's bones, body axes; ends of bones count where no bone is."""
+    below = _subtree(rig, bone)[1:]
+    points = rig.heads[below] if below else rig.ends[[bone]]
+    points = points @ frame.T
     return np.asarray(points[points[:, 1].argmin()])
 
 
