@@ -25,7 +25,7 @@ test: $(READY)
 lint: $(READY)
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy -p inference -p training -p bench
+	$(PYTHON) -m mypy -p inference -p training -p bench -p wheels
 	cd .venv/src && ../bin/python -m mypy --config-file ../../pyproject.toml -p kinelift.rig -p kinelift.operators -p kinelift.ui -m kinelift.registration -m kinelift.batch
 
 # the suite on the other supported Blenders; everything but bpy is shared
