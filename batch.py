@@ -5,8 +5,8 @@
     .venv/bin/python batch.py VIDEO... --out DIR
 
 Next to the files of each clip lie its motion, a rendered still and a summary, all named after it. A clip that
-fails is told in one sentence, the others go on, and the exit status is 1. Feet are planted in all files but the
-motion; in the .blend the raw action lies beside the cleaned one.
+fails is told in one sentence, the others go on, and the exit status is 1. Feet are planted in all files but
+the motion; in the .blend the raw action lies beside the cleaned one.
 """
 
 from __future__ import annotations
