@@ -165,6 +165,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1
+    except ImportError as error:  # there, but a system's library is not, or they don't fit each other
+        print(
+            f"The packages of {sys.executable} can't be used ({error}): install them again there, or name "
+            "another Python in the preferences.",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("Cancelled; nothing was written.", file=sys.stderr)
         return _CANCELLED

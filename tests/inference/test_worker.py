@@ -173,3 +173,12 @@ def test_ctrl_c_leaves_nothing(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Cancelled" in said and "Traceback" not in said
     assert only_these(tmp_path)
+
+
+def test_packages_that_do_not_start_are_told_in_a_sentence(tmp_path):
+    (tmp_path / "cv2").mkdir()
+    (tmp_path / "cv2" / "__init__.py").write_text("raise ImportError('libGL.so.1: cannot open it')")
+    run = worker("about", env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert run.returncode == 1 and run.stdout == ""
+    assert run.stderr.startswith("The packages of ") and "(libGL.so.1: cannot open it)" in run.stderr
+    assert run.stderr.count("\n") == 1

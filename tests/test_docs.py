@@ -1,0 +1,50 @@
+"""The troubleshooting guide quotes what the program says, not what it once said."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+GUIDE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
+QUOTED = re.findall(r"^> `(.+)`$", GUIDE, re.MULTILINE)
+
+
+def text_of(node: ast.AST) -> str:
+    """A string as it stands in the program, with … where something is filled in."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(text_of, node.values))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return text_of(node.left) + text_of(node.right)
+    return "…"
+
+
+def spoken() -> list[str]:
+    return [
+        text_of(node).replace("\n", " ")
+        for package in ("inference", "operators", "rig")
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)
+    ]
+
+
+@pytest.fixture(scope="module")
+def sentences() -> list[str]:
+    return spoken()
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+def test_it_is_really_said(quoted: str, sentences: list[str]) -> None:
+    # what is filled in may be a constant of the program's
+    pattern = ".*".join(re.escape(piece) for piece in re.split("…|KINELIFT_PYTHON", quoted))
+    assert any(re.search(pattern, sentence) for sentence in sentences)
+
+
+def test_enough_is_quoted() -> None:
+    assert len(QUOTED) > 25
