@@ -13,7 +13,7 @@ OTHER_BLENDERS = $(shell sed -n 's/^other-blenders = \[\(.*\)\]/\1/p' pyproject.
 
 NEWEST_BLENDER = $(shell sed -n 's/^blender = \["bpy==\(.*\)"\]/\1/p' pyproject.toml)
 
-.PHONY: capture test lint test-blenders test-zip
+.PHONY: capture test lint test-blenders test-zip zips
 .DELETE_ON_ERROR:
 
 capture: $(READY)
@@ -39,6 +39,9 @@ test-gui: $(READY)
 
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest
+
+zips: $(READY)
+	$(PYTHON) -m wheels build light linux-x64 windows-x64 macos-arm64
 
 # the zip that needs nothing else, on each supported Blender
 test-zip: $(foreach version,$(NEWEST_BLENDER) $(OTHER_BLENDERS),.cache/bpy-$(version)/ready)
