@@ -19,7 +19,7 @@ from .settings import ADDON, preferences, redraw_sidebars, settings, worker_pyth
 
 #: how often the worker's progress is looked at, seconds
 _TICK = 0.1
-#: how often it is shown: drawing gets at most this share of the time, but seconds between are enough
+#: drawing it gets about this share of the time at most, and so many seconds between are soon enough
 _SHARE, _SOON = 0.04, 0.25
 _numbers = itertools.count(1)
 
@@ -118,8 +118,7 @@ class Working:
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
         redraw_sidebars(context)
-        self._drawn = self._ticked = time.monotonic()
-        self._pause = _SOON
+        self._pace = _Pace()
         return {"RUNNING_MODAL"}
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -152,23 +151,13 @@ class Working:
                 return self._leave(context, self._build(job))
         except CaptureError as error:
             return self._leave(context, self._refuse(error))
-        self._show(context)
+        if self._pace.due():
+            redraw_sidebars(context)
         return {"PASS_THROUGH"}
 
     def cancel(self, context: bpy.types.Context) -> None:
         """Blender is closing, or another file is being loaded."""
         self._leave(context, {"CANCELLED"})
-
-    def _show(self, context: bpy.types.Context) -> None:
-        """Have the progress drawn, where the last time is long enough ago for what drawing takes here."""
-        now = time.monotonic()
-        if self._drawn == self._ticked:
-            # a tick that follows a redraw is late by what that took
-            self._pause = max(_SOON, (now - self._ticked - _TICK) / _SHARE)
-        self._ticked = now
-        if now - self._drawn > self._pause:
-            self._drawn = now
-            redraw_sidebars(context)
 
     def _build(self, job: Job) -> set[str]:
         armature = build(job.motion, clip_name(job.video), job.scene, job.video_rate)
@@ -197,6 +186,27 @@ def _busy(context: bpy.types.Context) -> bool:
         if operator.bl_idname not in working
     )
     return any(others) or bpy.app.is_job_running("RENDER")
+
+
+class _Pace:
+    """When progress is to be drawn: the sooner, the less time drawing takes here."""
+
+    def __init__(self) -> None:
+        self._began = self._next = time.monotonic()
+
+    def due(self) -> bool:
+        """Whether to draw now."""
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._began, self._next = now, now + _SOON
+        # drawing has begun by then, and ends first
+        bpy.app.timers.register(self._drawn, first_interval=_SHARE * _SOON)
+        return True
+
+    def _drawn(self) -> None:
+        now = time.monotonic()
+        self._next = max(self._next, now + (now - self._began) / _SHARE)
 
 
 class KINELIFT_OT_capture(Working, bpy.types.Operator):
