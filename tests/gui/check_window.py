@@ -150,22 +150,25 @@ def test_escape_ends_the_capture_and_leaves_nothing(window: Window, long_video: 
     assert not list(Path(window.folder).rglob("*.npz"))
 
 
+def test_the_window_stays_responsive(window: Window, long_video: Path) -> None:
+    choose(window, long_video, 960)
+    capture(window)
+    window.ask("late.clear()")
+    time.sleep(15)
+    late = sorted(window.ask("late"))
+    assert workers() and len(late) > 500
+    worst = late[int(0.99 * len(late))]
+    print(f"a timer comes {1e3 * statistics.median(late):.1f} ms late, 1 % more than {1e3 * worst:.1f} ms")
+    window.key("Escape")
+    window.until(lambda: not workers(), 6)
+    assert worst < SMOOTH
+
+
 def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     choose(window, SAMPLE, 120)
     before = things(window)
     capture(window)
-    window.ask("late.clear()")
-    spins = 0
-    while window.ask("context.object.name") == "Cube":
-        assert spins < 120
-        time.sleep(1)
-        spins += 1
-    # the second in which it appeared belongs to the result
-    late = sorted(window.ask("late[:-120]"))
-    assert len(late) > 200
-    worst = late[int(0.99 * len(late))]
-    print(f"a timer comes {1e3 * statistics.median(late):.1f} ms late, 1 % more than {1e3 * worst:.1f} ms")
-    assert worst < SMOOTH
+    window.until(lambda: window.ask("context.object.name") != "Cube", 120)
     time.sleep(1)
     window.shot("result")
     assert window.ask("(context.object.type, len(context.object.data.bones))") == ["ARMATURE", 21]
@@ -183,7 +186,7 @@ def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     time.sleep(1)
     assert things(window) != before
     text = window.text()
-    assert "Result" in text and "Rebuild" in text and "BVH" in text and "100%" in text
+    assert "Result" in text and "Rebuild" in text and "100%" in text
 
 
 def test_the_cancel_button(window: Window, long_video: Path) -> None:
