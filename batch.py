@@ -54,6 +54,11 @@ from .inference.progress import TerminalBar  # noqa: E402
 from .inference.quality import detected_share  # noqa: E402
 from .operators.settings import preferences, runtime_folder  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
+from .rig.retarget.apply import Settings as RetargetSettings  # noqa: E402
+from .rig.retarget.apply import perform_motion, retarget  # noqa: E402
+from .rig.retarget.bones import read_rig  # noqa: E402
+from .rig.retarget.character import load_character, split_character  # noqa: E402
+from .rig.retarget.mapping import detect  # noqa: E402
 from .rig.scene import build_scene  # noqa: E402
 from .rig.still import render_still  # noqa: E402
 
@@ -84,6 +89,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     solve.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
     solve.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
     add_clean_up(parser)
+    parser.add_argument(
+        "--retarget",
+        metavar="CHARACTER",
+        help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it",
+    )
     return parser
 
 
@@ -160,9 +170,14 @@ def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[],
     # a file of its own for every clip, whatever the user's preferences
     bpy.ops.wm.read_factory_settings(use_empty=True)
     armature = build_scene(motion, name, how)
+    warnings = list(motion.warnings)
+    played = armature
+    if options.retarget:
+        played, told = _retargeted(options.retarget, cleaned, name)
+        warnings += told
     files = {kind: folder / f"{name}.{kind}" for kind in options.format}
     for kind, path in files.items():
-        export(kind, path, armature, cleaned)
+        export(kind, path, played, cleaned)
     files["still"] = folder / f"{name}.png"
     scene = bpy.context.scene
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
@@ -170,9 +185,19 @@ def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[],
     with replacing(folder / f"{name}.summary.json") as temporary:
         summary = _summary(motion, armature, files)
         temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for warning in motion.warnings:
+    for warning in warnings:
         print(f"{clip.name}: {warning}", file=sys.stderr)
     print(f"{clip.name}: {len(motion)} frames, {', '.join(path.name for path in files.values())}")
+
+
+def _retargeted(character: str, motion: Motion, name: str) -> tuple[bpy.types.Object, tuple[str, ...]]:
+    """Add a character to the scene and let it play the motion; also what the artist should know."""
+    render = bpy.context.scene.render
+    target = load_character(*split_character(character))
+    performance = perform_motion(motion, render.fps / render.fps_base)
+    bone_map = detect(read_rig(target), target.data)
+    result = retarget(performance, target, bone_map, RetargetSettings(), f"{target.name} {name}")
+    return target, result.warnings
 
 
 def _capture(

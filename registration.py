@@ -16,10 +16,12 @@ from .operators import (
     look,
     mark_unsure,
     pick_person,
+    retarget,
     runtime,
 )
 from .ui import cleanup as cleanup_panel
 from .ui import panels, preferences, properties
+from .ui import retarget as retarget_panel
 
 CLASSES: tuple[type, ...] = (
     preferences.Preferences,
@@ -50,6 +52,15 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_capture,
     panels.KINELIFT_PT_result,
     cleanup_panel.KINELIFT_PT_clean_up,
+    retarget_panel.BoneRow,
+    retarget_panel.RetargetSettings,
+    retarget.KINELIFT_OT_retarget,
+    retarget.KINELIFT_OT_preview_retarget,
+    retarget.KINELIFT_OT_detect_bones,
+    retarget.KINELIFT_OT_swap_sides,
+    retarget.KINELIFT_OT_save_bone_map,
+    retarget.KINELIFT_OT_load_bone_map,
+    retarget_panel.KINELIFT_PT_retarget,
     panels.KINELIFT_PT_export,
 )
 
@@ -61,6 +72,7 @@ def register() -> None:
     for cls in CLASSES:
         bpy.utils.register_class(cls)
     bpy.types.Scene.kinelift = PointerProperty(type=properties.SceneSettings)
+    bpy.types.Scene.kinelift_retarget = PointerProperty(type=retarget_panel.RetargetSettings)
     bpy.types.Object.kinelift = PointerProperty(type=properties.Result)
     bpy.types.TOPBAR_MT_file_import.append(panels.draw_import)
     bpy.types.VIEW3D_MT_armature_add.append(panels.draw_add)
@@ -77,6 +89,7 @@ def unregister() -> None:
     bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)
     bpy.types.TOPBAR_MT_file_import.remove(panels.draw_import)
     del bpy.types.Object.kinelift
+    del bpy.types.Scene.kinelift_retarget
     del bpy.types.Scene.kinelift
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)

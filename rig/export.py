@@ -61,7 +61,7 @@ def _fbx(path: Path) -> None:
         filepath=str(path),
         check_existing=False,
         use_selection=True,
-        object_types={"ARMATURE"},
+        object_types={"ARMATURE", "MESH", "EMPTY"},
         # metres in the file's own unit instead of a scale of 100 on the armature
         apply_scale_options="FBX_SCALE_ALL",
         add_leaf_bones=False,
@@ -123,7 +123,8 @@ def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) ->
         return
     for other in bpy.context.selected_objects:
         other.select_set(False)
-    armature.select_set(True)
+    for part in (armature, *armature.children_recursive):  # a character's meshes
+        part.select_set(True)
     bpy.context.view_layer.objects.active = armature
     with written_by_blender(path) as scratch:
         _EXPORTERS[kind](scratch)

@@ -14,7 +14,7 @@ from mathutils import Matrix, Quaternion
 from ...inference.errors import CaptureError
 from ...inference.kinematics import joint_positions, world_rotations
 from ...inference.motion import Motion
-from ...inference.rotations import matrix_from_quaternion, rotation_between
+from ...inference.rotations import geodesic_angle, matrix_from_quaternion, rotation_between
 from ...inference.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, at_rate, contact_points, curves_of
 from ..contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet, read_contacts
@@ -381,7 +381,7 @@ def retarget(
             if CONTACT_PROPERTIES[side] not in target:
                 target[CONTACT_PROPERTIES[side]] = bool(down[0])
             curves.add(path, index, "Contacts", frames[change], down[change], "CONSTANT")
-    warnings = [*retargeter.warnings, *retargeter.held_elsewhere(frames)]
+    warnings = [*retargeter.warnings, *retargeter.held_elsewhere(keys, frames)]
     if settings.strip:
         animation.action = earlier
         add_strip(target, action, name, int(frames[0]))
@@ -570,9 +570,31 @@ class Retargeter:
         if sentence not in self.warnings:
             self.warnings.append(sentence)
 
-    def held_elsewhere(self, frames: Array) -> list[str]:
-        """Bones that don't get where they were told to, and what holds them: looked at in the middle frame."""
-        return []
+    def held_elsewhere(self, keys: list[_Keys], frames: Array) -> list[str]:
+        """Sentences about bones that don't turn as they are keyed: looked at in the middle frame."""
+        scene = bpy.context.scene
+        before, middle = scene.frame_current, len(frames) // 2
+        scene.frame_set(int(frames[middle]))
+        posed = self.target.evaluated_get(bpy.context.evaluated_depsgraph_get()).pose.bones
+        off = []
+        for key in keys:
+            if not key.path.endswith("location") and _constrained(self.target, key.bone):
+                now = np.array(posed[key.bone].matrix, dtype=float)
+                parent, relation = self.hangs[self.rig.index[key.bone]]
+                if parent is not None:
+                    relation = np.array(posed[self.rig.names[parent]].matrix, dtype=float) @ relation
+                told = (
+                    _rotation(relation)
+                    @ rotations_of(key.values[[middle]], self.target.pose.bones[key.bone].rotation_mode)[0]
+                )
+                if np.degrees(geodesic_angle(_rotation(now), told)) > _OFF:
+                    off.append(key.bone)
+        scene.frame_set(before)
+        return [
+            f"{bone} is held by {', '.join(c.name for c in self.target.pose.bones[bone].constraints if not c.mute)}: "
+            "its keys are there, but mute that constraint to see them."
+            for bone in off
+        ]
 
 
 def _now(pose_bone: Any) -> tuple[Array, str]:
