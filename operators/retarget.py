@@ -1,0 +1,229 @@
+"""Retarget onto the selected character, and its bone map: detect, swap, load, save, preview."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.app.translations import pgettext_rpt
+from bpy.props import StringProperty
+from bpy_extras.io_utils import ExportHelper, ImportHelper
+
+from ..inference.errors import CaptureError
+from .settings import ADDON
+
+
+def retarget_settings(context: bpy.types.Context) -> Any:
+    """The scene's settings (`ui.retarget.RetargetSettings`)."""
+    return context.scene.kinelift_retarget
+
+
+def maps_folder() -> Path:
+    """Where the artist's own bone maps are; it may not be there."""
+    return Path(bpy.utils.extension_path_user(ADDON, path="bone_maps"))
+
+
+def find_source(context: bpy.types.Context) -> bpy.types.Object:
+    """The chosen source, or the captured armature of the scene, or the one other armature that is animated.
+
+    Raises
+    ------
+    CaptureError
+        If there is none.
+    """
+    chosen, target = retarget_settings(context).source, context.active_object
+    if chosen is not None and chosen.name in context.scene.objects:
+        return chosen
+    others = [
+        obj for obj in context.scene.objects
+        if obj.type == "ARMATURE" and obj != target and obj.animation_data and obj.animation_data.action
+    ]  # fmt: skip
+    captured = [obj for obj in others if obj.kinelift.motion]
+    if len(captured) >= 1:
+        return captured[-1]
+    if len(others) == 1:
+        return others[0]
+    raise CaptureError("Choose the source: the armature whose motion the character is to get.")
+
+
+def _fill(context: bpy.types.Context, bone_map: Any) -> None:
+    from ..rig.retarget.mapping import SLOTS
+
+    chosen = retarget_settings(context)
+    chosen.bones.clear()
+    for slot in SLOTS:
+        row = chosen.bones.add()
+        row.name = slot
+        row.bone = bone_map.bones.get(slot, "")
+        row.certainty = bone_map.certainty.get(slot, 0.0)
+    chosen.map_name = bone_map.name
+    chosen.properties_json = json.dumps(bone_map.properties)
+    chosen.target = context.active_object
+
+
+def shown_map(context: bpy.types.Context) -> Any:
+    """The bone map in the panel; found first if it is for another character, or empty."""
+    from ..rig.retarget.apply import check_target
+    from ..rig.retarget.bones import read_rig
+    from ..rig.retarget.mapping import BoneMap, detect, own_presets
+
+    chosen, target = retarget_settings(context), check_target(context.active_object)
+    if chosen.target != target or not any(row.bone for row in chosen.bones):
+        _fill(context, detect(read_rig(target), target.data, own_presets(maps_folder())))
+    bones = {row.name: row.bone for row in chosen.bones if row.bone}
+    sure = {row.name: row.certainty for row in chosen.bones if row.bone}
+    return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
+
+
+def shown_settings(context: bpy.types.Context) -> Any:
+    """The panel's settings as `rig.retarget.apply.Settings`."""
+    from ..rig.retarget.apply import Settings
+
+    chosen = retarget_settings(context)
+    return Settings(
+        parts=frozenset(chosen.parts),
+        root_motion=chosen.root_motion,
+        posed=chosen.posed,
+        plant=chosen.plant,
+        strip=chosen.strip,
+    )
+
+
+class _OnTarget:
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Something is active; whether it can be a target is told in a sentence."""
+        return context.active_object is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it, or tell in a sentence why not."""
+        try:
+            self.work(context)
+        except CaptureError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        """What this operator does."""
+        raise NotImplementedError
+
+
+class KINELIFT_OT_retarget(_OnTarget, bpy.types.Operator):
+    """Give the active character the source's motion, in a new action on its own controls"""
+
+    bl_idname = "kinelift.retarget"
+    bl_label = "Retarget"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Retarget onto the active armature."""
+        from ..rig.retarget.apply import check_target, frames_of, perform_armature, retarget
+        from ..rig.retarget.preview import end_preview
+
+        end_preview()
+        check_target(context.active_object)
+        source = find_source(context)
+        target = check_target(context.active_object, source)
+        render = context.scene.render
+        performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
+        playing = source.animation_data.action or source
+        name = f"{target.name} {playing.name}"
+        result = retarget(performance, target, shown_map(context), shown_settings(context), name)
+        for warning in result.warnings:
+            self.report({"WARNING"}, warning)
+        self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=result.action.name))
+
+
+class KINELIFT_OT_preview_retarget(_OnTarget, bpy.types.Operator):
+    """Let the active character follow the source without keys; press again to end"""
+
+    bl_idname = "kinelift.preview_retarget"
+    bl_label = "Live Preview"
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Start or end it."""
+        from ..rig.retarget.apply import check_target
+        from ..rig.retarget.preview import end_preview, previewing, start_preview
+
+        if previewing():
+            end_preview()
+            return
+        check_target(context.active_object)
+        source = find_source(context)
+        target = check_target(context.active_object, source)
+        start_preview(source, target, shown_map(context), shown_settings(context))
+
+
+class KINELIFT_OT_detect_bones(_OnTarget, bpy.types.Operator):
+    """Find out which bone of the active character is which"""
+
+    bl_idname = "kinelift.detect_bones"
+    bl_label = "Detect"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Forget the bone map and find it anew."""
+        retarget_settings(context).target = None
+        found = shown_map(context)
+        self.report(
+            {"INFO"}, pgettext_rpt("{name}: {count} bones").format(name=found.name, count=len(found.bones))
+        )
+
+
+class KINELIFT_OT_swap_sides(_OnTarget, bpy.types.Operator):
+    """Exchange the bones of left and right"""
+
+    bl_idname = "kinelift.swap_sides"
+    bl_label = "Swap Sides"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Swap them in the panel."""
+        from ..rig.retarget.mapping import swapped
+
+        _fill(context, swapped(shown_map(context)))
+
+
+class KINELIFT_OT_save_bone_map(_OnTarget, bpy.types.Operator, ExportHelper):
+    """Save the bone map as a file: in the folder that comes up, it is found for other characters too"""
+
+    bl_idname = "kinelift.save_bone_map"
+    bl_label = "Save Bone Map"
+
+    filename_ext = ".json"
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask for the file."""
+        folder = Path(bpy.utils.extension_path_user(ADDON, path="bone_maps", create=True))
+        self.properties.filepath = str(folder / f"{context.active_object.name}.json")
+        return set(ExportHelper.invoke(self, context, event))
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Write it."""
+        from ..rig.retarget.mapping import save_preset
+
+        path = Path(self.properties.filepath).absolute()
+        save_preset(path, path.stem, shown_map(context))
+
+
+class KINELIFT_OT_load_bone_map(_OnTarget, bpy.types.Operator, ImportHelper):
+    """Take a bone map from a file"""
+
+    bl_idname = "kinelift.load_bone_map"
+    bl_label = "Load Bone Map"
+    bl_options = {"REGISTER", "UNDO"}
+
+    filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Read it, if it is for this character."""
+        from ..rig.retarget.apply import check_target
+        from ..rig.retarget.bones import read_rig
+        from ..rig.retarget.mapping import apply_preset, load_preset
+
+        target = check_target(context.active_object)
+        _fill(context, apply_preset(read_rig(target), load_preset(Path(self.properties.filepath))))
