@@ -1,0 +1,105 @@
+"""The truth of a rendered clip as a `Motion`: what comes after the lifter, fed with what it ought to say."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from inference.camera import Camera
+from inference.contacts import find_contacts
+from inference.kinematics import joint_positions, local_rotations
+from inference.landmarks import LANDMARK
+from inference.motion import Motion
+from inference.rotations import quaternion_from_matrix, rotation_between
+from inference.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
+from inference.world import stand_on_floor
+
+Array = npt.NDArray[Any]
+_CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
+
+
+def true_motion(reference: Path) -> Motion:
+    """A reference clip on our skeleton, as a lifter that makes no mistakes would give it.
+
+    Contacts are found by speed and height alone (the lifter says one half to all), and the floor through
+    them.
+    """
+    with np.load(reference, allow_pickle=False) as data:
+        d = dict(data)
+    names = [str(n) for n in d["joint_names"]]
+    at = {n: d["joints_world"][:, i].astype(float) for i, n in enumerate(names)}
+    rest = {n: d["joint_rest"][i].astype(float) for i, n in enumerate(names)}
+    turned = {n: d["joint_rotations"][:, i].astype(float) for i, n in enumerate(names)}
+    offsets = rest_offsets(_lengths(rest))
+    world = np.tile(np.eye(3), (len(at["hips"]), len(JOINTS), 1, 1))
+    for name, joint in INDEX.items():
+        if name not in turned:
+            continue
+        base, _, side = name.partition(".")
+        child = f"{_CHILD[base]}.{side}" if base in _CHILD else ""
+        turn = rotation_between(rest[child] - rest[name], offsets[INDEX[child]]) if child else np.eye(3)
+        world[:, joint] = turned[name] @ turn.T
+    # hands, of which the truth has no far end, stay as they are to the forearm
+    for side in "LR":
+        world[:, INDEX[f"hand.{side}"]] = world[:, INDEX[f"forearm.{side}"]]
+    _pose_trunk(world, at, offsets)
+    landmarks = np.full((len(world), 33, 3), np.nan)
+    for side in "LR":
+        for shown, joint_name in (("heel", "heel"), ("foot_index", "toe")):
+            landmarks[:, LANDMARK[f"{shown}.{side}"], :2] = d["joints_px"][
+                :, names.index(f"{joint_name}.{side}")
+            ]
+            landmarks[:, LANDMARK[f"{shown}.{side}"], 2] = 1
+    width, height = (int(n) for n in d["size"])
+    motion = Motion(
+        fps=float(d["fps"]),
+        start=0.0,
+        offsets=offsets,
+        rotations=quaternion_from_matrix(local_rotations(world)),
+        root=(at["thigh.L"] + at["thigh.R"]) / 2,
+        contacts=np.full((len(world), 4), 0.5),
+        confidence=np.ones((len(world), len(JOINTS))),
+        camera=Camera(float(d["K"][0, 0]), (width, height), d["camera_from_world"].astype(float)),
+        landmarks=landmarks,
+        world_landmarks=np.full((len(world), 33, 3), np.nan),
+    )
+    contacts = find_contacts(motion)
+    return replace(stand_on_floor(motion, contacts), contacts=contacts)
+
+
+def _lengths(rest: dict[str, Array]) -> Array:
+    """Our bone lengths of a body; what it has no joints for is in proportion to the trunk."""
+    out = TEMPLATE_LENGTHS * (rest["neck"][2] - rest["hips"][2]) / 0.56  # 0.56 m in the template
+    for name in ("forearm", "hand", "shin", "foot", "toe"):
+        joint = INDEX[f"{name}.L"]
+        parent = JOINTS[PARENTS[joint]]
+        out[LENGTHS.index(name)] = np.linalg.norm(rest[f"{name}.L"] - rest[parent])
+    out[LENGTHS.index("thigh")] = abs(rest["thigh.L"][0])
+    return np.asarray(out)
+
+
+def _pose_trunk(world: Array, at: dict[str, Array], offsets: Array) -> None:
+    """Turn spine, chest, neck and shoulders so that the shoulder joints come where they are."""
+    trunk = ["spine", "chest", "neck"]
+    arms = ["upper_arm.L", "upper_arm.R"]
+    for joint in trunk:
+        world[:, INDEX[joint]] = world[:, 0]
+    still = np.tile(np.eye(3), (1, len(JOINTS), 1, 1))
+    ours = joint_positions(still, np.zeros((1, 3)), offsets)[0]
+    start = (at["thigh.L"] + at["thigh.R"]) / 2 + (world[:, 0] @ offsets[INDEX["spine"], :, None])[..., 0]
+    a = np.stack([ours[INDEX[n]] - ours[INDEX["spine"]] for n in ("neck", *arms)])
+    b = np.stack([at[n] - start for n in ("neck", *arms)], axis=1)
+    u, _, v = np.linalg.svd(np.einsum("tki,kj->tij", b, a))
+    u[..., 2] *= np.sign(np.linalg.det(u @ v))[:, None]
+    for joint in trunk:
+        world[:, INDEX[joint]] = u @ v
+    placed = joint_positions(world, start - (world[:, 0] @ offsets[INDEX["spine"], :, None])[..., 0], offsets)
+    for arm in arms:
+        shoulder = INDEX[arm.replace("upper_arm", "shoulder")]
+        rotation = u @ v
+        now = (rotation @ offsets[INDEX[arm], :, None])[..., 0]
+        world[:, shoulder] = rotation_between(now, at[arm] - placed[:, shoulder]) @ rotation
