@@ -182,7 +182,8 @@ def _contacts(
     if not all(key in curves for key in CONTACT_CURVES.values()):
         return none
     standing = np.repeat(read_contacts(curves, frames), 2, axis=1)
-    known = contact_points(action, len(frames)) & standing
+    points = contact_points(action)
+    known = points & standing if len(points) == len(frames) else none
     joints = joint_positions(world, root, body.offsets)
     for side, letter in enumerate("LR"):
         foot, toe = INDEX[f"foot.{letter}"], INDEX[f"toe.{letter}"]

@@ -23,7 +23,9 @@ _SHORTEST, _BLEND, _HIPS = 0.08, 0.25, 0.5
 _PINNED, _FREE = 1e6, 1e-3
 #: how far a foot is pitched at most to make up for its length (radians)
 _PITCH = 0.6
-#: a leg is never straighter than this share of its length
+#: feet that are this near to where they ought to be are there, metres
+_SAME = 1e-5
+#: a leg that is solved is never straighter than this share of its length
 _REACH = 0.9995
 
 
@@ -80,7 +82,7 @@ def plant(
     placed = joint_positions(world, root, body.offsets)
     for side, target in zip("LR", targets, strict=True):
         thigh, shin, foot = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))
-        moved = np.linalg.norm(target - placed[:, foot], axis=1) > 1e-7
+        moved = np.linalg.norm(target - placed[:, foot], axis=1) > _SAME
         if moved.any():
             world[moved, thigh], world[moved, shin] = two_bone(
                 world[moved, thigh], world[moved, shin], placed[moved, thigh], target[moved],
@@ -214,7 +216,8 @@ def _within_reach(root: Array, world: Array, body: Body, targets: list[Array], f
             longest = _REACH * (np.linalg.norm(body.offsets[shin]) + np.linalg.norm(body.offsets[foot]))
             way = target - joints[:, thigh] - moved
             distance = np.linalg.norm(way, axis=1, keepdims=True)
-            step = way * np.maximum(0.0, 1 - longest / np.maximum(distance, 1e-9))
+            off = np.linalg.norm(target - joints[:, foot] - moved, axis=1, keepdims=True) > _SAME
+            step = off * way * np.maximum(0.0, 1 - longest / np.maximum(distance, 1e-9))
             further = np.linalg.norm(step, axis=1) > np.linalg.norm(need, axis=1)
             need[further] = step[further]
         far = np.linalg.norm(need, axis=1)

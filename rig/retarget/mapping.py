@@ -171,7 +171,7 @@ def detect(rig: Rig, data: bpy.types.Armature, own: Iterable[Preset] = ()) -> Bo
     """
     humanoid = {slot: bone for slot, bone in _humanoid(data).items() if bone in rig.index}
     if sum(slot in humanoid for slot in MAIN) >= _FITS * len(MAIN):
-        return BoneMap(humanoid, dict.fromkeys(humanoid, 1.0), "VRM humanoid")
+        return _with_root(rig, BoneMap(humanoid, dict.fromkeys(humanoid, 1.0), "VRM humanoid"))
     ranked = max(
         ((_score(rig, preset), -place, preset) for place, preset in enumerate((*own, *shipped_presets()))),
         key=lambda item: item[:2],
@@ -179,8 +179,19 @@ def detect(rig: Rig, data: bpy.types.Armature, own: Iterable[Preset] = ()) -> Bo
     (share, _), _, preset = ranked
     if share >= _FITS:
         bones = _found(rig, preset)
-        return BoneMap(bones, dict.fromkeys(bones, 1.0), preset.name, _switches(rig, preset))
+        found = BoneMap(bones, dict.fromkeys(bones, 1.0), preset.name, _switches(rig, preset))
+        return _with_root(rig, found)
     return _guess(rig)
+
+
+def _with_root(rig: Rig, bone_map: BoneMap) -> BoneMap:
+    """The same with the bone at the top of the hips' parents as the root, if it has none."""
+    top = rig.ancestors(rig.index[bone_map.bones["hips"]])[-1] if "hips" in bone_map.bones else -1
+    free = top >= 0 and not rig.held[top] and rig.names[top] not in bone_map.bones.values()
+    if "root" not in bone_map.bones and free:
+        bone_map.bones["root"] = rig.names[top]
+        bone_map.certainty["root"] = _BY_STRUCTURE
+    return bone_map
 
 
 def swapped(bone_map: BoneMap) -> BoneMap:

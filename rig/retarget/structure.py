@@ -246,9 +246,11 @@ class _Reader:
 
         least = min(odd(place) for place in range(len(path)))
         # several necks are short, a head is long; an end bone is no longer than the head that it ends
-        likely = [place for place in range(len(path)) if odd(place) < least + 0.02]
+        likely = [place for place in range(len(path)) if odd(place) < least + 0.005]
         longest = max(lengths[place] for place in likely)
         head = next(place for place in likely if lengths[place] > 0.75 * longest)
+        if len(path) == 2 and (self.at[path[1], 2] - shoulders) / trunk < 2 * _HEAD_ABOVE:
+            head = 1  # a neck and a head, however short
         while head > 0 and lengths[head - 1] < 0.03 * trunk and len(self.rig.children[path[head]]) > 2:
             head -= 1  # a bone that only gathers the face sits where the head begins
         bones["head"] = path[head]

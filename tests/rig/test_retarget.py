@@ -204,7 +204,7 @@ def test_rotation_modes_are_kept(mode: str) -> None:
 def test_channels_say_the_same_rotation_without_jumps(mode: str) -> None:
     turned = random_motion(200, seed=4).world_rotations[:, INDEX["hand.L"]]
     values = channels(turned, mode)
-    np.testing.assert_allclose(rotations_of(values, mode), turned, atol=1e-9)
+    np.testing.assert_allclose(rotations_of(values, mode), turned, atol=1e-6)
     if mode != "AXIS_ANGLE":
         assert np.abs(np.diff(values, axis=0)).max() < 2.0
 
@@ -258,7 +258,7 @@ def test_trunk_and_head_face_where_the_persons_do() -> None:
             rest = np.array(target.data.bones[name].matrix_local)[:3, :3]
             turned = np.array(target.pose.bones[name].matrix)[:3, :3] @ rest.T
             wanted = motion.world_rotations[frame - 1, INDEX[name]]
-            assert np.degrees(np.arccos((np.trace(turned.T @ wanted) - 1) / 2)) < 0.2
+            np.testing.assert_allclose(turned, wanted, atol=2e-3)
 
 
 def test_current_pose_as_rest() -> None:
@@ -414,7 +414,7 @@ def test_mixamo_with_any_prefix(prefix: str) -> None:
 def test_every_preset_is_found_by_its_own_names(path: Path) -> None:
     preset = load_preset(path)
     names = {
-        joint: preset.prefix.split("\\")[0] + preset.bones[joint][0]
+        joint: preset.prefix.split("\\")[0].replace("[mf]", "m_") + preset.bones[joint][0]
         for joint in JOINTS
         if joint in preset.bones
     }
