@@ -18,7 +18,7 @@ from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, fee
 _POINTS = "contact_points"
 #: keys this near to a whole frame (in frames) are put onto it: nothing that can be seen
 _WHOLE = 0.02
-_FIRST_FRAME = 1
+FIRST_FRAME = 1
 
 
 def animate(
@@ -26,7 +26,7 @@ def animate(
     motion: Motion,
     name: str,
     fps: float,
-    first: int = _FIRST_FRAME,
+    first: int = FIRST_FRAME,
     base: bpy.types.Action | None = None,
 ) -> bpy.types.Action:
     """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames a second.
@@ -102,12 +102,12 @@ def curves_of(action: bpy.types.Action, owner: bpy.types.Object) -> dict[tuple[s
     return {(c.data_path, c.array_index): c for c in bag.fcurves} if bag is not None else {}
 
 
-def _slot(action: bpy.types.Action, owner: bpy.types.Object) -> Any:
+def _slot(action: bpy.types.Action, owner: bpy.types.ID) -> Any:
     """The slot of an action that animates an object: the one it uses, or was made for, or the first."""
     animation = owner.animation_data
     if animation is not None and animation.action == action and animation.action_slot is not None:
         return animation.action_slot
-    slots = [slot for slot in action.slots if slot.target_id_type in ("OBJECT", "UNSPECIFIED")]
+    slots = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
     return next((s for s in slots if s.name_display == owner.name), slots[0] if slots else None)
 
 
@@ -157,13 +157,13 @@ def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, firs
 
 
 class Curves:
-    """The F-curves of an object's new action: in its slot where Blender has slots (4.4), else its own."""
+    """The F-curves of something's new action: in its slot where Blender has slots (4.4), else its own."""
 
-    def __init__(self, action: bpy.types.Action, owner: bpy.types.Object) -> None:
+    def __init__(self, action: bpy.types.Action, owner: bpy.types.ID) -> None:
         animation = owner.animation_data_create()
         animation.action = action
         if hasattr(action, "slots"):
-            slot = _slot(action, owner) or action.slots.new(id_type="OBJECT", name=owner.name)
+            slot = _slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
             layer = action.layers[0] if action.layers else action.layers.new("Layer")
             strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
             self._bag: Any = strip.channelbag(slot, ensure=True)

@@ -7,17 +7,14 @@ from typing import Any
 
 import bpy
 import numpy as np
-from mathutils import Matrix
 
-from ..inference.camera import FILM_WIDTH_MM, Camera
 from ..inference.foot_ik import CleanUp
 from ..inference.motion import Motion
 from .action import animate
 from .armature import build_armature
+from .camera import add_camera
 from .cleanup import animate_cleaned
 
-#: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
-_OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 #: floor around the path of the hips, metres
 _FLOOR_MARGIN = 15.0
 
@@ -63,24 +60,6 @@ def frame_rate(fps: float) -> tuple[int, float]:
     if math.isclose(fps, ntsc / 1.001, rel_tol=1e-5):
         return ntsc, 1.001
     return whole, whole / fps
-
-
-def add_camera(scene: bpy.types.Scene, camera: Camera) -> bpy.types.Object:
-    """Add the camera that filmed to `scene`, make it the scene's camera and take over the picture's size."""
-    data = bpy.data.cameras.new("Camera")
-    # AUTO: the sensor's 36 mm lie along the longer side, so that portrait works and mm are 35 mm equivalents
-    data.sensor_fit = "AUTO"
-    data.sensor_width = FILM_WIDTH_MM
-    data.lens = camera.focal / max(camera.size) * FILM_WIDTH_MM
-    data.clip_end = 1000.0
-    placed = bpy.data.objects.new("Camera", data)
-    placed.matrix_world = Matrix(np.linalg.inv(camera.camera_from_world) @ _OPENCV_FROM_BLENDER)
-    scene.collection.objects.link(placed)
-    scene.camera = placed
-    scene.render.resolution_x, scene.render.resolution_y = camera.size
-    scene.render.resolution_percentage = 100
-    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
-    return placed
 
 
 def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:

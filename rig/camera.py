@@ -1,0 +1,196 @@
+"""The camera that filmed, as a Blender camera, with the video behind it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+import numpy.typing as npt
+from mathutils import Matrix
+
+from ..inference.camera import FILM_WIDTH_MM, Camera
+from ..inference.errors import CaptureError
+from ..inference.lettering import width, write
+from ..inference.motion import Motion
+from .action import FIRST_FRAME, Curves
+
+#: what a video can be behind the camera
+BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
+#: what marks the empty on the floor, a custom property
+FLOOR_PROPERTY = "kinelift_floor"
+#: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
+_OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
+_FLOOR_SIZE = 0.5
+
+
+def add_camera(
+    scene: bpy.types.Scene, camera: Camera, parent: bpy.types.Object | None = None
+) -> bpy.types.Object:
+    """Add the camera that filmed to `scene`, make it the scene's camera and take over the picture's size.
+
+    Parameters
+    ----------
+    scene : bpy.types.Scene
+    camera : Camera
+    parent : bpy.types.Object, optional
+        The armature, wherever it is now: camera and armature keep seeing each other as they did.
+    """
+    data = bpy.data.cameras.new("Camera")
+    # AUTO: the sensor's 36 mm lie along the longer side, so that portrait works and mm are 35 mm equivalents
+    data.sensor_fit = "AUTO"
+    data.sensor_width = FILM_WIDTH_MM
+    data.lens = camera.focal / max(camera.size) * FILM_WIDTH_MM
+    data.clip_end = 1000.0
+    placed = bpy.data.objects.new("Camera", data)
+    placed.parent = parent
+    placed.matrix_basis = Matrix(np.linalg.inv(camera.camera_from_world) @ _OPENCV_FROM_BLENDER)
+    scene.collection.objects.link(placed)
+    scene.camera = placed
+    scene.render.resolution_x, scene.render.resolution_y = camera.size
+    scene.render.resolution_percentage = 100
+    scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
+    return placed
+
+
+def add_floor(
+    scene: bpy.types.Scene, motion: Motion, parent: bpy.types.Object | None = None
+) -> bpy.types.Object:
+    """Add an empty on the floor of the capture, below where the hips are first."""
+    floor = bpy.data.objects.new("Capture Floor", None)
+    floor.empty_display_type = "CIRCLE"
+    floor.empty_display_size = _FLOOR_SIZE
+    floor.parent = parent
+    # the circle of an empty stands upright in its X and Z
+    floor.matrix_basis = Matrix.Translation((*motion.root[0, :2].tolist(), 0)) @ Matrix.Rotation(
+        np.pi / 2, 4, "X"
+    )
+    floor[FLOOR_PROPERTY] = True
+    scene.collection.objects.link(floor)
+    return floor
+
+
+def show_video(
+    placed: bpy.types.Object, scene: bpy.types.Scene, motion: Motion, video: Path, kind: str = BACKGROUNDS[0]
+) -> str:
+    """Put the video behind what the camera sees, each of its frames when the scene shows that moment.
+
+    Parameters
+    ----------
+    placed : bpy.types.Object
+        Made by `add_camera`; an earlier background is replaced.
+    scene : bpy.types.Scene
+        Its frame rate counts.
+    motion : Motion
+    video : Path
+        Where it lies now; it need not be there.
+    kind : str
+        One of `BACKGROUNDS`. A movie clip, which Blender's trackers work with, can only be played frame for
+        frame.
+
+    Returns
+    -------
+    str
+        What is wrong with the background, a sentence, or nothing. Where the video can't be shown the camera
+        gets a picture that says so.
+
+    Raises
+    ------
+    CaptureError
+        If a movie clip would run at another speed than the motion; the background is left as it was.
+    """
+    clip = _movie_clip(video)
+    if clip is None:
+        _fresh_background(placed.data).image = _notice(f"{video.name} is missing", motion.camera.size)
+        return (
+            f"{video} is not there or can't be read, so the camera has no video behind it; put it back and "
+            "add the camera again."
+        )
+    frames = np.arange(FIRST_FRAME, max(scene.frame_end, FIRST_FRAME) + 1)
+    shift = video_frames(motion, scene.render.fps / scene.render.fps_base, clip.fps, frames) - frames
+    steady = bool((shift == shift[0]).all())
+    if kind == "MOVIE_CLIP":
+        if not steady:
+            raise CaptureError(
+                f"{video.name} has {clip.fps:g} frames a second and the scene {scene.render.fps:g}: a movie "
+                "clip would run away from the motion. Take it as a background image, or give the scene the "
+                "video's frame rate."
+            )
+        background = _fresh_background(placed.data)
+        background.source = "MOVIE_CLIP"
+        clip.frame_start, clip.frame_offset = FIRST_FRAME, int(shift[0]) + FIRST_FRAME - 1
+        background.clip = clip
+    else:
+        background = _fresh_background(placed.data)
+        background.image = bpy.data.images.load(str(video), check_existing=True)
+        user = background.image_user
+        user.frame_start, user.frame_duration = FIRST_FRAME, int(frames[-1])
+        user.frame_offset = int(shift[0]) + FIRST_FRAME - 1
+        user.use_auto_refresh = True
+        if not steady:
+            path = background.path_from_id("image_user") + ".frame_offset"
+            values = shift + FIRST_FRAME - 1
+            curves = Curves(bpy.data.actions.new(placed.name), placed.data)
+            curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
+    size = tuple(clip.size)
+    if background.source == "IMAGE" and clip.users == 0:
+        bpy.data.movieclips.remove(clip)
+    if size == motion.camera.size[::-1] != motion.camera.size:
+        return (
+            f"This Blender shows {video.name} lying on its side, as it does not know how the phone was held; "
+            "turn the video in another program, or use Blender 4.5 or later."
+        )
+    return ""
+
+
+def video_frames(
+    motion: Motion, scene_fps: float, video_fps: float, frames: npt.NDArray[Any]
+) -> npt.NDArray[np.int64]:
+    """Which frame of the video, the first is 1, was filmed when the motion is at frames (N,) of a scene."""
+    seconds = motion.start + (np.asarray(frames) - FIRST_FRAME) / scene_fps
+    # halfway between two the earlier one, whatever rounding made of it
+    return np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1
+
+
+def _movie_clip(video: Path) -> Any:
+    if not os.access(video, os.R_OK):
+        return None
+    try:
+        clip = bpy.data.movieclips.load(str(video), check_existing=True)
+    except RuntimeError:
+        return None
+    if not clip.fps > 0 or not all(clip.size):
+        bpy.data.movieclips.remove(clip)
+        return None
+    return clip
+
+
+def _fresh_background(data: bpy.types.Camera) -> Any:
+    """The camera's only background, new."""
+    data.background_images.clear()
+    if data.animation_data is not None:
+        data.animation_data_clear()
+    data.show_background_images = True
+    background = data.background_images.new()
+    background.display_depth = "BACK"
+    background.frame_method = "FIT"
+    background.alpha = 1.0
+    return background
+
+
+def _notice(text: str, size: tuple[int, int]) -> bpy.types.Image:
+    """A grey picture of the video's size with a line of text."""
+    # large pictures are not needed to read it
+    small = np.maximum(np.array(size) * 960 // max(size), 1)
+    picture = np.full((small[1], small[0], 3), 60, np.uint8)
+    scale = max(min(4, int(0.9 * small[0]) // width(text)), 1)
+    write(picture, text, (int(small[0]) - width(text, scale)) // 2, int(small[1]) // 2, (230, 160, 60), scale)
+    image = bpy.data.images.new(text, int(small[0]), int(small[1]))
+    rgba = np.ones((small[1], small[0], 4), np.float32)
+    rgba[..., :3] = picture[::-1] / np.float32(255)
+    image.pixels.foreach_set(rgba.ravel())
+    image.update()
+    image.pack()
+    return image

@@ -1,0 +1,181 @@
+"""Through the capture camera the armature lies on the person, and the video runs with it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import bpy
+import numpy as np
+import numpy.typing as npt
+import pytest
+from bpy_extras.object_utils import world_to_camera_view
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.motion import Motion
+from kinelift.rig.camera import add_camera, add_floor, show_video
+from kinelift.rig.scene import build_scene, frame_rate
+from kinelift.tests.motions import random_motion
+from kinelift.tests.videos import number, numbered, write_video
+from mathutils import Matrix, Vector
+
+SIZE = (64, 48)
+
+
+def scene_of(motion: Motion, fps: float) -> bpy.types.Scene:
+    scene = bpy.context.scene
+    scene.render.fps, scene.render.fps_base = frame_rate(fps)
+    scene.frame_start, scene.frame_end = 1, int((len(motion) - 1) * fps / motion.fps) + 1
+    return scene
+
+
+def shown(background: bpy.types.CameraBackgroundImage, frames: list[int], folder: Path) -> list[int]:
+    """Numbers of the video's frames that Blender shows: the background on a plane, rendered."""
+    curve = None
+    data = background.id_data
+    if data.animation_data is not None and data.animation_data.action is not None:
+        action = data.animation_data.action
+        bag = action
+        if hasattr(action, "slots"):
+            bag = action.layers[0].strips[0].channelbag(data.animation_data.action_slot)
+        (curve,) = bag.fcurves
+    scene = bpy.data.scenes.new("Test")
+    mesh = bpy.data.meshes.new("Plane")
+    mesh.from_pydata(
+        [(-0.5, -0.375, 0), (0.5, -0.375, 0), (0.5, 0.375, 0), (-0.5, 0.375, 0)], [], [(0, 1, 2, 3)]
+    )
+    layer = mesh.uv_layers.new()
+    layer.data.foreach_set("uv", [0, 0, 1, 0, 1, 1, 0, 1])
+    material = bpy.data.materials.new("Plane")
+    material.use_nodes = True
+    nodes = material.node_tree.nodes
+    nodes.clear()
+    texture, glow, out = (
+        nodes.new(f"ShaderNode{kind}") for kind in ("TexImage", "Emission", "OutputMaterial")
+    )
+    material.node_tree.links.new(texture.outputs["Color"], glow.inputs["Color"])
+    material.node_tree.links.new(glow.outputs[0], out.inputs["Surface"])
+    texture.image = background.image
+    mesh.materials.append(material)
+    scene.collection.objects.link(bpy.data.objects.new("Plane", mesh))
+    camera = bpy.data.objects.new("Above", bpy.data.cameras.new("Above"))
+    camera.data.type, camera.data.ortho_scale = "ORTHO", 1.0
+    camera.location.z = 1
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    render = scene.render
+    render.engine, scene.cycles.samples, scene.cycles.use_denoising = "CYCLES", 1, False
+    render.resolution_x, render.resolution_y = SIZE
+    render.image_settings.file_format = "PNG"
+    scene.view_settings.view_transform = "Standard"
+    numbers = []
+    bpy.context.window.scene = scene
+    for frame in frames:
+        theirs, ours = background.image_user, texture.image_user
+        for name in ("frame_start", "frame_duration", "use_auto_refresh", "use_cyclic"):
+            setattr(ours, name, getattr(theirs, name))
+        ours.frame_offset = theirs.frame_offset if curve is None else round(curve.evaluate(frame))
+        scene.frame_set(frame)
+        render.filepath = str(folder / "shown.png")
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+        picture = bpy.data.images.load(render.filepath)
+        pixels = np.array(picture.pixels).reshape(SIZE[1], SIZE[0], -1)[::-1, :, :3]
+        numbers.append(number((255 * pixels).astype(np.uint8)))
+        bpy.data.images.remove(picture)
+    return numbers
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "it's a vidéo.mp4", numbered(60), 30)
+
+
+@pytest.mark.parametrize(
+    ("fps", "start", "scene_fps", "frames", "expected"),
+    [
+        (30.0, 0.0, 30.0, [1, 2, 40], [0, 1, 39]),
+        (30.0, 0.5, 30.0, [1, 20], [15, 34]),
+        (15.0, 0.2, 15.0, [1, 2, 3, 10], [6, 8, 10, 24]),
+        (30.0, 0.0, 24.0, [1, 2, 3, 21], [0, 1, 2, 25]),
+        (30.0, 0.0, 60.0, [1, 2, 3, 41], [0, 0, 1, 20]),
+    ],
+)
+def test_the_video_runs_with_the_motion(
+    video: Path,
+    tmp_path: Path,
+    fps: float,
+    start: float,
+    scene_fps: float,
+    frames: list[int],
+    expected: list[int],
+) -> None:
+    motion = replace(random_motion(20 if fps == 15 else 45, fps=fps, size=SIZE), start=start)
+    scene = scene_of(motion, scene_fps)
+    camera = add_camera(scene, motion.camera)
+    assert show_video(camera, scene, motion, video) == ""
+    (background,) = camera.data.background_images
+    assert camera.data.show_background_images and background.show_background_image
+    assert (background.source, background.frame_method, background.display_depth) == ("IMAGE", "FIT", "BACK")
+    assert shown(background, frames, tmp_path) == expected
+
+
+def test_movie_clip(video: Path) -> None:
+    motion = replace(random_motion(20, size=SIZE), start=0.5)
+    scene = scene_of(motion, 30)
+    camera = add_camera(scene, motion.camera)
+    show_video(camera, scene, motion, video)
+    assert show_video(camera, scene, motion, video, "MOVIE_CLIP") == ""
+    (background,) = camera.data.background_images
+    clip = background.clip
+    assert background.source == "MOVIE_CLIP" and tuple(clip.size) == SIZE
+    # Blender shows frame - frame_start + 1 + frame_offset, the first is 1
+    assert 1 - clip.frame_start + 1 + clip.frame_offset == 16
+    scene.render.fps = 24
+    with pytest.raises(CaptureError, match="background image"):
+        show_video(camera, scene, motion, video, "MOVIE_CLIP")
+    assert camera.data.background_images[0].clip == clip
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+@pytest.mark.parametrize("content", [None, b"no video"])
+@pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (64, 48)])
+def test_a_video_that_is_gone(
+    tmp_path: Path, kind: str, content: bytes | None, size: tuple[int, int]
+) -> None:
+    motion = random_motion(3, size=size)
+    scene = scene_of(motion, 30)
+    camera = add_camera(scene, motion.camera)
+    gone = tmp_path / "walk_1.mp4"
+    if content:
+        gone.write_bytes(content)
+    assert "walk_1.mp4 is not there or can't be read" in show_video(camera, scene, motion, gone, kind)
+    (background,) = camera.data.background_images
+    assert background.image.name == "walk_1.mp4 is missing"
+    width, height = background.image.size
+    assert width / height == pytest.approx(size[0] / size[1], rel=0.01)
+    pixels = np.array(background.image.pixels).reshape(height, width, 4)
+    text = pixels[..., 0] > 0.5
+    assert 0.001 < text.mean() < 0.2 and not text[: height // 4].any()
+    bpy.context.view_layer.update()
+    seen = [world_to_camera_view(scene, camera, Vector(p)) for p in motion.joints[0]]
+    expected = motion.camera.project(motion.joints[0])
+    np.testing.assert_allclose([[p.x * size[0], (1 - p.y) * size[1]] for p in seen], expected, atol=0.2)
+
+
+def test_camera_and_floor_go_with_the_armature() -> None:
+    motion = random_motion(3)
+    armature = build_scene(motion, "clip")
+    scene = bpy.context.scene
+    camera, floor = add_camera(scene, motion.camera, armature), add_floor(scene, motion, armature)
+    armature.matrix_world = Matrix.LocRotScale(Vector((3, -1, 0.5)), Matrix.Rotation(1, 3, "Z"), None)
+    scene.frame_set(2)
+
+    def pixels(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        found = [world_to_camera_view(scene, camera, armature.matrix_world @ Vector(p)) for p in points]
+        return np.array([[p.x * 1920, (1 - p.y) * 1080] for p in found])
+
+    np.testing.assert_allclose(pixels(motion.joints[1]), motion.camera.project(motion.joints[1]), atol=0.2)
+    place = armature.matrix_world.inverted() @ floor.matrix_world.translation
+    np.testing.assert_allclose(place, [*motion.root[0, :2], 0], atol=1e-5)
+    # the circle lies flat
+    assert abs((floor.matrix_world.to_3x3() @ Vector((1, 0, 0))).z) < 1e-6
+    assert abs((floor.matrix_world.to_3x3() @ Vector((0, 0, 1))).z) < 1e-6
