@@ -42,7 +42,7 @@ def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
         made = _figure(armature)
         for part in made:
             scene.collection.objects.link(part)
-        scene.camera = _camera(armature)
+        scene.camera = facing_camera(armature)
         made.append(scene.camera)
         scene.collection.objects.link(scene.camera)
         _render(scene, path)
@@ -131,7 +131,7 @@ def _ball(centre: npt.NDArray[Any], radius: float) -> tuple[npt.NDArray[Any], np
     return centre + radius * unit.reshape(-1, 3), faces
 
 
-def _camera(armature: bpy.types.Object) -> bpy.types.Object:
+def facing_camera(armature: bpy.types.Object) -> bpy.types.Object:
     """A camera that sees the whole posed figure from where the hips face, turned a little to the side."""
     ends = [armature.matrix_world @ end for bone in armature.pose.bones for end in (bone.head, bone.tail)]
     points = np.array(ends)

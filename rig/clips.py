@@ -1,0 +1,199 @@
+"""The body as pictures and films, rendered by Workbench: a still, a turntable, beside the video."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+from ..inference.errors import CaptureError
+from ..inference.motion import Motion
+from .action import FIRST_FRAME, Curves
+from .camera import video_frames
+from .export import written_by_blender
+from .still import facing_camera
+
+#: what can be rendered, and how its files end
+RENDERS = {"still": ".png", "turntable": ".mp4", "side-by-side": ".mp4"}
+_STILL_SIZE, _TURNTABLE_SIZE = (720, 960), (720, 720)
+#: pictures of a film are at most so high beside the video
+_HIGHEST = 720
+_LENS_MM = 50.0
+#: how much of the picture's height an upright person takes, and how far up the camera stands
+_SHARE, _ELEVATION = 0.62, math.radians(8)
+_BACKDROP = (0.62, 0.64, 0.67)
+_FLOOR = (0.36, 0.37, 0.39)
+
+
+def render(
+    kind: str, path: Path, armature: bpy.types.Object, motion: Motion, video: Path | None = None
+) -> None:
+    """Render the current scene, which is left as it was.
+
+    Parameters
+    ----------
+    kind : str
+        One of `RENDERS`: a PNG of the middle frame, an MP4 that turns once round the moving person, or an MP4
+        of the video beside what the capture camera sees.
+    path : Path
+    armature : bpy.types.Object
+        It has a body.
+    motion : Motion
+        What it plays.
+    video : Path, optional
+        For ``side-by-side``.
+
+    Raises
+    ------
+    CaptureError
+        If the video is not there, Blender can't render it, or the file can't be written.
+    """
+    source = bpy.context.scene
+    if kind == "side-by-side" and (video is None or not os.access(video, os.R_OK)):
+        raise CaptureError(
+            f"The video {video or motion.settings.get('video', '')} is not there, so nothing can be rendered "
+            "beside it; put it beside the motion."
+        )
+    before, window = source.frame_current, bpy.context.window
+    with _made() as made:
+        scene = source.copy()
+        made.append(scene)
+        _workbench(scene)
+        window.scene = scene
+        try:
+            if kind == "still":
+                scene.frame_set((scene.frame_start + scene.frame_end) // 2)
+                scene.camera = facing_camera(armature)
+                made.extend([scene.camera, scene.camera.data])
+                scene.collection.objects.link(scene.camera)
+                scene.render.resolution_x, scene.render.resolution_y = _STILL_SIZE
+                _picture(scene, path)
+            elif kind == "turntable":
+                made.extend(_turning_camera(scene, armature, motion))
+                scene.render.resolution_x, scene.render.resolution_y = _TURNTABLE_SIZE
+                _film(scene, path)
+            else:
+                assert video is not None
+                made.append(_beside(scene, motion, video))
+                window.scene = made[-1]
+                _film(made[-1], path)
+        finally:
+            window.scene = source
+    source.frame_set(before)
+
+
+@contextmanager
+def _made() -> Iterator[list[Any]]:
+    """A list of what was made for a render; at the end it is removed."""
+    made: list[Any] = []
+    try:
+        yield made
+    finally:
+        actions = [m.animation_data.action for m in made if getattr(m, "animation_data", None)]
+        for scene in [m for m in made if isinstance(m, bpy.types.Scene)][::-1]:
+            bpy.data.scenes.remove(scene)
+        bpy.data.batch_remove([m for m in made if not isinstance(m, bpy.types.Scene)])
+        bpy.data.batch_remove([a for a in actions if a is not None and a.users == 0])
+
+
+def _workbench(scene: bpy.types.Scene) -> None:
+    scene.render.engine = "BLENDER_WORKBENCH"
+    scene.render.resolution_percentage = 100
+    scene.render.use_file_extension = False
+    scene.view_settings.view_transform = "Standard"
+    scene.display.render_aa = "8"
+    shading = scene.display.shading
+    shading.light, shading.color_type = "STUDIO", "MATERIAL"
+    shading.show_cavity = shading.show_shadows = True
+    shading.cavity_type = "WORLD"
+    shading.shadow_intensity = 0.35
+    shading.background_type, shading.background_color = "VIEWPORT", _BACKDROP
+
+
+def _picture(scene: bpy.types.Scene, path: Path) -> None:
+    scene.render.image_settings.file_format = "PNG"
+    with written_by_blender(path) as scratch:
+        scene.render.filepath = str(scratch)
+        bpy.ops.render.render(write_still=True, scene=scene.name)
+
+
+def _film(scene: bpy.types.Scene, path: Path) -> None:
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):  # Blender 5
+        settings.media_type = "VIDEO"
+    settings.file_format = "FFMPEG"
+    scene.render.ffmpeg.format = "MPEG4"
+    scene.render.ffmpeg.codec = "H264"
+    scene.render.ffmpeg.constant_rate_factor = "HIGH"
+    scene.render.ffmpeg.audio_codec = "NONE"
+    with written_by_blender(path) as scratch:
+        scene.render.filepath = str(scratch)
+        bpy.ops.render.render(animation=True, scene=scene.name)
+
+
+def _turning_camera(scene: bpy.types.Scene, armature: bpy.types.Object, motion: Motion) -> list[Any]:
+    """Make the scene's camera one that goes round the person once; what was made for it."""
+    data = bpy.data.cameras.new("Turntable")
+    data.lens = _LENS_MM
+    camera = bpy.data.objects.new("Turntable", data)
+    pivot = bpy.data.objects.new("Turntable", None)
+    for one in (camera, pivot):
+        scene.collection.objects.link(one)
+    camera.parent = pivot
+    # the film's 36 mm lie along the picture, which is square
+    distance = motion.height / _SHARE * _LENS_MM / data.sensor_width
+    camera.location = (0, -distance * math.cos(_ELEVATION), distance * math.sin(_ELEVATION))
+    camera.rotation_euler = (math.pi / 2 - _ELEVATION, 0, 0)
+    pivot.location = (0, 0, 0.5 * motion.height)
+    follow = pivot.constraints.new("COPY_LOCATION")
+    follow.target, follow.subtarget, follow.use_z = armature, "hips", False
+    curves = Curves(bpy.data.actions.new("Turntable"), pivot)
+    ends = np.array([scene.frame_start, scene.frame_end + 1], dtype=float)
+    curves.add("rotation_euler", 2, "Turntable", ends, np.array([0, 2 * math.pi]), "LINEAR")
+    scene.camera = camera
+    return [camera, data, pivot]
+
+
+def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Scene:
+    """A scene that shows the video on the left and `scene`, through the capture camera, on the right."""
+    width, height = motion.camera.size
+    scale = min(1.0, _HIGHEST / height)
+    # films have an even number of pixels each way
+    wide, high = (max(2 * round(scale * side / 2), 2) for side in (width, height))
+    scene.render.resolution_x, scene.render.resolution_y = wide, high
+    both = bpy.data.scenes.new("Side by Side")
+    both.frame_start, both.frame_end = scene.frame_start, scene.frame_end
+    both.render.fps, both.render.fps_base = scene.render.fps, scene.render.fps_base
+    both.render.resolution_x, both.render.resolution_y = 2 * wide, high
+    both.render.resolution_percentage = 100
+    both.render.use_file_extension = False
+    both.view_settings.view_transform = "Standard"
+    editor = both.sequence_editor_create()
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    frames = np.arange(scene.frame_start, scene.frame_end + 1)
+    clip = bpy.data.movieclips.load(str(video))
+    wanted = video_frames(motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)
+    count = clip.frame_duration
+    wanted = np.clip(wanted, FIRST_FRAME, count)
+    bpy.data.movieclips.remove(clip)
+    # where the rates differ, a strip for every run of frames that follow each other
+    starts = np.flatnonzero(np.diff(wanted, prepend=wanted[0] - 2) != 1)
+    for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(frames)], strict=True)):
+        strip = strips.new_movie(
+            f"Video {number}", str(video), 1, int(frames[start] - wanted[start] + 1), fit_method="FIT"
+        )
+        strip.frame_offset_start = int(wanted[start] - 1)
+        strip.frame_final_duration = int(end - start)
+        strip.transform.scale_x = strip.transform.scale_y = high / height
+        strip.transform.offset_x = -wide / 2
+        strip.channel = 1
+    strip = strips.new_scene("Body", scene, 2, scene.frame_start)
+    strip.transform.offset_x = wide / 2
+    strip.transform.scale_x = strip.transform.scale_y = 1.0
+    return both
