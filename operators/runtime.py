@@ -50,13 +50,19 @@ def captures(context: bpy.types.Context) -> list[Path]:
     return sorted(captures_folder(context).glob("*.motion.npz"))
 
 
-def end_runtime() -> None:
-    """End what goes on."""
+def forget() -> None:
+    """What was told no longer holds; a test that runs is ended."""
     if state.test is not None and state.test.running:
         state.test.cancel_soon()
+    state.about, state.problem, state.test = {}, "", None
+
+
+def end_runtime() -> None:
+    """End what goes on."""
+    forget()
     if state.installation is not None:
         state.installation.cancel()
-    state.test = state.installation = None
+    state.installation = None
 
 
 def _follow(step: Callable[[], bool]) -> None:
@@ -83,7 +89,7 @@ def _redraw() -> None:
 
 
 def _begin_test(context: bpy.types.Context) -> None:
-    state.about, state.problem = {}, ""
+    forget()
     try:
         worker = Worker(worker_python(context), ["about", "--device", preferences(context).device])
     except CaptureError as error:
@@ -175,7 +181,7 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Begin; the preferences show how far it is."""
-        state.about, state.problem = {}, ""
+        forget()
         state.installation = installation = Installation(Path(sys.executable), runtime_folder())
 
         def step() -> bool:
@@ -183,8 +189,9 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
                 installation.join()
             if installation.running:
                 return False
-            if state.installation is installation:
-                state.installation = None
+            if state.installation is not installation:  # the add-on was disabled meanwhile
+                return True
+            state.installation = None
             state.problem = str(installation.error or "")
             if installed_python(runtime_folder()) is not None:
                 _begin_test(bpy.context)
@@ -235,7 +242,7 @@ class KINELIFT_OT_remove_runtime(bpy.types.Operator):
         except OSError as error:
             self.report({"ERROR"}, f"{error.filename}: {error.strerror}")
             return {"CANCELLED"}
-        state.about = {}
+        forget()
         return {"FINISHED"}
 
 

@@ -19,6 +19,7 @@ from ..operators.runtime import (
     KINELIFT_OT_remove_runtime,
     KINELIFT_OT_test_runtime,
     captures,
+    forget,
     size_text,
     state,
 )
@@ -26,6 +27,20 @@ from ..operators.settings import ADDON, preferences, runtime_folder, worker_pyth
 from .text import paragraph
 
 __all__ = ["Preferences", "preferences"]
+
+
+def _forget(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """What was told of another choice."""
+    forget()
+
+
+def _make_absolute(self: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """Blender's file browser gives paths relative to the open file, which is another one tomorrow."""
+    for name in ("python", "cache_folder"):
+        path = bpy.path.abspath(getattr(self, name))
+        if path != getattr(self, name):
+            setattr(self, name, path)
+    forget()
 
 
 class Preferences(bpy.types.AddonPreferences):
@@ -37,6 +52,7 @@ class Preferences(bpy.types.AddonPreferences):
         name="Python",
         description="Python that captures; empty: the one that came with Kinelift",
         subtype="FILE_PATH",
+        update=_make_absolute,
     )
     device: EnumProperty(
         name="Device",
@@ -47,11 +63,13 @@ class Preferences(bpy.types.AddonPreferences):
             ("cuda", "CUDA", "An NVIDIA GPU"),
             ("mps", "MPS", "The GPU of an Apple computer"),
         ),
+        update=_forget,
     )
     cache_folder: StringProperty(
         name="Cache Folder",
         description="Folder that keeps captured motions; empty: in Blender's own folder for extensions",
         subtype="DIR_PATH",
+        update=_make_absolute,
     )
 
     def draw(self, context: bpy.types.Context) -> None:
@@ -86,7 +104,7 @@ class Preferences(bpy.types.AddonPreferences):
             )
             column = layout.column(align=True)
             column.label(text=str(python), icon="BLANK1", translate=False)
-            if state.about.get("executable") == str(python):
+            if state.about:
                 for line in _facts(state.about):
                     column.label(text=line, icon="BLANK1", translate=False)
         if state.problem:
