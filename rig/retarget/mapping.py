@@ -179,9 +179,20 @@ def detect(rig: Rig, data: bpy.types.Armature, own: Iterable[Preset] = ()) -> Bo
     (share, _), _, preset = ranked
     if share >= _FITS:
         bones = _found(rig, preset)
-        found = BoneMap(bones, dict.fromkeys(bones, 1.0), preset.name, _switches(rig, preset))
-        return _with_root(rig, found)
-    return _guess(rig)
+        sure = dict.fromkeys(bones, 1.0)
+        if not set(MAIN) <= set(bones):
+            guess = _guess(rig)
+            for slot, bone in guess.bones.items():
+                if slot not in bones and bone not in bones.values():
+                    bones[slot], sure[slot] = bone, guess.certainty[slot]
+        found = BoneMap(bones, sure, preset.name, _switches(rig, preset))
+    else:
+        found = _guess(rig)
+    if "hips" not in found.bones:
+        raise CaptureError(
+            "No body is found in this armature: choose its hips and limbs in the bone map by hand."
+        )
+    return _with_root(rig, found)
 
 
 def _with_root(rig: Rig, bone_map: BoneMap) -> BoneMap:
@@ -382,8 +393,4 @@ def _guess(rig: Rig) -> BoneMap:
     for slot, bone in bones.items():
         both = named.get(slot) == built.get(slot) == bone
         sure[slot] = _BY_BOTH if both else _BY_NAME if named.get(slot) == bone else _BY_STRUCTURE
-    if "hips" not in bones:
-        raise CaptureError(
-            "No body is found in this armature: choose its hips and limbs in the bone map by hand."
-        )
     return BoneMap(bones, sure, "Guessed")
