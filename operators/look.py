@@ -7,6 +7,7 @@ import bpy
 from ..inference.client import Worker
 from ..inference.errors import CaptureError
 from .capture import chosen_video
+from .jobs import queue
 from .settings import redraw_sidebars, settings, worker_python
 
 _TICK = 0.1
@@ -16,6 +17,7 @@ _looking: list[Worker] = []
 def look(context: bpy.types.Context) -> None:
     """Begin to look at the scene's video; what was known of another one is forgotten."""
     end_look()
+    queue.problem = ""
     info = settings(context).info
     for name in ("frames", "fps", "width", "height", "seconds", "advice", "problem"):
         info.property_unset(name)
