@@ -19,7 +19,9 @@ _SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_ind
 #: log odds of contact: a logistic regression on detected sequences whose truth is known (`python -m training
 #: contacts`) of the lifter's log odds, the logarithms of the speed in the picture and in space (m/s), the
 #: height (m), and 1
-_WEIGHTS = np.array([0.81, -0.83, -1.08, -0.3, -2.1])
+_WEIGHTS = np.array([0.89, -0.64, -0.93, -13.6, -1.82])
+#: differences of height that are noise, m
+_LEVEL = 0.06
 #: speeds below this are noise, m/s
 _STILL = 0.05
 #: log odds to begin a contact, and to end it
@@ -47,23 +49,28 @@ def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
     (T, 4) bool
         For `motion.CONTACT_POINTS`.
     """
+    on = hysteresis(contact_features(motion) @ _WEIGHTS, _BEGIN, _END)
+    on = _without_flicker(on, _FLICKER * motion.fps)
+    on = _widened(on, round(_MARGIN * motion.fps))
+    return on & ~_held_elsewhere(motion)[:, None]
+
+
+def contact_features(motion: Motion) -> Array:
+    """What a contact is decided by (T, 4, 5), in the order of `_WEIGHTS`."""
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     points = motion.sole_points()
-    height = points[..., 2] - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
-    features = np.stack(
+    scale = motion.height / STANDARD_HEIGHT
+    height = points[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
+    return np.stack(
         [
             np.log(probability / (1 - probability)),
             np.log(_picture_speed(motion) + _STILL),
             np.log(_speed(points, np.ones(points.shape[:2]), motion.fps) + _STILL),
-            height.clip(-0.3, 0.5),
+            np.clip(height - height.min(1, keepdims=True) - _LEVEL, 0, 0.5),
             np.ones_like(height),
         ],
         axis=-1,
     )
-    on = hysteresis(features @ _WEIGHTS, _BEGIN, _END)
-    on = _without_flicker(on, _FLICKER * motion.fps)
-    on = _widened(on, round(_MARGIN * motion.fps))
-    return on & ~_held_elsewhere(motion, points)[:, None]
 
 
 def _picture_speed(motion: Motion) -> Array:
@@ -131,7 +138,7 @@ def _widened(on: npt.NDArray[np.bool_], frames: int) -> npt.NDArray[np.bool_]:
     return out
 
 
-def _held_elsewhere(motion: Motion, points: Array) -> npt.NDArray[np.bool_]:
+def _held_elsewhere(motion: Motion) -> npt.NDArray[np.bool_]:
     """Where (T,) the body can't be standing on its feet: it sits, lies or hangs.
 
     Its middle is then farther beside the feet than anyone can lean for long; less far suffices for thighs
@@ -141,7 +148,7 @@ def _held_elsewhere(motion: Motion, points: Array) -> npt.NDArray[np.bool_]:
     trunk = joints[:, [INDEX["hips"], INDEX["chest"], INDEX["neck"]]].mean(1)
     knees, hips = (joints[:, [INDEX[f"{n}.L"], INDEX[f"{n}.R"]]] for n in ("shin", "thigh"))
     middle = (0.65 * trunk + 0.35 * knees.mean(1))[:, None, :2]
-    feet = points[..., :2]
+    feet = motion.sole_points()[..., :2]
     nearest = np.clip(middle, feet.min(1, keepdims=True), feet.max(1, keepdims=True))
     beside = np.linalg.norm(middle - nearest, axis=-1)[:, 0] * STANDARD_HEIGHT / motion.height
     thighs = knees - hips

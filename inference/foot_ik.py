@@ -31,8 +31,8 @@ Array = npt.NDArray[np.float64]
 _REACH = 0.995
 #: about how long a foot takes from its own path onto its planted one, seconds
 _BLEND = 0.25
-#: weight of a planted frame against the wish to bend little, where the others have almost none
-_PINNED, _FREE = 1e6, 1e-4
+#: weight of a planted frame against the wish to bend little, and of the others' own path, to which it soon returns
+_PINNED, _FREE = 1e6, 5e-2
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ def stand_on_floor(motion: Motion, contacts: npt.NDArray[np.bool_]) -> Motion:
     count = contacts.sum(1)
     wanted = -(_soles(levelled)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
     stiffness = (_SLOW * motion.fps / np.pi) ** 4
-    rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-4), stiffness)
+    rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-2), stiffness)
     # a height that is wrong because the distance is: along the line of sight as far as that explains it
     sight = levelled.root - levelled.camera.eye
     sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)

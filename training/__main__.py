@@ -1,4 +1,4 @@
-"""`python -m training train|evaluate`."""
+"""`python -m training train|evaluate|contacts`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from inference.errors import CaptureError
 from inference.lifters.weights import FOLDER, load_weights
 
+from .contacts import fit_contacts
 from .detected import fit_detector, load_sequences
 from .evaluate import detected_batches, figures, test_batches
 from .mocap import load_clips
@@ -38,7 +40,9 @@ def _arguments() -> argparse.Namespace:
     score = commands.add_parser("evaluate", help="the figures on motion that was not trained on")
     score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH clips")
     score.add_argument("--weights", type=Path, default=weights)
-    for command in (learn, score):
+    contacts = commands.add_parser("contacts", help="the weights by which contacts are decided")
+    contacts.add_argument("--weights", type=Path, default=weights)
+    for command in (learn, score, contacts):
         command.add_argument(
             "--detected", type=Path, default=SHARED / "detected", help="folder of part_*.npz"
         )
@@ -57,6 +61,9 @@ def main() -> int:
                 torch.set_num_threads(args.threads)
             run = args.run or Path("runs") / args.config
             train(config, args.mocap, args.detected, run, args.out, args.device)
+        elif args.command == "contacts":
+            model = load_weights(args.weights, torch.device("cpu"))
+            print(np.round(fit_contacts(load_sequences(args.detected), model), 2).tolist())
         else:
             sequences = load_sequences(args.detected)
             detector = fit_detector(sequences)
