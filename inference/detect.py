@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .camera_motion import CameraWatch
 from .errors import CaptureError
 from .landmarks import LANDMARK, TORSO
 from .video import Clip
@@ -116,17 +117,19 @@ def detect(clip: Clip, progress: Progress | None = None) -> Detections:
     times: list[float] = []
     people: list[tuple[Person, ...]] = []
     frames = 0
+    camera = CameraWatch(clip.size)
     with _watcher(clip) as watch:
         for frame in clip:
             if not times or frame.time > times[-1]:
                 times.append(frame.time)
                 people.append(watch(frame.image, frame.time))
+                camera.look(frame.image, frame.time, people[-1])
             frames = frame.index + 1
             if progress is not None:
                 progress("detect", frames, max(clip.frames, frames))
     return Detections(
         times=np.array(times), people=tuple(people), frames=frames, fps=clip.fps, start=clip.start,
-        size=clip.size, warnings=tuple(clip.warnings),
+        size=clip.size, warnings=(*clip.warnings, *camera.warnings),
     )  # fmt: skip
 
 

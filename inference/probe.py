@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect import Person, people_in
 from .errors import CaptureError
 from .files import replacing
@@ -31,7 +32,6 @@ _WHOLE = 0.5
 _COMPANION = 0.4
 #: ... a background that shifts by more than this share of the picture's longer side from frame to frame
 _SHIFT = 0.005
-_SIDE = 480
 #: the ends of a person
 _ENDS = [LANDMARK["nose"], LANDMARK["foot_index.L"], LANDMARK["foot_index.R"]]
 
@@ -104,26 +104,11 @@ def _frames(video: Path, time: float, count: int) -> list[Image]:
 
 def _shift(first: Image, second: Image, people: Sequence[Person], size: tuple[int, int]) -> float:
     """How far the background moved, as a share of the longer side; NaN: it has nothing to go by."""
-    scale = _SIDE / max(first.shape[:2])
-    before, after = (
-        cv2.resize(
-            cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA
-        )
-        for image in (first, second)
-    )
-    mask = np.full(before.shape, 255, np.uint8)
-    for person in people:
-        place = person.landmarks[:, :2] * (_SIDE / max(size))
-        margin = 0.2 * float(np.ptp(place, axis=0).max())
-        x0, y0 = np.maximum(place.min(0) - margin, 0).astype(int)
-        x1, y1 = np.maximum(place.max(0) + margin, 0).astype(int)
-        mask[y0:y1, x0:x1] = 0
-    corners = cv2.goodFeaturesToTrack(before, 200, 0.01, 8, mask=mask)
-    if corners is None or len(corners) < 12:
+    before, after = small_grey(first), small_grey(second)
+    starts, ends = followed(before, after, background_points(before, people, size))
+    if len(starts) < FEWEST:
         return float("nan")
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
-    flow = (moved - corners)[found.ravel() == 1].reshape(-1, 2)
-    return float(np.linalg.norm(np.median(flow, axis=0))) / _SIDE if len(flow) >= 12 else float("nan")
+    return float(np.linalg.norm(np.median(ends - starts, axis=0))) / SIDE
 
 
 def _advice(people: Sequence[Sequence[Person]], shifts: Sequence[float], size: tuple[int, int]) -> str:

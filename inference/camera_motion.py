@@ -1,0 +1,145 @@
+"""Whether the camera stood still: how far the background shifts, turns and grows while the clip is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Image = npt.NDArray[np.uint8]
+Array = npt.NDArray[Any]
+
+#: longer side of the pictures that are compared, pixels
+SIDE = 480
+#: how often to look, seconds
+_EVERY = 0.3
+#: fewer points than this tell nothing, of which most have to move alike
+FEWEST, _ALIKE = 12, 0.5
+#: so far from the picture that the others are compared with, pixels, another takes its place
+_NEXT = 15.0
+#: the camera moved if the picture's corners shift by more than this share of its longer side
+_MOVED = 0.03
+
+
+class _Seen(Protocol):
+    """Somebody in the picture (`detect.Person`)."""
+
+    @property
+    def landmarks(self) -> Array: ...
+
+
+def small_grey(image: Image) -> Image:
+    """An RGB picture in grey, with a longer side of `SIDE`."""
+    scale = SIDE / max(image.shape[:2])
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def background_points(grey: Image, people: Sequence[_Seen], size: tuple[int, int]) -> Array:
+    """Places (N, 2) in a picture of `small_grey` that can be found again, away from the people.
+
+    Parameters
+    ----------
+    grey : (h, w)
+    people : sequence of detect.Person
+    size : (int, int)
+        Width and height of the picture that their landmarks lie in.
+    """
+    mask = np.full(grey.shape, 255, np.uint8)
+    for person in people:
+        place = person.landmarks[:, :2] * (SIDE / max(size))
+        margin = 0.2 * float(np.ptp(place, axis=0).max())
+        x0, y0 = np.maximum(place.min(0) - margin, 0).astype(int)
+        x1, y1 = np.maximum(place.max(0) + margin, 0).astype(int)
+        mask[y0:y1, x0:x1] = 0
+    corners = cv2.goodFeaturesToTrack(grey, 200, 0.01, 8, mask=mask)
+    return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners).reshape(-1, 2)
+
+
+def followed(before: Image, after: Image, points: Array) -> tuple[Array, Array]:
+    """Those of `points` (N, 2) that are found again in the second picture, and where (M, 2)."""
+    if len(points) < FEWEST:
+        return points[:0], points[:0]
+    nowhere = np.zeros_like(points)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, nowhere)
+    there = np.asarray(found).ravel() == 1
+    return points[there], np.asarray(moved)[there]
+
+
+@dataclass
+class _Reference:
+    """A picture that others are compared with, and its similarity (2, 3) to the first one."""
+
+    grey: Image
+    points: Array
+    place: Array
+
+
+class CameraWatch:
+    """Looks at a clip's frames as they come.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the video's picture, pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._looked = -np.inf
+        self._reference: _Reference | None = None
+        scale = SIDE / max(size)
+        self._corners = np.array([[x, y] for x in (0, size[0]) for y in (0, size[1])]) * scale
+        #: how far the corners were shifted at most, as a share of the longer side
+        self.shift = 0.0
+
+    def look(self, image: Image, time: float, people: Sequence[_Seen]) -> None:
+        """Look at the next frame: RGB, filmed at `time` (seconds), with these people in it."""
+        if time < self._looked + _EVERY:
+            return
+        self._looked = time
+        grey = small_grey(image)
+        before = self._reference
+        if before is None:
+            self._reference = _Reference(grey, background_points(grey, people, self._size), np.eye(2, 3))
+            return
+        place = before.place
+        step = _similarity(*followed(before.grey, grey, before.points))
+        if step is not None:
+            place = _after(before.place, step)
+            moved = self._corners @ place[:, :2].T + place[:, 2] - self._corners
+            self.shift = max(self.shift, float(np.linalg.norm(moved, axis=1).mean()) / SIDE)
+            moved = self._corners @ step[:, :2].T + step[:, 2] - self._corners
+        if step is None or np.linalg.norm(moved, axis=1).mean() > _NEXT:
+            self._reference = _Reference(grey, background_points(grey, people, self._size), place)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the artist should know; nothing if the camera stood, or nothing could be seen of it."""
+        if self.shift <= _MOVED:
+            return ()
+        return (
+            f"The camera moved (the background by {100 * self.shift:.0f} % of the picture): the path through "
+            "the scene can't be trusted, the poses can; film from a tripod for both.",
+        )
+
+
+def _similarity(before: Array, after: Array) -> Array | None:
+    """The similarity (2, 3) that most points agree on; None: there is none."""
+    if len(before) < FEWEST:
+        return None
+    found, inside = cv2.estimateAffinePartial2D(before, after, ransacReprojThreshold=1.5)
+    if found is None or np.asarray(inside).mean() < _ALIKE:
+        return None
+    return np.asarray(found)
+
+
+def _after(first: Array, second: Array) -> Array:
+    """One similarity after another."""
+    return np.asarray(
+        np.hstack([second[:, :2] @ first[:, :2], (second[:, :2] @ first[:, 2] + second[:, 2])[:, None]])
+    )
