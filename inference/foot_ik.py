@@ -31,7 +31,7 @@ Array = npt.NDArray[np.float64]
 _REACH = 0.995
 #: about how long a foot takes from its own path onto its planted one, seconds
 _BLEND = 0.25
-#: weight of a planted frame against the wish to bend little, and of the others' own path, to which it soon returns
+#: weight of a planted frame against the wish to bend little, and of the others' own paths
 _PINNED, _FREE = 1e6, 5e-2
 
 
