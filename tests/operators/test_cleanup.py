@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
-import kinelift
 import numpy as np
 import pytest
 from kinelift.inference.motion import Motion
 from kinelift.inference.pipeline import Settings, capture
-from kinelift.operators import settings as place
 from kinelift.operators.build import build
 from kinelift.rig.action import curves_of
 from kinelift.rig.cleanup import raw_action
@@ -21,22 +17,6 @@ from kinelift.rig.read import read_motion
 from kinelift.tests.walks import slide, sliding, walk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
-
-
-@pytest.fixture(autouse=True)
-def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # Blender has a folder for it only where Kinelift is installed as an extension
-    monkeypatch.setattr(place, "runtime_folder", lambda: tmp_path / "runtime")
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    kinelift.register()
-    addon = bpy.context.preferences.addons.new()
-    addon.module = "kinelift"
-    addon.preferences.python = sys.executable
-    addon.preferences.cache_folder = str(tmp_path / "captures")
-    bpy.context.scene.render.fps = 30
-    yield
-    bpy.context.preferences.addons.remove(addon)
-    kinelift.unregister()
 
 
 def walker(folder: Path) -> bpy.types.Object:

@@ -1,0 +1,179 @@
+"""Capture from Video and what follows it, pressed without a window: `tests/gui` has one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+from kinelift.inference.errors import CaptureError
+from kinelift.inference.motion import Motion
+from kinelift.operators import jobs
+from kinelift.operators.build import build
+from kinelift.operators.capture import new_job
+from kinelift.operators.jobs import queue
+from kinelift.tests.motions import random_motion
+from kinelift.tests.videos import SAMPLE
+
+
+def choose(video: Path = SAMPLE, **chosen: object) -> None:
+    settings = bpy.context.scene.kinelift
+    settings.video = str(video)
+    settings.info.frames, settings.info.fps = 120, 30.0
+    for name, value in chosen.items():
+        setattr(settings, name, value)
+
+
+def refusal(operator: object, **options: object) -> str:
+    with pytest.raises(RuntimeError) as caught:
+        operator(**options)  # type: ignore[operator]
+    return str(caught.value)
+
+
+def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) -> None:
+    bpy.context.scene.render.fps = 60
+    choose(first=31, last=60, use_height=True, height=1.9, use_focal=True, focal=35.0)
+    assert bpy.ops.kinelift.capture() == {"FINISHED"}
+    armature = bpy.context.object
+    result = armature.kinelift
+    motion = Motion.load(Path(result.motion))
+    assert len(motion) == 30 and motion.start == pytest.approx(1.0)
+    assert motion.height == pytest.approx(1.9, abs=1e-3)
+    assert motion.settings["focal"] == 35.0
+    assert result.detected == 1.0 and result.video == SAMPLE.name
+    # one second stays a second at the scene's rate
+    assert tuple(armature.animation_data.action.frame_range) == (1, 59)
+    assert bpy.context.scene.render.fps == 60 and bpy.context.scene.frame_end == 250
+    assert not queue.jobs
+
+    # and again from the file alone, in another file
+    bpy.ops.wm.read_homefile(use_empty=True)
+    bpy.context.scene.kinelift.rate = "VIDEO"
+    assert bpy.ops.kinelift.rebuild(motion=result_path(tmp_path)) == {"FINISHED"}
+    assert bpy.context.object.name == "walk_front" and bpy.context.scene.render.fps == 30
+    for kind in ("bvh", "fbx", "glb"):
+        out = tmp_path / f"ö ut.{kind}"
+        assert (
+            bpy.ops.kinelift.export(kind=kind, filepath=str(out)) == {"FINISHED"}
+            and out.stat().st_size > 1000
+        )
+
+
+def result_path(folder: Path) -> str:
+    (path,) = (folder / "captures").iterdir()
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "option"),
+    [
+        ({"person": "leftmost"}, "leftmost"),
+        ({"person": "number", "number": 2}, "2"),
+        ({"person": "pick", "picked": True, "pick": (100.0, 50.0), "pick_time": 1.5}, "100.0,50.0@1.5000"),
+        ({"person": "pick"}, "largest"),
+    ],
+)
+def test_whom_to_follow(chosen: dict[str, object], option: str) -> None:
+    choose(**chosen)
+    job = new_job(bpy.context)
+    job.end()
+    assert job.options[:2] == ("--person", option)
+    assert "--start" not in job.options and "--end" not in job.options
+
+
+def test_settings_are_saved_with_the_scene(tmp_path: Path) -> None:
+    choose(first=5, person="rightmost", use_height=True, height=1.5)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert bpy.context.scene.kinelift.video == ""
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    settings = bpy.context.scene.kinelift
+    assert (settings.video, settings.first, settings.person) == (str(SAMPLE), 5, "rightmost")
+    assert settings.height == pytest.approx(1.5)
+
+
+def test_what_cannot_be_captured_is_told_in_the_panel_and_in_the_report(tmp_path: Path) -> None:
+    preferences = bpy.context.preferences.addons["kinelift"].preferences
+    captured = bpy.ops.kinelift.capture
+    for video, says in (
+        ("", "No video is chosen"),
+        ("//clip.mp4", "never saved"),
+        (str(tmp_path / "moved.mp4"), "any more"),
+        (str(tmp_path), "is a folder"),
+    ):
+        bpy.context.scene.kinelift.video = video
+        assert says in refusal(captured) and says in queue.problem
+        assert "\n" not in queue.problem and "Traceback" not in queue.problem
+    choose()
+    preferences.cache_folder = "/proc/nowhere"
+    assert "Can't write" in refusal(captured) and "Can't write" in queue.problem
+    preferences.cache_folder = str(tmp_path / "captures")
+    preferences.python = str(tmp_path / "no python")
+    assert "no Python at" in refusal(captured) and "no Python at" in queue.problem
+    assert not queue.jobs and len(bpy.data.objects) == 0
+
+
+def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(last=30)
+    first = new_job(bpy.context)
+    with pytest.raises(CaptureError, match="already"):
+        new_job(bpy.context)
+    choose(last=20)
+    second = new_job(bpy.context)
+    assert first.motion != second.motion
+    until = time.monotonic() + 120
+    while not first.step() and time.monotonic() < until:
+        assert not second.step()
+        assert second.progress.stage == "start"  # it waits
+        time.sleep(0.05)
+    first.end()
+    while not second.step() and time.monotonic() < until:
+        time.sleep(0.05)
+    second.end()
+    assert [len(Motion.load(job.motion)) for job in (first, second)] == [30, 20]
+
+    third = new_job(bpy.context)
+    monkeypatch.setattr(jobs, "HANGS_AFTER", 0.0)
+    with pytest.raises(CaptureError, match="said nothing"):
+        third.step()
+    third.end()
+    assert not queue.jobs
+
+
+def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    bpy.ops.object.mode_set(mode="EDIT")
+    random_motion(20).save(tmp_path / "m.npz")
+    armature = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False)
+    assert bpy.context.object == cube and cube.mode == "EDIT" and not armature.select_get()
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert build(tmp_path / "m.npz", "m", "a scene that is gone", False) == bpy.context.object
+
+
+def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
+    motion = random_motion(60, fps=30.0, warnings=("Mind the gap.",))
+    motion.confidence[:] = 1.0
+    motion.confidence[10:20] = 0.1
+    motion.confidence[22:30] = 0.1  # next to it: one stretch
+    motion.confidence[50] = 0.1  # a single frame is no stretch
+    motion.landmarks[10:30] = np.nan
+    motion.save(tmp_path / "m.npz")
+    bpy.context.scene.render.fps = 60
+    result = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False).kinelift
+    assert [(s.first, s.last) for s in result.unsure] == [(21, 59)]
+    assert result.detected == pytest.approx(2 / 3)
+    assert [w.name for w in result.warnings] == ["Mind the gap."]
+    for _ in range(2):
+        bpy.ops.kinelift.mark_unsure()
+    markers = {(m.name, m.frame) for m in bpy.context.scene.timeline_markers}
+    assert markers == {("Unsure", 21), ("Sure", 60)} and len(bpy.context.scene.timeline_markers) == 2
+
+
+def test_a_dropped_video_is_chosen() -> None:
+    (handler,) = (h for h in bpy.types.FileHandler.__subclasses__() if h.__name__ == "KINELIFT_FH_video")
+    assert ".mp4" in handler.bl_file_extensions and handler.bl_import_operator == "kinelift.choose_video"
+    assert bpy.ops.kinelift.choose_video(filepath=str(SAMPLE)) == {"FINISHED"}
+    assert bpy.context.scene.kinelift.video == str(SAMPLE)
