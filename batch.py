@@ -43,6 +43,7 @@ if not __package__:  # run as a script: relative imports need to know where they
 
 import bpy  # noqa: E402
 
+from .inference.chart import save_chart  # noqa: E402
 from .inference.client import Worker, find_python, missing_modules  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.files import check_writable, replacing  # noqa: E402
@@ -53,7 +54,9 @@ from .inference.options import add_clean_up, clean_up_of  # noqa: E402
 from .inference.progress import TerminalBar  # noqa: E402
 from .inference.quality import detected_share  # noqa: E402
 from .operators.settings import preferences, runtime_folder  # noqa: E402
+from .rig.clips import RENDERS, render  # noqa: E402
 from .rig.export import FORMATS, export  # noqa: E402
+from .rig.preview import add_body  # noqa: E402
 from .rig.retarget.apply import Settings as RetargetSettings  # noqa: E402
 from .rig.retarget.apply import perform_motion, retarget  # noqa: E402
 from .rig.retarget.bones import read_rig  # noqa: E402
@@ -64,6 +67,8 @@ from .rig.still import render_still  # noqa: E402
 
 #: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
 _MOTION_SUFFIX = ".motion.npz"
+#: how the files of each of `RENDERS` end; the plain .png is the skeleton
+_RENDER_NAMES = {kind: ("body" if kind == "still" else kind) + ending for kind, ending in RENDERS.items()}
 
 
 def _formats(text: str) -> tuple[str, ...]:
@@ -74,11 +79,26 @@ def _formats(text: str) -> tuple[str, ...]:
     return kinds
 
 
+def _renders(text: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
+    unknown = [kind for kind in kinds if kind not in RENDERS]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"can't render '{unknown[0]}'; there are {', '.join(RENDERS)}")
+    return kinds
+
+
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="Videos of a person to animated armatures.")
     parser.add_argument("clips", nargs="+", metavar="VIDEO", help=f"a video, or a captured *{_MOTION_SUFFIX}")
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--format", type=_formats, default=FORMATS, help=f"default: {','.join(FORMATS)}")
+    parser.add_argument(
+        "--render",
+        type=_renders,
+        default=(),
+        metavar="KIND",
+        help=f"also render the body: {','.join(RENDERS)}",
+    )
     capture = parser.add_argument_group("capture (of videos)")
     capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
     capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
@@ -181,6 +201,16 @@ def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[],
     files["still"] = folder / f"{name}.png"
     scene = bpy.context.scene
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
+    if options.render:
+        add_body(armature)
+    # a motion from a file names its video; it may lie beside it
+    video = clip if clip.suffix != ".npz" else clip.with_name(motion.settings.get("video", "") or clip.name)
+    for kind in options.render:
+        path = folder / f"{name}.{_RENDER_NAMES[kind]}"
+        render(kind, path, armature, motion, video)
+        files[path.suffixes[-2][1:]] = path
+    files["chart"] = folder / f"{name}.chart.png"
+    save_chart(motion, files["chart"])
     files["motion"] = motion_path
     with replacing(folder / f"{name}.summary.json") as temporary:
         summary = _summary(motion, armature, files)

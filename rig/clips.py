@@ -27,8 +27,7 @@ _HIGHEST = 720
 _LENS_MM = 50.0
 #: how much of the picture's height an upright person takes, and how far up the camera stands
 _SHARE, _ELEVATION = 0.62, math.radians(8)
-_BACKDROP = (0.62, 0.64, 0.67)
-_FLOOR = (0.36, 0.37, 0.39)
+_BACKDROP = (0.55, 0.58, 0.62)
 
 
 def render(
@@ -64,7 +63,7 @@ def render(
     with _made() as made:
         scene = source.copy()
         made.append(scene)
-        _workbench(scene)
+        made.append(_workbench(scene))
         window.scene = scene
         try:
             if kind == "still":
@@ -102,18 +101,21 @@ def _made() -> Iterator[list[Any]]:
         bpy.data.batch_remove([a for a in actions if a is not None and a.users == 0])
 
 
-def _workbench(scene: bpy.types.Scene) -> None:
+def _workbench(scene: bpy.types.Scene) -> bpy.types.World:
     scene.render.engine = "BLENDER_WORKBENCH"
     scene.render.resolution_percentage = 100
     scene.render.use_file_extension = False
     scene.view_settings.view_transform = "Standard"
-    scene.display.render_aa = "8"
+    scene.display.render_aa = "5"
     shading = scene.display.shading
     shading.light, shading.color_type = "STUDIO", "MATERIAL"
     shading.show_cavity = shading.show_shadows = True
     shading.cavity_type = "WORLD"
     shading.shadow_intensity = 0.35
-    shading.background_type, shading.background_color = "VIEWPORT", _BACKDROP
+    # Workbench shows the world's own colour, not its nodes
+    scene.world = bpy.data.worlds.new("Backdrop")
+    scene.world.color = _BACKDROP
+    return scene.world
 
 
 def _picture(scene: bpy.types.Scene, path: Path) -> None:

@@ -16,7 +16,7 @@ from .scene import node
 #: what a body that Kinelift made is marked with, a custom property of the object
 BODY_PROPERTY = "kinelift_body"
 #: scene-linear; as in the overlay and the still: left orange, right blue
-COLOURS = {"Kinelift Left": (0.80, 0.27, 0.04), "Kinelift Right": (0.05, 0.22, 0.70)}
+COLOURS = {"Kinelift Left": (0.95, 0.38, 0.08), "Kinelift Right": (0.10, 0.36, 0.92)}
 #: how far a joint may lie from where the T-pose has it, as a share of the height
 _ASKEW = 0.02
 #: how quickly a farther bone's share fades, and how often shares are evened out among neighbours

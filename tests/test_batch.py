@@ -55,7 +55,7 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     result = batch(tmp_path / 'it\'s a "tést".motion.npz', "--out", out)
     assert result.returncode == 0, result.stderr
     name = 'it\'s a "tést"'
-    endings = ["blend", "bvh", "fbx", "glb", "motion.npz", "png", "summary.json"]
+    endings = ["blend", "bvh", "chart.png", "fbx", "glb", "motion.npz", "png", "summary.json"]
     assert sorted(p.name for p in out.iterdir()) == [f"{name}.{ending}" for ending in endings]
     summary = json.loads((out / f"{name}.summary.json").read_text(encoding="utf-8"))
     assert (summary["frames"], summary["fps"], summary["detected"]) == (20, 29.97, 1.0)
@@ -80,7 +80,7 @@ def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
     told = sentences(result.stderr)
     assert [line.split(": ")[0] for line in told] == names[:-1]
     assert sorted(p.name for p in out.iterdir()) == [
-        "good.bvh", "good.motion.npz", "good.png", "good.summary.json",
+        "good.bvh", "good.chart.png", "good.motion.npz", "good.png", "good.summary.json",
     ]  # fmt: skip
 
 
