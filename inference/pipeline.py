@@ -20,7 +20,7 @@ from .lifters.motionet import MotioNet
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
 from .rotations import quaternion_from_matrix
-from .skeleton import rest_offsets
+from .skeleton import INDEX, rest_offsets
 from .track import Track, track
 from .video import Clip
 from .world import of_height, stand_on_floor, to_world
@@ -110,7 +110,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     )
     detections = Detections(
         times=motion.start + np.arange(len(motion)) / motion.fps, people=people, frames=len(motion),
-        fps=motion.fps, start=motion.start, size=motion.camera.size, warnings=(),
+        fps=motion.fps, start=motion.start, size=motion.camera.size,
+        warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
     return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
@@ -176,9 +177,12 @@ def _solved(
         landmarks=_open(person)[..., :3],
         world_landmarks=_open(person)[..., 3:],
         others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
-        settings={"video": video, **asdict(settings)},
+        settings={"video": video, _OF_THE_VIDEO: list(detections.warnings), **asdict(settings)},
         warnings=person.warnings,
     )
+    feet = motion.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
+    if feet.mean() < _FEET_SEEN:
+        motion = replace(motion, warnings=(*motion.warnings, _NO_FEET))
     contacts = find_contacts(motion)
     motion = replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
     if progress is not None:
@@ -187,6 +191,11 @@ def _solved(
 
 
 _NOBODY = np.zeros((0, 0, 33, 6))
+#: among the settings that a motion keeps: the warnings that stay the same whoever is followed
+_OF_THE_VIDEO = "video_warnings"
+#: feet seen worse than this on the average stand where it is guessed
+_FEET_SEEN = 0.3
+_NO_FEET = "The feet are hardly in the picture: where they stand is guessed; film the whole person."
 
 
 def _open(person: Track) -> npt.NDArray[np.float32]:

@@ -68,3 +68,17 @@ def test_feet_stand_on_the_floor_and_gravity_points_down(motion):
     assert np.abs(soles[standing]).mean() < 0.06
     trunk = motion.joints[:, 4] - motion.joints[:, 0]
     assert (trunk[:, 2] / np.linalg.norm(trunk, axis=1)).mean() > 0.95
+
+
+def test_what_was_wrong_with_the_video_is_told_again(motion):
+    settings = motion.settings | {"video_warnings": ["The camera moved."]}
+    assert "The camera moved." in resolve(replace(motion, settings=settings), Settings()).warnings
+
+
+def test_feet_that_were_never_seen_are_told(motion):
+    landmarks = motion.landmarks.copy()
+    landmarks[:, 27:, 2] = 0
+    blind = resolve(replace(motion, landmarks=landmarks), Settings())
+    assert any("feet are hardly in the picture" in warning for warning in blind.warnings)
+    assert not any("feet are hardly" in warning for warning in motion.warnings)
+    assert np.isfinite(blind.joints).all()

@@ -1,0 +1,76 @@
+"""`python -m inference solve`: cleaned without a second look at the network, solved again where asked."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from kinelift.inference.__main__ import main
+from kinelift.inference.bvh import read_bvh
+from kinelift.inference.foot_ik import CleanUp, clean_up
+from kinelift.inference.motion import Motion
+from kinelift.inference.pipeline import Settings, capture
+from kinelift.tests.walks import slide, sliding, walk
+
+SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
+
+
+@pytest.fixture
+def raw(tmp_path):
+    path = tmp_path / "raw.npz"
+    sliding(walk()).save(path)
+    return path
+
+
+def solve(path, *options):
+    out = path.with_name("out.npz")
+    assert main(["solve", str(path), "--out", str(out), *map(str, options)]) == 0
+    return Motion.load(out)
+
+
+def refused(capsys, *arguments):
+    assert main(["solve", *map(str, arguments)]) == 1
+    said = capsys.readouterr().err.strip()
+    assert said and "\n" not in said and "Traceback" not in said, said
+    return said
+
+
+def test_the_feet_are_planted_and_the_bvh_says_the_same(raw, tmp_path):
+    cleaned = solve(raw, "--bvh", tmp_path / "f.bvh")
+    assert slide(cleaned, walk().contacts).max() < 0.001
+    np.testing.assert_allclose(read_bvh(tmp_path / "f.bvh").root, cleaned.root, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "how"),
+    [
+        (["--no-feet"], CleanUp(feet=False)),
+        (["--free-toes", "--minimum", 0.7], CleanUp(lock_toes=False, minimum=0.7)),
+        (["--floor", 0.3, "--smooth", 0.2], CleanUp(floor=0.3, smooth=0.2)),
+        (["--first", 20, "--last", 70], CleanUp(first=20, last=70)),
+    ],
+)
+def test_each_option_reaches_the_clean_up(raw, words, how):
+    np.testing.assert_allclose(solve(raw, *words).joints, clean_up(Motion.load(raw), how).joints, atol=1e-5)
+
+
+def test_refusals_write_nothing(raw, tmp_path, capsys):
+    before = raw.read_bytes()
+    assert "not overwritten" in refused(capsys, raw, "--out", raw)
+    out = tmp_path / "n.npz"
+    assert "nothing to clean" in refused(capsys, raw, "--out", out, "--first", 500)
+    assert "doesn't come from a video" in refused(capsys, raw, "--out", out, "--height", 1.8)
+    assert "no motion file" in refused(capsys, tmp_path / "gone.npz", "--out", out)
+    assert not out.exists() and raw.read_bytes() == before
+
+
+def test_a_capture_is_solved_again(tmp_path, capsys):
+    path = tmp_path / "raw.npz"
+    motion = capture(SAMPLE, Settings(end=1.0, focal=35.0))
+    motion.save(path)
+    again = solve(path, "--height", 1.2, "--no-feet")
+    assert again.height == pytest.approx(1.2, abs=1e-3)
+    assert again.settings["focal"] == 35.0  # what isn't named stays as it was
+    out = tmp_path / "n.npz"
+    assert "Person 4" in refused(capsys, path, "--out", out, "--person", 4)
+    assert "focal length" in refused(capsys, path, "--out", out, "--focal", 1)
+    assert not out.exists()
