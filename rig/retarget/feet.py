@@ -22,7 +22,7 @@ _SHORTEST, _BLEND, _HIPS = 0.08, 0.25, 0.5
 #: weights of a frame that stands and of one that doesn't
 _PINNED, _FREE = 1e6, 1e-3
 #: how far a foot is pitched at most to make up for its length (radians)
-_PITCH = 0.6
+_PITCH = 0.5
 #: feet that are this near to where they ought to be are there, metres
 _SAME = 1e-5
 #: a leg that is solved is never straighter than this share of its length
@@ -118,15 +118,14 @@ def _roll(
     ahead = ball[:, :2] / np.maximum(np.linalg.norm(ball[:, :2], axis=1, keepdims=True), 1e-9)
     room = floor - ankle[:, 2]
     pitch = np.zeros(len(ankle))
-    for point, above, stands in ((heel, 0.0, by_heel & ~by_ball), (ball, height, by_ball)):
+    for point, above, stands in ((heel, 0.0, by_heel), (ball, height, by_ball)):
+        under = (point[:, 2] < room + above) & ~stands
         needed = _pitch(point, ahead, room + above)
-        under = point[:, 2] < room + above
-        pitch = np.where(
-            stands | (under & ~(by_heel | by_ball) & (np.abs(needed) > np.abs(pitch))), needed, pitch
-        )
-    stands = by_heel | by_ball
+        pitch = np.where(under & (np.abs(needed) > np.abs(pitch)), needed, pitch)
+    # a heel is too near to its ankle to be set down so
+    pitch = np.where(by_ball, _pitch(ball, ahead, room + height), pitch)
     pitch = np.clip(pitch, -_PITCH, _PITCH)
-    weight = np.where(stands, 100.0, np.where(pitch != 0, 1.0, 0.1))
+    weight = np.where(by_ball, 100.0, np.where(pitch != 0, 1.0, 0.1))
     pitch = whittaker(pitch[:, None], weight, stiffness)[:, 0]
     axis = np.stack([-ahead[:, 1], ahead[:, 0], np.zeros(len(ankle))], axis=1)
     world[:, INDEX[f"foot.{letter}"]] = axis_angle(axis, pitch) @ world[:, INDEX[f"foot.{letter}"]]

@@ -1,0 +1,127 @@
+"""Somebody's character from a file into the current one."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ...inference.errors import CaptureError
+from .mapping import HUMANOID
+
+_KINDS = (".blend", ".fbx", ".glb", ".gltf", ".vrm")
+_GLB_MAGIC, _JSON_CHUNK = b"glTF", 0x4E4F534A
+
+
+def split_character(text: str) -> tuple[Path, str | None]:
+    """File and object of ``CHARACTER.blend[:Object]``, or of a file of another kind.
+
+    Raises
+    ------
+    CaptureError
+        If there is no such file, or it is of no kind that can be read.
+    """
+    path, name = Path(text), None
+    if not path.exists() and ":" in text:
+        start, _, end = text.rpartition(":")
+        if Path(start).suffix.lower() == ".blend":
+            path, name = Path(start), end
+    if path.suffix.lower() not in _KINDS:
+        raise CaptureError(f"{path.name} is no character that can be read: give one of {', '.join(_KINDS)}.")
+    if not path.is_file():
+        raise CaptureError(f"There is no character {path}.")
+    return path.absolute(), name
+
+
+def load_character(path: Path, name: str | None = None) -> bpy.types.Object:
+    """Add a file's character to the current scene: its armature, and what hangs on it.
+
+    Parameters
+    ----------
+    path : Path
+        Of one of the kinds .blend, .fbx, .glb, .gltf, .vrm.
+    name : str, optional
+        The armature, where a .blend has several.
+
+    Returns
+    -------
+    bpy.types.Object
+        The armature.
+
+    Raises
+    ------
+    CaptureError
+        If the file can't be read, or holds no armature or several and none is named.
+    """
+    before = set(bpy.data.objects)
+    try:
+        if path.suffix.lower() == ".blend":
+            with bpy.data.libraries.load(str(path), link=False) as (there, wanted):
+                wanted.objects = list(there.objects)
+        elif path.suffix.lower() == ".fbx":
+            bpy.ops.import_scene.fbx(filepath=str(path))
+        else:
+            bpy.ops.import_scene.gltf(filepath=str(path))
+    except (RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").rstrip(".")
+        raise CaptureError(f"Blender could not read the character {path}: {reason}.") from error
+    new = [obj for obj in bpy.data.objects if obj not in before]
+    armatures = [obj for obj in new if obj.type == "ARMATURE" and (name is None or obj.name == name)]
+    if len(armatures) > 1:
+        # metarigs and helpers carry no mesh
+        dressed = [a for a in armatures if any(_carries(a, obj) for obj in new)]
+        armatures = dressed if len(dressed) == 1 else armatures
+    if len(armatures) != 1:
+        names = ", ".join(sorted(obj.name for obj in new if obj.type == "ARMATURE"))
+        told = f"it has {names}: name one of them after a colon" if names else "it has no armature"
+        raise CaptureError(f"Which armature of {path.name} is meant? {told[0].upper()}{told[1:]}.")
+    armature = armatures[0]
+    if path.suffix.lower() == ".blend":
+        _keep_family(armature, new)
+    elif path.suffix.lower() in (".glb", ".vrm") and (humanoid := read_humanoid(path)):
+        armature.data[HUMANOID] = json.dumps(humanoid)
+    bpy.context.view_layer.update()
+    return armature
+
+
+def _carries(armature: bpy.types.Object, obj: bpy.types.Object) -> bool:
+    return obj.parent == armature or any(
+        m.type == "ARMATURE" and m.object == armature for m in getattr(obj, "modifiers", ())
+    )
+
+
+def _keep_family(armature: bpy.types.Object, new: list[bpy.types.Object]) -> None:
+    """Link the armature with what it carries into the scene, and forget the rest of its file."""
+    family = {armature, *armature.children_recursive} | {obj for obj in new if _carries(armature, obj)}
+    above = armature.parent
+    while above is not None:
+        family.add(above)
+        above = above.parent
+    for obj in new:
+        if obj in family:
+            bpy.context.scene.collection.objects.link(obj)
+        elif obj.users == 0:
+            bpy.data.objects.remove(obj)
+
+
+def read_humanoid(path: Path) -> dict[str, str]:
+    """VRM's humanoid bones by VRM's name (0 and 1) in a .glb or .vrm; empty for a file without."""
+    content = path.read_bytes()
+    if len(content) < 20 or content[:4] != _GLB_MAGIC:
+        return {}
+    length, kind = struct.unpack_from("<II", content, 12)
+    if kind != _JSON_CHUNK:
+        return {}
+    try:
+        data: dict[str, Any] = json.loads(content[20 : 20 + length])
+        nodes, extensions = data["nodes"], data.get("extensions", {})
+        if "VRMC_vrm" in extensions:
+            bones = extensions["VRMC_vrm"]["humanoid"]["humanBones"]
+            return {name: str(nodes[bone["node"]]["name"]) for name, bone in bones.items()}
+        bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
+        return {bone["bone"]: str(nodes[bone["node"]]["name"]) for bone in bones}
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return {}  # names tell the bones then
