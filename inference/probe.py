@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -74,7 +73,9 @@ def probe(video: Path) -> Probe:
     pairs = [_frames(video, seconds * share, 2) for share in _MOMENTS]
     people = people_in([pair[0] for pair in pairs], clip.size)
     shifts = [
-        _shift(*pair, here, clip.size) for pair, here in zip(pairs, people, strict=True) if len(pair) > 1
+        _shift(pair[0], pair[1], here, clip.size)
+        for pair, here in zip(pairs, people, strict=True)
+        if len(pair) > 1
     ]
     advice = _advice(people, shifts, clip.size)
     return Probe(clip.frames, clip.fps, *clip.size, round(seconds, 3), advice)
@@ -98,8 +99,7 @@ def save_still(video: Path, time: float, path: Path) -> None:
 
 def _frames(video: Path, time: float, count: int) -> list[Image]:
     clip = Clip(video, time, fps=_PAIR_FPS)
-    with closing(clip.__iter__()) as frames:
-        return [frame.image for frame in islice(frames, count)]
+    return [frame.image for frame in islice(clip, count)]
 
 
 def _shift(first: Image, second: Image, people: Sequence[Person], size: tuple[int, int]) -> float:
