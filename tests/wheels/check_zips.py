@@ -153,7 +153,7 @@ def test_it_captures_with_its_own_wheels_alone(version: str, home: Path) -> None
     assert about["executable"] == str(bare_python(version))
     assert about["torch"] == "2.13.0+cpu"
     names = {path.name.removeprefix(SAMPLE.stem) for path in out.iterdir()}
-    assert names == {".blend", ".bvh", ".fbx", ".glb", ".png", ".motion.npz", ".summary.json"}
+    assert names >= {".blend", ".bvh", ".fbx", ".glb", ".png", ".motion.npz", ".summary.json"}
     motion = Motion.load(out / f"{SAMPLE.stem}.motion.npz")
     summary = json.loads((out / f"{SAMPLE.stem}.summary.json").read_text(encoding="utf-8"))
     assert len(motion) == summary["frames"] > 30 and summary["detected"] > 0.95
