@@ -22,7 +22,7 @@ class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
     kind: EnumProperty(
         name="Format",
         items=(
-            ("bvh", "BVH", "The motion as it was captured, Y up, in metres"),
+            ("bvh", "BVH", "The armature and its action as text, Y up, in metres"),
             ("fbx", "FBX", "The armature and its action"),
             ("glb", "GLB", "The armature and its action, as binary glTF"),
         ),
@@ -56,8 +56,8 @@ class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Write it."""
-        from ..inference.motion import Motion
         from ..rig.export import export
+        from ..rig.read import current_action, read_motion
 
         armature = captured(context)
         path = Path(self.properties.filepath).absolute()
@@ -65,7 +65,8 @@ class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
         if mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         try:
-            motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+            render = context.scene.render
+            motion = read_motion(armature, current_action(armature), render.fps / render.fps_base)
             export(self.kind, path, armature, motion)
         except CaptureError as error:
             self.report({"ERROR"}, str(error))

@@ -11,7 +11,7 @@ from ..inference.foot_ik import CleanUp, clean_up, within_range
 from ..inference.motion import Motion
 from .action import animate, contact_points, curves_of
 from .contacts import heels_and_toes, read_contacts
-from .read import check_captured, keyed_frames, read_motion
+from .read import check_captured, current_action, keyed_frames, read_motion
 
 #: custom property of a cleaned action: the action that it was cleaned from
 _RAW = "kinelift_raw"
@@ -79,9 +79,7 @@ def clean_action(
             f"{armature.name} is linked from another file: make a library override of it "
             "(Object > Library Override > Make) or append it."
         )
-    current = armature.animation_data.action if armature.animation_data else None
-    if current is None:
-        raise CaptureError(f"{armature.name} has no action to clean: choose the one that was captured.")
+    current = current_action(armature)
     raw = raw_action(current)
     motion = read_motion(armature, raw, fps)
     at = keyed_frames(armature, raw)

@@ -58,6 +58,20 @@ def check_captured(armature: bpy.types.Object) -> None:
         )
 
 
+def current_action(armature: bpy.types.Object) -> bpy.types.Action:
+    """The action that an armature plays.
+
+    Raises
+    ------
+    CaptureError
+        If it has none.
+    """
+    action = armature.animation_data.action if armature.animation_data else None
+    if action is None:
+        raise CaptureError(f"{armature.name} has no action: choose the one that was captured.")
+    return action
+
+
 def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float) -> Motion:
     """What an action makes of a captured armature, frame by frame.
 

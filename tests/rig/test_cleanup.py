@@ -169,7 +169,7 @@ def test_not_an_armature() -> None:
 
 def test_no_action_and_an_action_without_our_keys() -> None:
     armature = build_armature("Walk", walk().offsets, bpy.context.scene.collection)
-    refused(armature, "no action to clean")
+    refused(armature, "has no action:")
     armature.keyframe_insert("location", frame=1)
     refused(armature, "no rotations")
 
