@@ -1,0 +1,138 @@
+"""Look at it: a body on the armature, and the camera that filmed with its video behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from ..inference.errors import CaptureError
+from .settings import captured, settings
+
+
+class _OnCaptured:
+    """Something that is done to a captured armature."""
+
+    bl_options = frozenset({"REGISTER", "UNDO"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A captured armature is active."""
+        return captured(context) is not None and context.mode == "OBJECT"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do it, or say why not."""
+        try:
+            self.act(context, captured(context))
+        except CaptureError as error:
+            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def act(self, context: bpy.types.Context, armature: Any) -> None:
+        raise NotImplementedError
+
+
+class KINELIFT_OT_add_body(_OnCaptured, bpy.types.Operator):
+    """Build a mannequin around the bones of the captured armature and bind it; an earlier one is replaced"""
+
+    bl_idname = "kinelift.add_body"
+    bl_label = "Add Body"
+
+    def act(self, _context: bpy.types.Context, armature: Any) -> None:
+        """Build it."""
+        from ..rig.preview import add_body
+
+        add_body(armature)
+
+
+class KINELIFT_OT_bind_mesh(_OnCaptured, bpy.types.Operator):
+    """Bind the other selected mesh to the captured armature; meshes that are bound already are left so"""
+
+    bl_idname = "kinelift.bind_mesh"
+    bl_label = "Bind Own Mesh"
+
+    by_distance: BoolProperty(
+        name="By Distance",
+        description="Weights by the distance to the bones, where Blender finds no automatic ones",
+    )
+
+    def act(self, context: bpy.types.Context, armature: Any) -> None:
+        """Bind each selected mesh."""
+        from ..rig.preview import bind_mesh
+
+        meshes = [other for other in context.selected_objects if other != armature]
+        if not meshes:
+            raise CaptureError(
+                "No mesh is selected; select yours first, then the armature with Shift held down."
+            )
+        for mesh in meshes:
+            bind_mesh(mesh, armature, self.by_distance)
+
+
+class KINELIFT_OT_add_camera(_OnCaptured, bpy.types.Operator):
+    """Add the camera that filmed, with the video behind it, and an empty on the floor"""
+
+    bl_idname = "kinelift.add_camera"
+    bl_label = "Add Capture Camera"
+
+    video: StringProperty(
+        name="Video",
+        description="Where the video lies; empty: the one in the sidebar, if it is the same",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    background: EnumProperty(
+        name="Background",
+        description="What the video is taken as",
+        items=(
+            ("IMAGE", "Background Image", "Keeps in time with the motion at every frame rate"),
+            ("MOVIE_CLIP", "Movie Clip", "For Blender's trackers; the scene needs the video's frame rate"),
+        ),
+    )
+
+    def act(self, context: bpy.types.Context, armature: Any) -> None:
+        """Add camera and floor; what is wrong with the video is told."""
+        from ..inference.motion import Motion
+        from ..rig.camera import add_camera, add_floor, show_video
+
+        result = armature.kinelift
+        motion = Motion.load(Path(bpy.path.abspath(result.motion)))
+        chosen = self.video or settings(context).video
+        video = Path(bpy.path.abspath(chosen)) if chosen else Path(result.video)
+        if not self.video and video.name != result.video:
+            video = Path(result.video)
+        camera = add_camera(context.scene, motion.camera, armature)
+        add_floor(context.scene, motion, armature)
+        try:
+            problem = show_video(camera, context.scene, motion, video, self.background)
+        except CaptureError as error:
+            problem = str(error)
+        if problem:
+            self.report({"WARNING"}, problem)
+
+
+class KINELIFT_OT_view_camera(bpy.types.Operator):
+    """Look through the capture camera of the active armature"""
+
+    bl_idname = "kinelift.view_camera"
+    bl_label = "View through Capture Camera"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """The armature has a camera, and there is a viewport."""
+        return _camera(context) is not None and context.area is not None and context.area.type == "VIEW_3D"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the scene's camera and look through it."""
+        context.scene.camera = _camera(context)
+        context.space_data.region_3d.view_perspective = "CAMERA"
+        return {"FINISHED"}
+
+
+def _camera(context: bpy.types.Context) -> Any:
+    armature = captured(context)
+    cameras = [child for child in armature.children if child.type == "CAMERA"] if armature is not None else []
+    return cameras[-1] if cameras else None

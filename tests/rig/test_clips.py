@@ -1,0 +1,62 @@
+"""The body rendered by Workbench: what is promised is in the picture, and the scene is as it was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import cv2
+import numpy as np
+import pytest
+from kinelift.inference.errors import CaptureError
+from kinelift.rig.clips import RENDERS, render
+from kinelift.rig.preview import add_body
+from kinelift.rig.scene import build_scene
+from kinelift.tests.motions import random_motion
+from kinelift.tests.videos import number, numbered, read_video, write_video
+
+KINDS = ("actions", "cameras", "materials", "meshes", "movieclips", "objects", "scenes", "worlds")
+
+
+def test_every_kind(tmp_path: Path) -> None:
+    motion = random_motion(4, seed=3, size=(64, 48))
+    video = write_video(tmp_path / "room.mp4", numbered(4))
+    armature = build_scene(motion, "clip")
+    add_body(armature)
+    scene = bpy.context.scene
+    scene.frame_set(2)
+    before = {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
+    for kind, ending in RENDERS.items():
+        render(kind, tmp_path / f"clip.{kind}{ending}", armature, motion, video)
+        assert before == {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
+        assert (
+            bpy.context.scene == scene
+            and scene.frame_current == 2
+            and scene.render.engine != "BLENDER_WORKBENCH"
+        )
+    still = cv2.cvtColor(cv2.imread(str(tmp_path / "clip.still.png")), cv2.COLOR_BGR2RGB).astype(int)
+    red, blue = still[..., 0] - still[..., 2] > 60, still[..., 2] - still[..., 0] > 60
+    assert red.mean() > 0.003 and blue.mean() > 0.003
+    assert len(read_video(tmp_path / "clip.turntable.mp4")) == 4
+    pictures = read_video(tmp_path / "clip.side-by-side.mp4")
+    assert [number(picture[:, :64]) for picture in pictures] == [0, 1, 2, 3]
+    assert pictures[0].shape == (48, 128, 3)
+
+
+def test_no_video_to_stand_beside(tmp_path: Path) -> None:
+    motion = random_motion(2)
+    armature = build_scene(motion, "clip")
+    for video in (None, tmp_path / "gone.mp4"):
+        with pytest.raises(CaptureError, match="is not there"):
+            render("side-by-side", tmp_path / "out.mp4", armature, motion, video)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
+    motion = random_motion(2)
+    armature = build_scene(motion, "clip")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(CaptureError, match="Can't write"):
+        render("still", tmp_path / "file" / "out.png", armature, motion)
+    assert [scene.name for scene in bpy.data.scenes] == ["clip"]
+    assert np.isfinite(motion.joints).all()

@@ -1,0 +1,37 @@
+"""The sidebar's part for looking at the result."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.preview import (
+    KINELIFT_OT_add_body,
+    KINELIFT_OT_add_camera,
+    KINELIFT_OT_bind_mesh,
+    KINELIFT_OT_view_camera,
+)
+from ..operators.settings import captured
+
+
+class KINELIFT_PT_preview(bpy.types.Panel):
+    """Body and camera."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Kinelift"
+    bl_label = "Preview"
+    bl_order = 5
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """A captured armature is active."""
+        return captured(context) is not None
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        """The buttons."""
+        column = self.layout.column(align=True)
+        column.operator(KINELIFT_OT_add_body.bl_idname, icon="OUTLINER_OB_ARMATURE")
+        column.operator(KINELIFT_OT_bind_mesh.bl_idname, icon="MOD_ARMATURE")
+        column = self.layout.column(align=True)
+        column.operator(KINELIFT_OT_add_camera.bl_idname, icon="VIEW_CAMERA")
+        column.operator(KINELIFT_OT_view_camera.bl_idname, icon="HIDE_OFF")
