@@ -16,11 +16,13 @@ from .operators import (
     look,
     mark_unsure,
     pick_person,
+    preview,
     retarget,
     runtime,
 )
 from .ui import cleanup as cleanup_panel
 from .ui import panels, preferences, properties
+from .ui import preview as preview_panel
 from .ui import retarget as retarget_panel
 
 CLASSES: tuple[type, ...] = (
@@ -39,6 +41,10 @@ CLASSES: tuple[type, ...] = (
     choose_video.KINELIFT_FH_video,
     pick_person.KINELIFT_OT_pick_person,
     mark_unsure.KINELIFT_OT_mark_unsure,
+    preview.KINELIFT_OT_add_body,
+    preview.KINELIFT_OT_bind_mesh,
+    preview.KINELIFT_OT_add_camera,
+    preview.KINELIFT_OT_view_camera,
     cleanup.KINELIFT_OT_clean_up,
     cleanup.KINELIFT_OT_resolve,
     export.KINELIFT_OT_export,
@@ -60,6 +66,7 @@ CLASSES: tuple[type, ...] = (
     retarget.KINELIFT_OT_swap_sides,
     retarget.KINELIFT_OT_save_bone_map,
     retarget.KINELIFT_OT_load_bone_map,
+    preview_panel.KINELIFT_PT_preview,
     retarget_panel.KINELIFT_PT_retarget,
     panels.KINELIFT_PT_export,
 )
