@@ -43,6 +43,7 @@ CLASSES: tuple[type, ...] = (
     mark_unsure.KINELIFT_OT_mark_unsure,
     preview.KINELIFT_OT_add_body,
     preview.KINELIFT_OT_bind_mesh,
+    preview.KINELIFT_OT_show_confidence,
     preview.KINELIFT_OT_add_camera,
     preview.KINELIFT_OT_view_camera,
     cleanup.KINELIFT_OT_clean_up,

@@ -114,6 +114,24 @@ class KINELIFT_OT_add_camera(_OnCaptured, bpy.types.Operator):
             self.report({"WARNING"}, problem)
 
 
+class KINELIFT_OT_show_confidence(_OnCaptured, bpy.types.Operator):
+    """Colour the body by how well each part was seen, frame by frame: green seen, red guessed"""
+
+    bl_idname = "kinelift.show_confidence"
+    bl_label = "Show Confidence"
+
+    def act(self, context: bpy.types.Context, armature: Any) -> None:
+        """Colour it, with a body first where there is none, and let this viewport show it."""
+        from ..inference.motion import Motion
+        from ..rig.confidence import show_confidence
+        from ..rig.preview import add_body, body_of
+
+        motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+        show_confidence(body_of(armature) or add_body(armature), motion, context.scene)
+        if context.area is not None and context.area.type == "VIEW_3D":
+            context.space_data.shading.color_type = "VERTEX"
+
+
 class KINELIFT_OT_view_camera(bpy.types.Operator):
     """Look through the capture camera of the active armature"""
 

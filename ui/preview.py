@@ -8,6 +8,7 @@ from ..operators.preview import (
     KINELIFT_OT_add_body,
     KINELIFT_OT_add_camera,
     KINELIFT_OT_bind_mesh,
+    KINELIFT_OT_show_confidence,
     KINELIFT_OT_view_camera,
 )
 from ..operators.settings import captured
@@ -32,6 +33,7 @@ class KINELIFT_PT_preview(bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_body.bl_idname, icon="OUTLINER_OB_ARMATURE")
         column.operator(KINELIFT_OT_bind_mesh.bl_idname, icon="MOD_ARMATURE")
+        column.operator(KINELIFT_OT_show_confidence.bl_idname, icon="COLOR")
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_camera.bl_idname, icon="VIEW_CAMERA")
         column.operator(KINELIFT_OT_view_camera.bl_idname, icon="HIDE_OFF")

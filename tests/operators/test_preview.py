@@ -25,7 +25,9 @@ def armature(tmp_path: Path) -> bpy.types.Object:
 def test_body_and_own_mesh(armature: bpy.types.Object) -> None:
     with bpy.context.temp_override(active_object=armature, object=armature):
         assert bpy.ops.kinelift.add_body() == {"FINISHED"}
+        assert bpy.ops.kinelift.show_confidence() == {"FINISHED"}
     body = body_of(armature)
+    assert [m.type for m in body.modifiers] == ["ARMATURE", "NODES"]
     mesh = bpy.data.objects.new("Mine", body.data.copy())
     mesh.vertex_groups.clear()
     bpy.context.scene.collection.objects.link(mesh)
@@ -56,5 +58,5 @@ def test_camera(armature: bpy.types.Object, tmp_path: Path, there: bool) -> None
 
 
 def test_nothing_to_press_without_a_captured_armature() -> None:
-    for name in ("add_body", "bind_mesh", "add_camera", "view_camera"):
+    for name in ("add_body", "bind_mesh", "show_confidence", "add_camera", "view_camera"):
         assert not getattr(bpy.ops.kinelift, name).poll()

@@ -1,0 +1,48 @@
+"""Bad stretches show: the body's colours follow the confidence, frame by frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import bpy
+import numpy as np
+import numpy.typing as npt
+import pytest
+from kinelift.inference.chart import HIGH, LOW, MIDDLING
+from kinelift.inference.mannequin import mannequin
+from kinelift.inference.skeleton import JOINTS
+from kinelift.rig.confidence import ATTRIBUTE, show_confidence
+from kinelift.rig.preview import add_body
+from kinelift.rig.scene import build_scene
+from kinelift.tests.motions import random_motion
+
+
+def colours(body: bpy.types.Object) -> npt.NDArray[np.float64]:
+    """Scene-linear RGB (V, 3) of the evaluated mesh."""
+    data = body.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
+    flat = np.empty(4 * len(data.vertices), np.float32)
+    data.color_attributes[ATTRIBUTE].data.foreach_get("color", flat)
+    return np.asarray(flat.reshape(-1, 4)[:, :3], dtype=float)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_colours_follow_the_confidence(double: bool) -> None:
+    motion = random_motion(8)
+    confidence = np.random.default_rng(0).uniform(0, 1, (8, len(JOINTS)))
+    motion = replace(motion, confidence=confidence)
+    body = add_body(build_scene(motion, "clip"))
+    scene = bpy.context.scene
+    if double:
+        scene.render.fps *= 2
+    show_confidence(body, motion, scene)
+    show_confidence(body, motion, scene)  # again: still one
+    assert [m.type for m in body.modifiers] == ["ARMATURE", "NODES"]
+    weights = mannequin(motion.offsets).weights
+    for index in (0, 3, 7):
+        scene.frame_set(1 + index * (2 if double else 1))
+        seen = weights @ confidence[index]
+        stops = ((np.array([LOW, MIDDLING, HIGH]) / 255) ** 2.2).T
+        expected = np.stack([np.interp(seen, [0, 0.5, 1], channel) for channel in stops], -1)
+        np.testing.assert_allclose(colours(body), expected, atol=2e-3)
+    scene.frame_set(500)
+    assert np.isfinite(colours(body)).all()
