@@ -6,6 +6,7 @@ The name keeps it out of the suite that runs everywhere.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import statistics
 import subprocess
@@ -18,6 +19,9 @@ from kinelift.tests.gui.window import Window
 from kinelift.tests.videos import SAMPLE, read_video, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
+#: of the artist: /tmp is this Debian's own
+CLIPS = Path("/tmp/Clips")
+CLIP, LONG_CLIP = CLIPS / "walk_front.mp4", CLIPS / "long_walk.mp4"
 PYTHON = ROOT / ".venv/bin/python"
 #: of the window while a capture runs, seconds
 SMOOTH = 0.030
@@ -80,7 +84,9 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         x, y = blender.find("Person & Range")
         blender.click_at(x, y - 34, times=2)
         blender.key("ctrl+a")
-        blender.type(str(SAMPLE))
+        CLIPS.mkdir(exist_ok=True)
+        shutil.copy(SAMPLE, CLIP)
+        blender.type(str(CLIP))
         blender.key("Return")
         blender.rest()
         blender.until(lambda: blender.ask("context.scene.kinelift.info.frames") == 120, 60)
@@ -90,10 +96,10 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(scope="module")
-def long_video(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def long_video(window: Window) -> Path:
     """Long enough to be watched while it is captured: the sample, forth and back."""
     images = read_video(SAMPLE)
-    return write_video(tmp_path_factory.mktemp("video") / "long.mp4", 4 * (images + images[::-1]))
+    return write_video(LONG_CLIP, 4 * (images + images[::-1]))
 
 
 def choose(window: Window, video: Path, frames: int) -> None:
@@ -165,7 +171,7 @@ def test_the_window_stays_responsive(window: Window, long_video: Path) -> None:
 
 
 def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
-    choose(window, SAMPLE, 120)
+    choose(window, CLIP, 120)
     before = things(window)
     capture(window)
     window.until(lambda: window.ask("context.object.name") != "Cube", 120)
@@ -176,6 +182,8 @@ def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     assert window.ask("list(context.object.animation_data.action.frame_range)") == [1.0, 96.0]
     assert not workers()
     window.ask("context.scene.frame_set(40)")
+    window.ask("bpy.data.objects['Cube'].hide_set(True)")
+    window.key("KP_Decimal")  # a closer look
     time.sleep(1)
     window.shot("playing")
     window.key("ctrl+z")
@@ -200,7 +208,7 @@ def test_the_cancel_button(window: Window, long_video: Path) -> None:
 
 
 def test_a_person_is_picked_on_a_still(window: Window) -> None:
-    choose(window, SAMPLE, 120)
+    choose(window, CLIP, 120)
     window.click("Largest")
     window.click("Pick on a Still")
     window.rest()
