@@ -99,3 +99,19 @@ def test_resolve_without_the_motions_file(tmp_path: Path) -> None:
         bpy.ops.kinelift.resolve()
     assert bpy.ops.kinelift.clean_up() == {"FINISHED"}  # which needs no file
     assert slide(played(armature), walk().contacts).max() < 0.001
+
+
+def test_it_is_one_undo_step_and_outlives_saving(tmp_path: Path) -> None:
+    walker(tmp_path)
+    bpy.ops.ed.undo_push(message="captured")
+    before = sorted(action.name for action in bpy.data.actions)
+    assert bpy.ops.kinelift.clean_up("EXEC_DEFAULT", True) == {"FINISHED"}
+    assert len(bpy.data.actions) == len(before) + 1
+    bpy.ops.ed.undo()
+    assert sorted(action.name for action in bpy.data.actions) == before
+    assert bpy.data.objects["Walk"].animation_data.action.name == "Walk"
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    armature = bpy.data.objects["Walk"]
+    assert raw_action(armature.animation_data.action).name == "Walk raw"
+    np.testing.assert_array_equal(played(armature).contacts, walk().contacts)
