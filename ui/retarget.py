@@ -76,7 +76,7 @@ class RetargetSettings(bpy.types.PropertyGroup):
     )
     posed: BoolProperty(
         name="Pose is Rest",
-        description="The character's pose as it is now answers to a straight T-pose, instead of its rest pose",
+        description="The character's pose as it is now is taken for the T-pose, not its rest pose",
     )
     plant: BoolProperty(
         name="Plant Feet",

@@ -76,7 +76,7 @@ class Result:
     warnings: tuple[str, ...] = ()
 
 
-# --- sources -------------------------------------------------------------------------------------------------
+# --- sources -------------------------------------------------------------------------------------------
 
 
 def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
@@ -292,12 +292,12 @@ def _quoted(name: str) -> str:
     return '"' + bpy.utils.escape_identifier(name) + '"'
 
 
-# --- the target ----------------------------------------------------------------------------------------------
+# --- the target ----------------------------------------------------------------------------------------
 
 
 @dataclass
 class _Keys:
-    """What is going to be keyed: values (N, C) of a bone's channels, without those that may not be touched."""
+    """What is going to be keyed: values (N, C) of a bone's channels, and which of them may be touched."""
 
     path: str
     bone: str
@@ -319,12 +319,14 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
         raise CaptureError(f"{target.name} is the source itself: select the armature of your character.")
     if target.library is not None:
         raise CaptureError(
-            f"{target.name} is linked, and Blender does not let linked objects be animated: choose Object > Library "
+            f"{target.name} is linked, and Blender does not let linked objects be animated: "
+            "choose Object > Library "
             "Override > Make, and retarget onto the override."
         )
     if target.override_library is not None and target.override_library.is_system_override:
         raise CaptureError(
-            f"{target.name} is a library override that is not editable: choose Object > Library Override > Make "
+            f"{target.name} is a library override that is not editable: choose Object > Library "
+            "Override > Make "
             "for it first."
         )
     return target
@@ -409,7 +411,8 @@ class Retargeter:
         gone = [bone for bone in bone_map.bones.values() if bone not in self.rig.index]
         if gone:
             raise CaptureError(
-                f"{target.name} has no bone {gone[0]}: the bone map is for another rig; press Detect or correct it."
+                f"{target.name} has no bone {gone[0]}: the bone map is for another rig; press "
+                "Detect or correct it."
             )
         every = {joint: self.rig.index[bone] for joint, bone in bone_map.bones.items()}
         self.root = every.pop("root", None)
@@ -422,7 +425,8 @@ class Retargeter:
             raise CaptureError("No part of the body is chosen that this armature has: choose some.")
         if settings.root_motion == ROOT and self.root is None:
             raise CaptureError(
-                f"{target.name} has no root bone in its bone map: choose one there, or put the path onto the hips."
+                f"{target.name} has no root bone in its bone map: choose one there, or put the "
+                "path onto the hips."
             )
         for bone, values in bone_map.properties.items():
             for prop, value in values.items():
@@ -546,7 +550,7 @@ class Retargeter:
     def _location_keys(
         self, pose_bone: Any, bone: int, position: Array, turn: Array, at: Array, out: list[_Keys]
     ) -> Array:
-        """Add the keys that bring a bone's head to a position (N, 3) in the armature; returns where it gets to."""
+        """Add the keys that bring a bone's head to a position (N, 3); returns where it gets to."""
         data = self.target.data.bones[pose_bone.name]
         axes = turn if data.use_local_location else turn @ self.rig_rest_turn(bone).T
         values = np.einsum("nba,nb->na", axes, position - at)
@@ -592,7 +596,8 @@ class Retargeter:
                     off.append(key.bone)
         scene.frame_set(before)
         return [
-            f"{bone} is held by {', '.join(c.name for c in self.target.pose.bones[bone].constraints if not c.mute)}: "
+            f"{bone} is held by "
+            f"{', '.join(c.name for c in self.target.pose.bones[bone].constraints if not c.mute)}: "
             "its keys are there, but mute that constraint to see them."
             for bone in off
         ]
@@ -616,7 +621,8 @@ def _check_body(rig: Rig, bones: Mapping[str, int], settings: Settings, name: st
     legs = [n for n in ("thigh", "shin") if all(f"{n}.{s}" in bones for s in "LR")]
     if "legs" in settings.parts and len(legs) < 2:
         raise CaptureError(
-            f"{name} has no two legs in its bone map: choose thighs and shins there, or leave legs and feet out."
+            f"{name} has no two legs in its bone map: choose thighs and shins there, or leave "
+            "legs and feet out."
         )
     if len(legs) == 2 and ("head" in bones or "neck" in bones):
         top = rig.heads[bones.get("neck", bones.get("head", 0))]
@@ -627,7 +633,8 @@ def _check_body(rig: Rig, bones: Mapping[str, int], settings: Settings, name: st
         size = np.linalg.norm(up) * np.linalg.norm(down)
         if size > 0 and up @ down > size * np.cos(np.radians(_UPRIGHT)):
             raise CaptureError(
-                f"{name} does not stand upright on two legs (a four-legged animal?): Kinelift captures people."
+                f"{name} does not stand upright on two legs (a four-legged animal?): Kinelift "
+                "captures people."
             )
 
 
@@ -636,8 +643,9 @@ def _hangs(
 ) -> dict[int, tuple[int | None, Array]]:
     """What carries each bone: another of them or nothing, and how it is fixed to that (4, 4).
 
-    Where nothing but parents is between two bones it follows from the rest pose. Where constraints are, Blender is
-    asked: all bones are posed at random, three times, and what keeps its place in another one's frame hangs on it.
+    Where nothing but parents is between two bones it follows from the rest pose. Where constraints are,
+    Blender is asked: all bones are posed at random, three times, and what keeps its place in another one's
+    frame hangs on it.
     """
     out: dict[int, tuple[int | None, Array]] = {}
     asked: list[int] = []
@@ -653,10 +661,11 @@ def _hangs(
             else:
                 constraints = [
                     f"{c.name} on {rig.names[b]}"
-                    for b in rig.ancestors(bone) for c in target.pose.bones[rig.names[b]].constraints if not c.mute
-                ]  # fmt: skip
+                    for b in rig.ancestors(bone) for c in target.pose.bones[rig.names[b]].constraints if not
+                    c.mute ]  # fmt: skip
                 warnings.append(
-                    f"{rig.names[bone]} is also moved by constraints ({', '.join(constraints[:3])}): they are left "
+                    f"{rig.names[bone]} is also moved by constraints "
+                    f"({', '.join(constraints[:3])}): they are left "
                     "alone, so it may not follow; switch its limb to FK or mute them."
                 )
     return out

@@ -132,8 +132,8 @@ def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:
 def body_frame(rig: Rig, bones: Mapping[str, int]) -> Array:
     """The rotation (3, 3) that takes the world to the body's own axes: X to its left, Y backwards, Z up.
 
-    A body that stands nearly along an axis of its object is taken to stand exactly so: a leaning spine, or one
-    hand that is a little further back, is the character's shape and not a rotation to undo.
+    A body that stands nearly along an axis of its object is taken to stand exactly so: a leaning spine, or
+    one hand that is a little further back, is the character's shape and not a rotation to undo.
 
     Parameters
     ----------
@@ -155,7 +155,7 @@ def body_frame(rig: Rig, bones: Mapping[str, int]) -> Array:
 
 
 def _snapped(direction: Array, axes: Array, degrees: float) -> Array:
-    """The signed column of `axes` that is within so many degrees of `direction`, else `direction`, of length 1."""
+    """The signed column of `axes` within so many degrees of `direction`, else `direction`, of length 1."""
     unit = _unit(direction)
     along = unit @ axes
     nearest = int(np.abs(along).argmax())

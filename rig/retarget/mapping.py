@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +148,8 @@ def apply_preset(rig: Rig, preset: Preset) -> BoneMap:
     bones = _found(rig, preset)
     if "hips" not in bones or len(bones) < len(preset.bones) / 2:
         raise CaptureError(
-            f"The bone map {preset.name} is for another rig: of its {len(preset.bones)} bones this armature has "
+            f"The bone map {preset.name} is for another rig: of its {len(preset.bones)} bones "
+            "this armature has "
             f"{len(bones)}; choose another, or Detect."
         )
     return BoneMap(bones, dict.fromkeys(bones, 1.0), preset.name, _switches(rig, preset))
@@ -296,7 +298,7 @@ def _member(owner: Any, name: str) -> Any:
     )
 
 
-# --- guesses -------------------------------------------------------------------------------------------------
+# --- guesses -------------------------------------------------------------------------------------------
 
 _LEFT = r"(?:left|lft|左)"
 _RIGHT = r"(?:right|rgt|右)"
@@ -309,7 +311,8 @@ _NAMES: dict[str, str] = {
     "neck": r"neck(?:lower)?0*1?|首",
     "head": r"head|skull|頭",
     "shoulder": r"clavicles?|clav|collar(?:bone)?|shoulder0*1?|scapula|肩",
-    "upper_arm": r"upperarm0*1?|uparm|arm(?:upper|up)?0*1?|humerus|bicep|shldr(?:bend)?|shoulder(?:joint)?|腕",
+    "upper_arm": r"upperarm0*1?|uparm|arm(?:upper|up)?0*1?|humerus|bicep|shldr(?:bend)?|shoulder(?:joint)?"
+    r"|腕",
     "forearm": r"forearm(?:bend)?0*1?|lowerarm0*1?|lowarm|arm(?:lower|low)|elbow|ひじ|ulna|arm0*2",
     "hand": r"hand|wrist|palm|手首",
     "thigh": r"thigh(?:bend)?0*1?|upleg|upperleg0*1?|leg(?:upper|up)|femur|hip(?:joint)?|leg0*1?|足",
@@ -378,10 +381,10 @@ def _guess(rig: Rig) -> BoneMap:
     for side in "LR":  # what does not hang on the bone before it is no such joint
         for chain in order:
             slots = [n if n == "hips" else f"{n}.{side}" for n in chain]
-            for a, b in zip(slots, slots[1:], strict=False):
-                if a in named and b in named:
-                    if rig.index[named[a]] not in rig.ancestors(rig.index[named[b]])[1:]:
-                        del named[b]
+            for a, b in pairwise(slots):
+                both = a in named and b in named
+                if both and rig.index[named[a]] not in rig.ancestors(rig.index[named[b]])[1:]:
+                    del named[b]
     guess = guess_by_structure(rig)
     built = {slot: rig.names[bone] for slot, bone in guess.bones.items()} if guess is not None else {}
     complete = sum(slot in named for slot in MAIN) >= _FITS * len(MAIN)

@@ -10,8 +10,8 @@ from bpy.app.handlers import persistent
 
 from ...inference.errors import CaptureError
 from .apply import Retargeter, Settings, perform_armature
-from .mapping import BoneMap, detect
 from .bones import read_rig
+from .mapping import BoneMap, detect
 
 _following: list[_Follower] = []
 

@@ -20,7 +20,8 @@ from .bones import Array, Rig
 _MIRRORED, _LIMB = 0.06, 0.15
 #: costs beyond this are no body
 _WORST = 2.5
-#: the head begins about this far above the shoulders, as a share of the distance from hips to shoulders; give or
+#: the head begins about this far above the shoulders, as a share of the distance from hips to shoulders;
+#: give or
 #: take
 _HEAD_ABOVE, _HEAD_RANGE = 0.3, 0.13
 #: how far the limbs' candidates are looked at, per body

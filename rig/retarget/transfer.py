@@ -1,14 +1,16 @@
 """From one body to another: the same directions of the limbs in the world, whatever the rest poses.
 
-Every joint of the target turns as the joint of the source does, away from a T-pose that the target's rest pose
-is first brought into: arm by arm, bone after bone, each by the smallest turn. Feet are only turned about the
-vertical, so that heels stay as high as the shoes made them; trunk and head keep the shape they rest in.
+Every joint of the target turns as the joint of the source does, away from a T-pose that the target's rest
+pose is first brought into: arm by arm, bone after bone, each by the smallest turn. Feet are only turned
+about the vertical, so that heels stay as high as the shoes made them; trunk and head keep the shape they
+rest in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -109,7 +111,8 @@ def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
     rig : Rig
     bones : mapping of joint to bone
     template : (J, 3), metres
-        Rest offsets of the skeleton whose T-pose it is; what the rig lacks is taken from it, at the rig's size.
+        Rest offsets of the skeleton whose T-pose it is; what the rig lacks is taken from it, at the rig's
+        size.
     """
     frame = body_frame(rig, bones)
     at = {joint: frame @ rig.heads[bone] for joint, bone in bones.items()}
@@ -145,7 +148,7 @@ def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
     sole = float(origin[2]) if on_origin else lowest
     soles = []
     ankles = []
-    for side, mirror in (("L", 1.0), ("R", -1.0)):
+    for side in "LR":
         foot = f"foot.{side}"
         for joint, parent in (
             (f"thigh.{side}", "hips"),
@@ -189,7 +192,7 @@ def _measured(at: Mapping[str, Array]) -> list[tuple[str, str]]:
     """Pairs of joints whose distances tell a body's size: legs, or else arms."""
     for chain in (("thigh", "shin", "foot"), ("upper_arm", "forearm", "hand")):
         pairs = [
-            (f"{a}.{s}", f"{b}.{s}") for a, b in zip(chain, chain[1:], strict=False) for s in "LR"
+            (f"{a}.{s}", f"{b}.{s}") for a, b in pairwise(chain) for s in "LR"
             if f"{a}.{s}" in at and f"{b}.{s}" in at
         ]  # fmt: skip
         if pairs:
@@ -215,7 +218,7 @@ def _lowest(rig: Rig, bone: int, frame: Array) -> float:
 
 
 def _tip(rig: Rig, bone: int, frame: Array) -> Array:
-    """The furthest point ahead of a foot's or toe's bones, body axes; ends of bones count where no bone is."""
+    """The furthest point ahead of a foot's or toe's bones, body axes; without bones there, its end."""
     below = _subtree(rig, bone)[1:]
     points = rig.heads[below] if below else rig.ends[[bone]]
     points = points @ frame.T
@@ -270,14 +273,14 @@ def _turn(axis: Array, angle: float) -> Array:
     return np.asarray(matrix_from_quaternion(q))
 
 
-# --- rotations of all the bones ------------------------------------------------------------------------------
+# --- rotations of all the bones ------------------------------------------------------------------------
 
 
 def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Array) -> dict[int, Array]:
     """Rotations (N, 3, 3) in the armature's space of every bone to key, away from its rest pose.
 
-    Bones between two mapped ones share what lies between the joints: a spine bends in all of its bones, and the
-    twist of an arm runs along it.
+    Bones between two mapped ones share what lies between the joints: a spine bends in all of its bones, and
+    the twist of an arm runs along it.
 
     Parameters
     ----------
@@ -378,7 +381,7 @@ def slerp(a: Array, b: Array, share: float | Array) -> Array:
     return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
 
 
-# --- channels of a bone --------------------------------------------------------------------------------------
+# --- channels of a bone --------------------------------------------------------------------------------
 
 
 def channels(rotation: Array, mode: str) -> Array:

@@ -135,7 +135,7 @@ def character(
 def walk(frames: int = 40, seed: int = 1) -> Motion:
     """Random limbs above legs that step: nobody's feet are under the floor, none stands."""
     motion = random_motion(frames, seed)
-    return replace(motion, root=motion.root + [0, 0, 1.0], contacts=np.zeros((frames, 4)))
+    return replace(motion, root=motion.root + np.array([0, 0, 1.0]), contacts=np.zeros((frames, 4)))
 
 
 def put(
@@ -399,7 +399,7 @@ def test_preview_follows_and_leaves_nothing() -> None:
     np.testing.assert_allclose(after, before, atol=1e-6)
 
 
-# --- bone maps -----------------------------------------------------------------------------------------------
+# --- bone maps -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("prefix", ["", "mixamorig:", "mixamorig1:", "mixamorig12_"])
@@ -442,8 +442,14 @@ def test_bones_are_found_without_names(how: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "names",
     [
-        {"upper_arm": "{s}_UpArm", "forearm": "{s}_Elbow", "hand": "{s}_Wrist", "thigh": "{s}_Femur", "shin": "{s}_Knee", "foot": "{s}_Ankle"},
-        {"upper_arm": "Arm_Upper_{s}", "forearm": "Arm_Lower_{s}", "hand": "Palm_{s}", "thigh": "Leg_Upper_{s}", "shin": "Leg_Lower_{s}", "foot": "Foot_{s}"},
+        {
+            "upper_arm": "{s}_UpArm", "forearm": "{s}_Elbow", "hand": "{s}_Wrist", "thigh": "{s}_Femur",
+            "shin": "{s}_Knee", "foot": "{s}_Ankle",
+        },
+        {
+            "upper_arm": "Arm_Upper_{s}", "forearm": "Arm_Lower_{s}", "hand": "Palm_{s}",
+            "thigh": "Leg_Upper_{s}", "shin": "Leg_Lower_{s}", "foot": "Foot_{s}",
+        },
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("sides", [("L", "R"), ("Left", "Right"), ("lft", "rgt")])
@@ -491,7 +497,7 @@ def test_own_map_is_saved_shared_and_preferred(tmp_path: Path) -> None:
     assert other.bones["hand.L"] == names["hand.R"] and other.bones["hips"] == names["hips"]
 
 
-# --- bad input -----------------------------------------------------------------------------------------------
+# --- bad input -----------------------------------------------------------------------------------------
 
 
 def refused(act: Callable[[], object]) -> str:
