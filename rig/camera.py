@@ -151,7 +151,7 @@ def video_frames(
     """Which frame of the video, the first is 1, was filmed when the motion is at frames (N,) of a scene."""
     seconds = motion.start + (np.asarray(frames) - FIRST_FRAME) / scene_fps
     # halfway between two the earlier one, whatever rounding made of it
-    return np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1
+    return np.asarray(np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1)
 
 
 def _movie_clip(video: Path) -> Any:
