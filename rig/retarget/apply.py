@@ -289,7 +289,7 @@ def _evaluated(source: bpy.types.Object, names: list[str], frames: Array) -> lis
 
 
 def _quoted(name: str) -> str:
-    return '"' + bpy.utils.escape_identifier(name) + '"'
+    return f'"{bpy.utils.escape_identifier(name)}"'
 
 
 # --- the target ----------------------------------------------------------------------------------------

@@ -80,8 +80,8 @@ def plant(
         targets.append(_above(target, world, body, side, floor, held, stiffness))
     root = _within_reach(root + hips, world, body, targets, fps)
     placed = joint_positions(world, root, body.offsets)
-    for side, target in zip("LR", targets, strict=True):
-        thigh, shin, foot = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))
+    for letter, target in zip("LR", targets, strict=True):
+        thigh, shin, foot = (INDEX[f"{n}.{letter}"] for n in ("thigh", "shin", "foot"))
         moved = np.linalg.norm(target - placed[:, foot], axis=1) > _SAME
         if moved.any():
             world[moved, thigh], world[moved, shin] = two_bone(

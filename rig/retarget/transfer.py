@@ -437,9 +437,9 @@ def rotations_of(values: Array, mode: str) -> Array:
         return np.asarray(matrix_from_quaternion(np.concatenate([np.cos(half), np.sin(half) * axis], axis=1)))
     out = np.tile(np.eye(3), (len(values), 1, 1))
     for letter in mode:
-        axis = "XYZ".index(letter)
-        half = values[:, axis] / 2
+        about = "XYZ".index(letter)
+        half = values[:, about] / 2
         q = np.zeros((len(values), 4))
-        q[:, 0], q[:, 1 + axis] = np.cos(half), np.sin(half)
+        q[:, 0], q[:, 1 + about] = np.cos(half), np.sin(half)
         out = matrix_from_quaternion(q) @ out
     return out
