@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from bench.accuracy import default_clips, known_focal_mm
@@ -40,7 +42,7 @@ def reprojection(video: Path) -> tuple[float, float, float]:
     ours, theirs = [JOINTS.index(name) for name in shared], [names.index(name) for name in shared]
     count = min(len(motion), len(pixels))
 
-    def error(seen: np.ndarray, real: np.ndarray) -> float:
+    def error(seen: npt.NDArray[Any], real: npt.NDArray[Any]) -> float:
         return float(np.nanmean(np.linalg.norm(seen[:count] - real[:count], axis=-1) / tall[:count]) * 100)
 
     found = [
