@@ -62,7 +62,7 @@ def _lowest(rotations: Array, root: Array, lengths: Array) -> Array:
 
 #: how far the lifter's gravity is trusted against a floor through the planted feet: standard deviations,
 #: radians and metres of a planted foot's height, and how many frames of one contact count as one
-_TILT, _FOOT_HEIGHT, _ALIKE = np.radians(3.0), 0.05, 10
+_TILT, _FOOT_HEIGHT, _ALIKE = np.radians(1.5), 0.05, 10
 #: standard deviations of the root's distance from the camera and of its height, metres; and seconds over
 #: which they change
 _DISTANCE, _HEIGHT, _SLOW = 0.15, 0.03, 1.0
