@@ -28,7 +28,7 @@ class CleanUpSettings(bpy.types.PropertyGroup):
         soft_max=1.0,
     )
     minimum: FloatProperty(
-        name="Shortest Contact",
+        name="Min. Contact",
         description="Shorter contacts are ignored",
         subtype="TIME_ABSOLUTE",
         unit="TIME_ABSOLUTE",
