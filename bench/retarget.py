@@ -24,9 +24,10 @@ import numpy as np
 
 from inference.bvh import read_bvh
 from inference.camera import Camera
-from inference.foot_ik import CleanUp, clean_up
+from inference.foot_ik import clean_up
 from inference.kinematics import joint_positions
 from inference.motion import Motion
+from inference.options import CleanUp
 from inference.rotations import quaternion_from_matrix
 from inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 

@@ -5,7 +5,7 @@ numpy only: it runs in Blender as well as in the worker. Frames are solved all a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ from .contacts import keep_long, runs
 from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
+from .options import CleanUp
 from .rotations import (
     axis_angle,
     matrix_from_6d,
@@ -33,35 +34,6 @@ _REACH = 0.995
 _BLEND = 0.25
 #: weight of a planted frame against the wish to bend little, and of the others' own paths
 _PINNED, _FREE = 1e6, 5e-2
-
-
-@dataclass(frozen=True)
-class CleanUp:
-    """How to clean a motion.
-
-    Attributes
-    ----------
-    feet : bool
-        Whether the feet are planted at all.
-    lock_toes : bool
-        Whether the toes lie flat on the floor while the ball of the foot stands.
-    floor : float, metres
-        Height of the floor.
-    minimum : float, seconds
-        Shorter contacts are ignored.
-    smooth : float, seconds
-        Movements quicker than this are evened out before the feet are planted; 0: none.
-    first, last : int, optional
-        Frames (from 0, both included) outside which nothing changes; None: all.
-    """
-
-    feet: bool = True
-    lock_toes: bool = True
-    floor: float = 0.0
-    minimum: float = 0.1
-    smooth: float = 0.0
-    first: int | None = None
-    last: int | None = None
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:

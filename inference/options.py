@@ -1,10 +1,39 @@
-"""Options of the clean-up, the same on every command line."""
+"""How to clean up a motion, and the options that say it on every command line. Known before numpy is."""
 
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 
-from .foot_ik import CleanUp
+
+@dataclass(frozen=True)
+class CleanUp:
+    """How to clean a motion.
+
+    Attributes
+    ----------
+    feet : bool
+        Whether the feet are planted at all.
+    lock_toes : bool
+        Whether the toes lie flat on the floor while the ball of the foot stands.
+    floor : float, metres
+        Height of the floor.
+    minimum : float, seconds
+        Shorter contacts are ignored.
+    smooth : float, seconds
+        Movements quicker than this are evened out before the feet are planted; 0: none.
+    first, last : int, optional
+        Frames (from 0, both included) outside which nothing changes; None: all.
+    """
+
+    feet: bool = True
+    lock_toes: bool = True
+    floor: float = 0.0
+    minimum: float = 0.1
+    smooth: float = 0.0
+    first: int | None = None
+    last: int | None = None
+
 
 _DEFAULT = CleanUp()
 

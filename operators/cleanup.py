@@ -28,7 +28,7 @@ class KINELIFT_OT_clean_up(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Clean the active armature's motion."""
         # numpy's import takes longer than enabling an add-on may
-        from ..inference.foot_ik import CleanUp
+        from ..inference.options import CleanUp
         from ..rig.cleanup import clean_action, stands
 
         armature, chosen = context.active_object, settings(context).clean_up

@@ -7,8 +7,9 @@ from dataclasses import replace
 import bpy
 
 from ..inference.errors import CaptureError
-from ..inference.foot_ik import CleanUp, clean_up, within_range
+from ..inference.foot_ik import clean_up, within_range
 from ..inference.motion import Motion
+from ..inference.options import CleanUp
 from .action import animate, contact_points, curves_of
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion

@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
-from kinelift.inference.foot_ik import CleanUp, clean_up, two_bone, within_range
+from kinelift.inference.foot_ik import clean_up, two_bone, within_range
 from kinelift.inference.kinematics import local_rotations
+from kinelift.inference.options import CleanUp
 from kinelift.inference.rotations import axis_angle, quaternion_from_matrix
 from kinelift.inference.skeleton import BALL_HEIGHT, INDEX
 from kinelift.tests.motions import random_motion

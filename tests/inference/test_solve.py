@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from kinelift.inference.__main__ import main
 from kinelift.inference.bvh import read_bvh
-from kinelift.inference.foot_ik import CleanUp, clean_up
+from kinelift.inference.foot_ik import clean_up
 from kinelift.inference.motion import Motion
+from kinelift.inference.options import CleanUp
 from kinelift.inference.pipeline import Settings, capture
 from kinelift.tests.walks import slide, sliding, walk
 

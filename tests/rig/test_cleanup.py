@@ -11,8 +11,8 @@ import bpy
 import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
-from kinelift.inference.foot_ik import CleanUp
 from kinelift.inference.motion import Motion
+from kinelift.inference.options import CleanUp
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.cleanup import clean_action, raw_action, raw_name
