@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .contacts import runs
 from .detect import Detections, Person, torso
 from .errors import CaptureError
 from .landmarks import LANDMARK, MIRRORED
@@ -387,7 +388,7 @@ def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
 
     warnings = list(detections.warnings)
     long = []
-    for first, last in _runs(~found):
+    for first, last in zip(*runs(~found), strict=True):
         if (last - first) / detections.fps > BRIDGE_SECONDS or first == 0 or last == count:
             for values in out:
                 values[first:last] = np.nan
@@ -400,9 +401,3 @@ def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
             + "; the motion there is a guess."
         )
     return Track(out[0], out[1], found, tuple(warnings))
-
-
-def _runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """First and one past the last index of every run of True."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
-    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
