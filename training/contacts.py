@@ -48,7 +48,7 @@ def fit_contacts(sequences: list[Sequence], model: MotioNet) -> npt.NDArray[Any]
 def lifted(sequence: Sequence, model: MotioNet) -> Motion:
     """What the lifter makes of a detected sequence, with its probabilities as contacts."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
-    body = lift(rays, confidence, LIFTER_FPS, model)
+    body = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
     rotations, root, camera = to_world(body, _FOCAL, _SIZE)
     pixels = rays * _FOCAL + camera.centre
     return Motion(
