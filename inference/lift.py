@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from .landmarks import LANDMARK, SHOWN_BY
-from .lifters.motionet import LIFTER_FPS, MotioNet
+from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
 from .rotations import matrix_from_6d, sixd_from_matrix
 from .skeleton import JOINTS
@@ -42,7 +42,7 @@ class Body:
     up: Array
 
 
-def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: MotioNet) -> Body:
+def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter) -> Body:
     """Lift one clip.
 
     Parameters
@@ -54,7 +54,7 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: MotioNe
         The detector's own 3D landmarks, see `lifters.view.view`; NaN where it found nobody.
     fps : float
         Frame rate of the rays; the lifter works at its own, the answer comes back at this one.
-    model : MotioNet
+    model : Lifter
     """
     device = next(model.parameters()).device
     solid = np.isfinite(hint)

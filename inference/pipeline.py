@@ -16,7 +16,7 @@ from .detect import Detections, Person, Progress, detect
 from .errors import CaptureError
 from .kinematics import local_rotations
 from .lift import bridge, joint_confidence, lift
-from .lifters.motionet import MotioNet
+from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
 from .rotations import quaternion_from_matrix
@@ -138,7 +138,7 @@ def _check_captured(motion: Motion) -> None:
         )
 
 
-def _model(settings: Settings) -> MotioNet:
+def _model(settings: Settings) -> Lifter:
     """The lifter on its device, if all settings can be met."""
     device = torch_device(settings.device)
     if settings.focal is not None and not 5 <= settings.focal <= 1000:
@@ -151,7 +151,7 @@ def _model(settings: Settings) -> MotioNet:
 
 
 def _solved(
-    detections: Detections, settings: Settings, model: MotioNet, video: str, progress: Progress | None
+    detections: Detections, settings: Settings, model: Lifter, video: str, progress: Progress | None
 ) -> Motion:
     """From everybody's landmarks to one person's motion on the floor."""
     person = track(detections, settings.person)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from inference.contacts import contact_features
 from inference.kinematics import local_rotations
 from inference.lift import bridge, joint_confidence, lift
-from inference.lifters.motionet import LIFTER_FPS, MotioNet
+from inference.lifters.lifter import LIFTER_FPS, Lifter
 from inference.motion import Motion
 from inference.rotations import quaternion_from_matrix
 from inference.skeleton import rest_offsets
@@ -22,13 +22,13 @@ from .detected import Sequence
 _FOCAL, _SIZE = 1000.0, (1000, 1000)
 
 
-def fit_contacts(sequences: list[Sequence], model: MotioNet) -> npt.NDArray[Any]:
+def fit_contacts(sequences: list[Sequence], model: Lifter) -> npt.NDArray[Any]:
     """Logistic regression of true contacts on the features, by Newton's method.
 
     Parameters
     ----------
     sequences : list of Sequence
-    model : MotioNet
+    model : Lifter
 
     Returns
     -------
@@ -45,7 +45,7 @@ def fit_contacts(sequences: list[Sequence], model: MotioNet) -> npt.NDArray[Any]
     return weights
 
 
-def lifted(sequence: Sequence, model: MotioNet) -> Motion:
+def lifted(sequence: Sequence, model: Lifter) -> Motion:
     """What the lifter makes of a detected sequence, with its probabilities as contacts."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
     body = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.lifters.motionet import MotioNet
+from inference.lifters.lifter import Lifter
 from inference.lifters.view import view
 from inference.skeleton import INDEX
 
@@ -34,7 +34,7 @@ def similarity_aligned(a: Array, b: Array) -> Array:
     return np.asarray(scale[..., None, None] * x @ np.swapaxes(rotation, -1, -2) + mb)
 
 
-def figures(model: MotioNet, batches: list[Batch], flip: bool = True) -> dict[str, float]:
+def figures(model: Lifter, batches: list[Batch], flip: bool = True) -> dict[str, float]:
     """Mean errors over batches of clips.
 
     Returns

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference.kinematics import attached_points
-from inference.lifters.motionet import Lifted
+from inference.lifters.lifter import Lifted
 from inference.skeleton import HEEL_OFFSET, INDEX
 
 from .synthesis import Batch

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from inference.files import replacing
+from inference.lifters.lifter import Lifter
 from inference.lifters.motionet import MotioNet
 from inference.lifters.view import view
 from inference.lifters.weights import load_weights, save_weights
@@ -141,7 +142,7 @@ def _schedule(done: float, step: int) -> float:
     return min(1.0, (step + 1) / 200) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def _follow(kept: MotioNet, model: MotioNet, inertia: float) -> None:
+def _follow(kept: Lifter, model: Lifter, inertia: float) -> None:
     target: dict[str, Tensor] = kept.state_dict()
     with torch.no_grad():
         for name, value in model.state_dict().items():
@@ -159,7 +160,7 @@ def _log(
     run: Path,
     step: int,
     means: dict[str, float],
-    kept: MotioNet,
+    kept: Lifter,
     checks: dict[str, list[Batch]],
     seconds: float,
 ) -> None:

@@ -11,7 +11,7 @@ from kinelift.tests.motions import random_motion
 
 from inference.bvh import write_bvh
 from inference.camera import WORLD_FROM_LEVEL_CAMERA
-from inference.lifters.motionet import Lifted
+from inference.lifters.lifter import Lifted
 from inference.lifters.weights import load_weights
 from inference.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, standing_height
 from training import detected as detected_module

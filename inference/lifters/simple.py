@@ -1,0 +1,50 @@
+"""The simple baseline (Martinez et al. 2017, arXiv 1705.03098): residual, fully connected, frame by frame."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+
+from ..skeleton import JOINTS
+from .view import FEATURES
+
+
+class _Residual(nn.Module):
+    """Two linear layers beside a residual path: (N, C)."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [
+                nn.Linear(channels, channels),
+                nn.BatchNorm1d(channels),
+                nn.ReLU(),
+                nn.Dropout(dropout),
+            ]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + cast(Tensor, self.layers(x))
+
+
+class SimpleBaseline(nn.Module):
+    """Features to positions of the joints."""
+
+    def __init__(self, channels: int = 1024, blocks: int = 2, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.config = {"channels": channels, "blocks": blocks, "dropout": dropout}
+        self.layers = nn.Sequential(
+            nn.Linear(FEATURES, channels),
+            nn.BatchNorm1d(channels),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            *(_Residual(channels, dropout) for _ in range(blocks)),
+            nn.Linear(channels, 3 * len(JOINTS)),
+        )
+
+    def encode(self, features: Tensor) -> Tensor:
+        """Positions (B, T, J, 3) from the hips, metres, in the virtual cameras' axes; the hips' are the root's."""
+        out = cast(Tensor, self.layers(features.flatten(0, 1)))
+        return out.float().reshape(*features.shape[:2], len(JOINTS), 3)

@@ -1,0 +1,63 @@
+"""SAP-Net's losses (Dabral et al. 2018, section 4.1): what any body's joints (..., J, 3) must be like."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from inference.skeleton import INDEX, LENGTHS, TEMPLATE_LENGTHS
+
+#: joint before the limb, its three joints, and the side of the plane (equation 1's signs) that is legal
+_HINGES = (
+    ("neck", "upper_arm.R", "forearm.R", "hand.R", 1.0),
+    ("neck", "upper_arm.L", "forearm.L", "hand.L", -1.0),
+    ("hips", "thigh.R", "shin.R", "foot.R", -1.0),
+    ("hips", "thigh.L", "shin.L", "foot.L", 1.0),
+)
+#: bones by the joint at their far end (without its side) and that at their near end
+_BONES = {"forearm": "upper_arm", "hand": "forearm", "thigh": "hips", "shin": "thigh", "foot": "shin",
+          "toe": "foot", "upper_arm": "shoulder"}  # fmt: skip
+#: bones that keep their ratio (Zhou et al. 2017): arms, legs
+_GROUPS = (("forearm", "hand"), ("shin", "foot"))
+
+
+def implausibility(joints: Tensor) -> Tensor:
+    """How far elbows and knees (..., 4) bend the wrong way: 0 or negative, cubic metres."""
+    out = []
+    for *names, sign in _HINGES:
+        a, b, c, d = (joints[..., INDEX[str(n)], :] for n in names)
+        normal = torch.cross(b - a, c - b, dim=-1)
+        out.append((float(sign) * (normal * (d - c)).sum(-1)).clamp(max=0))
+    return torch.stack(out, -1)
+
+
+def illegal_angle(joints: Tensor) -> Tensor:
+    """Equation 1, a mean over poses."""
+    e = implausibility(joints)
+    return (-e * torch.exp(-e)).sum(-1).mean()
+
+
+def _length(joints: Tensor, bone: str, side: str) -> Tensor:
+    near = _BONES[bone] if _BONES[bone] in INDEX else f"{_BONES[bone]}.{side}"
+    return torch.linalg.vector_norm(
+        joints[..., INDEX[f"{bone}.{side}"], :] - joints[..., INDEX[near], :], dim=-1
+    )
+
+
+def symmetry(joints: Tensor) -> Tensor:
+    """Equation 2, a mean over poses, metres."""
+    sides = [(_length(joints, bone, "L") - _length(joints, bone, "R")).abs() for bone in _BONES]
+    return torch.stack(sides, -1).sum(-1).mean()
+
+
+def bone_ratio(joints: Tensor) -> Tensor:
+    """Variance of the bones' lengths within arms and within legs, each over the template's (Zhou et al. 2017)."""
+    out = []
+    for group in _GROUPS:
+        ratios = [
+            _length(joints, bone, side) / float(TEMPLATE_LENGTHS[LENGTHS.index(bone)])
+            for bone in group
+            for side in "LR"
+        ]
+        out.append(torch.stack(ratios, -1).var(-1, unbiased=False))
+    return torch.stack(out, -1).sum(-1).mean()
