@@ -7,6 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 
 from ..skeleton import JOINTS
+from .positions import PositionLifter
 from .view import FEATURES
 
 
@@ -29,7 +30,7 @@ class _Residual(nn.Module):
         return x + cast(Tensor, self.layers(x))
 
 
-class SimpleBaseline(nn.Module):
+class SimpleBaseline(PositionLifter):
     """Features to positions of the joints."""
 
     def __init__(self, channels: int = 1024, blocks: int = 2, dropout: float = 0.5) -> None:
@@ -45,6 +46,6 @@ class SimpleBaseline(nn.Module):
         )
 
     def encode(self, features: Tensor) -> Tensor:
-        """Positions (B, T, J, 3) from the hips, metres, in the virtual cameras' axes; the hips' are the root's."""
+        """Positions, see `PositionLifter.encode`."""
         out = cast(Tensor, self.layers(features.flatten(0, 1)))
         return out.float().reshape(*features.shape[:2], len(JOINTS), 3)

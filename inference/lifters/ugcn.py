@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from ..skeleton import JOINTS
 from .graph import NODE_FEATURES, adjacency, hops, nodes
+from .positions import PositionLifter
 
 #: frames of a window, and from one to the next
 WINDOW, STEP = 96, 5
@@ -47,7 +48,7 @@ class _Block(nn.Module):
         return functional.relu(self.dropout(self.norm(self.temporal(gathered))))
 
 
-class UGCN(nn.Module):
+class UGCN(PositionLifter):
     """Features to positions of the joints.
 
     Parameters
@@ -86,7 +87,7 @@ class UGCN(nn.Module):
         self.head = nn.Conv2d(c, 3, 1)
 
     def encode(self, features: Tensor) -> Tensor:
-        """Positions (B, T, J, 3) from the hips, metres, in the virtual cameras' axes; the hips' are the root's."""
+        """Positions, see `PositionLifter.encode`."""
         frames = features.shape[1]
         if frames == WINDOW:
             return self._window(features)

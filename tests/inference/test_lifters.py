@@ -1,11 +1,15 @@
 """The papers' networks and what fits a skeleton to their joints."""
 
+import pytest
 import torch
 from kinelift.inference.kinematics import joint_positions
+from kinelift.inference.landmarks import MIRRORED
 from kinelift.inference.lifters.fit import turned_onto, with_lengths
+from kinelift.inference.lifters.gcn import GraphLifter
+from kinelift.inference.lifters.simple import SimpleBaseline
 from kinelift.inference.lifters.ugcn import STEP, UGCN, WINDOW, subsets
-from kinelift.inference.lifters.view import FEATURES
-from kinelift.inference.skeleton import INDEX, JOINTS, PARENTS, rest_offsets
+from kinelift.inference.lifters.view import FEATURES, view
+from kinelift.inference.skeleton import INDEX, JOINTS, MIRROR, PARENTS, rest_offsets
 from kinelift.tests.motions import random_motion
 
 
@@ -57,3 +61,24 @@ def test_an_impulse_is_felt_in_the_windows_that_hold_it_and_the_windows_are_aver
     )
     assert not torch.equal(whole[:, :WINDOW], changed[:, :WINDOW])
     assert torch.equal(whole[:, WINDOW:], changed[:, WINDOW:])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [SimpleBaseline(16), GraphLifter(8, 2, shared=True), GraphLifter(8, 2, shared=False), UGCN(8)],
+    ids=["simple", "gcn shared", "gcn classes", "ugcn"],
+)
+def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(model):
+    torch.manual_seed(1)
+    rays, confidence = torch.randn(1, 20, 33, 2) * 0.1, torch.rand(1, 20, 33)
+    hint = torch.full((1, 20, 33, 3), torch.nan)
+    x = torch.tensor([-1.0, 1, 1])
+    model.eval()
+    with torch.no_grad():
+        here = model.pose(view(rays, confidence, hint), flip=True)
+        order = list(MIRRORED)
+        there = model.pose(view(rays[:, :, order] * x[:2], confidence[:, :, order], hint), flip=True)
+        body = model(view(rays, confidence, hint))
+    assert torch.allclose(there[:, :, list(MIRROR)] * x, here, atol=1e-4)
+    identity = body.rotations @ body.rotations.transpose(-1, -2)
+    assert torch.allclose(identity, torch.eye(3).expand_as(identity), atol=1e-4)
