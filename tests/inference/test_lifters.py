@@ -7,6 +7,7 @@ from kinelift.inference.landmarks import MIRRORED
 from kinelift.inference.lifters.fit import turned_onto, with_lengths
 from kinelift.inference.lifters.gcn import GraphLifter
 from kinelift.inference.lifters.simple import SimpleBaseline
+from kinelift.inference.lifters.tpnet import TemporalPoseNet
 from kinelift.inference.lifters.ugcn import STEP, UGCN, WINDOW, subsets
 from kinelift.inference.lifters.view import FEATURES, view
 from kinelift.inference.skeleton import INDEX, JOINTS, MIRROR, PARENTS, rest_offsets
@@ -65,8 +66,15 @@ def test_an_impulse_is_felt_in_the_windows_that_hold_it_and_the_windows_are_aver
 
 @pytest.mark.parametrize(
     "model",
-    [SimpleBaseline(16), GraphLifter(8, 2, shared=True), GraphLifter(8, 2, shared=False), UGCN(8)],
-    ids=["simple", "gcn shared", "gcn classes", "ugcn"],
+    [
+        SimpleBaseline(16),
+        GraphLifter(8, 2, shared=True),
+        GraphLifter(8, 2, shared=False),
+        UGCN(8),
+        TemporalPoseNet(8, True, 8),
+        TemporalPoseNet(8, False, 8),
+    ],
+    ids=["simple", "gcn shared", "gcn classes", "ugcn", "tp-net online", "tp-net semi-online"],
 )
 def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(model):
     torch.manual_seed(1)

@@ -1,0 +1,50 @@
+"""MotioNet's adversarial loss (Shi et al. 2020): do rotations change as real ones do? Asked joint by joint."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from inference.kinematics import local_rotations
+from inference.rotations import sixd_from_matrix
+from inference.skeleton import JOINTS
+
+#: frames between the two rotations of a difference
+INTERVAL = 5
+
+
+def rotation_differences(world: Tensor) -> Tensor:
+    """Differences (B, 6 J, T - INTERVAL) of local rotations in 6D, of world rotations (B, T, J, 3, 3)."""
+    local = sixd_from_matrix(local_rotations(world))
+    return (local[:, INTERVAL:] - local[:, :-INTERVAL]).flatten(2).transpose(1, 2)
+
+
+class Discriminator(nn.Module):
+    """A small convolutional network for each joint, none of which sees another joint."""
+
+    def __init__(self, channels: int = 32) -> None:
+        super().__init__()
+        joints = len(JOINTS)
+        self.layers = nn.Sequential(
+            nn.Conv1d(6 * joints, channels * joints, 3, padding=1, groups=joints),
+            nn.LeakyReLU(0.1),
+            nn.Conv1d(channels * joints, channels * joints, 3, padding=1, groups=joints),
+            nn.LeakyReLU(0.1),
+            nn.Conv1d(channels * joints, joints, 1, groups=joints),
+        )
+
+    def forward(self, world: Tensor) -> Tensor:
+        """Scores (B, J, T - INTERVAL) of world rotations (B, T, J, 3, 3): 1 is real."""
+        return cast(Tensor, self.layers(rotation_differences(world)))
+
+
+def discriminator_loss(judge: Discriminator, real: Tensor, said: Tensor) -> Tensor:
+    """LSGAN (Mao et al. 2017) for the judge: real is 1, said is 0."""
+    return ((judge(real) - 1) ** 2).mean() + (judge(said.detach()) ** 2).mean()
+
+
+def adversarial_loss(judge: Discriminator, said: Tensor) -> Tensor:
+    """LSGAN for the lifter: what it says should pass for real."""
+    return ((judge(said) - 1) ** 2).mean()
