@@ -1,10 +1,9 @@
-"""MotioNet's adversarial loss (Shi et al. 2020): do rotations change as real ones do? Asked joint by joint."""
+"""MotioNet's adversarial loss (Shi et al. 2020): do rotations change as real ones do? By joint."""
 
 from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from inference.kinematics import local_rotations

@@ -1,4 +1,4 @@
-"""The motion loss (Wang et al. 2020, section 3.1): pairs of frames of a joint, encoded, against the truth's."""
+"""The motion loss (Wang et al. 2020, section 3.1): pairs of frames of a joint, encoded and compared."""
 
 from __future__ import annotations
 

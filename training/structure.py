@@ -51,7 +51,7 @@ def symmetry(joints: Tensor) -> Tensor:
 
 
 def bone_ratio(joints: Tensor) -> Tensor:
-    """Variance of the bones' lengths within arms and within legs, each over the template's (Zhou et al. 2017)."""
+    """Variance of the bones' lengths within arms and within legs, over the template (Zhou et al. 2017)."""
     out = []
     for group in _GROUPS:
         ratios = [

@@ -33,7 +33,7 @@ def with_lengths(joints: Tensor, lengths: Tensor) -> Tensor:
 def turned_onto(joints: Tensor, start: Tensor | None = None) -> Tensor:
     """World rotations (..., J, 3, 3) whose bones point as those of joints (..., J, 3) do.
 
-    A bone's roll, which positions don't show, is that of `start` (SkeletonNet's dR), or without it the parent's.
+    A bone's roll (positions do not show it) is that of `start` (SkeletonNet's dR), or without it the parent's.
     """
     rest = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(joints))
     standing = _standing(rest)

@@ -51,7 +51,7 @@ def adjacency() -> Tensor:
 
 
 def nodes(features: Tensor) -> Tensor:
-    """What each joint sees of the features (B, T, FEATURES): (B, T, J, NODE_FEATURES), 0 where it has no more."""
+    """What each joint sees of the features (B, T, FEATURES): (B, T, J, NODE_FEATURES), else 0."""
     n = len(USED)
     xy, seen = features[..., : 2 * n].unflatten(-1, (n, 2)), features[..., 2 * n : 3 * n, None]
     landmarks = torch.cat(

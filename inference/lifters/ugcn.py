@@ -22,7 +22,7 @@ _KERNEL = 5
 
 
 def subsets() -> Tensor:
-    """Neighbours (3, J, J) of every joint by hops to the hips, as many, farther, nearer; rows sum to 1 or 0."""
+    """Neighbours (3, J, J) of every joint by hops to the hips: as many, more, fewer; rows sum to 1 or 0."""
     near = adjacency() + torch.eye(len(JOINTS))
     h = torch.tensor(hops())
     here, there = h[:, None], h[None]
@@ -94,7 +94,7 @@ class UGCN(PositionLifter):
         padded = functional.pad(
             features.transpose(1, 2), (0, max(0, WINDOW - frames)), mode="replicate"
         ).transpose(1, 2)
-        starts = list(range(0, padded.shape[1] - WINDOW, STEP)) + [padded.shape[1] - WINDOW]
+        starts = [*range(0, padded.shape[1] - WINDOW, STEP), padded.shape[1] - WINDOW]
         total = features.new_zeros(features.shape[0], padded.shape[1], len(JOINTS), 3)
         count = features.new_zeros(padded.shape[1], 1, 1)
         for start in starts:

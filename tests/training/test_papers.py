@@ -13,7 +13,7 @@ from training.structure import bone_ratio, illegal_angle, implausibility, symmet
 
 @pytest.mark.parametrize(("operator", "value"), [("subtraction", 2**0.5), ("inner", 1.0), ("cross", 2.0)])
 def test_the_motion_loss_is_what_it_is_by_hand(operator, value):
-    """Said: from x to y; true: from x to x, and at the longer interval nothing. Cross: z against 0, doubled by 2y."""
+    """Said: from x to y; true: from x to x, and at the longer interval nothing."""
     x, y = torch.tensor([1.0, 0, 0]), torch.tensor([0.0, 1, 0])
     said = torch.stack([x, 2 * y if operator == "cross" else y])[None, :, None]
     true = torch.stack([x, x])[None, :, None]
