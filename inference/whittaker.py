@@ -30,23 +30,39 @@ def whittaker(values: npt.NDArray[Any], weight: npt.NDArray[Any], stiffness: flo
     -------
     (T, C)
     """
-    frames, channels = values.shape
-    bend = np.zeros(frames)  # of the second difference around frame t
+    bend = np.zeros(len(values))  # of the second difference around frame t
     bend[1:-1] = stiffness
     before, after = np.append(0.0, bend[:-1]), np.append(bend[1:], 0.0)
-    # entries (t, t), (t, t + 1) and (t, t + 2) of the matrix, by pairs of frames; a frame too many has an
-    # equation of its own, x = 0
-    odd = frames % 2
-    own, first, second = (
-        np.append(x, np.full(odd, rest)).reshape(-1, 2)
-        for x, rest in ((weight + 4 * bend + before + after, 1.0), (-2 * (bend + after), 0.0), (after, 0.0))
+    return solve_banded(
+        weight + 4 * bend + before + after, -2 * (bend + after), after, weight[:, None] * values
     )
-    pairs, links = np.zeros((2, len(own), 2, 2))
-    pairs[:, 0, 0], pairs[:, 1, 1] = own.T
-    pairs[:, 0, 1] = pairs[:, 1, 0] = first[:, 0]
-    links[:, 0, 0], links[:, 1, 1] = second.T
-    links[:, 1, 0] = first[:, 1]
-    right = np.append(weight[:, None] * values, np.zeros((odd, channels)), axis=0)
+
+
+def solve_banded(diagonal: Array, first: Array, second: Array, right: Array) -> Array:
+    """Solve symmetric positive definite equations in which each frame knows two frames to either side.
+
+    Parameters
+    ----------
+    diagonal, first, second : (T,)
+        Of the matrix: entries (t, t), (t, t + 1) and (t, t + 2); what would lie beyond its edge is ignored.
+    right : (T, C)
+
+    Returns
+    -------
+    (T, C)
+    """
+    frames, channels = right.shape
+    # by pairs of frames; a frame too many has an equation of its own, x = 0
+    odd = frames % 2
+    own, one, two = np.zeros((3, frames + odd))
+    own[:frames], own[frames:] = diagonal, 1.0
+    one[: frames - 1], two[: max(frames - 2, 0)] = first[:-1], second[: max(frames - 2, 0)]
+    pairs, links = np.zeros((2, (frames + odd) // 2, 2, 2))
+    pairs[:, 0, 0], pairs[:, 1, 1] = own[::2], own[1::2]
+    pairs[:, 0, 1] = pairs[:, 1, 0] = one[::2]
+    links[:, 0, 0], links[:, 1, 1] = two[::2], two[1::2]
+    links[:, 1, 0] = one[1::2]
+    right = np.append(right, np.zeros((odd, channels)), axis=0)
     return _solved(pairs, links[:-1], right.reshape(-1, 2, channels)).reshape(-1, channels)[:frames]
 
 
