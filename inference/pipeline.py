@@ -19,6 +19,7 @@ from .lift import bridge, joint_confidence, lift
 from .lifters.motionet import MotioNet
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
+from .options import LIMITS
 from .rotations import quaternion_from_matrix
 from .skeleton import INDEX, rest_offsets
 from .track import Track, track
@@ -141,12 +142,15 @@ def _check_captured(motion: Motion) -> None:
 def _model(settings: Settings) -> MotioNet:
     """The lifter on its device, if all settings can be met."""
     device = torch_device(settings.device)
-    if settings.focal is not None and not 5 <= settings.focal <= 1000:
+    (least, most), (lowest, highest) = LIMITS["focal"], LIMITS["height"]
+    if settings.focal is not None and not least <= settings.focal <= most:
         raise CaptureError(
-            f"A focal length of {settings.focal:g} mm won't do; choose 5 to 1000 mm, or leave it out."
+            f"A focal length of {settings.focal:g} mm won't do; choose {least:g} to {most:g} mm, or leave it out."
         )
-    if settings.height is not None and not 0.3 <= settings.height <= 3:
-        raise CaptureError(f"A height of {settings.height:g} m won't do; choose 0.3 to 3 m, or leave it out.")
+    if settings.height is not None and not lowest <= settings.height <= highest:
+        raise CaptureError(
+            f"A height of {settings.height:g} m won't do; choose {lowest:g} to {highest:g} m, or leave it out."
+        )
     return load_weights(WEIGHTS, device)
 
 
