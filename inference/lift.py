@@ -42,7 +42,7 @@ class Body:
     up: Array
 
 
-def lift(rays: Array, confidence: Array, fps: float, model: MotioNet) -> Body:
+def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: MotioNet) -> Body:
     """Lift one clip.
 
     Parameters
@@ -50,21 +50,26 @@ def lift(rays: Array, confidence: Array, fps: float, model: MotioNet) -> Body:
     rays : (T, 33, 2)
         Landmarks as x / z and y / z in the camera frame (x right, y down), bridged: finite everywhere.
     confidence : (T, 33)
+    hint : (T, 33, 3), metres
+        The detector's own 3D landmarks, see `lifters.view.view`; NaN where it found nobody.
     fps : float
         Frame rate of the rays; the lifter works at its own, the answer comes back at this one.
     model : MotioNet
     """
     device = next(model.parameters()).device
-    joined = torch.as_tensor(np.concatenate([rays, confidence[..., None]], -1), dtype=torch.float32)[None]
+    solid = np.isfinite(hint)
+    columns = [rays, confidence[..., None], np.where(solid, hint - _middle(hint), 0), solid[..., :1]]
+    joined = torch.as_tensor(np.concatenate(columns, -1), dtype=torch.float32)[None]
     if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
-        joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, (33, 3))
+        joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
     frames = len(rays)
     count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
     # the lifter's frames, evenly over the same time
     there = torch.linspace(0, frames - 1, count)
     at = _interpolate(joined[0], there)[None].to(device)
+    solid_there = torch.where(at[..., 6:] > _WHOLE, at[..., 3:6], torch.nan)
     with torch.no_grad():
-        lifted = model(view(at[..., :2], at[..., 2].clamp(0, 1)), flip=True)
+        lifted = model(view(at[..., :2], at[..., 2].clamp(0, 1), solid_there), flip=True)
     back = torch.linspace(0, count - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
     up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
@@ -75,6 +80,15 @@ def lift(rays: Array, confidence: Array, fps: float, model: MotioNet) -> Body:
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
         up=_numpy(up),
     )
+
+
+#: a hint counts where no more than this much of it is made of frames that have none
+_WHOLE = 0.99
+
+
+def _middle(hint: Array) -> Array:
+    """The middle of the hips (T, 1, 3)."""
+    return np.asarray(hint[:, [LANDMARK["hip.L"], LANDMARK["hip.R"]]].mean(1, keepdims=True))
 
 
 def bridge(rays: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:

@@ -165,7 +165,8 @@ def _solved(
     focal = focal_pixels(settings.focal or DEFAULT_FOCAL_MM, detections.size)
     lens = Camera(focal, detections.size, np.eye(4))
     rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
-    body = lift(rays, confidence, detections.fps, model)
+    hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
+    body = lift(rays, confidence, hint, detections.fps, model)
     if settings.height is not None:
         body = of_height(body, settings.height)
     rotations, root, camera = to_world(body, focal, detections.size)

@@ -31,6 +31,7 @@ def _arguments() -> argparse.Namespace:
     learn.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH clips")
     learn.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/CONFIG)")
     learn.add_argument("--out", type=Path, default=weights)
+    learn.add_argument("--start", type=Path, help="weights to begin with")
     learn.add_argument(
         "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
     )
@@ -60,7 +61,7 @@ def main() -> int:
             if args.threads:
                 torch.set_num_threads(args.threads)
             run = args.run or Path("runs") / args.config
-            train(config, args.mocap, args.detected, run, args.out, args.device)
+            train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
             right = fit_contacts(load_sequences(args.detected), model, args.out)

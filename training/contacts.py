@@ -93,7 +93,7 @@ def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
 def lifted(sequence: Sequence, model: MotioNet) -> Motion:
     """What the lifter makes of a detected sequence, with its probabilities as contacts."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
-    body = lift(rays, confidence, LIFTER_FPS, model)
+    body = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
     rotations, root, camera = to_world(body, _FOCAL, _SIZE)
     pixels = rays * _FOCAL + camera.centre
     return Motion(

@@ -46,6 +46,8 @@ class Sequence:
     rays : (T, 33, 2)
         What the detector said, x / z and y / z (y down); NaN where it found nobody.
     visibility : (T, 33)
+    hint : (T, 33, 3)
+        Its own 3D landmarks from the middle of the hips, metres, x right, y down, z forward; NaN likewise.
     rotations : (T, J, 3, 3)
         True world rotations, identity where `ROTATED` is false.
     joints : (T, J, 3)
@@ -58,6 +60,7 @@ class Sequence:
     source: str
     rays: Array
     visibility: Array
+    hint: Array
     rotations: Array
     joints: Array
     contacts: Array
@@ -137,6 +140,7 @@ def _sequence(d: dict[str, Array]) -> Sequence:
         source=str(d["source"]),
         rays=(d["landmarks"][..., :2] - centre) / focal,
         visibility=np.nan_to_num(d["landmarks"][..., 3]),
+        hint=from_hips(d["world_landmarks"].astype(float)),
         rotations=rotations,
         joints=joints,
         contacts=d["contact_points"],
@@ -162,6 +166,8 @@ CARRIERS: tuple[tuple[int, int], ...] = tuple(
     (INDEX[at], INDEX[by]) for at, by in (_carrier(name) for name in LANDMARKS)
 )
 assert all(ROTATED[by] for _, by in CARRIERS)
+_AT, _BY = ([pair[i] for pair in CARRIERS] for i in (0, 1))
+_HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 
 @dataclass(frozen=True)
@@ -177,11 +183,15 @@ class DetectorModel:
         Its errors in sequences, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN where nobody
         was found.
     visibility : list of (T, 33)
+    hint_errors : list of (T, 33, 3)
+        Errors of its 3D landmarks, metres, against the placed ones as a camera sees them that looks straight at
+        the hips.
     """
 
     placement: Array
     errors: list[Array]
     visibility: list[Array]
+    hint_errors: list[Array]
 
 
 def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorModel:
@@ -201,14 +211,41 @@ def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorMode
             placement[landmark] += np.linalg.solve(a, b)
     mirrored = placement[[LANDMARK[_swap(n)] for n in LANDMARKS]] * [-1, 1, 1]
     placement = (placement + mirrored) / 2
-    errors = []
+    errors, hint_errors = [], []
     for s in sequences:
+        points = landmarks_on(s.joints, s.rotations, placement)
+        hint_errors.append((s.hint - seen_straight(points)).astype(np.float32))
         parts = [
             _ray_error(s.rotations[:, by], s.joints[:, at], placement[k], s.rays[:, k])[0]
             for k, (at, by) in enumerate(CARRIERS)
         ]
         errors.append(np.stack(parts, 1).astype(np.float32))
-    return DetectorModel(placement, errors, [s.visibility.astype(np.float32) for s in sequences])
+    visibility = [s.visibility.astype(np.float32) for s in sequences]
+    return DetectorModel(placement, errors, visibility, hint_errors)
+
+
+def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
+    """Where a body's landmarks (T, 33, 3) are: joints (T, J, 3), their rotations, and places on them (33, 3)."""
+    return np.asarray(joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0])
+
+
+def from_hips(points: Array) -> Array:
+    """Landmarks (T, 33, 3) from the middle of the hips."""
+    return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
+
+
+def seen_straight(points: Array) -> Array:
+    """Landmarks (T, 33, 3) in level camera axes as a camera has them that looks straight at the hips.
+
+    From the middle of the hips, x right, y down, z forward: what the detector tries to say in 3D.
+    """
+    camera = np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
+    forward = camera[:, _HIPS].mean(1)
+    forward = forward / np.linalg.norm(forward, axis=1, keepdims=True)
+    right = np.cross([0.0, 1.0, 0.0], forward)
+    right /= np.linalg.norm(right, axis=1, keepdims=True)
+    look = np.stack([right, np.cross(forward, right), forward], 1)
+    return from_hips(camera @ np.swapaxes(look, 1, 2))
 
 
 def _swap(landmark: str) -> str:

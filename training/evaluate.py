@@ -49,7 +49,7 @@ def figures(model: MotioNet, batches: list[Batch], flip: bool = True) -> dict[st
     true_positive = false = 0.0
     with torch.no_grad():
         for batch in batches:
-            lifted = model(view(batch.rays, batch.confidence), flip=flip)
+            lifted = model(view(batch.rays, batch.confidence, batch.hint), flip=flip)
             joints = lifted.joints().numpy().astype(float)
             truth = batch.joints.numpy().astype(float)
             joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
@@ -99,6 +99,7 @@ def test_batches(
         detector.placement,
         [np.zeros((frames, 33, 2), np.float32)],
         [np.ones((frames, 33), np.float32)],
+        [np.full((frames, 33, 3), np.nan, np.float32)],
     )
     draw = Synthesis(clips, [], detector if noisy else perfect, frames, 0.0, seed=1, spoil=False)
     return [draw.batch(size) for _ in range(count)]

@@ -3,9 +3,9 @@ errors.
 
 A batch mixes two kinds of clips:
 
-- *synthetic*: a mocap stretch (mirrored or not, faster or slower) on a body of random proportions, before a
-  random perspective camera; its landmarks are projected and then moved by a stretch of the detector's real
-  errors.
+- *synthetic*: a mocap stretch (mirrored or not, at a changing speed, now and then with the upper body of
+  another clip, other arms, seated or lying) on a body of random proportions, before a random perspective
+  camera; its landmarks are projected and then moved by a stretch of the detector's real errors, in 2D and 3D.
 - *detected*: a stretch of what the detector said of a rendered body, with that body's truth.
 
 Both are cut, blinded and given a wrong focal length now and then, as real footage is.
@@ -27,6 +27,7 @@ from inference.lift import bridge
 from inference.motion import CONTACT_POINTS
 from inference.rotations import axis_angle
 from inference.skeleton import (
+    INDEX,
     JOINTS,
     LENGTHS,
     MIRROR,
@@ -36,14 +37,15 @@ from inference.skeleton import (
     standing_height,
 )
 
-from .detected import CARRIERS, POSITIONED, ROTATED, DetectorModel, Sequence
+from .detected import POSITIONED, ROTATED, DetectorModel, Sequence, landmarks_on, seen_straight
 from .mocap import Clip, resample
 
 Array = npt.NDArray[Any]
-_AT = [at for at, _ in CARRIERS]
-_BY = [by for _, by in CARRIERS]
 _CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 _S = np.diag([-1.0, 1.0, 1.0])
+_LEGS = [INDEX[f"{n}.{s}"] for s in "LR" for n in ("thigh", "shin", "foot", "toe")]
+_UPPER = [j for j in range(1, len(JOINTS)) if j not in _LEGS]
+_ARM = ("upper_arm", "forearm", "hand")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Batch:
 
     Attributes
     ----------
-    rays, confidence : (B, T, 33, 2), (B, T, 33)
+    rays, confidence, hint : (B, T, 33, 2), (B, T, 33), (B, T, 33, 3)
         The lifter's input, see `inference.lifters.view`.
     rotations, joints : (B, T, J, 3, 3), (B, T, J, 3)
     rotated, positioned : (B, J)
@@ -64,6 +66,7 @@ class Batch:
 
     rays: Tensor
     confidence: Tensor
+    hint: Tensor
     rotations: Tensor
     joints: Tensor
     rotated: Tensor
@@ -129,10 +132,11 @@ class Synthesis:
     def _synthetic(self) -> dict[str, Array]:
         rng = self.random
         clip = self.clips[rng.choice(len(self.clips), p=self.clip_weight)]
-        speed = rng.uniform(0.7, 1.4)
-        at = self._stretch(len(clip.root), speed)
+        at = self._warped(len(clip.root))
         rotations, root = resample(clip.rotations, at), resample(clip.root, at)
         contacts = clip.contacts[np.round(at).astype(int)]
+        if self.spoil:
+            rotations, root, contacts = self._varied(rotations, root, contacts)
         if rng.random() < 0.5:
             rotations, root = _S @ rotations[:, list(MIRROR)] @ _S, root * [-1, 1, 1]
             contacts = contacts[:, _CONTACT_MIRROR]
@@ -151,13 +155,14 @@ class Synthesis:
         placement = self.detector.placement * (1 + rng.normal(0, 0.05, (33, 1))) + rng.normal(
             0, 0.008, (33, 3)
         )
-        points = joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0]
+        points = landmarks_on(joints, rotations, placement)
         depth = np.maximum(points[..., 1:2], 0.3)
         rays = np.concatenate([points[..., :1], -points[..., 2:]], -1) / depth
-        errors, visibility = self._errors()
+        errors, visibility, hint_errors = self._errors()
         return {
             "rays": rays + errors * STANDARD_HEIGHT / depth,
             "confidence": visibility,
+            "hint": seen_straight(points) + hint_errors,
             "rotations": rotations,
             "joints": joints,
             "rotated": np.ones(len(JOINTS)),
@@ -166,6 +171,64 @@ class Synthesis:
             "lengths": lengths,
             "up": to_level[:, 2],
         }
+
+    def _warped(self, length: int) -> Array:
+        """Fractional frames of a stretch whose speed changes slowly."""
+        rng = self.random
+        knots = rng.uniform(0.7, 1.4) * np.exp(rng.normal(0, 0.15 if self.spoil else 0.0, 5))
+        speed = np.interp(np.linspace(0, 4, self.frames - 1), np.arange(5), knots)
+        at = np.concatenate([[0.0], np.cumsum(speed)])
+        start = rng.uniform(min(0.0, length - 1 - at[-1]), max(0.0, length - 1 - at[-1]))
+        return np.clip(start + at, 0, length - 1)
+
+    def _varied(self, rotations: Array, root: Array, contacts: Array) -> tuple[Array, Array, Array]:
+        """Poses that no clip holds: the upper body of another clip, other arms, seated, lying."""
+        rng = self.random
+        rotations = rotations.copy()
+        if rng.random() < 0.35:
+            other = self.clips[rng.choice(len(self.clips), p=self.clip_weight)]
+            at = self._warped(len(other.root))
+            above = resample(other.rotations, at)
+            turn = rotations[:, :1] @ np.swapaxes(above[:, :1], -1, -2)
+            rotations[:, _UPPER] = turn @ above[:, _UPPER]
+        for side in "LR":
+            if rng.random() < 0.3:  # the whole arm, or what hangs on the elbow
+                first = rng.integers(2)
+                arm = [INDEX[f"{n}.{side}"] for n in _ARM[first:]]
+                hips = rotations[:, :1]
+                turn = hips @ _turns(rng, 0.5, 1) @ np.swapaxes(hips, -1, -2)
+                rotations[:, arm] = turn @ rotations[:, arm]
+        posture = rng.random()
+        if posture < 0.06:
+            rotations, contacts = self._seated(rotations), np.ones_like(contacts)
+            root = root[:1] + 0.1 * (root - root[:1]) - [0, 0, rng.uniform(0.3, 0.6)]
+        elif posture < 0.11:  # on the back, the belly or a side
+            about = rng.uniform(-np.pi, np.pi)
+            angle = np.array(np.radians(rng.normal(90, 15)))
+            turn = axis_angle(np.array([np.cos(about), np.sin(about), 0.0]), angle)
+            rotations, contacts = turn @ rotations, np.zeros_like(contacts)
+            root = root[:1] + (root - root[:1]) @ turn.T
+        return rotations, root, contacts
+
+    def _seated(self, rotations: Array) -> Array:
+        """The legs of somebody who sits, under an upper body that moves as it did."""
+        rng = self.random
+        heading = np.arctan2(-rotations[:, 0, 0, 1], rotations[:, 0, 1, 1]).mean()
+        leaning = axis_angle(np.array([1.0, 0, 0]), np.array(rng.normal(0, 0.12)))
+        pelvis = axis_angle(np.array([0.0, 0, 1]), np.array(heading)) @ leaning
+        sway = _turns(rng, 0.03, self.frames)[:, 0]
+        hips = pelvis @ sway
+        out = np.swapaxes(rotations[:, :1], -1, -2) @ rotations
+        out = hips[:, None] @ out
+        bend, knee = np.radians(rng.normal(85, 14)), np.radians(rng.normal(85, 25))
+        for side, sign in (("L", 1.0), ("R", -1.0)):
+            apart = np.radians(rng.normal(10, 9)) * sign
+            thigh = axis_angle(np.array([0.0, 0, 1]), np.array(apart)) @ _about_x(-bend + rng.normal(0, 0.1))
+            shin = thigh @ _about_x(min(max(knee + rng.normal(0, 0.2), 0.0), 2.4))
+            foot = shin @ _about_x(bend - knee + rng.normal(0, 0.1))
+            for name, turn in (("thigh", thigh), ("shin", shin), ("foot", foot), ("toe", foot)):
+                out[:, INDEX[f"{name}.{side}"]] = pelvis @ turn
+        return np.asarray(out)
 
     def _camera(self, root: Array) -> tuple[Array, Array]:
         """A camera's level-axes-from-world rotation (3, 3) and position (3,), looking near the person."""
@@ -189,19 +252,23 @@ class Synthesis:
         eye = eye - level_from_world[1] * max(0.0, 1.3 - nearest)
         return level_from_world, eye
 
-    def _errors(self) -> tuple[Array, Array]:
-        """A stretch of the detector's errors (T, 33, 2) in body heights, with its visibility (T, 33)."""
+    def _errors(self) -> tuple[Array, Array, Array]:
+        """A stretch of the detector's errors (T, 33, 2) in body heights, its visibility (T, 33), and the errors
+        of its 3D landmarks (T, 33, 3), metres.
+        """
         rng = self.random
         i = rng.integers(len(self.detector.errors))
-        errors, visibility = self.detector.errors[i], self.detector.visibility[i]
+        d = self.detector
+        errors, visibility, solid = d.errors[i], d.visibility[i], d.hint_errors[i]
         start = rng.integers(max(1, len(errors) - self.frames + 1))
         at = np.minimum(start + np.arange(self.frames), len(errors) - 1)
         if rng.random() < 0.5:
             at = at[::-1]
-        errors, visibility = errors[at] * rng.uniform(0.5, 1.2), visibility[at]
+        errors, visibility, solid = errors[at] * rng.uniform(0.5, 1.2), visibility[at], solid[at]
         if rng.random() < 0.5:
             errors, visibility = errors[:, list(MIRRORED)] * [-1, 1], visibility[:, list(MIRRORED)]
-        return errors, visibility
+            solid = solid[:, list(MIRRORED)] * [-1, 1, 1]
+        return errors, visibility, solid
 
     def _detected(self) -> dict[str, Array]:
         rng = self.random
@@ -210,6 +277,7 @@ class Synthesis:
         out: dict[str, Array] = {
             "rays": s.rays[at],
             "confidence": s.visibility[at],
+            "hint": s.hint[at],
             "rotations": s.rotations[at],
             "joints": s.joints[at],
             "rotated": ROTATED,
@@ -223,13 +291,15 @@ class Synthesis:
     def _finish(self, d: dict[str, Array]) -> dict[str, Array]:
         """Blind parts of the clip and mistake the focal length; bridge gaps as the tracker does."""
         rng = self.random
-        rays, confidence = d["rays"].copy(), d["confidence"].copy()
+        rays, confidence, hint = d["rays"].copy(), d["confidence"].copy(), d["hint"].copy()
         if not self.spoil:
             rays, confidence = bridge(rays, confidence)
             return {**d, "rays": rays, "confidence": confidence}
         if rng.random() < 0.4:  # the camera is held askew
             d = rolled(d, np.radians(np.clip(rng.normal(0, 20), -60, 60)))
-            rays = d["rays"].copy()
+            rays, hint = d["rays"].copy(), d["hint"].copy()
+        if rng.random() < 0.15:  # a detector without 3D
+            hint[:] = np.nan
         if rng.random() < 0.12:  # a picture edge cuts the body
             side, cut = (
                 rng.integers(4),
@@ -244,13 +314,30 @@ class Synthesis:
                 confidence[a : a + rng.integers(3, 40), k] = 0
         if rng.random() < 0.12:  # nobody was found for a while
             a = rng.integers(self.frames)
-            rays[a : a + rng.integers(1, 12)] = np.nan
+            lost = slice(a, a + rng.integers(1, 12))
+            rays[lost], hint[lost] = np.nan, np.nan
         rays, confidence = bridge(rays, confidence)
         joints, focal = d["joints"], np.exp(rng.normal(0, 0.12)) if rng.random() < 0.6 else 1.0
         # a focal length taken `focal` times too long: rays too narrow, everything appears farther away
         hips = joints[:, :1]
         aimed = hips * [1, focal, 1]
-        return {**d, "rays": rays / focal, "confidence": confidence, "joints": joints - hips + aimed}
+        moved = joints - hips + aimed
+        return {**d, "rays": rays / focal, "confidence": confidence, "hint": hint, "joints": moved}
+
+
+def _about_x(angle: float) -> Array:
+    return axis_angle(np.array([1.0, 0, 0]), np.array(angle))
+
+
+def _turns(rng: np.random.Generator, spread: float, frames: int) -> Array:
+    """Random rotations (frames, 1, 3, 3), radians, that change slowly: one for the whole clip if `frames` is 1."""
+    knots = rng.normal(0, spread, (4, 3))
+    if frames == 1:
+        vector = knots[:1]
+    else:
+        vector = np.stack([np.interp(np.linspace(0, 3, frames), np.arange(4), k) for k in knots.T], 1)
+    angle = np.linalg.norm(vector, axis=1)
+    return np.asarray(axis_angle(vector / np.maximum(angle, 1e-9)[:, None], angle)[:, None])
 
 
 def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
@@ -260,6 +347,7 @@ def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
     return {
         **d,
         "rays": d["rays"] @ np.array([[cosine, sine], [-sine, cosine]]),
+        "hint": d["hint"] @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]),
         "rotations": turn @ d["rotations"],
         "joints": d["joints"] @ turn.T,
         "up": turn @ d["up"],
@@ -273,6 +361,7 @@ def mirrored(d: dict[str, Array]) -> dict[str, Array]:
     return {
         "rays": d["rays"][:, list(MIRRORED)] * [-1, 1],
         "confidence": d["confidence"][:, list(MIRRORED)],
+        "hint": d["hint"][:, list(MIRRORED)] * flip,
         "rotations": _S @ d["rotations"][:, joints] @ _S,
         "joints": d["joints"][:, joints] * flip,
         "rotated": d["rotated"],

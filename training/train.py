@@ -14,7 +14,7 @@ from torch import Tensor
 from inference.files import replacing
 from inference.lifters.motionet import MotioNet
 from inference.lifters.view import view
-from inference.lifters.weights import save_weights
+from inference.lifters.weights import load_weights, save_weights
 
 from .detected import fit_detector, load_sequences
 from .evaluate import detected_batches, figures, test_batches
@@ -49,7 +49,14 @@ CONFIGS: dict[str, Config] = {
 
 
 def train(
-    config: Config, mocap: Path, detected: Path, run: Path, out: Path, device: str, every: int = 500
+    config: Config,
+    mocap: Path,
+    detected: Path,
+    run: Path,
+    out: Path,
+    device: str,
+    start: Path | None = None,
+    every: int = 500,
 ) -> None:
     """Train a MotioNet and write its weights.
 
@@ -64,6 +71,8 @@ def train(
         The safetensors file.
     device : str
         ``cpu`` or ``cuda``.
+    start : Path, optional
+        Weights of the same configuration to begin with, instead of random ones.
     every : int
         Steps between a checkpoint with its figures and the next.
     """
@@ -78,6 +87,8 @@ def train(
     }
     torch.manual_seed(config.seed)
     model = MotioNet(config.channels, config.static_channels, config.stages).to(device)
+    if start is not None:
+        model.load_state_dict(load_weights(start, torch.device(device)).state_dict())
     # the weights that are kept: an exponential mean over the last steps, smoother than any one of them
     kept = MotioNet(config.channels, config.static_channels, config.stages).to(device)
     kept.load_state_dict(model.state_dict())
@@ -100,7 +111,7 @@ def train(
             group["lr"] = rate
         model.train()
         batch = _to(draw.batch(config.batch), device)
-        normalised = view(batch.rays, batch.confidence)
+        normalised = view(batch.rays, batch.confidence, batch.hint)
         with torch.autocast(device, dtype=torch.bfloat16):
             lifted = model(normalised)
         parts = losses(lifted, batch)

@@ -3,7 +3,9 @@
 Every frame is seen through a virtual camera that looks straight at the person. Landmark rays are turned so
 that the middle of the torso lies on the optical axis, then divided by the person's angular size. Perspective
 is thereby exact wherever the person stands in the picture; where that is, and how large the person appears,
-is given beside it. Both picture axes are always divided by the same number.
+is given beside it. Both picture axes are always divided by the same number. The detector's own 3D landmarks,
+which it gives as such a camera sees them, go along as a hint: their depth is wrong by a hand's length, but it
+mostly knows what is in front and what behind.
 """
 
 from __future__ import annotations
@@ -24,8 +26,11 @@ USED: tuple[int, ...] = tuple(
 #: position of each used landmark's mirror image among the used ones
 USED_MIRRORED: tuple[int, ...] = tuple(USED.index(MIRRORED[i]) for i in USED)
 #: numbers a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the
-#: person
-FEATURES = 3 * len(USED) + 3
+#: person; the used landmarks in 3D, and whether they are there
+FEATURES = 3 * len(USED) + 3 + 3 * len(USED) + 1
+_FLAT = 3 * len(USED)
+#: metres that the hint is divided by, to be as large as the other features
+_HINT_SIZE = 0.4
 
 _CENTRE_SIGMA, _SIZE_SIGMA = 2.0, 8.0  # frames
 _AXES = torch.as_tensor(WORLD_FROM_LEVEL_CAMERA, dtype=torch.float32)
@@ -62,7 +67,7 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     return out.transpose(1, 2)
 
 
-def view(rays: Tensor, confidence: Tensor) -> View:
+def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     """Normalise landmarks.
 
     Parameters
@@ -73,6 +78,9 @@ def view(rays: Tensor, confidence: Tensor) -> View:
     confidence : (B, T, 33)
         0 (not seen) to 1; where it is 0 the ray is used only to place the virtual camera if nothing else was
         seen.
+    hint : (B, T, 33, 3)
+        The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z away from the
+        camera; NaN in frames that have none.
     """
     torso = list(TORSO)
     weight = confidence[..., torso] + 1e-3
@@ -95,15 +103,20 @@ def view(rays: Tensor, confidence: Tensor) -> View:
     size = smooth(0.5 * torch.log(mean.clamp(min=1e-8))[..., None], _SIZE_SIGMA)[..., 0].exp()
 
     xy = (xy / size[..., None, None]).clamp(-4, 4) * (seen > 0)[..., None]
-    features = torch.cat([xy.flatten(2), seen, centre, size.log()[..., None]], -1)
+    there = torch.isfinite(hint[..., :1, 0])
+    solid = torch.where(there[..., None], hint[..., used, :], 0).clamp(-2, 2) / _HINT_SIZE
+    features = torch.cat(
+        [xy.flatten(2), seen, centre, size.log()[..., None], solid.flatten(2), there.to(rays)], -1
+    )
     axes = _AXES.to(rays)
     return View(features, axes @ look.transpose(-1, -2) @ axes.T, size)
 
 
 def mirror_features(features: Tensor) -> Tensor:
     """The features of the clip seen in a mirror (left and right swapped, x negated)."""
-    n = len(USED)
-    order = list(USED_MIRRORED)
-    xy = features[..., : 2 * n].unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)
-    rest = features[..., 3 * n :] * torch.tensor([-1.0, 1.0, 1.0]).to(features)
-    return torch.cat([xy.flatten(-2), features[..., 2 * n : 3 * n][..., order], rest], -1)
+    n, order = len(USED), list(USED_MIRRORED)
+    flat, place, solid, there = features.split([_FLAT, 3, _FLAT, 1], -1)
+    xy = flat[..., : 2 * n].unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)
+    turned = torch.tensor([-1.0, 1.0, 1.0]).to(features)
+    solid = solid.unflatten(-1, (n, 3))[..., order, :] * turned
+    return torch.cat([xy.flatten(-2), flat[..., 2 * n :][..., order], place * turned, solid.flatten(-2), there], -1)
