@@ -222,7 +222,11 @@ class Process:
         if code == 1 and last and not any(b"Traceback" in line for line in self._words):
             raise CaptureError(last)
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        raise BrokenDownError(f"{self._what} broke down ({how}); its last words: {last or 'none'}")
+        words = f"with the words: {last.rstrip('.')}" if last else "without a word"
+        hint = "press Test in the preferences to see whether this Python can capture at all."
+        if how == "SIGKILL":
+            hint = "memory may have run out: close other programs, or capture a shorter stretch."
+        raise BrokenDownError(f"{self._what} broke down ({how}) {words}; {hint}")
 
     def _last_words(self) -> str:
         lines = [line for line in self._words if line.strip()]
@@ -231,9 +235,10 @@ class Process:
     def give_up(self) -> CaptureError:
         """Cancel a worker that hangs, without waiting for its end; what to tell the artist."""
         self.cancel_soon()
+        last = self._last_words().rstrip(".")
+        words = f"its last words: {last}" if last else "it never said a word"
         return CaptureError(
-            f"{self._what} said nothing for {self.silent:.0f} s and was ended; its last words: "
-            f"{self._last_words() or 'none'}"
+            f"{self._what} said nothing for {self.silent:.0f} s and was ended ({words}); try once more."
         )
 
     def cancel_soon(self) -> None:
