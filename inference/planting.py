@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .contacts import runs
 from .options import CleanUp
-from .rotations import axis_angle, quaternion_from_matrix
+from .rotations import axis_angle, quaternion_from_matrix, rotation_between
 from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
@@ -20,8 +20,12 @@ Bools = npt.NDArray[np.bool_]
 
 #: about how long a foot takes from its own path onto its planted one, seconds
 BLEND = 0.25
-#: weight of a planted frame against the wish to bend little, and of the others' own paths
-_PINNED, _FREE = 1e6, 5e-2
+#: weights against the wish to bend little: of frames in which a foot stands flat or rolls, and of the others'
+#: own paths
+_FLAT, _ROLLING, _FREE = 1e6, 1e3, 5e-2
+#: a foot that lands or lifts is held near its spot for so long, the less the farther from it it is on its own
+#: path: weight in the first frame, seconds, metres
+_HELD, _HOLD, _NEAR = 30.0, 0.1, 0.005
 
 
 @dataclass(frozen=True)
@@ -69,122 +73,196 @@ def plant_foot(
         The same, planted. Nothing is known of legs here: whether they reach so far is the caller's to see
         to.
     """
+    foot = laid(foot, sole, contacts, fps)
+    stances = find_stances(foot, ankle, sole, contacts, fps, how.floor)
+    foot, ankle = set_down(foot, ankle, sole, stances, fps, how.floor)
+    return foot, set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
+
+
+@dataclass(frozen=True)
+class Stances:
+    """Where a foot stands, and how much so.
+
+    Attributes
+    ----------
+    contacts : (T, 2) bool
+        Of the heel and of the ball.
+    spot : (T, 3), metres
+        Where the point is that the foot turns about: the ball wherever that stands, else the heel.
+    ankle : (T, 3), metres
+        Where the ankle is then; its own path where the foot doesn't stand.
+    weight : (T,)
+        Of `ankle`.
+    """
+
+    contacts: Bools
+    spot: Array
+    ankle: Array
+    weight: Array
+
+    @property
+    def on(self) -> Bools:
+        """Where the foot stands (T,)."""
+        return np.asarray(self.contacts.any(axis=1))
+
+
+def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float) -> Stances:
+    """The spots on which a foot stands, as near to its own path as may be.
+
+    A stance is a run of contact. While it lasts, the point that the foot turns about changes where it is.
+    """
+    points = np.stack([foot @ sole.heel, foot @ sole.ball])
+    heights = (floor, floor + sole.ball_height)
+    leads = contacts[:, 1].astype(int)
+    spots, target, weight = ankle.copy(), ankle.copy(), np.full(len(ankle), _FREE)
+    rolling = np.where(contacts.all(axis=1), _FLAT, _ROLLING)
+    hold = max(1, round(_HOLD * fps))
+    fading = _HELD * 10.0 ** (-2 * np.arange(hold) / hold)
+    for first, end in zip(*runs(contacts.any(axis=1)), strict=True):  # over contacts, not frames
+        stance = slice(first, end)
+        cuts = first + 1 + np.flatnonzero(np.diff(leads[stance]))
+        spot = np.zeros(3)
+        for a, b in zip([first, *cuts], [*cuts, end], strict=True):
+            if a > first:
+                spot = spot + points[leads[a], a] - points[leads[a - 1], a]
+            spot[2] = heights[leads[a]]
+            spots[a:b] = spot
+            target[a:b] = spot - points[leads[a], a:b]
+        moved = (ankle - target)[stance, :2].mean(axis=0)
+        target[stance, :2] += moved
+        spots[stance, :2] += moved
+        weight[stance] = rolling[stance]
+        for edge, frames in (
+            (first, np.arange(first - 1, max(first - 1 - hold, -1), -1)),
+            (end - 1, np.arange(end, min(end + hold, len(ankle)))),
+        ):
+            point = points[leads[edge]]
+            away = np.linalg.norm((ankle + point)[frames] - (ankle + point)[edge], axis=1)
+            held = fading[: len(frames)] / (1 + (away / _NEAR) ** 4)
+            free = held > weight[frames]
+            weight[frames[free]] = held[free]
+            target[frames[free]] = (spots[edge] - point[frames])[free]
+    return Stances(contacts, spots, target, weight)
+
+
+def set_down(
+    foot: Array, ankle: Array, sole: Sole, stances: Stances, fps: float, floor: float
+) -> tuple[Array, Array]:
+    """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
+
+    A foot that rolls takes its pitch from the path of its ankle, which bends less than one that would follow
+    from its pitch.
+    """
     stiffness = (BLEND * fps / np.pi) ** 4
-    one = _Foot(foot, toe, ankle, sole)
-    ankle, foot, toe = one.planted(contacts, how, stiffness)
-    return foot, toe, ankle
+    shift = whittaker(stances.ankle - ankle, stances.weight, stiffness)
+    on, by_ball = stances.on, stances.contacts[:, 1:]
+    point = np.where(by_ball, sole.ball, sole.heel)
+    moved = ankle + shift
+    turn = rotation_between((foot @ point[..., None])[..., 0], stances.spot - moved)
+    turn[stances.contacts.all(axis=1)] = np.eye(3)
+    foot = _pitched(_blended(foot, turn @ foot, on, fps), sole, stances.contacts)
+    moved = np.where(on[:, None], stances.spot - (foot @ point[..., None])[..., 0], moved)
+    return foot, _above(moved, foot, sole, on, floor, stiffness)
 
 
-def _run_means(values: Array, on: npt.NDArray[np.bool_]) -> Array:
-    """Values (T, C) replaced by their mean over each run of true; 0 elsewhere."""
-    first, last = runs(on)
-    out = np.zeros_like(values)
-    if len(first):
-        sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-        means = (sums[last] - sums[first]) / (last - first)[:, None]
-        out[on] = np.repeat(means, last - first, axis=0)
+def set_toes(
+    toe: Array, foot: Array, ankle: Array, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
+) -> Array:
+    """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
+    if how.lock_toes:
+        toe = _blended(toe, _level_toes(foot), ball_on, fps)
+    return _bent_up(toe, ankle + foot @ sole.ball, sole, how.floor)
+
+
+def laid(foot: Array, sole: Sole, contacts: Bools, fps: float) -> Array:
+    """The foot's rotation (T, 3, 3): one, heel and ball on the floor, in each run of flat contact."""
+    flat = contacts.all(axis=1)
+    if not flat.any():
+        return _pitched(foot, sole, contacts)
+    heading = _run_means(foot.reshape(-1, 9), flat).reshape(-1, 3, 3)
+    forward = -heading[:, :2, 1]  # the rest pose faces -Y
+    angle = np.arctan2(forward[:, 0], -forward[:, 1])
+    about_up = axis_angle(np.broadcast_to([0.0, 0, 1], (len(foot), 3)), angle)
+    # heel and ball need not be level in the rest pose
+    _, y, z = sole.ball - sole.heel
+    pitch = np.arctan2(z, -y) - np.arcsin(np.clip(sole.ball_height / np.hypot(y, z), -1, 1))
+    level = about_up @ axis_angle(np.array([1.0, 0, 0]), np.array(pitch))
+    return _pitched(_blended(foot, level, flat, fps), sole, contacts)
+
+
+def _pitched(foot: Array, sole: Sole, contacts: Bools) -> Array:
+    """The foot's rotation (T, 3, 3), pitched so that no end is under the floor while the other stands."""
+    along = foot @ (sole.ball - sole.heel)
+    length = np.linalg.norm(sole.ball - sole.heel)
+    level = np.arcsin(np.clip(sole.ball_height / length, -1, 1))
+    needed = level - np.arcsin(np.clip(along[:, 2] / length, -1, 1))
+    heel_on, ball_on = contacts.T
+    needed = np.where(
+        heel_on & ball_on,
+        needed,
+        np.where(ball_on, np.minimum(needed, 0), np.where(heel_on, np.maximum(needed, 0), 0)),
+    )
+    side = np.stack([along[:, 1], -along[:, 0], np.zeros(len(along))], axis=-1)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return np.asarray(axis_angle(side, needed) @ foot)
+
+
+def _level_toes(foot: Array) -> Array:
+    """Rotations (T, 3, 3) of toes that lie flat on the floor, as the foot points."""
+    up = np.array([0.0, 0, 1])
+    right = foot[:, :, 0] * [1, 1, 0]
+    right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-6)
+    return np.stack([right, np.cross(up, right), np.broadcast_to(up, right.shape)], -1)
+
+
+def _above(ankle: Array, foot: Array, sole: Sole, pinned: Bools, floor: float, stiffness: float) -> Array:
+    """The ankle's path, raised where heel or ball would be under the floor."""
+    lowest = np.minimum((foot @ sole.heel)[:, 2], (foot @ sole.ball)[:, 2] - sole.ball_height)
+    under = np.where(pinned, 0.0, np.maximum(0.0, floor - ankle[:, 2] - lowest))
+    if not (under > 1e-6).any():
+        return ankle
+    out = ankle.copy()
+    out[:, 2] += np.where(pinned, 0.0, softly_over(under, np.where(pinned, _FLAT, 0.03), stiffness / 30))
     return out
 
 
-class _Foot:
-    """One foot's path, and where it ought to go."""
-
-    def __init__(self, foot: Array, toe: Array, ankle: Array, sole: Sole) -> None:
-        self.foot, self.toe, self.ankle = foot, toe, ankle
-        self.heel, self.ball, self.tip = sole.heel, sole.ball, sole.tip
-        self.ball_height = sole.ball_height
-
-    def planted(
-        self, on: npt.NDArray[np.bool_], how: CleanUp, stiffness: float
-    ) -> tuple[Array, Array, Array]:
-        """Ankle (T, 3), rotation of the foot and of the toes (T, 3, 3) once planted."""
-        heel_on, ball_on = on.T
-        flat = heel_on & ball_on
-        foot = self._flattened(flat, stiffness)
-        toe = self._toes(foot, ball_on, stiffness) if how.lock_toes else self.toe
-        heel, ball = foot @ self.heel, foot @ self.ball
-        # each run of contact of the heel or the ball turns about one point; the ball leads where both stand
-        by_ball = ball_on
-        by_heel = heel_on & ~ball_on
-        target = np.zeros_like(self.ankle)
-        pinned = by_ball | by_heel
-        for points, mask, height in ((ball, by_ball, self.ball_height), (heel, by_heel, 0.0)):
-            spot = _run_means(self.ankle + points, mask)
-            spot[:, 2] = how.floor + height
-            target[mask] = (spot - points)[mask]
-        target = self._joined(target, heel, ball, by_heel, by_ball)
-        shift = np.where(pinned[:, None], target - self.ankle, 0.0)
-        weight = np.where(pinned, _PINNED, _FREE)
-        shift = whittaker(shift, weight, stiffness)
-        ankle = self.ankle + shift
-        ankle[pinned] = target[pinned]
-        return self._above(ankle, foot, toe, how.floor, stiffness), foot, toe
-
-    def _joined(
-        self,
-        target: Array,
-        heel: Array,
-        ball: Array,
-        by_heel: npt.NDArray[np.bool_],
-        by_ball: npt.NDArray[np.bool_],
-    ) -> Array:
-        """Heel spots moved so that a run on the heel goes over into the one on the ball without a step."""
-        first, last = runs(by_heel)
-        out = target.copy()
-        for a, b in zip(first, last, strict=True):  # over contacts, not frames
-            neighbour = b if b < len(by_ball) and by_ball[b] else a - 1 if a > 0 and by_ball[a - 1] else -1
-            if neighbour >= 0:
-                spot = target[neighbour] + heel[neighbour]
-                out[a:b, :2] = spot[:2] - heel[a:b, :2]
-        return out
-
-    def _flattened(self, flat: npt.NDArray[np.bool_], stiffness: float) -> Array:
-        """The foot's rotation (T, 3, 3), one and with its sole on the floor in each run of flat contact."""
-        if not flat.any():
-            return self.foot
-        heading = _run_means(self.foot.reshape(-1, 9), flat).reshape(-1, 3, 3)
-        forward = -heading[:, :2, 1]  # the rest pose faces -Y
-        angle = np.arctan2(forward[:, 0], -forward[:, 1])
-        level = np.zeros_like(heading)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        level[:, 0, 0] = level[:, 1, 1] = cosine
-        level[:, 0, 1], level[:, 1, 0], level[:, 2, 2] = -sine, sine, 1
-        return _blended(self.foot, level, flat, stiffness)
-
-    def _toes(self, foot: Array, ball_on: npt.NDArray[np.bool_], stiffness: float) -> Array:
-        """The toes' rotation, flat on the floor while the ball stands."""
-        right = foot[:, :, 0]
-        up = np.array([0.0, 0, 1])
-        right = right - right[:, 2:] * up
-        right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-6)
-        level = np.stack([right, np.cross(up, right), np.broadcast_to(up, right.shape)], -1)
-        return _blended(self.toe, level, ball_on, stiffness)
-
-    def _above(self, ankle: Array, foot: Array, toe: Array, floor: float, stiffness: float) -> Array:
-        """The ankle's path, raised where heel, ball or tip of the toes would be under the floor."""
-        ball = foot @ self.ball
-        lowest = np.min(
-            [
-                (foot @ self.heel)[:, 2],
-                ball[:, 2] - self.ball_height,
-                (ball + toe @ self.tip)[:, 2] - self.ball_height,
-            ],
-            axis=0,
-        )
-        under = np.maximum(0.0, floor - ankle[:, 2] - lowest)
-        if not (under > 1e-6).any():
-            return ankle
-        soft = whittaker(under[:, None], np.where(under > 0, 1.0, 0.05), stiffness / 30)[:, 0]
-        out = ankle.copy()
-        out[:, 2] += np.maximum(soft, under)
-        return out
+def softly_over(need: Array, free: Array, stiffness: float) -> Array:
+    """A smooth curve (T,) that is nowhere below `need` (T,), weighed `free` (T,) against 0 where that is 0."""
+    out = np.zeros_like(need)
+    for _ in range(6):
+        rest = np.maximum(need - out, 0)
+        if rest.max() < 1e-5:
+            break
+        out += whittaker(1.2 * rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
+    return np.maximum(out, need)
 
 
-def _blended(own: Array, wanted: Array, where: npt.NDArray[np.bool_], stiffness: float) -> Array:
+def _bent_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
+    """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
+    tip = toe @ sole.tip
+    length = float(np.linalg.norm(sole.tip))
+    lowest = np.clip((floor + sole.ball_height + sole.tip[2] - ball[:, 2]) / length, -1, 0.9)
+    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(tip[:, 2] / length, -1, 1)))
+    side = np.stack([tip[:, 1], -tip[:, 0], np.zeros(len(tip))], axis=-1)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return np.asarray(axis_angle(side, needed) @ toe)
+
+
+def _run_means(values: Array, on: Bools) -> Array:
+    """Values (T, C) replaced by their mean over each run of true; 0 elsewhere."""
+    first, last = runs(on)
+    out = np.zeros_like(values)
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    means = (sums[last] - sums[first]) / (last - first)[:, None]
+    out[on] = np.repeat(means, last - first, axis=0)
+    return out
+
+
+def _blended(own: Array, wanted: Array, where: Bools, fps: float) -> Array:
     """Rotations (T, 3, 3) that are `wanted` where `where` says so and go over into `own` softly around."""
     difference = rotation_vector(wanted @ np.swapaxes(own, -1, -2))
     difference[~where] = 0
-    soft = whittaker(difference, np.where(where, _PINNED, 1e-2), stiffness / 30)
+    soft = whittaker(difference, np.where(where, _FLAT, 1e-2), (BLEND * fps / np.pi) ** 4 / 30)
     soft[where] = difference[where]
     return matrix_from_vector(soft) @ own
 
