@@ -19,9 +19,27 @@ from ..options import LIMITS, CleanUp
 #: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
 MOTION_SUFFIX = ".motion.npz"
 #: what is taken from a folder, unless a pattern says otherwise
-_VIDEOS = frozenset(".mp4 .mov .m4v .avi .mkv .webm .mpg .mpeg .mts .m2ts .wmv .ogv .3gp".split())
+_VIDEOS = frozenset(
+    (
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mpg",
+        ".mpeg",
+        ".mts",
+        ".m2ts",
+        ".wmv",
+        ".ogv",
+        ".3gp",
+    )
+)
 #: options of a capture that a clip can have of its own, and of those the numbers and the words
 _NUMBERS, _WORDS = ("start", "end", "fps", "focal", "height"), ("person",)
+#: those by which a captured motion is solved again
+SOLVE_OPTIONS = frozenset(("focal", "height", "person"))
 _COLUMNS = ("clip", "name", *_NUMBERS, *_WORDS, "retarget")
 
 
@@ -39,7 +57,7 @@ class Order:
         Options of the worker by name, as on its command line; only those that were given.
     clean_up : CleanUp
     formats, renders : tuple of str
-        `rig.export.FORMATS`, `rig.clips.RENDERS`.
+        Of `options.FORMATS` and `options.RENDERS`.
     retarget : str
         The character to move as well, as ``batch.py --retarget`` takes it; absolute, empty: none.
     """
@@ -56,6 +74,11 @@ class Order:
     def is_motion(self) -> bool:
         """Whether it was captured earlier."""
         return self.clip.suffix == ".npz"
+
+    @property
+    def needs_capture(self) -> bool:
+        """Whether the Python that captures is needed, as the clip is a video or is solved again."""
+        return not self.is_motion or bool(self.capture.keys() & SOLVE_OPTIONS)
 
     def settings(self) -> dict[str, Any]:
         """All that decides what is made of the clip's content; the journal compares it."""
@@ -148,6 +171,10 @@ def orders_of(
     for path in lists:
         orders += _listed(path.absolute(), common, wrong)
     orders = _once(orders, wrong)
+    for order in orders:
+        result = out / f"{order.name}{MOTION_SUFFIX}"
+        if order.is_motion and order.needs_capture and result.exists() and result.samefile(order.clip):
+            wrong.append(f"the motion {order.clip} is not overwritten by another: give another --out")
     if wrong:
         raise CaptureError(f"Nothing was captured, as {'; '.join(wrong)}. Correct this and try again.")
     if not orders:
