@@ -1,4 +1,4 @@
-"""Video to `Motion`, all of it: decode, detect, track, lift, stand on the floor."""
+"""Video to `Motion`, all of it: decode, detect, track, lift, solve, stand on the floor."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from .motion import Motion
 from .options import LIMITS
 from .rotations import quaternion_from_matrix
 from .skeleton import INDEX, rest_offsets
+from .solve import solve
 from .track import Track, track
 from .video import Clip
 from .world import of_height, stand_on_floor, to_world
@@ -145,11 +146,13 @@ def _model(settings: Settings) -> MotioNet:
     (least, most), (lowest, highest) = LIMITS["focal"], LIMITS["height"]
     if settings.focal is not None and not least <= settings.focal <= most:
         raise CaptureError(
-            f"A focal length of {settings.focal:g} mm won't do; choose {least:g} to {most:g} mm, or leave it out."
+            f"A focal length of {settings.focal:g} mm won't do; choose {least:g} to {most:g} mm, "
+            "or leave it out."
         )
     if settings.height is not None and not lowest <= settings.height <= highest:
         raise CaptureError(
-            f"A height of {settings.height:g} m won't do; choose {lowest:g} to {highest:g} m, or leave it out."
+            f"A height of {settings.height:g} m won't do; choose {lowest:g} to {highest:g} m, "
+            "or leave it out."
         )
     return load_weights(WEIGHTS, device)
 
@@ -167,6 +170,9 @@ def _solved(
     rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
     hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
     body = lift(rays, confidence, hint, detections.fps, model)
+    if progress is not None:
+        progress("lift", count, count)
+    body = solve(body, rays, confidence, detections.fps, next(model.parameters()).device, progress)
     if settings.height is not None:
         body = of_height(body, settings.height)
     rotations, root, camera = to_world(body, focal, detections.size)
@@ -189,10 +195,7 @@ def _solved(
     if feet.mean() < _FEET_SEEN:
         motion = replace(motion, warnings=(*motion.warnings, _NO_FEET))
     contacts = find_contacts(motion)
-    motion = replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
-    if progress is not None:
-        progress("lift", count, count)
-    return motion
+    return replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
 
 
 _NOBODY = np.zeros((0, 0, 33, 6))
