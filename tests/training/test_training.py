@@ -150,7 +150,7 @@ def test_batches_are_finite_and_drawn_alike_from_one_seed(mocap, detected, share
 
 
 def test_a_body_seen_straight_is_the_same_wherever_the_camera_looks():
-    points = np.random.default_rng(0).normal(0, 0.4, (20, 33, 3)) + [0, 4, 0]
+    points = np.random.default_rng(0).normal(0, 0.4, (20, 33, 3)) + np.array([0.0, 4, 0])
     hips = [detected_module.LANDMARK[f"hip.{side}"] for side in "LR"]
     points[:, :, ::2] -= points[:, hips, ::2].mean(1, keepdims=True)  # straight ahead
     straight = detected_module.seen_straight(points)
