@@ -6,8 +6,8 @@
 
 A clip is a video, a folder of them or a captured motion. Next to the files of each lie its motion, a rendered
 still and a summary, all named after it; a journal notes what is done, so that the same command goes on where
-it ended. The exit status is 0: all are done, 1: refused before anything ran, 2: no such options, 3: some clips
-failed, 4: stopped before the end (a full disk, `--no-keep-going`), 130: interrupted.
+it ended. The exit status is 0: all are done, 1: refused before anything ran, 2: no such options, 3: some
+clips failed, 4: stopped before the end (a full disk, `--no-keep-going`), 130: interrupted.
 """
 
 from __future__ import annotations

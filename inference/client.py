@@ -146,7 +146,7 @@ class Process:
 
     @property
     def memory(self) -> float:
-        """Megabytes that it has in memory; 0 where the system doesn't tell (it is read from Linux's /proc)."""
+        """Megabytes that it has in memory; 0 where the system doesn't tell (Linux's /proc does)."""
         try:
             pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         except (OSError, IndexError):  # no such system, or it has just ended

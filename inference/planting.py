@@ -227,7 +227,7 @@ def _above(ankle: Array, foot: Array, sole: Sole, pinned: Bools, floor: float, s
 
 
 def softly_over(need: Array, free: Array, stiffness: float) -> Array:
-    """The foot, pitched (T, 3, 3) so that neither end is under the floor while the other stands."""
+    """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it against 0 where that is 0."""
     out = np.zeros_like(need)
     for _ in range(6):
         rest = np.maximum(need - out, 0)

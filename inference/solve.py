@@ -54,13 +54,13 @@ _VOICE = {
 #: so many spreads away a landmark is a mistake
 _MISTAKE = 3.0
 #: spread of the lifter's rotations, radians: of the hips, of the other joints
-_HIPS_TURN, _TURN = np.radians(6.0), np.radians(10.0)
+_HIPS_TURN, _TURN = np.radians(5.0), np.radians(10.0)
 #: spread of the lifter's root: sideways in metres, and as a share of its distance
 _ASIDE, _DISTANCE = 0.1, 0.3
 #: movements quicker than this, Hz, are noise rather than motion where their size is that of the spreads: of
 #: bones (radians); of the root sideways and in depth (metres). Chosen with the rest on detections held out
 #: from training
-_QUICK, _QUICK_TURN = 6.0, 0.06
+_QUICK, _QUICK_TURN = 7.0, 0.06
 _QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ROOT = 3.0, 2.0, 0.03
 #: a standing foot moves less than this a frame, metres; faster than this (m/s) it isn't standing
 _STEP, _STANDING = 0.001, 0.2
@@ -77,7 +77,7 @@ _HINGES = tuple(
 )
 #: steps, and the mean turn of a joint (radians) below which there is nothing left to do; the largest turn of
 #: a step
-_STEPS, _DONE, _LARGEST = 8, 0.003, 0.4
+_STEPS, _DONE, _LARGEST = 8, 0.015, 0.4
 #: frames of a stretch, and seconds over which one goes over into the next
 _STRETCH, _OVERLAP = 480, 1.5
 

@@ -36,8 +36,8 @@ def render(
     Parameters
     ----------
     kind : str
-        One of `options.RENDERS`: a PNG of the middle frame, an MP4 that turns once round the moving person, or an MP4
-        of the video beside what the capture camera sees.
+        One of `options.RENDERS`: a PNG of the middle frame, an MP4 that turns once round the moving person,
+        or an MP4 of the video beside what the capture camera sees.
     path : Path
     armature : bpy.types.Object
         It has a body.

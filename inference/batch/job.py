@@ -52,7 +52,7 @@ class Tools:
 
 
 def blender_command(binary: str) -> tuple[str, ...]:
-    """What runs ``batch.py``: the Blender at `binary` or, if that is empty, this Python with the module bpy."""
+    """What runs ``batch.py``: the Blender at `binary` or, if that is empty, this Python with bpy in it."""
     if binary:
         return (binary, "-b", "--factory-startup", "--python-exit-code", "1", "--python", str(_BATCH), "--")
     return (sys.executable, str(_BATCH))

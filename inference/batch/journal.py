@@ -101,7 +101,7 @@ _COLUMNS = ", ".join(f.name for f in fields(Entry))
 
 
 class Journal:
-    """The journal of an output folder, which belongs to one batch at a time: the system frees it when that dies.
+    """The journal of an output folder, which belongs to one batch at a time: the system frees it then.
 
     Parameters
     ----------
@@ -150,8 +150,9 @@ class Journal:
             raise sqlite3.DatabaseError("it is another program's")
         if version != VERSION:
             raise CaptureError(
-                f"The journal {self._path} was written by another version of Kinelift (format {version}, this "
-                f"one has {VERSION}): take that version, or move the journal away and all clips are made again."
+                f"The journal {self._path} was written by another version of Kinelift (format {version}, "
+                f"this one has {VERSION}): take that version, or move the journal away and all clips are "
+                "made again."
             )
         if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(said)
@@ -182,8 +183,8 @@ class Journal:
 
     def _damaged(self, how: str) -> CaptureError:
         return CaptureError(
-            f"The journal {self._path} is damaged ({how}): move it away and all clips are made again; what is "
-            "done already stays until then."
+            f"The journal {self._path} is damaged ({how}): move it away and all clips are made again; what "
+            "is done already stays until then."
         )
 
     def close(self) -> None:
@@ -224,7 +225,8 @@ class Journal:
     def give_back(self, name: str) -> None:
         """A clip that was begun waits again, as if it had not been."""
         self._write(
-            "UPDATE clips SET state = 'queued', started = NULL, staged = NULL WHERE name = :name AND state = 'running'",
+            "UPDATE clips SET state = 'queued', started = NULL, staged = NULL "
+            "WHERE name = :name AND state = 'running'",
             {"name": name},
         )
 

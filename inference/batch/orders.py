@@ -144,8 +144,8 @@ def orders_of(
         in it.
     lists : sequence of Path
         A clip on each line, or CSV (by the ending) with the columns ``clip`` and, as wanted, ``name``,
-        ``start``, ``end``, ``fps``, ``focal``, ``height``, ``person``, ``retarget``; an empty cell leaves what
-        the command line says. Paths are relative to the list.
+        ``start``, ``end``, ``fps``, ``focal``, ``height``, ``person``, ``retarget``; an empty cell leaves
+        what the command line says. Paths are relative to the list.
     common : Order
         What the command line says for all; its `clip` and `name` don't count.
     out : Path

@@ -31,7 +31,8 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
     """
     counts = ", ".join(f"{sum(e.state == s for e in entries)} {s}" for s in reversed(STATES))
     rows = "\n".join(_row(entry) for entry in entries)
-    head = "<tr><th></th><th>clip</th><th>state</th><th>frames</th><th>seen</th><th>quality over time</th><th>files</th></tr>"
+    columns = ("", "clip", "state", "frames", "seen", "quality over time", "files")
+    head = f"<tr>{''.join(f'<th>{column}</th>' for column in columns)}</tr>"
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Kinelift: {counts}</title>'
         f"<style>{_STYLE}</style>\n<h1>{counts}</h1>\n<table>\n{head}\n{rows}\n</table></html>\n"

@@ -85,8 +85,8 @@ def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[s
         _to_disk(folder)
     except OSError as error:
         raise CaptureError(
-            f"Can't write {folder / name}: {error.strerror or error}. Choose a folder that can be written and "
-            "has room."
+            f"Can't write {folder / name}: {error.strerror or error}. Choose a folder that can be written "
+            "and has room."
         ) from error
     journal.done(name, files)
     shutil.rmtree(staged, ignore_errors=True)
@@ -125,8 +125,8 @@ def run(
     jobs : int
         How many at once.
     show : callable
-        Told a clip's name and its news: ``"progress"`` with (stage, frame, of), ``"skipped"``, ``"done"`` with
-        a `Made`, ``"failed"`` with the sentence.
+        Told a clip's name and its news: ``"progress"`` with (stage, frame, of), ``"skipped"``, ``"done"``
+        with a `Made`, ``"failed"`` with the sentence.
     force : bool
         Whether clips that are done are made again.
     keep_going : bool
