@@ -102,8 +102,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     _check_captured(motion)
     model = _model(settings)
     everybody = [
-        np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1),
-        *motion.others,
+        _whole(one)
+        for one in (np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1), *motion.others)
     ]
     nothing = np.zeros(22, np.float32)
     people = tuple(
@@ -117,6 +117,19 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
     return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
+
+
+def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Landmarks and world landmarks (T, 33, 6) with single missing ones filled in: not seen, between its times.
+
+    Frames without anybody stay NaN.
+    """
+    found = np.isfinite(person).any((1, 2))
+    out = person.copy()
+    place, seen = bridge(person[found, :, :2], np.nan_to_num(person[found, :, 2]))
+    solid, _ = bridge(person[found, :, 3:], seen)
+    out[found] = np.concatenate([place, seen[..., None], solid], axis=-1)
+    return out
 
 
 def asked_again(motion: Motion, **changed: float | str | None) -> Settings:

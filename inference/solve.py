@@ -60,7 +60,7 @@ _ASIDE, _DISTANCE = 0.1, 0.3
 #: movements quicker than this, Hz, are noise rather than motion where their size is that of the spreads: of
 #: bones (radians); of the root sideways and in depth (metres). Chosen with the rest on detections held out
 #: from training
-_QUICK, _QUICK_TURN = 7.0, 0.06
+_QUICK, _QUICK_TURN = 8.5, 0.06
 _QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ROOT = 3.0, 2.0, 0.03
 #: a standing foot moves less than this a frame, metres; faster than this (m/s) it isn't standing
 _STEP, _STANDING = 0.001, 0.2
@@ -168,8 +168,24 @@ def solve(
     Returns
     -------
     Body
-        With rotations and root solved, and all else the lifter's.
+        With rotations and root solved; `up` follows the body's mean turn; all else is the lifter's.
     """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the matrices are small: more would wait for each other
+    try:
+        return _in_stretches(body, rays, confidence, fps, device, progress)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _in_stretches(
+    body: Body,
+    rays: npt.NDArray[Any],
+    confidence: npt.NDArray[Any],
+    fps: float,
+    device: torch.device,
+    progress: Progress | None,
+) -> Body:
     frames = len(body.root)
     overlap = max(2, round(_OVERLAP * fps))
     out = _State(torch.zeros(frames, _J, 3, 3), torch.zeros(frames, 3))
@@ -189,7 +205,11 @@ def solve(
     if progress is not None:
         progress("solve", frames, frames)
     rotations = _unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy())
-    return replace(body, rotations=rotations, root=_root(out.root).double().numpy())
+    # how the body stands to gravity the lifter knows better than how the camera does: they turn together
+    mean = np.einsum("tjab,tjcb->ac", rotations, body.rotations)
+    u, _, v = np.linalg.svd(mean)
+    up = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v @ body.up
+    return replace(body, rotations=rotations, root=_root(out.root).double().numpy(), up=up)
 
 
 def _clip(
