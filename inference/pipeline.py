@@ -120,7 +120,7 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
 
 
 def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Landmarks and world landmarks (T, 33, 6) with single missing ones filled in: not seen, between its times.
+    """Landmarks and world landmarks (T, 33, 6) with single missing ones filled in: not seen.
 
     Frames without anybody stay NaN.
     """
