@@ -18,7 +18,8 @@ factorisation: its time grows with the number of frames. Long clips are solved i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -170,10 +171,36 @@ def solve(
     Body
         With rotations and root solved; `up` follows the body's mean turn; all else is the lifter's.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # the matrices are small: more would wait for each other
-    try:
+    with _one_thread():
         return _in_stretches(body, rays, confidence, fps, device, progress)
+
+
+def misfit(
+    body: Body, rays: npt.NDArray[Any], confidence: npt.NDArray[Any], fps: float, device: torch.device
+) -> float:
+    """How badly a lifter's answer and the landmarks can be brought together, a mean over frames.
+
+    Parameters as for `solve`. Squares of what is left of landmarks and turns, in their spreads: of answers to
+    the same landmarks, seen through different lenses, the better one came through the better lens.
+    """
+    with _one_thread():
+        clip = _clip(body, rays, confidence, fps, device, slice(None))
+        solved = _solved(clip)
+        left, _ = _landmarks_left(clip, _placed(clip, solved))
+        limit = _mistake(left)
+        square = (left**2).sum(-1)
+        turned = _turn_between(clip.prior.rotations, solved.rotations) / _TURN
+        each = (clip.weight * square * limit / (limit + square)).sum(1) + (turned**2).sum((1, 2))
+        return float(each.mean())
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """The matrices are small: threads would wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
     finally:
         torch.set_num_threads(threads)
 
@@ -392,44 +419,80 @@ def _solved(clip: _Clip) -> _State:
     return state
 
 
-def _equations(clip: _Clip, state: _State) -> _Equations:
-    """All that is asked of the motion, around where it is."""
-    rotations, root = state.rotations, _root(state.root)
-    frames, fps = len(root), clip.fps
-    equations = _Equations(root)
+@dataclass(frozen=True)
+class _Placed:
+    """The body where the solver stands, and what moves it.
 
-    # joints from the root, and how turns move them: a bone b turned by a small w moves its end by w x b
-    bones = (rotations[:, _CARRIER] @ clip.offsets[..., None])[..., 0]
+    Attributes
+    ----------
+    root, joints : (T, 3), (T, J, 3)
+    by_turns, by_root : (T, J, 3, J, 3), (T, 3, 3)
+        Derivatives of the joints by the turns, and of all that by the root's parameters.
+    """
+
+    rotations: Tensor
+    root: Tensor
+    joints: Tensor
+    by_turns: Tensor
+    by_root: Tensor
+
+    def attached(self, at: list[int], by: list[int], place: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (T, K, 3) at `place` (K, 3) from their joints, and their derivatives (T, K, 3, N)."""
+        arm = (self.rotations[:, by] @ place[..., None])[..., 0]
+        turned = self.by_turns[:, at]
+        turned[:, torch.arange(len(at)), :, by] -= _skew(arm).transpose(0, 1)
+        root = self.by_root[:, None].expand(-1, len(at), 3, 3)
+        return self.joints[:, at] + arm, torch.cat([turned.flatten(3), root], -1)
+
+
+def _placed(clip: _Clip, state: _State) -> _Placed:
+    root = _root(state.root)
+    bones = (state.rotations[:, _CARRIER] @ clip.offsets[..., None])[..., 0]
     moves = torch.as_tensor(_MOVES).to(root)
-    joints = root[:, None] + torch.einsum("ij,tja->tia", moves.sum(2), bones)
-    by_turns = torch.einsum("ijk,tjab->tiakb", moves, -_skew(bones))
-    by_root = root.new_zeros(frames, 3, 3)
+    by_root = root.new_zeros(len(root), 3, 3)
     by_root[:, 0, 0] = by_root[:, 2, 2] = root[:, 1]
     by_root[:, :, 1] = root
+    return _Placed(
+        rotations=state.rotations,
+        root=root,
+        joints=root[:, None] + torch.einsum("ij,tja->tia", moves.sum(2), bones),
+        # a bone b turned by a small w moves its end by w x b
+        by_turns=torch.einsum("ijk,tjab->tiakb", moves, -_skew(bones)),
+        by_root=by_root,
+    )
 
-    def attached(at: list[int], by: list[int], place: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (T, K, 3) and their derivatives (T, K, 3, N)."""
-        arm = (rotations[:, by] @ place[..., None])[..., 0]
-        turned = by_turns[:, at]
-        turned[:, torch.arange(len(at)), :, by] -= _skew(arm).transpose(0, 1)
-        whole = torch.cat([turned.flatten(3), by_root[:, None].expand(-1, len(at), 3, 3)], -1)
-        return joints[:, at] + arm, whole
 
-    # landmarks in the picture, in body heights at the person's distance
-    points, jacobian = attached(_AT, _BY, clip.places)
+def _landmarks_left(clip: _Clip, placed: _Placed) -> tuple[Tensor, Tensor]:
+    """How far the landmarks (T, 33, 2) lie from the body, in heights, and the derivatives (T, 33, 2, N)."""
+    points, jacobian = placed.attached(_AT, _BY, clip.places)
     forward = points[..., 1].clamp(min=0.2)
     seen = points[..., ::2] / forward[..., None]
-    size = root[:, 1] / clip.height
-    error = (seen - clip.rays) * size[:, None, None]
-    slope = root.new_zeros(frames, len(_AT), 2, 3)
+    size = placed.root[:, 1] / clip.height
+    slope = points.new_zeros(*points.shape[:2], 2, 3)
     slope[..., 0, 0] = slope[..., 1, 2] = 1
     slope[..., 1] = -seen
     slope = slope * (size[:, None] / forward)[..., None, None]
-    limit = _MISTAKE**2 * torch.tensor([_SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(root)
+    return (seen - clip.rays) * size[:, None, None], slope @ jacobian
+
+
+def _mistake(like: Tensor) -> Tensor:
+    """The square of the distance (33,) at which a landmark is a mistake."""
+    return _MISTAKE**2 * torch.tensor([_SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(like)
+
+
+def _equations(clip: _Clip, state: _State) -> _Equations:
+    """All that is asked of the motion, around where it is."""
+    rotations, fps = state.rotations, clip.fps
+    placed = _placed(clip, state)
+    root = placed.root
+    frames = len(root)
+    equations = _Equations(root)
+
+    # landmarks in the picture
+    error, jacobian = _landmarks_left(clip, placed)
+    limit = _mistake(error)
     weight = clip.weight * (limit / (limit + (error**2).sum(-1))) ** 2
-    equations.add(
-        (slope @ jacobian).flatten(1, 2), error.flatten(1), weight[..., None].expand(-1, -1, 2).flatten(1)
-    )
+    equations.add(jacobian.flatten(1, 2), error.flatten(1), weight[..., None].expand(-1, -1, 2).flatten(1))
 
     # what the lifter said
     turned = _turn_between(clip.prior.rotations, rotations).flatten(1)
@@ -457,7 +520,9 @@ def _equations(clip: _Clip, state: _State) -> _Equations:
 
     # feet that stand
     feet = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
-    soles, moved = attached(feet, feet, torch.stack([clip.heel, torch.zeros_like(clip.heel)]).repeat(2, 1))
+    soles, moved = placed.attached(
+        feet, feet, torch.stack([clip.heel, torch.zeros_like(clip.heel)]).repeat(2, 1)
+    )
     speed = torch.zeros_like(clip.standing)
     speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * fps
     still = clip.standing / _STEP**2 * (_STANDING**2 / (_STANDING**2 + speed**2)) ** 2
