@@ -1,12 +1,13 @@
 """Clips to files without a window: videos, or motions captured earlier, become .blend, BVH, FBX and GLB.
 
-    blender --command kinelift VIDEO... --out DIR               (the extension, enabled)
-    blender -b --python batch.py -- VIDEO... --out DIR --format blend,bvh,fbx,glb
-    .venv/bin/python batch.py VIDEO... --out DIR
+    blender --command kinelift CLIP... --out DIR               (the extension, enabled)
+    blender -b --python batch.py -- CLIP... --out DIR --format blend,bvh,fbx,glb
+    .venv/bin/python batch.py CLIP... --out DIR
 
-Next to the files of each clip lie its motion, a rendered still and a summary, all named after it. A clip that
-fails is told in one sentence, the others go on, and the exit status is 1. Feet are planted in all files but
-the motion; in the .blend the raw action lies beside the cleaned one.
+A clip is a video, a folder of them or a captured motion. Next to the files of each lie its motion, a rendered
+still and a summary, all named after it; a journal notes what is done, so that the same command goes on where
+it ended. The exit status is 0: all are done, 1: refused before anything ran, 2: no such options, 3: some
+clips failed, 4: stopped before the end (a full disk, `--no-keep-going`), 130: interrupted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import json
 import os
 import sys
 import traceback
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,55 +43,56 @@ if not __package__:  # run as a script: relative imports need to know where they
     load_package()
     __package__ = "kinelift"
 
-import bpy  # noqa: E402
-
-from .inference.chart import save_chart  # noqa: E402
-from .inference.client import Worker, find_python, missing_modules  # noqa: E402
+from .inference.batch.job import Tools, blender_command  # noqa: E402
+from .inference.batch.journal import Journal, Made  # noqa: E402
+from .inference.batch.orders import MOTION_SUFFIX, Order, option_problems, orders_of  # noqa: E402
+from .inference.batch.report import REPORT, write_report  # noqa: E402
+from .inference.batch.run import FOLDER, JOURNAL, default_jobs, run, settled  # noqa: E402
+from .inference.client import find_python  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
-from .inference.files import check_writable, replacing  # noqa: E402
-from .inference.foot_ik import clean_up  # noqa: E402
-from .inference.install import installed_python  # noqa: E402
-from .inference.motion import Motion  # noqa: E402
-from .inference.options import add_clean_up, clean_up_of  # noqa: E402
+from .inference.options import (  # noqa: E402
+    FORMATS,
+    RENDERS,
+    CleanUp,
+    add_clean_up,
+    clean_up_of,
+)
 from .inference.progress import TerminalBar  # noqa: E402
-from .inference.quality import detected_share  # noqa: E402
-from .operators.settings import preferences, runtime_folder  # noqa: E402
-from .rig.clips import RENDERS, render  # noqa: E402
-from .rig.export import FORMATS, export  # noqa: E402
-from .rig.preview import add_body  # noqa: E402
-from .rig.retarget.apply import Settings as RetargetSettings  # noqa: E402
-from .rig.retarget.apply import perform_motion, retarget  # noqa: E402
-from .rig.retarget.bones import read_rig  # noqa: E402
-from .rig.retarget.character import load_character, split_character  # noqa: E402
-from .rig.retarget.mapping import detect  # noqa: E402
-from .rig.scene import build_scene  # noqa: E402
-from .rig.still import render_still  # noqa: E402
 
-#: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
-_MOTION_SUFFIX = ".motion.npz"
-#: how the files of each of `RENDERS` end; the plain .png is the skeleton
-_RENDER_NAMES = {kind: ("body" if kind == "still" else kind) + ending for kind, ending in RENDERS.items()}
+_ALL_DONE, _REFUSED, _SOME_FAILED, _STOPPED, _INTERRUPTED = 0, 1, 3, 4, 130
+
+
+def _kinds(text: str, there: Sequence[str], problem: str) -> tuple[str, ...]:
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
+    unknown = [kind for kind in kinds if kind not in there]
+    if unknown:
+        raise argparse.ArgumentTypeError(f"{problem} '{unknown[0]}'; there are {', '.join(there)}")
+    return kinds
 
 
 def _formats(text: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
-    unknown = [kind for kind in kinds if kind not in FORMATS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no format '{unknown[0]}'; there are {', '.join(FORMATS)}")
-    return kinds
+    return _kinds(text, FORMATS, "no format")
 
 
 def _renders(text: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
-    unknown = [kind for kind in kinds if kind not in RENDERS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"can't render '{unknown[0]}'; there are {', '.join(RENDERS)}")
-    return kinds
+    return _kinds(text, tuple(RENDERS), "can't render")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+    return int(text)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=prog, description="Videos of a person to animated armatures.")
-    parser.add_argument("clips", nargs="+", metavar="VIDEO", help=f"a video, or a captured *{_MOTION_SUFFIX}")
+    parser.add_argument(
+        "clips",
+        nargs="*",
+        metavar="VIDEO",
+        type=Path,
+        help=f"a video, a captured *{MOTION_SUFFIX}, or a folder that is searched for videos",
+    )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
     parser.add_argument("--format", type=_formats, default=FORMATS, help=f"default: {','.join(FORMATS)}")
     parser.add_argument(
@@ -98,6 +101,33 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=(),
         metavar="KIND",
         help=f"also render the body: {','.join(RENDERS)}",
+    )
+    batch = parser.add_argument_group("many clips")
+    batch.add_argument(
+        "--list",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a clip on each line, or .csv with columns clip, name, start, end, fps, focal, height, person, "
+        "retarget",
+    )
+    batch.add_argument("--pattern", default="", metavar="P", help="which files of folders, such as '*_a.mov'")
+    batch.add_argument(
+        "--jobs", type=_count, metavar="N", help="clips at once; default: what the machine has"
+    )
+    batch.add_argument(
+        "--memory", type=_count, metavar="MB", help="end a process that takes more; default: 4000"
+    )
+    again = batch.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="skip clips that are done (this is the default)")
+    again.add_argument("--force", action="store_true", help="make clips again that are done")
+    batch.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    batch.add_argument(
+        "--keep-going",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="go on with the others when a clip fails (default)",
     )
     capture = parser.add_argument_group("capture (of videos)")
     capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
@@ -117,20 +147,23 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-_SOLVE_OPTIONS = ("focal", "person", "height")
-_CAPTURE_OPTIONS = ("start", "end", "fps", "device", *_SOLVE_OPTIONS)
+_CAPTURE_OPTIONS = ("start", "end", "fps", "device", "focal", "person", "height")
 
 
 def command(arguments: Sequence[str]) -> int:
     """``blender --command kinelift``, which captures with the Python of the preferences; the exit status."""
-    # read now: each clip gets a Blender of factory settings
+    import bpy
+
+    from .inference.install import installed_python
+    from .operators.settings import preferences, runtime_folder
+
     chosen, folder = preferences(bpy.context).python, runtime_folder()
     return main(
         arguments, "blender --command kinelift", lambda: find_python(chosen, installed_python(folder))
     )
 
 
-def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Path] | None = None) -> int:
+def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Path] = find_python) -> int:
     """Do what the command line says.
 
     Parameters
@@ -138,157 +171,135 @@ def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Pa
     arguments : sequence of str
     prog : str
         What the command is called in its help.
-    find : callable, optional
-        Tells the Python that captures, or raises `CaptureError`; without it this process captures where its
-        Python has what that takes.
+    find : callable
+        Tells the Python that captures, or raises `CaptureError`.
 
     Returns
     -------
     int
         The exit status.
     """
-    options = _parser(prog).parse_args(arguments)
-    clips: dict[str, Path] = {}
-    for clip in options.clips:
-        name = clip_name(Path(clip))
-        if name in clips:
-            print(f"Two clips are called {name}: give them --out folders of their own.", file=sys.stderr)
-            return 2
-        clips[name] = Path(clip).absolute()
-    status = 0
-    for name, clip in clips.items():
-        try:
-            _make(clip, name, options, find)
-        except CaptureError as error:
-            print(f"{clip.name}: {error}", file=sys.stderr)
-            status = 1
-    return status
-
-
-def clip_name(path: Path) -> str:
-    """What the files of a clip are called."""
-    return path.name.removesuffix(_MOTION_SUFFIX) if path.name.endswith(_MOTION_SUFFIX) else path.stem
-
-
-def _make(clip: Path, name: str, options: argparse.Namespace, find: Callable[[], Path] | None) -> None:
-    folder = options.out.absolute()
-    motion_path = folder / f"{name}{_MOTION_SUFFIX}"
-    check_writable(motion_path)  # before minutes are spent on the video
-    given = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
-    if clip.suffix != ".npz":
-        motion = _capture(clip, motion_path, given, find)
-    elif given.keys() & set(_SOLVE_OPTIONS):
-        if motion_path.exists() and motion_path.samefile(clip):
-            raise CaptureError(f"The motion {clip} is not overwritten by another: give another --out.")
-        motion = _solve_again(clip, motion_path, given, find)
-    else:
-        motion = Motion.load(clip)
-        motion.save(motion_path)
-    how = clean_up_of(options)
-    cleaned = clean_up(motion, how)
-
-    # a file of its own for every clip, whatever the user's preferences
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    armature = build_scene(motion, name, how)
-    warnings = list(motion.warnings)
-    played = armature
-    if options.retarget:
-        played, told = _retargeted(options.retarget, cleaned, name)
-        warnings += told
-    files = {kind: folder / f"{name}.{kind}" for kind in options.format}
-    for kind, path in files.items():
-        export(kind, path, played, cleaned)
-    files["still"] = folder / f"{name}.png"
-    scene = bpy.context.scene
-    render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
-    if options.render:
-        add_body(armature)
-    # a motion from a file names its video; it may lie beside it
-    video = clip if clip.suffix != ".npz" else clip.with_name(motion.settings.get("video", "") or clip.name)
-    for kind in options.render:
-        path = folder / f"{name}.{_RENDER_NAMES[kind]}"
-        render(kind, path, armature, motion, video)
-        files[path.suffixes[-2][1:]] = path
-    files["chart"] = folder / f"{name}.chart.png"
-    save_chart(motion, files["chart"])
-    files["motion"] = motion_path
-    with replacing(folder / f"{name}.summary.json") as temporary:
-        summary = _summary(motion, armature, files)
-        temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    for warning in warnings:
-        print(f"{clip.name}: {warning}", file=sys.stderr)
-    print(f"{clip.name}: {len(motion)} frames, {', '.join(path.name for path in files.values())}")
-
-
-def _retargeted(character: str, motion: Motion, name: str) -> tuple[bpy.types.Object, tuple[str, ...]]:
-    """Add a character to the scene and let it play the motion; also what the artist should know."""
-    render = bpy.context.scene.render
-    target = load_character(*split_character(character))
-    performance = perform_motion(motion, render.fps / render.fps_base)
-    bone_map = detect(read_rig(target), target.data)
-    result = retarget(performance, target, bone_map, RetargetSettings(), f"{target.name} {name}")
-    return target, result.warnings
-
-
-def _capture(
-    video: Path, motion_path: Path, chosen: dict[str, Any], find: Callable[[], Path] | None
-) -> Motion:
-    """Capture in this process or, if it can't or a Python to `find` was named, in a worker."""
-    if find is not None or missing_modules():
-        return _by_worker(["capture", str(video)], motion_path, chosen, find)
-    from .inference.pipeline import Settings, capture
-
-    motion = capture(video, Settings(**chosen), TerminalBar(video.name))
-    motion.save(motion_path)
-    return motion
-
-
-def _solve_again(
-    captured: Path, motion_path: Path, given: dict[str, Any], find: Callable[[], Path] | None
-) -> Motion:
-    """The same for a motion that was captured earlier, with other options; feet as they are."""
-    changed = {option: given[option] for option in (*_SOLVE_OPTIONS, "device") if option in given}
-    if find is not None or missing_modules():
-        return _by_worker(["solve", str(captured), "--no-feet"], motion_path, changed, find)
-    from .inference.pipeline import asked_again, resolve
-
-    before = Motion.load(captured)
-    motion = resolve(before, asked_again(before, **changed), TerminalBar(captured.name))
-    motion.save(motion_path)
-    return motion
-
-
-def _by_worker(
-    words: list[str], motion_path: Path, options: dict[str, Any], find: Callable[[], Path] | None
-) -> Motion:
-    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    worker = Worker((find or find_python)(), [*words, "--out", str(motion_path), *flags])
-    show = TerminalBar(motion_path.name)
+    parser = _parser(prog)
+    options = parser.parse_args(arguments)
+    if not options.clips and not options.list:
+        parser.error("there is no clip to capture: name a VIDEO, a folder of them or a --list")
     try:
-        for message in worker.messages():
-            show(message.stage, message.frame, message.of)
+        return _run_batch(options, find)
+    except CaptureError as error:
+        print(error, file=sys.stderr)
+        return _REFUSED
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on.", file=sys.stderr)
+        return _INTERRUPTED
+
+
+def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
+    out = options.out.absolute()
+    capture = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
+    if problems := option_problems(capture):
+        raise CaptureError(f"The command line {' and '.join(problems)}.")
+    common = Order(
+        Path(),
+        "",
+        capture,
+        clean_up_of(options),
+        options.format,
+        options.render,
+        _character(options.retarget),
+    )
+    orders = orders_of(options.clips, options.list, common, out, options.pattern)
+    path = out / FOLDER / JOURNAL
+    if options.dry_run:
+        return _tell(orders, path, out, options.force)
+    python = find() if any(order.needs_capture for order in orders) else None
+    bpy = sys.modules.get("bpy")
+    binary = bpy.app.binary_path if bpy is not None else ""
+    tools = Tools(python, blender_command(binary), options.memory or 4000)
+    jobs = min(options.jobs or default_jobs(), len(orders))
+    journal = Journal(path)
+    try:
+        show = _Lines({order.name: order.clip.name for order in orders}, jobs)
+        outcome = run(orders, journal, out, tools, jobs, show, options.force, options.keep_going)
+        write_report(journal.entries(), out / REPORT)
     finally:
-        worker.cancel()
-    return Motion.load(motion_path)
+        journal.close()
+    if outcome.stopped:
+        print(outcome.stopped, file=sys.stderr)
+        return _STOPPED
+    return _SOME_FAILED if outcome.failed else _ALL_DONE
 
 
-def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
-    """What was captured, in figures: metres, seconds."""
-    return {
-        "frames": len(motion),
-        "seconds": round(len(motion) / motion.fps, 3),
-        "fps": motion.fps,
-        "detected": round(detected_share(motion), 4),
-        "height": round(motion.height, 4),
-        "bone_lengths": {
-            bone.name.removesuffix(".L"): round(bone.length, 5)
-            for bone in armature.data.bones
-            if not bone.name.endswith(".R")
-        },
-        "settings": motion.settings,
-        "warnings": list(motion.warnings),
-        "files": {kind: path.name for kind, path in files.items()},
-    }
+def _character(text: str | None) -> str:
+    return str(Path(text).absolute()) if text else ""
+
+
+def _tell(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
+    """What a run would do."""
+    journal = Journal(path, read_only=True) if path.exists() else None
+    for order in orders:
+        entry = journal.entry(order.name) if journal else None
+        done = not force and settled(entry, order, out)
+        print(f"{order.clip} -> {out / order.name}: {'is done' if done else 'would be made'}")
+    if journal:
+        journal.close()
+    return _ALL_DONE
+
+
+class _Lines:
+    """The batch's news as lines, and a bar where one clip is made at a time."""
+
+    def __init__(self, clips: dict[str, str], jobs: int) -> None:
+        self._clips, self._jobs = clips, jobs
+        self._bars = {name: TerminalBar(clip) for name, clip in clips.items()}
+
+    def __call__(self, name: str, news: str, what: Any) -> None:
+        clip = self._clips[name]
+        if news == "progress":
+            if self._jobs == 1:
+                self._bars[name](*what)
+        elif news == "failed":
+            print(f"{clip}: {what}", file=sys.stderr, flush=True)
+        elif news == "skipped":
+            print(f"{clip}: is done already", flush=True)
+        else:
+            assert isinstance(what, Made)
+            for warning in what.warnings:
+                print(f"{clip}: {warning}", file=sys.stderr)
+            print(f"{clip}: {what.frames} frames, {', '.join(sorted(what.files))}", flush=True)
+
+
+def _build(request_path: Path) -> int:
+    """The second half of a job (`inference.batch.job`), in a process of its own."""
+    from .inference.chart import png, quality_strip
+    from .inference.motion import Motion
+    from .inference.quality import detected_share
+    from .rig.deliver import deliver
+
+    request = json.loads(request_path.read_text(encoding="utf-8"))
+    try:
+        path = Path(request["motion"])
+        warnings = deliver(
+            path,
+            Path(request["clip"]),
+            request["formats"],
+            request["renders"],
+            request["retarget"],
+            CleanUp(**request["clean_up"]),
+        )
+        motion = Motion.load(path)
+        result = {
+            "frames": len(motion),
+            "fps": motion.fps,
+            "detected": detected_share(motion),
+            "confidence": float(motion.confidence.mean()),
+            "strip": b64encode(png(quality_strip(motion))).decode("ascii"),
+            "warnings": warnings,
+        }
+        request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
+    except (CaptureError, OSError) as error:
+        print(error, file=sys.stderr)
+        return _REFUSED
+    return _ALL_DONE
 
 
 def _run() -> None:
@@ -296,11 +307,11 @@ def _run() -> None:
     words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     status: int | str | None = 1
     try:
-        status = main(words)
+        status = _build(Path(words[1])) if words[:1] == ["--build"] else main(words)
     except SystemExit as stop:  # argparse has spoken
         status = stop.code
     except KeyboardInterrupt:
-        status = 130
+        status = _INTERRUPTED
     finally:
         if sys.exc_info()[0] is not None:
             traceback.print_exc()

@@ -24,12 +24,21 @@ import numpy as np
 
 from inference.bvh import read_bvh
 from inference.camera import Camera
+from inference.contacts import keep_long
 from inference.foot_ik import clean_up
 from inference.kinematics import joint_positions
 from inference.motion import Motion
 from inference.options import CleanUp
 from inference.rotations import quaternion_from_matrix
-from inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
+from inference.skeleton import (
+    BALL_HEIGHT,
+    INDEX,
+    JOINTS,
+    PARENTS,
+    STANDARD_HEIGHT,
+    lengths_of,
+    rest_offsets,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -57,25 +66,25 @@ class Row:
 
 
 def load_clip(path: Path, frames: int) -> Motion:
-    """A mocap clip as a motion whose feet are planted, as a capture's are."""
+    """A mocap clip on Kinelift's skeleton, with contacts and planted feet, as a capture's are."""
     bvh = read_bvh(path)
     order = [bvh.names.index(joint) for joint in JOINTS]
-    offsets = bvh.offsets[order]
-    offsets[0] = 0
     count = min(frames, len(bvh.root))
     empty = np.full((count, 33, 3), np.nan)
-
     motion = Motion(
-        fps=bvh.fps, start=0.0, offsets=offsets, root=bvh.root[:count],
+        fps=bvh.fps, start=0.0, offsets=rest_offsets(lengths_of(bvh.offsets[order])), root=bvh.root[:count],
         rotations=quaternion_from_matrix(bvh.rotations[:count, order]), contacts=np.zeros((count, 4)),
         confidence=np.ones((count, len(JOINTS))), landmarks=empty, world_landmarks=empty,
         camera=Camera(1000.0, (1920, 1080), np.eye(4)),
     )  # fmt: skip
     points = motion.sole_points()
     height = points[..., 2] - np.array([0, 1, 0, 1]) * BALL_HEIGHT * motion.height / STANDARD_HEIGHT
+    floor = np.percentile(height.min(axis=1), 5)
     speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * motion.fps
-
-    return clean_up(replace(motion, contacts=((height < _LOW) & (speed < _SLOW)).astype(float)), CleanUp())
+    on = (height - floor < _LOW) & (speed < _SLOW)
+    shortest = CleanUp().minimum * motion.fps
+    on = keep_long(~keep_long(~on, shortest), shortest)
+    return clean_up(replace(motion, root=motion.root - [0, 0, floor], contacts=on.astype(float)), CleanUp())
 
 
 def generate_rigify(bpy: Any) -> Any:

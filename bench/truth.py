@@ -49,7 +49,7 @@ def true_motion(reference: Path) -> Motion:
     _pose_trunk(world, at, offsets)
     landmarks = np.full((len(world), 33, 3), np.nan)
     for side in "LR":
-        for shown, joint_name in (("heel", "heel"), ("foot_index", "toe")):
+        for shown, joint_name in (("heel", "heel"), ("foot_index", "toe"), ("ankle", "foot")):
             landmarks[:, LANDMARK[f"{shown}.{side}"], :2] = d["joints_px"][
                 :, names.index(f"{joint_name}.{side}")
             ]

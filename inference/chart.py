@@ -75,6 +75,15 @@ def strip_chart(motion: Motion) -> Image:
     return image
 
 
+def quality_strip(motion: Motion, wide: int = 240) -> Image:
+    """One line of pixels (1, wide, 3): how well the person was seen over time, all joints together."""
+    edges = np.linspace(0, len(motion), wide + 1)
+    first = np.minimum(edges[:-1].astype(int), len(motion) - 1)
+    seen = np.minimum.reduceat(motion.confidence.mean(1), first)
+    strip: Image = np.round(confidence_colours(seen)).astype(np.uint8)[None]
+    return strip
+
+
 def save_chart(motion: Motion, path: Path) -> None:
     """Write the strip chart as PNG; `path` appears whole or not at all.
 

@@ -96,35 +96,42 @@ class Message:
     message: str
 
 
-class Worker:
-    """A running ``python -m inference`` in a process group of its own.
+class BrokenDownError(CaptureError):
+    """A process ended without a word of its own: killed, out of memory, or crashed."""
+
+
+class Process:
+    """A running program of ours in a process group of its own.
 
     Parameters
     ----------
-    python : Path
-        From `find_python`.
-    arguments : sequence of str
-        What follows ``python -m inference``, without ``--progress``; paths must be absolute.
+    command : sequence of str
+        The program and its arguments; paths must be absolute.
+    environment : dict
+        Its environment variables.
+    what : str
+        What breaks down when it dies, for the artist.
 
     Raises
     ------
     CaptureError
-        If `python` can't be started.
+        If it can't be started.
     """
 
-    def __init__(self, python: Path, arguments: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], environment: dict[str, str], what: str) -> None:
+        self._what = what
         try:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
-                [str(python), "-m", "inference", *arguments, "--progress", "json"],
+                command,
                 cwd=_FOLDER,
-                env=_environment(python),
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a process group of its own; Windows has none and ignores it
             )
         except OSError as error:
-            raise CaptureError(f"Can't start {python}: {error.strerror or error}.") from error
+            raise CaptureError(f"Can't start {command[0]}: {error.strerror or error}.") from error
         #: whether there may be more to hear
         self.running = True
         self._heard = time.monotonic()
@@ -136,6 +143,15 @@ class Worker:
         ]
         for listener in self._listeners:
             listener.start()
+
+    @property
+    def memory(self) -> float:
+        """Megabytes that it has in memory; 0 where the system doesn't tell (Linux's /proc does)."""
+        try:
+            pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):  # no such system, or it has just ended
+            return 0.0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     @property
     def pid(self) -> int:
@@ -206,7 +222,11 @@ class Worker:
         if code == 1 and last and not any(b"Traceback" in line for line in self._words):
             raise CaptureError(last)
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
-        raise CaptureError(f"The capture broke down ({how}); its last words: {last or 'none'}")
+        words = f"with the words: {last.rstrip('.')}" if last else "without a word"
+        hint = "press Test in the preferences to see whether this Python can capture at all."
+        if how == "SIGKILL":
+            hint = "memory may have run out: close other programs, or capture a shorter stretch."
+        raise BrokenDownError(f"{self._what} broke down ({how}) {words}; {hint}")
 
     def _last_words(self) -> str:
         lines = [line for line in self._words if line.strip()]
@@ -215,9 +235,10 @@ class Worker:
     def give_up(self) -> CaptureError:
         """Cancel a worker that hangs, without waiting for its end; what to tell the artist."""
         self.cancel_soon()
+        last = self._last_words().rstrip(".")
+        words = f"its last words: {last}" if last else "it never said a word"
         return CaptureError(
-            f"The capture said nothing for {self.silent:.0f} s and was ended; its last words: "
-            f"{self._last_words() or 'none'}"
+            f"{self._what} said nothing for {self.silent:.0f} s and was ended ({words}); try once more."
         )
 
     def cancel_soon(self) -> None:
@@ -245,3 +266,24 @@ class Worker:
         else:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.Signals[how])
+
+
+class Worker(Process):
+    """A running ``python -m inference``.
+
+    Parameters
+    ----------
+    python : Path
+        From `find_python`.
+    arguments : sequence of str
+        What follows ``python -m inference``, without ``--progress``; paths must be absolute.
+
+    Raises
+    ------
+    CaptureError
+        If `python` can't be started.
+    """
+
+    def __init__(self, python: Path, arguments: Sequence[str]) -> None:
+        command = [str(python), "-m", "inference", *arguments, "--progress", "json"]
+        super().__init__(command, _environment(python), "The capture")

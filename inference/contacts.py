@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .landmarks import LANDMARK
 from .motion import Motion
@@ -14,22 +17,24 @@ from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 
-#: the landmark that shows each of `motion.CONTACT_POINTS`
-_SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_index.R")]
-#: log odds of contact: a logistic regression on detected sequences whose truth is known (`python -m training
-#: contacts`) of the lifter's log odds, the logarithms of the speed in the picture and in space (m/s), the
-#: height (m), and 1
-_WEIGHTS = np.array([0.89, -0.64, -0.93, -13.6, -1.82])
-#: differences of height that are noise, m
-_LEVEL = 0.06
+#: the landmark that shows each of `motion.CONTACT_POINTS`, and those of the ankles
+_SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_index.R", "ankle.L", "ankle.R")]
+#: the network that decides (`python -m training contacts`): what it knows of a point is weighed once
+_NETWORK = Path(__file__).parent / "weights" / "contacts.npz"
+#: the moments that it looks at, from the one in question, in thirtieths of a second
+_AROUND = np.array([-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8])
 #: speeds below this are noise, m/s
 _STILL = 0.05
-#: log odds to begin a contact, and to end it
-_BEGIN, _END = -0.3, -1.0
+#: a flight is shorter than this, and the floor is no deeper within that time, seconds
+_NEARBY = 0.7
+#: heights above the lowest point, and differences of height, that are as good as any larger, m
+_HIGH, _STEEP = 0.4, 0.2
+#: share of the lifter's own log odds in ours: it is too sure of itself
+_LIFTER = 0.2
+#: log odds to begin a contact, and to end it: a contact that is missed slides, one too many is just slow
+_BEGIN, _END = -1.0, -1.5
 #: contacts and gaps shorter than this are flicker, seconds
 _FLICKER = 0.08
-#: a foot that lands or lifts is already, or still, slow: contacts are drawn out by this much, seconds
-_MARGIN = 1 / 30
 #: a body whose middle is farther than this beside its feet is held by something else; less suffices where
 #: both thighs are raised (cosine of their angle from straight down); for longer than that, or it is just a
 #: lunge; metres, seconds
@@ -49,40 +54,84 @@ def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
     (T, 4) bool
         For `motion.CONTACT_POINTS`.
     """
-    on = hysteresis(contact_features(motion) @ _WEIGHTS, _BEGIN, _END)
-    on = _without_flicker(on, _FLICKER * motion.fps)
-    on = _widened(on, round(_MARGIN * motion.fps))
+    with np.load(_NETWORK, allow_pickle=False) as network:
+        odds = log_odds(contact_features(motion), network)
+    probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
+    odds += _LIFTER * np.log(probability / (1 - probability))
+    on = _without_flicker(hysteresis(odds, _BEGIN, _END), _FLICKER * motion.fps)
     return on & ~_held_elsewhere(motion)[:, None]
 
 
+def log_odds(features: Array, network: Mapping[str, npt.NDArray[Any]]) -> Array:
+    """Of contact (...), by the network of one hidden layer, from `contact_features` (..., F)."""
+    hidden = np.maximum(features @ network["hidden"] + network["hidden_bias"], 0)
+    return np.asarray(hidden @ network["out"] + network["out_bias"])
+
+
 def contact_features(motion: Motion) -> Array:
-    """What a contact is decided by (T, 4, 5), in the order of `_WEIGHTS`."""
-    probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
+    """What the network knows of each of `motion.CONTACT_POINTS` (T, 4, F), at all the moments around."""
     points = motion.sole_points()
     scale = motion.height / STANDARD_HEIGHT
     height = points[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
-    return np.stack(
+    ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
+    speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
+    landmarks = _bridged(motion.landmarks[:, _SHOWN_BY])
+    seen = landmarks[..., 2]
+    # what isn't seen doesn't stand still in the picture: nothing is known of it there
+    pictured = seen * _picture_speed(motion, landmarks) + (1 - seen) * speed
+    speed, seen, ankle, pictured = speed[:, :4], seen[:, :4], pictured[:, 4:], pictured[:, :4]
+    other = [1, 0, 3, 2]
+    now = np.stack(
         [
-            np.log(probability / (1 - probability)),
-            np.log(_picture_speed(motion) + _STILL),
-            np.log(_speed(points, np.ones(points.shape[:2]), motion.fps) + _STILL),
-            np.clip(height - height.min(1, keepdims=True) - _LEVEL, 0, 0.5),
-            np.ones_like(height),
+            np.log(pictured + _STILL),
+            np.log(speed + _STILL),
+            np.clip(height - height.min(1, keepdims=True), 0, _HIGH) * 10,
+            np.clip(height - _floor(height.min(1), motion.fps)[:, None], 0, _HIGH) * 10,
+            np.log(pictured[:, other] + _STILL),
+            np.clip(height - height[:, other], -_STEEP, _STEEP) * 10,
+            np.log(np.repeat(ankle, 2, axis=1) + _STILL),
+            seen,
+            np.broadcast_to([0.0, 1, 0, 1], height.shape),
         ],
         axis=-1,
     )
+    at = np.arange(len(now))[:, None] + _AROUND * (motion.fps / 30)
+    at = np.clip(at, 0, len(now) - 1)
+    before = np.floor(at).astype(int)
+    share = (at - before)[..., None, None]
+    around = (1 - share) * now[before] + share * now[np.minimum(before + 1, len(now) - 1)]
+    return np.asarray(np.moveaxis(around, 1, 2).reshape(*height.shape, -1))
 
 
-def _picture_speed(motion: Motion) -> Array:
-    """Speed (T, 4) of the feet's landmarks in the picture, in m/s at the person's distance.
+def _floor(lowest: Array, fps: float) -> Array:
+    """The lowest (T,) that anything gets within `_NEARBY` before or after."""
+    reach = round(_NEARBY * fps)
+    return np.asarray(sliding_window_view(np.pad(lowest, reach, mode="edge"), 2 * reach + 1).min(axis=1))
+
+
+def _bridged(landmarks: npt.NDArray[Any]) -> Array:
+    """Landmarks (T, K, 3) interpolated over the frames in which they weren't found, unseen there."""
+    out = np.zeros(landmarks.shape)
+    frames = np.arange(len(landmarks))
+    for column in range(landmarks.shape[1]):
+        found = np.isfinite(landmarks[:, column, 0])
+        if found.any():
+            at = frames[found]
+            for part in (0, 1):
+                out[:, column, part] = np.interp(frames, at, landmarks[found, column, part])
+            out[found, column, 2] = landmarks[found, column, 2]
+    return out
+
+
+def _picture_speed(motion: Motion, landmarks: Array) -> Array:
+    """Speed (T, K) of landmarks (T, K, 3) in the picture, in m/s at the person's distance.
 
     A foot that stands doesn't move in a picture whose camera stands, however wrong its depth is.
     """
     camera = motion.camera
-    rays = camera.rays(np.nan_to_num(motion.landmarks[:, _SHOWN_BY, :2]))[..., :2]
-    seen = np.nan_to_num(motion.landmarks[:, _SHOWN_BY, 2])
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
-    return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])
+    rays = camera.rays(landmarks[..., :2])[..., :2]
+    return np.asarray(_speed(rays, landmarks[..., 2] + 0.05, motion.fps) * distance[:, None])
 
 
 def _speed(points: npt.NDArray[Any], weight: Array, fps: float) -> Array:
@@ -127,15 +176,6 @@ def _without_flicker(on: npt.NDArray[np.bool_], frames: float) -> npt.NDArray[np
     padded = np.concatenate([~on[:1], ~on, ~on[-1:]])  # gaps at the ends are not between contacts
     closed = ~keep_long(padded, frames)[1:-1] | on
     return keep_long(closed, frames)
-
-
-def _widened(on: npt.NDArray[np.bool_], frames: int) -> npt.NDArray[np.bool_]:
-    """Contacts that begin and end so many frames earlier and later."""
-    out = on.copy()
-    for step in range(1, frames + 1):
-        out[step:] |= on[:-step]
-        out[:-step] |= on[step:]
-    return out
 
 
 def _held_elsewhere(motion: Motion) -> npt.NDArray[np.bool_]:

@@ -10,13 +10,23 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from .contacts import keep_long, runs
+from .contacts import keep_long
 from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
 from .options import CleanUp
+from .planting import (
+    BLEND,
+    Sole,
+    Stances,
+    find_stances,
+    laid,
+    matrix_from_vector,
+    rotation_vector,
+    set_down,
+    set_toes,
+)
 from .rotations import (
-    axis_angle,
     matrix_from_6d,
     matrix_from_quaternion,
     quaternion_from_matrix,
@@ -28,12 +38,12 @@ from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 
-#: a leg is never straighter than this share of its length: knees don't lock, and don't pop when they unlock
-_REACH = 0.995
-#: about how long a foot takes from its own path onto its planted one, seconds
-_BLEND = 0.25
-#: weight of a planted frame against the wish to bend little, and of the others' own paths
-_PINNED, _FREE = 1e6, 5e-2
+#: a leg is never straighter than this share of its length: knees don't lock; and never straighter than it was
+#: and this: one that is nearly straight bends by much for a little way, so its knee would pop
+_STRAIGHT, _REACH = 0.995, 0.97
+#: what is slower than this of the way that planted feet are moved moves the hips too, seconds; weight of the
+#: frames in which none stands
+_HIPS, _FREE = 0.5, 1e-3
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
@@ -87,7 +97,7 @@ def _share(frames: int, how: CleanUp, fps: float) -> Array:
             f"There is nothing to clean from frame {first} to {last}; the motion has {frames}."
         )
     at = np.arange(frames)
-    ramp = max(1.0, _BLEND * fps)
+    ramp = max(1.0, BLEND * fps)
     inside = [np.ones(frames)]
     if first > 0:
         inside.append((at - first + 1) / ramp)
@@ -112,16 +122,32 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     """The same with the legs solved for planted feet."""
     on = keep_long(motion.contacts > 0.5, how.minimum * motion.fps)
     scale = motion.height / STANDARD_HEIGHT
-    stiffness = (_BLEND * motion.fps / np.pi) ** 4
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
-    ankles = []
+    feet = []
     for side, columns in (("L", [0, 1]), ("R", [2, 3])):
-        foot = _Foot(world, joints, offsets, side, scale)
-        target, turned, toe = foot.planted(on[:, columns], how, stiffness)
-        world[:, INDEX[f"foot.{side}"]], world[:, INDEX[f"toe.{side}"]] = turned, toe
-        ankles.append(target)
-    root = _within_reach(motion.root.astype(np.float64), world, joints, offsets, ankles, stiffness)
+        foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
+        sole = Sole(
+            heel=scale * np.array(HEEL_OFFSET),
+            ball=offsets[toe],
+            tip=scale * np.array(END_POINTS[f"toe.{side}"]),
+            ball_height=scale * BALL_HEIGHT,
+        )
+        world[:, foot] = laid(world[:, foot], sole, on[:, columns], motion.fps)
+        stances = find_stances(world[:, foot], joints[:, foot], sole, on[:, columns], motion.fps, how.floor)
+        feet.append((foot, toe, sole, stances))
+    hips = _followed([(stances, joints[:, foot]) for foot, _, _, stances in feet], motion.fps)
+    ankles = []
+    for foot, toe, sole, stances in feet:
+        world[:, foot], ankle = set_down(
+            world[:, foot], joints[:, foot] + hips, sole, stances, motion.fps, how.floor
+        )
+        world[:, toe] = set_toes(
+            world[:, toe], world[:, foot], ankle, sole, stances.contacts[:, 1], motion.fps, how
+        )
+        ankles.append(ankle)
+    joints = joints + hips[:, None]
+    root = within_reach(motion.root + hips, world, joints, offsets, ankles, motion.fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):
         thigh, shin, foot_joint = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))
@@ -131,147 +157,39 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
 
 
-def _run_means(values: Array, on: npt.NDArray[np.bool_]) -> Array:
-    """Values (T, C) replaced by their mean over each run of true; 0 elsewhere."""
-    first, last = runs(on)
-    out = np.zeros_like(values)
-    if len(first):
-        sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
-        means = (sums[last] - sums[first]) / (last - first)[:, None]
-        out[on] = np.repeat(means, last - first, axis=0)
-    return out
+def _followed(feet: list[tuple[Stances, Array]], fps: float) -> Array:
+    """How far (T, 3) the hips go along with feet that are moved, slowly: legs keep their directions."""
+    moved = np.sum([(s.ankle - own) * s.on[:, None] for s, own in feet], axis=0)
+    count = np.sum([s.on for s, _ in feet], axis=0)
+    weight = np.where(count > 0, 1.0, _FREE)
+    return whittaker(moved / np.maximum(count, 1)[:, None], weight, (_HIPS * fps / (2 * np.pi)) ** 4)
 
 
-class _Foot:
-    """One foot's path, and where it ought to go."""
-
-    def __init__(self, world: Array, joints: Array, offsets: Array, side: str, scale: float) -> None:
-        self.foot, self.toe = world[:, INDEX[f"foot.{side}"]], world[:, INDEX[f"toe.{side}"]]
-        self.ankle = joints[:, INDEX[f"foot.{side}"]]
-        self.heel = scale * np.array(HEEL_OFFSET)
-        self.ball = offsets[INDEX[f"toe.{side}"]]
-        self.tip = scale * np.array(END_POINTS[f"toe.{side}"])
-        self.ball_height = scale * BALL_HEIGHT
-
-    def planted(
-        self, on: npt.NDArray[np.bool_], how: CleanUp, stiffness: float
-    ) -> tuple[Array, Array, Array]:
-        """Ankle (T, 3), rotation of the foot and of the toes (T, 3, 3) once planted."""
-        heel_on, ball_on = on.T
-        flat = heel_on & ball_on
-        foot = self._flattened(flat, stiffness)
-        toe = self._toes(foot, ball_on, stiffness) if how.lock_toes else self.toe
-        heel, ball = foot @ self.heel, foot @ self.ball
-        # each run of contact of the heel or the ball turns about one point; the ball leads where both stand
-        by_ball = ball_on
-        by_heel = heel_on & ~ball_on
-        target = np.zeros_like(self.ankle)
-        pinned = by_ball | by_heel
-        for points, mask, height in ((ball, by_ball, self.ball_height), (heel, by_heel, 0.0)):
-            spot = _run_means(self.ankle + points, mask)
-            spot[:, 2] = how.floor + height
-            target[mask] = (spot - points)[mask]
-        target = self._joined(target, heel, ball, by_heel, by_ball)
-        shift = np.where(pinned[:, None], target - self.ankle, 0.0)
-        weight = np.where(pinned, _PINNED, _FREE)
-        shift = whittaker(shift, weight, stiffness)
-        ankle = self.ankle + shift
-        ankle[pinned] = target[pinned]
-        return self._above(ankle, foot, toe, how.floor, stiffness), foot, toe
-
-    def _joined(
-        self,
-        target: Array,
-        heel: Array,
-        ball: Array,
-        by_heel: npt.NDArray[np.bool_],
-        by_ball: npt.NDArray[np.bool_],
-    ) -> Array:
-        """Heel spots moved so that a run on the heel goes over into the one on the ball without a step."""
-        first, last = runs(by_heel)
-        out = target.copy()
-        for a, b in zip(first, last, strict=True):  # over contacts, not frames
-            neighbour = b if b < len(by_ball) and by_ball[b] else a - 1 if a > 0 and by_ball[a - 1] else -1
-            if neighbour >= 0:
-                spot = target[neighbour] + heel[neighbour]
-                out[a:b, :2] = spot[:2] - heel[a:b, :2]
-        return out
-
-    def _flattened(self, flat: npt.NDArray[np.bool_], stiffness: float) -> Array:
-        """The foot's rotation (T, 3, 3), one and with its sole on the floor in each run of flat contact."""
-        if not flat.any():
-            return self.foot
-        heading = _run_means(self.foot.reshape(-1, 9), flat).reshape(-1, 3, 3)
-        forward = -heading[:, :2, 1]  # the rest pose faces -Y
-        angle = np.arctan2(forward[:, 0], -forward[:, 1])
-        level = np.zeros_like(heading)
-        cosine, sine = np.cos(angle), np.sin(angle)
-        level[:, 0, 0] = level[:, 1, 1] = cosine
-        level[:, 0, 1], level[:, 1, 0], level[:, 2, 2] = -sine, sine, 1
-        return _blended(self.foot, level, flat, stiffness)
-
-    def _toes(self, foot: Array, ball_on: npt.NDArray[np.bool_], stiffness: float) -> Array:
-        """The toes' rotation, flat on the floor while the ball stands."""
-        right = foot[:, :, 0]
-        up = np.array([0.0, 0, 1])
-        right = right - right[:, 2:] * up
-        right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-6)
-        level = np.stack([right, np.cross(up, right), np.broadcast_to(up, right.shape)], -1)
-        return _blended(self.toe, level, ball_on, stiffness)
-
-    def _above(self, ankle: Array, foot: Array, toe: Array, floor: float, stiffness: float) -> Array:
-        """The ankle's path, raised where heel, ball or tip of the toes would be under the floor."""
-        ball = foot @ self.ball
-        lowest = np.min(
-            [
-                (foot @ self.heel)[:, 2],
-                ball[:, 2] - self.ball_height,
-                (ball + toe @ self.tip)[:, 2] - self.ball_height,
-            ],
-            axis=0,
-        )
-        under = np.maximum(0.0, floor - ankle[:, 2] - lowest)
-        if not (under > 1e-6).any():
-            return ankle
-        soft = whittaker(under[:, None], np.where(under > 0, 1.0, 0.05), stiffness / 30)[:, 0]
-        out = ankle.copy()
-        out[:, 2] += np.maximum(soft, under)
-        return out
-
-
-def _blended(own: Array, wanted: Array, where: npt.NDArray[np.bool_], stiffness: float) -> Array:
-    """Rotations (T, 3, 3) that are `wanted` where `where` says so and go over into `own` softly around."""
-    difference = rotation_vector(wanted @ np.swapaxes(own, -1, -2))
-    difference[~where] = 0
-    soft = whittaker(difference, np.where(where, _PINNED, 1e-2), stiffness / 30)
-    soft[where] = difference[where]
-    return matrix_from_vector(soft) @ own
-
-
-def rotation_vector(m: Array) -> Array:
-    """Axis times angle (..., 3) of rotations (..., 3, 3)."""
-    q = quaternion_from_matrix(m)
-    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
-    angle = 2 * np.arctan2(sine, q[..., :1])
-    return np.asarray(q[..., 1:] * angle / np.maximum(sine, 1e-12))
-
-
-def matrix_from_vector(v: Array) -> Array:
-    """Rotations (..., 3, 3) of axes times angles (..., 3)."""
-    angle = np.linalg.norm(v, axis=-1)
-    return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))
-
-
-def _within_reach(
-    root: Array, world: Array, joints: Array, offsets: Array, ankles: list[Array], stiffness: float
+def within_reach(
+    root: Array, world: Array, joints: Array, offsets: Array, ankles: list[Array], fps: float
 ) -> Array:
-    """The root's path, moved as little and as softly as lets both legs reach their ankles."""
+    """The root's path (T, 3), moved as little and as softly as lets both legs reach their ankles.
+
+    Parameters
+    ----------
+    root : (T, 3), metres
+    world : (T, J, 3, 3)
+    joints : (T, J, 3), metres
+        Where `root` and `world` put them.
+    offsets : (J, 3), metres
+    ankles : list of (T, 3)
+        Left, right.
+    fps : float
+    """
+    stiffness = (BLEND * fps / np.pi) ** 4 / 30
     moved = np.zeros_like(root)
     for _ in range(4):
         need = np.zeros_like(root)
         for side, ankle in zip("LR", ankles, strict=True):
             thigh, shin, foot = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))
-            longest = _REACH * (np.linalg.norm(offsets[shin]) + np.linalg.norm(offsets[foot]))
+            length = np.linalg.norm(offsets[shin]) + np.linalg.norm(offsets[foot])
+            before = np.linalg.norm(joints[:, foot] - joints[:, thigh], axis=1, keepdims=True)
+            longest = np.clip(before, _REACH * length, _STRAIGHT * length)
             way = ankle - joints[:, thigh] - moved
             distance = np.linalg.norm(way, axis=1, keepdims=True)
             step = way * np.maximum(0.0, 1 - longest / np.maximum(distance, 1e-9))
@@ -279,7 +197,7 @@ def _within_reach(
         far = np.linalg.norm(need, axis=1)
         if far.max() < 1e-5:
             break
-        moved = moved + whittaker(need * 1.2, np.where(far > 1e-5, 1.0, 0.03), stiffness / 30)
+        moved = moved + whittaker(need * 1.2, np.where(far > 1e-5, 1.0, 0.03), stiffness)
     return root + moved
 
 

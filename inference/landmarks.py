@@ -34,3 +34,38 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "foot": ("ankle", "heel", "foot_index"),
     "toe": ("foot_index",),
 }
+
+#: where each landmark (left or middle) sits on the body: the joint it lies at, the joint that carries it, and
+#: its place from the first in the rest pose, metres at `skeleton.STANDARD_HEIGHT`. Fitted to what the
+#: detector said of rendered bodies (`training.detected.fit_detector`): a landmark is not the joint of its
+#: name.
+_PLACED = {
+    "nose": ("head", "head", (0.0, -0.091, 0.019)),
+    "eye_inner": ("head", "head", (0.013, -0.072, 0.049)),
+    "eye": ("head", "head", (0.023, -0.068, 0.049)),
+    "eye_outer": ("head", "head", (0.033, -0.063, 0.049)),
+    "ear": ("head", "head", (0.047, -0.024, 0.031)),
+    "mouth": ("head", "head", (0.016, -0.078, -0.014)),
+    "shoulder": ("upper_arm", "hips", (-0.006, 0.003, 0.030)),
+    "elbow": ("forearm", "forearm", (0.006, -0.020, 0.009)),
+    "wrist": ("hand", "hand", (0.005, -0.003, -0.002)),
+    "pinky": ("hand", "hand", (0.070, 0.006, -0.021)),
+    "index": ("hand", "hand", (0.075, -0.016, -0.022)),
+    "thumb": ("hand", "hand", (0.053, -0.022, -0.020)),
+    "hip": ("thigh", "hips", (-0.011, -0.025, -0.002)),
+    "knee": ("shin", "shin", (-0.001, 0.018, -0.006)),
+    "ankle": ("foot", "foot", (0.004, -0.011, 0.017)),
+    "heel": ("foot", "foot", (0.002, 0.034, -0.041)),
+    "foot_index": ("toe", "toe", (-0.013, -0.047, 0.004)),
+}
+
+
+def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
+    base, dot, side = landmark.partition(".")
+    at, by, (x, y, z) = _PLACED[base]
+    at, by = (name if name in ("head", "hips") else name + dot + side for name in (at, by))
+    return at, by, (-x if side == "R" else x, y, z)
+
+
+#: the same for each of `LANDMARKS`
+PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)

@@ -92,21 +92,25 @@ def _middle(hint: Array) -> Array:
 
 
 def bridge(rays: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
-    """Fill the frames where nobody was found by interpolation over time, with confidence 0.
+    """Fill in what wasn't found by interpolation over time, with confidence 0.
 
     Parameters
     ----------
-    rays : (T, 33, 2)
-        NaN where nobody was found.
+    rays : (T, 33, D)
+        NaN where a landmark, or nobody at all, was found.
     confidence : (T, 33)
     """
-    found = np.isfinite(rays[:, 0, 0])
-    if not found.any():
-        return np.zeros(rays.shape), np.zeros(confidence.shape)
-    t, at = np.arange(len(rays)), np.flatnonzero(found)
-    columns = rays.reshape(len(rays), -1).T
-    filled = np.stack([np.interp(t, at, column[at]) for column in columns], 1)
-    return filled.reshape(rays.shape), np.where(found[:, None], confidence, 0.0)
+    known = np.isfinite(rays).all(-1)
+    t = np.arange(len(rays))
+    filled = np.zeros(rays.shape)
+    for landmark in np.flatnonzero(known.any(0)):
+        at = np.flatnonzero(known[:, landmark])
+        for axis in range(rays.shape[2]):
+            filled[:, landmark, axis] = np.interp(t, at, rays[at, landmark, axis])
+    never = ~known.any(0)
+    if never.any() and not never.all():  # where the others are is the best guess
+        filled[:, never] = filled[:, ~never].mean(1, keepdims=True)
+    return filled, np.where(known, confidence, 0.0)
 
 
 def joint_confidence(confidence: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+#: what a capture can be asked for, least and most: frames per second, mm (35 mm equivalent), metres
+LIMITS = {"fps": (5.0, 240.0), "focal": (5.0, 1000.0), "height": (0.3, 3.0)}
+#: what a clip is written as, and what can be rendered and how that ends (`rig.export`, `rig.clips`)
+FORMATS: tuple[str, ...] = ("blend", "bvh", "fbx", "glb")
+RENDERS = {"still": ".png", "turntable": ".mp4", "side-by-side": ".mp4"}
+
 
 @dataclass(frozen=True)
 class CleanUp:

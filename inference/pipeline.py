@@ -1,7 +1,8 @@
-"""Video to `Motion`, all of it: decode, detect, track, lift, stand on the floor."""
+"""Video to `Motion`, all of it: decode, detect, track, lift, solve, stand on the floor."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from .contacts import find_contacts
 from .detect import Detections, Person, Progress, detect
 from .errors import CaptureError
 from .kinematics import local_rotations
-from .lift import bridge, joint_confidence, lift
+from .lift import Body, bridge, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
+from .options import LIMITS
 from .rotations import quaternion_from_matrix
 from .skeleton import INDEX, rest_offsets
+from .solve import misfit, solve
 from .track import Track, track
 from .video import Clip
 from .world import of_height, stand_on_floor, to_world
@@ -40,7 +43,7 @@ class Settings:
     fps : float, optional
         Frames per second of the motion; None: the video's own.
     focal : float, optional
-        Focal length in mm, 35 mm equivalent; None: not known, a phone's is assumed.
+        Focal length in mm, 35 mm equivalent; None: not known, the likeliest is found.
     person : str
         Whom to follow, as `track.track` takes it.
     device : str
@@ -100,8 +103,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     _check_captured(motion)
     model = _model(settings)
     everybody = [
-        np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1),
-        *motion.others,
+        _whole(one)
+        for one in (np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1), *motion.others)
     ]
     nothing = np.zeros(22, np.float32)
     people = tuple(
@@ -115,6 +118,19 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
     return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
+
+
+def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Landmarks and world landmarks (T, 33, 6) with single missing ones filled in: not seen.
+
+    Frames without anybody stay NaN.
+    """
+    found = np.isfinite(person).any((1, 2))
+    out = person.copy()
+    place, seen = bridge(person[found, :, :2], np.nan_to_num(person[found, :, 2]))
+    solid, _ = bridge(person[found, :, 3:], seen)
+    out[found] = np.concatenate([place, seen[..., None], solid], axis=-1)
+    return out
 
 
 def asked_again(motion: Motion, **changed: float | str | None) -> Settings:
@@ -141,12 +157,17 @@ def _check_captured(motion: Motion) -> None:
 def _model(settings: Settings) -> Lifter:
     """The lifter on its device, if all settings can be met."""
     device = torch_device(settings.device)
-    if settings.focal is not None and not 5 <= settings.focal <= 1000:
+    (least, most), (lowest, highest) = LIMITS["focal"], LIMITS["height"]
+    if settings.focal is not None and not least <= settings.focal <= most:
         raise CaptureError(
-            f"A focal length of {settings.focal:g} mm won't do; choose 5 to 1000 mm, or leave it out."
+            f"A focal length of {settings.focal:g} mm won't do; choose {least:g} to {most:g} mm, "
+            "or leave it out."
         )
-    if settings.height is not None and not 0.3 <= settings.height <= 3:
-        raise CaptureError(f"A height of {settings.height:g} m won't do; choose 0.3 to 3 m, or leave it out.")
+    if settings.height is not None and not lowest <= settings.height <= highest:
+        raise CaptureError(
+            f"A height of {settings.height:g} m won't do; choose {lowest:g} to {highest:g} m, "
+            "or leave it out."
+        )
     return load_weights(WEIGHTS, device)
 
 
@@ -156,13 +177,14 @@ def _solved(
     """From everybody's landmarks to one person's motion on the floor."""
     person = track(detections, settings.person)
     count = len(person.landmarks)
-    if progress is not None:
-        progress("lift", 0, count)
-    focal = focal_pixels(settings.focal or DEFAULT_FOCAL_MM, detections.size)
-    lens = Camera(focal, detections.size, np.eye(4))
-    rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
-    hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
-    body = lift(rays, confidence, hint, detections.fps, model)
+    told = progress or (lambda stage, frame, of: None)
+    seen = _Seen(person, detections, model)
+    told("lift", 0, count)
+    focal_mm = settings.focal or _likely_focal(seen, lambda share: told("lift", int(share * count), count))
+    rays, confidence, body = seen.through(focal_mm)
+    told("lift", count, count)
+    body = solve(body, rays, confidence, detections.fps, seen.device, progress)
+    focal = focal_pixels(focal_mm, detections.size)
     if settings.height is not None:
         body = of_height(body, settings.height)
     rotations, root, camera = to_world(body, focal, detections.size)
@@ -185,10 +207,56 @@ def _solved(
     if feet.mean() < _FEET_SEEN:
         motion = replace(motion, warnings=(*motion.warnings, _NO_FEET))
     contacts = find_contacts(motion)
-    motion = replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
-    if progress is not None:
-        progress("lift", count, count)
-    return motion
+    return replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One person's landmarks, to be lifted through one lens or another."""
+
+    person: Track
+    detections: Detections
+    model: Lifter
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def through(self, focal_mm: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Body]:
+        """Rays, their confidence, and what the lifter says of them."""
+        person, size = self.person, self.detections.size
+        lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
+        rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
+        hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
+        return rays, confidence, lift(rays, confidence, hint, self.detections.fps, self.model)
+
+
+#: lenses that are tried where the lens isn't known, as shares of `DEFAULT_FOCAL_MM`; how others are spread
+#: about it (mean and deviation of the logarithm; video is often cropped), and how much the logarithm of the
+#: misfit counts against that. Chosen on detections held out from training
+_LENSES = (0.8, 1.0, 1.3, 1.7, 2.2)
+_LENS_MEAN, _LENS_SPREAD, _LENS_VOICE = 0.1, 0.3, 16.0
+#: so many frames tell it
+_LENS_FRAMES = 90
+
+
+def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
+    """The focal length, mm, through which the lifter and the landmarks agree best."""
+    step = max(1, len(seen.person.landmarks) // _LENS_FRAMES)
+    costs = []
+    for share in _LENSES:
+        rays, confidence, body = seen.through(share * DEFAULT_FOCAL_MM)
+        few = replace(
+            body, rotations=body.rotations[::step], root=body.root[::step], contacts=body.contacts[::step]
+        )
+        off = misfit(few, rays[::step], confidence[::step], seen.detections.fps / step, seen.device)
+        usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
+        costs.append(_LENS_VOICE * np.log(max(off, 1e-3)) + usual**2 / 2)
+        progress(len(costs) / (len(_LENSES) + 1))
+    at = np.log(_LENSES)
+    bend, slope, _ = np.polyfit(at, costs, 2)
+    best = -slope / (2 * bend) if bend > 0 else at[np.argmin(costs)]
+    return float(DEFAULT_FOCAL_MM * np.exp(np.clip(best, at[0], at[-1])))
 
 
 _NOBODY = np.zeros((0, 0, 33, 6))

@@ -70,7 +70,14 @@ def probe(video: Path) -> Probe:
     """
     clip = Clip(video)
     seconds = clip.frames / clip.fps
-    pairs = [_frames(video, seconds * share, 2) for share in _MOMENTS]
+    pairs: list[list[Image]] = []
+    try:
+        for share in _MOMENTS:
+            pairs.append(_frames(video, seconds * share, 2))
+        breaks_off = False
+    except CaptureError:  # the file was opened, so it is shorter than it says: captured as far as it goes
+        pairs = pairs or [_frames(video, 0.0, 2)]
+        breaks_off = True
     people = people_in([pair[0] for pair in pairs], clip.size)
     shifts = [
         _shift(pair[0], pair[1], here, clip.size)
@@ -78,6 +85,8 @@ def probe(video: Path) -> Probe:
         if len(pair) > 1
     ]
     advice = _advice(people, shifts, clip.size)
+    if breaks_off:
+        advice = "The file breaks off early: what can be decoded is captured; copy or record it again."
     return Probe(clip.frames, clip.fps, *clip.size, round(seconds, 3), advice)
 
 

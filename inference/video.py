@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import CaptureError
+from .options import LIMITS
 
 cv2.setLogLevel(0)
 
@@ -27,7 +28,7 @@ cv2.setLogLevel(0)
 MAX_SIDE = 1920
 #: frames decoded ahead of the one in use
 _AHEAD = 4
-MIN_FPS, MAX_FPS = 5.0, 240.0
+MIN_FPS, MAX_FPS = LIMITS["fps"]
 #: containers that claim more are believed only after a look at the times: browsers record WebM at "1000 fps"
 _CREDIBLE_FPS = 120.0
 #: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers

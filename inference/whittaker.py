@@ -13,9 +13,6 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-_INSIDE = 62  # frames of a block between two pairs of frames that separate it from its neighbours
-_BLOCK = _INSIDE + 2
-
 
 def whittaker(values: npt.NDArray[Any], weight: npt.NDArray[Any], stiffness: float) -> Array:
     """Minimise ``sum w |x - v|^2 + stiffness * sum |second difference of x|^2``, exactly.
@@ -44,9 +41,6 @@ def whittaker(values: npt.NDArray[Any], weight: npt.NDArray[Any], stiffness: flo
 def solve_banded(diagonal: Array, first: Array, second: Array, right: Array) -> Array:
     """Solve symmetric positive definite equations in which each frame knows two frames to either side.
 
-    Blocks of frames between pairs of separating frames are solved all at once; what is left is a small dense
-    system of the separators.
-
     Parameters
     ----------
     diagonal, first, second : (T,)
@@ -58,42 +52,59 @@ def solve_banded(diagonal: Array, first: Array, second: Array, right: Array) -> 
     (T, C)
     """
     frames, channels = right.shape
-    blocks = -(-frames // _BLOCK)
-    # frames beyond the end have equations of their own, x = 0, and touch no other
-    size = blocks * _BLOCK
-    d, f, s = np.ones(size), np.zeros(size), np.zeros(size)
-    d[:frames] = diagonal
-    f[: frames - 1] = first[:-1]
-    s[: max(frames - 2, 0)] = second[: max(frames - 2, 0)]
-    d, f, s = (x.reshape(blocks, _BLOCK) for x in (d, f, s))
-    right = np.concatenate([right, np.zeros((size - frames, channels))]).reshape(blocks, _BLOCK, channels)
-    k = np.arange(_INSIDE)
-    inside = np.zeros((blocks, _INSIDE, _INSIDE))
-    inside[:, k, k] = d[:, :_INSIDE]
-    inside[:, k[:-1], k[1:]] = inside[:, k[1:], k[:-1]] = f[:, : _INSIDE - 1]
-    inside[:, k[:-2], k[2:]] = inside[:, k[2:], k[:-2]] = s[:, : _INSIDE - 2]
-    # columns: the two separators before the block, the two after it
-    border = np.zeros((blocks, _INSIDE, 4))
-    border[1:, 0, 0], border[1:, 0, 1], border[1:, 1, 1] = s[:-1, -2], f[:-1, -1], s[:-1, -1]
-    border[:, -2, 2], border[:, -1, 2], border[:, -1, 3] = s[:, -4], f[:, -3], s[:, -3]
-    solved = np.linalg.solve(inside, np.concatenate([border, right[:, :_INSIDE]], -1))
-    through, given = solved[..., :4], solved[..., 4:]
+    # by pairs of frames; a frame too many has an equation of its own, x = 0
+    odd = frames % 2
+    own, one, two = np.zeros((3, frames + odd))
+    own[:frames], own[frames:] = diagonal, 1.0
+    one[: frames - 1], two[: max(frames - 2, 0)] = first[:-1], second[: max(frames - 2, 0)]
+    pairs, links = np.zeros((2, (frames + odd) // 2, 2, 2))
+    pairs[:, 0, 0], pairs[:, 1, 1] = own[::2], own[1::2]
+    pairs[:, 0, 1] = pairs[:, 1, 0] = one[::2]
+    links[:, 0, 0], links[:, 1, 1] = two[::2], two[1::2]
+    links[:, 1, 0] = one[1::2]
+    right = np.append(right, np.zeros((odd, channels)), axis=0)
+    return _solved(pairs, links[:-1], right.reshape(-1, 2, channels)).reshape(-1, channels)[:frames]
 
-    pull = np.swapaxes(border, 1, 2) @ through  # (blocks, 4, 4): what a block's frames do to its separators
-    push = np.swapaxes(border, 1, 2) @ given
-    count = 2 * blocks
-    matrix, vector = np.zeros((blocks, 2, blocks, 2)), right[:, _INSIDE:].copy()
-    b = np.arange(blocks)
-    matrix[b, 0, b, 0], matrix[b, 1, b, 1] = d[:, -2], d[:, -1]
-    matrix[b, 0, b, 1] = matrix[b, 1, b, 0] = f[:, -2]
-    matrix[b, :, b] -= pull[:, 2:, 2:]
-    vector -= push[:, 2:]
-    matrix[b[:-1], :, b[:-1]] -= pull[1:, :2, :2]
-    matrix[b[:-1], :, b[1:]] -= pull[1:, :2, 2:]
-    matrix[b[1:], :, b[:-1]] -= pull[1:, 2:, :2]
-    vector[:-1] -= push[1:, :2]
-    separators = np.linalg.solve(matrix.reshape(count, count), vector.reshape(count, channels))
-    separators = separators.reshape(blocks, 2, channels)
-    around = np.concatenate([np.roll(separators, 1, axis=0), separators], axis=1)
-    interior = given - through @ around
-    return np.asarray(np.concatenate([interior, separators], axis=1).reshape(size, channels)[:frames])
+
+def _solved(own: Array, link: Array, right: Array) -> Array:
+    """Solve symmetric positive definite equations in which each block knows the one before and the next.
+
+    Cyclic reduction (Golub and Van Loan, "Matrix Computations", 3rd edition, 4.5.4): every other block is
+    eliminated, all at once, until one is left. Nothing here calls LAPACK: where other programs use the
+    processor, its threads wait for each other far longer than such small matrices take.
+
+    Parameters
+    ----------
+    own : (B, 2, 2)
+        On the diagonal.
+    link : (B - 1, 2, 2)
+        Right of the diagonal.
+    right : (B, 2, C)
+
+    Returns
+    -------
+    (B, 2, C)
+    """
+    if len(own) == 1:
+        return _inverse(own) @ right
+    inverse, to_odd, from_odd = _inverse(own[1::2]), link[::2], link[1::2]
+    before, after = len(to_odd), len(from_odd)
+    forth = to_odd @ inverse
+    back = np.swapaxes(from_odd, 1, 2) @ inverse[:after]
+    even, even_right = own[::2].copy(), right[::2].copy()
+    even[:before] -= forth @ np.swapaxes(to_odd, 1, 2)
+    even[1:] -= back @ from_odd
+    even_right[:before] -= forth @ right[1::2]
+    even_right[1:] -= back @ right[1::2][:after]
+    out = np.empty_like(right)
+    out[::2] = _solved(even, -forth[:after] @ from_odd, even_right)
+    rest = right[1::2] - np.swapaxes(to_odd, 1, 2) @ out[::2][:before]
+    rest[:after] -= from_odd @ out[2::2]
+    out[1::2] = inverse @ rest
+    return out
+
+
+def _inverse(m: Array) -> Array:
+    """Of matrices (B, 2, 2)."""
+    adjugate = np.stack([m[:, 1, 1], -m[:, 0, 1], -m[:, 1, 0], m[:, 0, 0]], axis=-1).reshape(-1, 2, 2)
+    return np.asarray(adjugate / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])[:, None, None])

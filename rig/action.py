@@ -171,9 +171,8 @@ class Curves:
         else:
             self._bag = action
         self._there = {(curve.data_path, curve.array_index): curve for curve in self._bag.fcurves}
-        keyframe = bpy.types.Keyframe.bl_rna.properties
-        self._interpolations = {i.identifier: i.value for i in keyframe["interpolation"].enum_items}
-        self._handle = keyframe["handle_left_type"].enum_items["AUTO_CLAMPED"].value
+        interpolation = bpy.types.Keyframe.bl_rna.properties["interpolation"]
+        self._interpolations = {i.identifier: i.value for i in interpolation.enum_items}
 
     def add(
         self,
@@ -194,9 +193,6 @@ class Curves:
         keys = np.stack([frames, values], axis=-1).astype(np.float32)
         curve.keyframe_points.foreach_set("co", keys.ravel())
         kinds = np.full(count, self._interpolations[interpolation], dtype=np.intc)
+        # the handles are AUTO_CLAMPED already: an artist who changes this to Bézier gets smooth curves
         curve.keyframe_points.foreach_set("interpolation", kinds)
-        # so that an artist who changes the interpolation to Bézier gets smooth curves
-        handles = np.full(count, self._handle, dtype=np.intc)
-        curve.keyframe_points.foreach_set("handle_left_type", handles)
-        curve.keyframe_points.foreach_set("handle_right_type", handles)
         curve.update()

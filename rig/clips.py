@@ -19,8 +19,6 @@ from .camera import video_frames
 from .export import written_by_blender
 from .still import facing_camera
 
-#: what can be rendered, and how its files end
-RENDERS = {"still": ".png", "turntable": ".mp4", "side-by-side": ".mp4"}
 _STILL_SIZE, _TURNTABLE_SIZE = (720, 960), (720, 720)
 #: pictures of a film are at most so high beside the video
 _HIGHEST = 720
@@ -38,8 +36,8 @@ def render(
     Parameters
     ----------
     kind : str
-        One of `RENDERS`: a PNG of the middle frame, an MP4 that turns once round the moving person, or an MP4
-        of the video beside what the capture camera sees.
+        One of `options.RENDERS`: a PNG of the middle frame, an MP4 that turns once round the moving person,
+        or an MP4 of the video beside what the capture camera sees.
     path : Path
     armature : bpy.types.Object
         It has a body.

@@ -96,11 +96,10 @@ _EXPORTERS: dict[str, Callable[[Path], None]] = {
     "fbx": _fbx,
     "glb": _glb,
 }
-FORMATS: tuple[str, ...] = ("blend", "bvh", "fbx", "glb")
 
 
 def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) -> None:
-    """Write the clip as `kind`, one of `FORMATS`.
+    """Write the clip as `kind`, one of `options.FORMATS`.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +14,25 @@ from ..inference.motion import Motion
 from ..inference.skeleton import JOINTS, PARENTS
 from .action import contact_points, curves_of
 
+#: `Keyframe.interpolation` as a number
+_LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+
 
 def _path(bone: str, channel: str) -> str:
     return f'pose.bones["{bone}"].{channel}'
+
+
+def values(curve: Any, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """What an F-curve says at each of `frames` (T,)."""
+    keys = curve.keyframe_points
+    kinds = np.empty(len(keys), dtype=np.intc)
+    keys.foreach_get("interpolation", kinds)
+    if len(curve.modifiers) or curve.extrapolation != "CONSTANT" or (kinds != _LINEAR).any():
+        return np.array([curve.evaluate(frame) for frame in frames])
+    # as captured: ten times as fast as to ask Blender frame by frame
+    points = np.empty((len(keys), 2), dtype=np.float32)
+    keys.foreach_get("co", points.ravel())
+    return np.interp(frames, *points.T)
 
 
 def keyed_frames(armature: bpy.types.Object, action: bpy.types.Action) -> npt.NDArray[np.float64]:
@@ -103,7 +121,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
         for part in range(parts):
             curve = curves.get((_path(bone, name), part))
             if curve is not None:
-                out[:, part] = [curve.evaluate(frame) for frame in frames]
+                out[:, part] = values(curve, frames)
             elif parts == 4 and part == 0:
                 out[:, part] = 1.0
         return out

@@ -39,6 +39,11 @@ def sentences(stderr: str) -> list[str]:
     return [line for line in stderr.splitlines() if ": " in line and line.endswith(".")]
 
 
+def results(out: Path) -> list[str]:
+    """The files of the clips."""
+    return sorted(p.name for p in out.iterdir() if p.name not in (".kinelift", "report.html"))
+
+
 @pytest.fixture(scope="module")
 def lean_python(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A Python like Blender's own: bpy and numpy, nothing of what a capture takes."""
@@ -56,7 +61,7 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     name = 'it\'s a "tést"'
     endings = ["blend", "bvh", "chart.png", "fbx", "glb", "motion.npz", "png", "summary.json"]
-    assert sorted(p.name for p in out.iterdir()) == [f"{name}.{ending}" for ending in endings]
+    assert results(out) == [f"{name}.{ending}" for ending in endings]
     summary = json.loads((out / f"{name}.summary.json").read_text(encoding="utf-8"))
     assert (summary["frames"], summary["fps"], summary["detected"]) == (20, 29.97, 1.0)
     assert summary["seconds"] == pytest.approx(20 / 29.97, abs=1e-3)
@@ -76,10 +81,10 @@ def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
     names = ["gone.mp4", "damaged.npz", "missing.npz", "text.npz", "good.motion.npz"]
     out = tmp_path / "out"
     result = batch(*(tmp_path / name for name in names), "--out", out, "--format", "bvh")
-    assert result.returncode == 1
+    assert result.returncode == 3
     told = sentences(result.stderr)
-    assert [line.split(": ")[0] for line in told] == names[:-1]
-    assert sorted(p.name for p in out.iterdir()) == [
+    assert sorted(line.split(": ")[0] for line in told) == sorted(names[:-1])
+    assert results(out) == [
         "good.bvh", "good.chart.png", "good.motion.npz", "good.png", "good.summary.json",
     ]  # fmt: skip
 
@@ -98,7 +103,6 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (["a.mp4", "--out", "o", "--format", "blend,doc"], "no format 'doc'"),
-        (["a/walk.mp4", "b/walk.mov", "--out", "o"], "Two clips are called walk"),
         (["--out", "o"], "VIDEO"),
         (["a.mp4"], "--out"),
     ],
@@ -143,7 +147,7 @@ def test_python_without_torch_and_no_other_named(tmp_path: Path, lean_python: di
     assert result.returncode == 1
     (sentence,) = sentences(result.stderr)
     assert "torch" in sentence and "KINELIFT_PYTHON" in sentence
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_are_cleaned_and_the_raw_action_lies_beside(tmp_path: Path) -> None:

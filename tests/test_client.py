@@ -54,10 +54,23 @@ def test_a_refusal_is_the_workers_own_sentence(tmp_path: Path) -> None:
 
 def test_a_death_is_told(tmp_path: Path) -> None:
     worker = capture(SAMPLE, tmp_path / "m.npz")
-    with pytest.raises(CaptureError, match="SIGKILL"):
+    with pytest.raises(CaptureError, match=r"broke down \(SIGKILL\).* memory may have run out: close"):
         for _ in worker.messages():
             os.kill(worker.pid, signal.SIGKILL)
     assert not (tmp_path / "m.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("", "(SIGSEGV) without a word; press Test"), ("Bad bit.", "(SIGSEGV) with the words: Bad bit; press")],
+)
+def test_a_crash_is_told_with_its_last_words(tmp_path: Path, words: str, told: str) -> None:
+    crashing = tmp_path / "crashing"
+    crashing.write_text(f"#!/bin/sh\necho '{words}' >&2\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    with pytest.raises(CaptureError) as caught:
+        list(Worker(crashing, ["capture"]).messages())
+    assert told in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_python_without_the_worker_is_told(tmp_path: Path) -> None:

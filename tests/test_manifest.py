@@ -70,6 +70,7 @@ def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> 
         "inference/models/LICENSE",
         "inference/models/pose_landmarker_full.task",
         "inference/weights/motionet.safetensors",
+        "inference/weights/contacts.npz",
     ):
         assert needed in names
     development = {"bench", "docs", "out", "runs", "samples", "scripts", "tests", "training", "Makefile"}

@@ -8,7 +8,6 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from inference.errors import CaptureError
@@ -41,8 +40,9 @@ def _arguments() -> argparse.Namespace:
     score = commands.add_parser("evaluate", help="the figures on motion that was not trained on")
     score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH clips")
     score.add_argument("--weights", type=Path, default=weights)
-    contacts = commands.add_parser("contacts", help="the weights by which contacts are decided")
-    contacts.add_argument("--weights", type=Path, default=weights)
+    contacts = commands.add_parser("contacts", help="train the network by which contacts are decided")
+    contacts.add_argument("--weights", type=Path, default=weights, help="of the lifter")
+    contacts.add_argument("--out", type=Path, default=FOLDER / "contacts.npz")
     for command in (learn, score, contacts):
         command.add_argument(
             "--detected", type=Path, default=SHARED / "detected", help="folder of part_*.npz"
@@ -64,7 +64,8 @@ def main() -> int:
             train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
-            print(np.round(fit_contacts(load_sequences(args.detected), model), 2).tolist())
+            right = fit_contacts(load_sequences(args.detected), model, args.out)
+            print(f"{100 * right:.1f} % of the labels of sequences left out are right; written to {args.out}")
         else:
             sequences = load_sequences(args.detected)
             detector = fit_detector(sequences)

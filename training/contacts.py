@@ -1,13 +1,19 @@
-"""The weights by which `inference.contacts` decides: `python -m training contacts`."""
+"""The network by which `inference.contacts` decides: `python -m training contacts`."""
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from inference.contacts import contact_features
+from inference.contacts import contact_features, log_odds
+from inference.files import replacing
 from inference.kinematics import local_rotations
 from inference.lift import bridge, joint_confidence, lift
 from inference.lifters.lifter import LIFTER_FPS, Lifter
@@ -17,32 +23,71 @@ from inference.skeleton import rest_offsets
 from inference.world import to_world
 
 from .detected import Sequence
+from .train import HELD_OUT
+
+Array = npt.NDArray[Any]
 
 #: any focal length and picture will do: rays go in
 _FOCAL, _SIZE = 1000.0, (1000, 1000)
 
 
-def fit_contacts(sequences: list[Sequence], model: Lifter) -> npt.NDArray[Any]:
-    """Logistic regression of true contacts on the features, by Newton's method.
+_HIDDEN, _EPOCHS, _BATCH, _RATE, _DECAY = 32, 12, 1024, 4e-3, 0.1
+
+
+def fit_contacts(sequences: list[Sequence], model: Lifter, path: Path) -> float:
+    """Train the network on all sequences but those that the lifter doesn't know either, and write it.
 
     Parameters
     ----------
     sequences : list of Sequence
     model : Lifter
+    path : Path
+        Of the .npz.
 
     Returns
     -------
-    (5,)
-        In the order of `inference.contacts.contact_features`.
+    float
+        Share of the labels that are right, in the sequences left out.
     """
-    x = np.concatenate([contact_features(lifted(s, model)).reshape(-1, 5) for s in sequences])
-    y = np.concatenate([s.contacts.reshape(-1) for s in sequences]).astype(float)
-    weights = np.zeros(x.shape[1])
-    for _ in range(20):
-        probability = 1 / (1 + np.exp(-x @ weights))
-        slope = (probability * (1 - probability))[:, None] * x
-        weights += np.linalg.solve(x.T @ slope + 1e-6 * np.eye(len(weights)), x.T @ (y - probability))
-    return weights
+    torch.manual_seed(0)
+    examples = [(contact_features(lifted(s, model)), s.contacts) for s in sequences]
+    held = examples[::HELD_OUT]
+    known = [e for i, e in enumerate(examples) if i % HELD_OUT]
+    x, y = _joined(known)
+    mean, spread = x.mean(0), x.std(0) + 1e-3
+    net = nn.Sequential(nn.Linear(x.shape[1], _HIDDEN), nn.ReLU(), nn.Linear(_HIDDEN, 1))
+    optimiser = torch.optim.AdamW(net.parameters(), weight_decay=_DECAY)
+    steps = _EPOCHS * -(-len(x) // _BATCH)
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimiser, _RATE, total_steps=steps)
+    for _ in range(_EPOCHS):
+        for batch in torch.randperm(len(x)).split(_BATCH):
+            said = net((x[batch] - mean) / spread)[:, 0]
+            loss = functional.binary_cross_entropy_with_logits(said, y[batch])
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            pace.step()
+    hidden, bias, out, out_bias = (p.detach() for p in net.parameters())
+    network = {
+        "hidden": (hidden / spread).T,
+        "hidden_bias": bias - hidden @ (mean / spread),
+        "out": out[0],
+        "out_bias": out_bias[0],
+    }
+    arrays = {name: value.numpy() for name, value in network.items()}
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    with replacing(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
+    right = [(log_odds(features, arrays) > 0) == labels.astype(bool) for features, labels in held]
+    return float(np.concatenate(right).mean())
+
+
+def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
+    """Features (N, F) and labels (N,) of all points and frames."""
+    x = np.concatenate([features.reshape(-1, features.shape[-1]) for features, _ in examples])
+    y = np.concatenate([labels.reshape(-1) for _, labels in examples])
+    return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32)
 
 
 def lifted(sequence: Sequence, model: Lifter) -> Motion:

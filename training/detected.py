@@ -184,8 +184,8 @@ class DetectorModel:
         was found.
     visibility : list of (T, 33)
     hint_errors : list of (T, 33, 3)
-        Errors of its 3D landmarks, metres, against the placed ones as a camera sees them that looks straight at
-        the hips.
+        Errors of its 3D landmarks, metres, against the placed ones as a camera sees them that looks straight
+        at the hips.
     """
 
     placement: Array
@@ -225,7 +225,7 @@ def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorMode
 
 
 def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
-    """Where a body's landmarks (T, 33, 3) are: joints (T, J, 3), their rotations, and places on them (33, 3)."""
+    """Landmarks (T, 33, 3) of a body: its joints (T, J, 3), their rotations, and places on them (33, 3)."""
     return np.asarray(joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0])
 
 

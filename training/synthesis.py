@@ -179,7 +179,7 @@ class Synthesis:
         speed = np.interp(np.linspace(0, 4, self.frames - 1), np.arange(5), knots)
         at = np.concatenate([[0.0], np.cumsum(speed)])
         start = rng.uniform(min(0.0, length - 1 - at[-1]), max(0.0, length - 1 - at[-1]))
-        return np.clip(start + at, 0, length - 1)
+        return np.asarray(np.clip(start + at, 0, length - 1))
 
     def _varied(self, rotations: Array, root: Array, contacts: Array) -> tuple[Array, Array, Array]:
         """Poses that no clip holds: the upper body of another clip, other arms, seated, lying."""
@@ -253,8 +253,10 @@ class Synthesis:
         return level_from_world, eye
 
     def _errors(self) -> tuple[Array, Array, Array]:
-        """A stretch of the detector's errors (T, 33, 2) in body heights, its visibility (T, 33), and the errors
-        of its 3D landmarks (T, 33, 3), metres.
+        """A stretch of the detector's errors.
+
+        Those of its landmarks (T, 33, 2) in body heights, its visibility (T, 33), and the errors of its 3D
+        landmarks (T, 33, 3), metres.
         """
         rng = self.random
         i = rng.integers(len(self.detector.errors))
@@ -326,11 +328,11 @@ class Synthesis:
 
 
 def _about_x(angle: float) -> Array:
-    return axis_angle(np.array([1.0, 0, 0]), np.array(angle))
+    return np.asarray(axis_angle(np.array([1.0, 0, 0]), np.array(angle)))
 
 
 def _turns(rng: np.random.Generator, spread: float, frames: int) -> Array:
-    """Random rotations (frames, 1, 3, 3), radians, that change slowly: one for the whole clip if `frames` is 1."""
+    """Random rotations (frames, 1, 3, 3), `spread` in radians, that change slowly; or one."""
     knots = rng.normal(0, spread, (4, 3))
     if frames == 1:
         vector = knots[:1]

@@ -18,7 +18,12 @@ from ..operators.settings import captured, settings, worker_python
 from .text import paragraph
 
 #: what the worker's stages are called
-_STAGES = {"start": "Starting", "detect": "Finding the person", "lift": "Lifting to 3D"}
+_STAGES = {
+    "start": "Starting",
+    "detect": "Finding the person",
+    "lift": "Lifting to 3D",
+    "solve": "Solving",
+}
 
 
 class _Tab:

@@ -84,7 +84,7 @@ class Preferences(bpy.types.AddonPreferences):
         size = sum(path.stat().st_size for path in kept)
         row = column.row()
         row.label(
-            text=pgettext_iface("{count} captures, {size}").format(count=len(kept), size=size_text(size)),
+            text=pgettext_iface("Captures: {count}, {size}").format(count=len(kept), size=size_text(size)),
             translate=False,
         )
         row.operator(KINELIFT_OT_clear_cache.bl_idname, icon="TRASH")

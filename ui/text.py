@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import blf
 import bpy
 
@@ -14,7 +16,7 @@ def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
     # margins of region, panel and box; the icon indents every line
     width = context.region.width - (60 + (20 if icon != "NONE" else 0)) * scale
     lines = [""]
-    for word in text.split():
+    for word in _fitting(text, width):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and blf.dimensions(0, longer)[0] > width:
             lines.append(word)
@@ -24,3 +26,15 @@ def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
     column.scale_y = 0.8
     for i, line in enumerate(lines):
         column.label(text=line, icon=icon if i == 0 or icon == "NONE" else "BLANK1", translate=False)
+
+
+def _fitting(text: str, width: float) -> Iterator[str]:
+    """The words of a sentence, those that are wider than a line (paths) in parts."""
+    for word in text.split():
+        rest = word
+        while len(rest) > 1 and blf.dimensions(0, rest)[0] > width:
+            # at least one character, or a narrow sidebar would never come to an end
+            fits = max(1, sum(blf.dimensions(0, rest[:n])[0] <= width for n in range(1, len(rest))))
+            yield rest[:fits]
+            rest = rest[fits:]
+        yield rest

@@ -20,8 +20,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..skeleton import LENGTHS
-from .lifter import OUTPUTS, Lifter
+from ..skeleton import JOINTS, LENGTHS
+from .lifter import REST, Numbers, RotationLifter, numbers
 from .view import FEATURES
 
 
@@ -67,29 +67,43 @@ class SkeletonEncoder(nn.Module):
 
 
 class MotionEncoder(nn.Module):
-    """E_Q: (B, FEATURES, T) to rotations in 6D, root, contacts and up, (B, T, OUTPUTS)."""
+    """E_Q: (B, FEATURES, T) to rotations in 6D, root, contacts and up, (B, T, outputs)."""
 
-    def __init__(self, channels: int, stages: int) -> None:
+    def __init__(self, channels: int, stages: int, outputs: int) -> None:
         super().__init__()
         self.inside = nn.Sequential(nn.Conv1d(FEATURES, channels, 1), nn.LeakyReLU(0.1))
         self.stages = nn.Sequential(*(_Stage(channels, 2**i) for i in range(stages)))
-        self.head = nn.Conv1d(channels, OUTPUTS, 1)
+        self.head = nn.Conv1d(channels, outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Numbers (B, T, OUTPUTS) from features (B, FEATURES, T)."""
+        """Numbers (B, T, outputs) from features (B, FEATURES, T)."""
         return cast(Tensor, self.head(self.stages(self.inside(x))).transpose(1, 2))
 
 
-class MotioNet(Lifter):
-    """E_S and E_Q, each from the landmarks."""
+class MotioNet(RotationLifter):
+    """E_S and E_Q, each from the landmarks.
+
+    Parameters
+    ----------
+    channels, stages : int
+        Of E_Q.
+    static_channels : int
+        Of E_S; 0: there is none, and E_Q answers bone lengths for every frame.
+    """
 
     def __init__(self, channels: int = 256, static_channels: int = 128, stages: int = 4) -> None:
         super().__init__()
         self.config = {"channels": channels, "static_channels": static_channels, "stages": stages}
-        self.static = SkeletonEncoder(static_channels)
-        self.dynamic = MotionEncoder(channels, stages)
+        self.static = SkeletonEncoder(static_channels) if static_channels else None
+        self.outputs = [6 * len(JOINTS), REST, 0 if static_channels else len(LENGTHS)]
+        self.dynamic = MotionEncoder(channels, stages, sum(self.outputs))
 
-    def encode(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Bone lengths and motion, see `Lifter.encode`."""
+    def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
+        """Bone lengths and motion, see `RotationLifter.encode`."""
         x = features.transpose(1, 2)
-        return self.static(x), self.dynamic(x)
+        rotations, rest, lengths = self.dynamic(x).float().split(self.outputs, -1)
+        if self.static is not None:
+            lengths = self.static(x)
+        # rest pose before anything is learnt
+        sixd = rotations.unflatten(-1, (len(JOINTS), 6))
+        return numbers(lengths, sixd + torch.tensor([1.0, 0, 0, 0, 1, 0]).to(sixd), rest), {}

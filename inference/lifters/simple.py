@@ -30,6 +30,17 @@ class _Residual(nn.Module):
         return x + cast(Tensor, self.layers(x))
 
 
+def residual_trunk(channels: int, blocks: int, dropout: float) -> nn.Sequential:
+    """Features (N, FEATURES) to (N, channels): a layer, then residual blocks."""
+    return nn.Sequential(
+        nn.Linear(FEATURES, channels),
+        nn.BatchNorm1d(channels),
+        nn.ReLU(),
+        nn.Dropout(dropout),
+        *(_Residual(channels, dropout) for _ in range(blocks)),
+    )
+
+
 class SimpleBaseline(PositionLifter):
     """Features to positions of the joints."""
 
@@ -37,12 +48,7 @@ class SimpleBaseline(PositionLifter):
         super().__init__()
         self.config = {"channels": channels, "blocks": blocks, "dropout": dropout}
         self.layers = nn.Sequential(
-            nn.Linear(FEATURES, channels),
-            nn.BatchNorm1d(channels),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            *(_Residual(channels, dropout) for _ in range(blocks)),
-            nn.Linear(channels, 3 * len(JOINTS)),
+            residual_trunk(channels, blocks, dropout), nn.Linear(channels, 3 * len(JOINTS))
         )
 
     def encode(self, features: Tensor) -> Tensor:

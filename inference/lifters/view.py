@@ -119,4 +119,6 @@ def mirror_features(features: Tensor) -> Tensor:
     xy = flat[..., : 2 * n].unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)
     turned = torch.tensor([-1.0, 1.0, 1.0]).to(features)
     solid = solid.unflatten(-1, (n, 3))[..., order, :] * turned
-    return torch.cat([xy.flatten(-2), flat[..., 2 * n :][..., order], place * turned, solid.flatten(-2), there], -1)
+    return torch.cat(
+        [xy.flatten(-2), flat[..., 2 * n :][..., order], place * turned, solid.flatten(-2), there], -1
+    )

@@ -12,19 +12,21 @@ from safetensors.torch import load, save
 
 from ..errors import CaptureError
 from ..files import replacing
-from .motionet import MotioNet
+from .lifter import Lifter
+from .table import LIFTERS
 
 #: where the weights lie in the project
 FOLDER = Path(__file__).parent.parent / "weights"
 
 
-def save_weights(model: MotioNet, path: Path) -> str:
+def save_weights(model: Lifter, path: Path) -> str:
     """Write `path` (safetensors, float16) and beside it its checksum (``.sha256``), which is returned."""
     tensors = {
         name: value.detach().contiguous().half() if value.dtype.is_floating_point else value
         for name, value in model.state_dict().items()
     }
-    content = save(tensors, metadata={"config": json.dumps(model.config)})
+    name = next(name for name, kind in LIFTERS.items() if type(model) is kind)
+    content = save(tensors, metadata={"lifter": name, "config": json.dumps(model.config)})
     digest = hashlib.sha256(content).hexdigest()
     with replacing(path) as temporary:
         temporary.write_bytes(content)
@@ -33,7 +35,7 @@ def save_weights(model: MotioNet, path: Path) -> str:
     return digest
 
 
-def load_weights(path: Path, device: torch.device) -> MotioNet:
+def load_weights(path: Path, device: torch.device) -> Lifter:
     """Read what `save_weights` wrote, in float32, ready to lift.
 
     Raises
@@ -51,8 +53,9 @@ def load_weights(path: Path, device: torch.device) -> MotioNet:
         raise CaptureError(f"The lifter's weights {path.name} are damaged or altered. {again}")
     try:
         tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        model = MotioNet(**json.loads(header["__metadata__"]["config"]))
+        told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
+        # files from before there were several lifters don't name theirs
+        model = LIFTERS[told.get("lifter", "motionet")](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error

@@ -15,7 +15,7 @@ from ...inference.errors import CaptureError
 from ...inference.kinematics import joint_positions, world_rotations
 from ...inference.motion import Motion
 from ...inference.rotations import geodesic_angle, matrix_from_quaternion, rotation_between
-from ...inference.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
+from ...inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, at_rate, contact_points, curves_of
 from ..contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet, read_contacts
 from .bones import Array, Rig, read_rig
@@ -91,9 +91,11 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
         raise CaptureError("The motion has no frames, or no frame rate: capture it again.")
     frames, rotations, root, contacts = at_rate(motion, fps)
     world = world_rotations(matrix_from_quaternion(rotations))
-    ankle = ANKLE_HEIGHT * motion.height / STANDARD_HEIGHT
-    # motion that was not captured may have its hips elsewhere than midway between the hip joints
+    # where planted balls put the ankles
     offsets = motion.offsets.astype(float)
+    balls = offsets[[INDEX["toe.L"], INDEX["toe.R"]], 2]
+    ankle = BALL_HEIGHT * motion.height / STANDARD_HEIGHT - float(balls.mean())
+    # motion that was not captured may have its hips elsewhere than midway between the hip joints
     middle = (offsets[INDEX["thigh.L"]] + offsets[INDEX["thigh.R"]]) / 2
     offsets[[joint for joint, parent in enumerate(PARENTS) if parent == 0]] -= middle
     root = root + world[:, 0] @ middle
@@ -449,14 +451,12 @@ class Retargeter:
         world, count = performance.world, len(performance.frames)
         # legs are scaled, what is under the ankles isn't: shoes have soles and heels of their own
         root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
-        if settings.root_motion == IN_PLACE:
-            root[:, :2] = 0
         root[:, :2] += body.centre[:2]
         if settings.plant and {"hips", "legs"} <= settings.parts and self._has_legs():
-            contacts = (
-                performance.contacts if settings.root_motion != IN_PLACE else performance.contacts & False
-            )
-            world, root = plant(world, root, body, contacts, performance.fps, body.floor)
+            source, contacts = self.scale * performance.offsets, performance.contacts
+            world, root = plant(world, root, body, source, contacts, performance.fps, body.floor)
+        if settings.root_motion == IN_PLACE:
+            root[:, :2] = body.centre[:2]
         if "hips" not in settings.parts:  # the hips stay as they are: what is above turns with them
             world = body.frame.T @ np.swapaxes(world[:, :1], -1, -2) @ world
         deltas = bone_deltas(rig, self.bones, body, world)

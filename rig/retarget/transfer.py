@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ...inference.planting import Sole
 from ...inference.rotations import matrix_from_quaternion, quaternion_from_matrix, rotation_between
 from ...inference.skeleton import END_POINTS, INDEX, JOINTS, PARENTS
 from .bones import Array, Rig, body_frame
@@ -55,15 +56,6 @@ class Performance:
     world: Array
     root: Array
     contacts: npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Sole:
-    """Where a foot meets the floor, in the T-pose: heel from the ankle, ball's height, tip from the ball."""
-
-    heel: Array
-    ball_height: float
-    tip: Array
 
 
 @dataclass(frozen=True)
@@ -176,7 +168,7 @@ def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
             tip = size * np.array(END_POINTS[f"toe.{side}"])
         back = np.array([0.0, _HEEL_BACK * float(np.hypot(*offsets[toe][:2])), -ankle])
         tip[2] = min(tip[2], 0.0)
-        soles.append(Sole(back, max(0.0, ankle + offsets[toe][2]), tip))
+        soles.append(Sole(back, offsets[toe].copy(), tip, max(0.0, ankle + offsets[toe][2])))
     stands = abs(sole - origin[2]) < 0.1 * leg and frame[2, 2] > 0.99
     floor = sole if stands else 0.0 if frame[2, 2] > 0.99 else float(rig.world[2, 3])
     return Body(frame, align, offsets, frame.T @ centre, float(np.mean(ankles)), floor, (soles[0], soles[1]))

@@ -1,5 +1,7 @@
 """Run by Blender: answers questions from outside, between events, and logs how late its timers come.
 
+It also logs, when asked to `watch`, how long Kinelift's own work in the window takes.
+
 A question is an expression or a statement of Python, sent as a line of JSON over a Unix socket; so is the
 answer. Nothing is clicked this way: clicks come through the window.
 """
@@ -11,6 +13,7 @@ import os
 import socket
 import time
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 import bpy
@@ -24,11 +27,42 @@ _lines: list[Any] = []
 #: seconds that each timer came late
 late: list[float] = []
 _before: list[float] = []
+#: seconds that each of Kinelift's calls took, by what is called
+took: dict[str, list[float]] = {}
+
+
+def watch() -> None:
+    """Log how long the tab's operators take at each tick, and its panels at each drawing, from now on."""
+    for cls in (*bpy.types.Operator.__subclasses__(), *bpy.types.Panel.__subclasses__()):
+        for name in ("invoke", "modal", "draw"):
+            if "kinelift" in cls.__module__ and hasattr(cls, name):
+                log = took.setdefault(f"{cls.__name__}.{name}", [])
+                setattr(cls, name, _timed(getattr(cls, name), log))
+
+
+def _timed(call: Callable[..., Any], log: list[float]) -> Callable[..., Any]:
+    # Blender counts the parameters
+    def drawn(self: Any, context: Any) -> Any:
+        return handled(self, context)
+
+    def handled(self: Any, context: Any, *event: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call(self, context, *event)
+        finally:
+            log.append(time.perf_counter() - began)
+
+    def invoked(self: Any, context: Any, event: Any) -> Any:
+        return handled(self, context, event)
+
+    return drawn if call.__code__.co_argcount == 2 else invoked
 
 
 def answered(question: str) -> dict[str, Any]:
     """The answer, or what went wrong."""
-    names: dict[str, Any] = {"bpy": bpy, "context": bpy.context, "late": late}
+    names: dict[str, Any] = {
+        "bpy": bpy, "context": bpy.context, "late": late, "took": took, "watch": watch
+    }  # fmt: skip
     try:
         try:
             return {"answer": eval(question, names)}

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -89,6 +90,7 @@ class Window:
     ) -> None:
         if kind is not None:
             self.shot("failed")
+        shutil.copy(self.log.name, self.shots)
         for program in reversed(self._programs):
             program.kill()
             program.wait()
@@ -186,23 +188,31 @@ class Window:
             lines.setdefault(word.line, []).append(word.text)
         return "\n".join(" ".join(line) for line in lines.values())
 
-    def find(self, label: str) -> tuple[int, int]:
-        """Where a label stands; the last, as buttons are below the headers that are called alike."""
+    def find(self, label: str, everywhere: bool = False) -> list[tuple[int, int]]:
+        """Where a label stands in the sidebar, or on the whole screen, from top to bottom."""
         wanted = label.split()
         places = []
-        words = self.words()
+        words = self.words() if not everywhere else [Word(*word) for word in self._read(0, 0, *SCREEN)]
         for i, word in enumerate(words):
             group = words[i : i + len(wanted)]
             if [w.text for w in group] == wanted and len({w.line for w in group}) == 1:
                 places.append((sum(w.x for w in group) // len(group), word.y))
-        assert places, f"no '{label}' in:\n{self.text()}"
-        return max(places, key=lambda place: place[1])
+        assert places, f"no '{label}' in:\n{' '.join(word.text for word in words)}"
+        return sorted(places, key=lambda place: place[1])
 
     # --- doing ---
 
-    def click(self, label: str, times: int = 1) -> None:
-        """Move the mouse onto a label in the sidebar and click."""
-        self.click_at(*self.find(label), times)
+    def click(self, label: str, everywhere: bool = False) -> None:
+        """Click on a label: the last one, as buttons are below the headers that are called alike."""
+        self.click_at(*self.find(label, everywhere)[-1])
+
+    def open_panel(self, label: str) -> None:
+        """Open a panel of the sidebar and close all others, as Ctrl and a click on its header do."""
+        place = self.find(label)[0]
+        self._run("xdotool", "keydown", "ctrl")
+        self.click_at(*place)
+        self._run("xdotool", "keyup", "ctrl")
+        self.rest()
 
     def click_at(self, x: int, y: int, times: int = 1) -> None:
         """Move the mouse and click."""

@@ -7,7 +7,7 @@ from kinelift.inference.errors import CaptureError
 from kinelift.inference.landmarks import MIRRORED
 from kinelift.inference.lift import bridge, lift
 from kinelift.inference.lifters.motionet import MotioNet
-from kinelift.inference.lifters.view import mirror_features, view
+from kinelift.inference.lifters.view import USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.inference.motion import CONTACT_POINTS
 from kinelift.inference.pipeline import WEIGHTS
@@ -25,22 +25,25 @@ def model(request):
 
 
 def person(frames=50, seed=0):
-    """Rays (T, 33, 2) of something like a person that wanders, with confidence."""
+    """Rays (T, 33, 2) of something like a person that wanders, with confidence and a hint in 3D."""
     rng = np.random.default_rng(seed)
     body = rng.normal(0, 0.08, (33, 2)) * [0.5, 1.5]
     way = np.cumsum(rng.normal(0, 0.004, (frames, 1, 2)), 0) + rng.normal(0, 0.1, 2)
     jitter = np.cumsum(rng.normal(0, 0.002, (frames, 33, 2)), 0)
-    return body + way + jitter, rng.uniform(0.3, 1, (frames, 33))
+    rays = body + way + jitter
+    hint = 3 * np.concatenate([jitter + body, rng.normal(0, 0.05, (1, 33, 1)) + jitter[..., :1]], -1)
+    return rays, rng.uniform(0.3, 1, (frames, 33)), hint
 
 
-def mirrored(rays, confidence):
-    return rays[:, list(MIRRORED)] * [-1, 1], confidence[:, list(MIRRORED)]
+def mirrored(rays, confidence, hint):
+    swapped = list(MIRRORED)
+    return rays[:, swapped] * [-1, 1], confidence[:, swapped], hint[:, swapped] * [-1, 1, 1]
 
 
 def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
-    rays, confidence = person()
-    body = lift(rays, confidence, 30.0, model)
-    other = lift(*mirrored(rays, confidence), 30.0, model)
+    seen = person()
+    body = lift(*seen, 30.0, model)
+    other = lift(*mirrored(*seen), 30.0, model)
     flip = np.diag([-1.0, 1, 1])
     contacts = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
     assert np.allclose(other.rotations[:, list(MIRROR)], flip @ body.rotations @ flip, atol=1e-4)
@@ -51,23 +54,23 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
 
 
 def test_mirroring_the_features_is_mirroring_the_landmarks():
-    rays, confidence = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
+    seen = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
     other = (torch.as_tensor(x, dtype=torch.float32)[None] for x in mirrored(*person()))
-    assert torch.allclose(mirror_features(view(rays, confidence).features), view(*other).features, atol=1e-5)
+    assert torch.allclose(mirror_features(view(*seen).features), view(*other).features, atol=1e-5)
 
 
 def test_a_person_elsewhere_in_the_picture_looks_the_same_to_the_lifter():
     """Turning the camera changes where the person is and nothing of what the virtual camera sees."""
-    rays, confidence = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
+    rays, confidence, hint = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
     angle = torch.tensor(0.35, dtype=torch.float64)
     c, s = torch.cos(angle), torch.sin(angle)
     pan = torch.stack(
         [torch.stack([c, 0 * c, s]), torch.tensor([0.0, 1, 0]).double(), torch.stack([-s, 0 * c, c])]
     )
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ pan.T
-    a = view(rays, confidence)
-    b = view(turned[..., :2] / turned[..., 2:], confidence)
-    landmarks = a.features.shape[-1] - 3
+    a = view(rays, confidence, hint)
+    b = view(turned[..., :2] / turned[..., 2:], confidence, hint)
+    landmarks = 3 * len(USED)
     # the centre of a perspective image moves a little against its parts
     assert (a.features - b.features)[..., :landmarks].abs().max() < 0.05
     assert torch.allclose(a.size, b.size, rtol=0.03)
@@ -84,9 +87,9 @@ def test_bones_keep_their_lengths_and_rotations_are_rotations(model):
 @pytest.mark.parametrize("fps", [5.0, 23.976, 30.0, 60.0, 240.0])
 def test_any_frame_rate_comes_back_at_its_own(model, fps):
     seconds = 2.0
-    rays, confidence = person(frames=int(seconds * fps))
-    body = lift(rays, confidence, fps, model)
-    assert len(body.root) == len(body.rotations) == len(body.contacts) == len(rays)
+    seen = person(frames=int(seconds * fps))
+    body = lift(*seen, fps, model)
+    assert len(body.root) == len(body.rotations) == len(body.contacts) == len(seen[0])
     assert all(np.isfinite(x).all() for x in vars(body).values())
 
 
@@ -94,23 +97,35 @@ def test_the_frame_rate_does_not_change_the_motion():
     """The same movement, sampled twice as often, is the same movement."""
     model = load_weights(WEIGHTS, CPU)
     t = np.arange(0, 3, 1 / 60)
-    rays, confidence = person(frames=1)
+    rays, confidence, hint = person(frames=1)
     sway = 0.05 * np.stack([np.sin(2 * t), 0.3 * np.cos(3 * t)], -1)[:, None]
     rays, confidence = rays + sway * np.linspace(0, 1, 33)[:, None], np.repeat(confidence, len(t), 0)
-    fast, slow = lift(rays, confidence, 60.0, model), lift(rays[::2], confidence[::2], 30.0, model)
+    hint = np.repeat(hint, len(t), 0)
+    fast = lift(rays, confidence, hint, 60.0, model)
+    slow = lift(rays[::2], confidence[::2], hint[::2], 30.0, model)
     assert np.abs(fast.rotations[::2] - slow.rotations).max() < 0.05
     assert np.abs(fast.root[::2] - slow.root).max() < 0.05
 
 
 def test_one_frame_and_gaps_are_lifted_without_nan(model):
-    rays, confidence = person(frames=60)
-    rays[20:31] = np.nan
+    rays, confidence, hint = person(frames=60)
+    rays[20:31] = hint[20:31] = np.nan
     filled, seen = bridge(rays, confidence)
     assert np.isfinite(filled).all() and (seen[20:31] == 0).all() and (seen[:20] == confidence[:20]).all()
     assert np.allclose(filled[25], (rays[19] + rays[31]) / 2)
     for part in (slice(None), slice(0, 1), slice(0, 2)):
-        body = lift(filled[part], seen[part], 30.0, model)
+        body = lift(filled[part], seen[part], hint[part], 30.0, model)
         assert all(np.isfinite(x).all() for x in vars(body).values())
+
+
+def test_a_clip_without_the_hint_is_lifted_as_if_it_had_never_been_there(model):
+    """What stands beside the flag doesn't matter: no hint is no hint."""
+    rays, confidence, hint = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
+    nowhere = torch.full_like(hint, torch.nan)
+    features = view(rays, confidence, nowhere).features
+    assert torch.isfinite(features).all() and (features[..., 3 * len(USED) + 3 :] == 0).all()
+    body = lift(*(x[0].double().numpy() for x in (rays, confidence, nowhere)), 30.0, model)
+    assert all(np.isfinite(x).all() for x in vars(body).values())
 
 
 def test_weights_come_back_as_they_went(tmp_path):
@@ -118,8 +133,7 @@ def test_weights_come_back_as_they_went(tmp_path):
     model = MotioNet(channels=16, static_channels=8, stages=2).eval()
     save_weights(model, tmp_path / "w.safetensors")
     again = load_weights(tmp_path / "w.safetensors", CPU)
-    rays, confidence = person()
-    a, b = lift(rays, confidence, 30.0, model), lift(rays, confidence, 30.0, again)
+    a, b = lift(*person(), 30.0, model), lift(*person(), 30.0, again)
     assert np.allclose(a.rotations, b.rotations, atol=0.01)  # half precision on disk
 
 

@@ -83,9 +83,9 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(model):
     x = torch.tensor([-1.0, 1, 1])
     model.eval()
     with torch.no_grad():
-        here = model.pose(view(rays, confidence, hint), flip=True)
+        here = model(view(rays, confidence, hint), flip=True).joints()
         order = list(MIRRORED)
-        there = model.pose(view(rays[:, :, order] * x[:2], confidence[:, :, order], hint), flip=True)
+        there = model(view(rays[:, :, order] * x[:2], confidence[:, :, order], hint), flip=True).joints()
         body = model(view(rays, confidence, hint))
     assert torch.allclose(there[:, :, list(MIRROR)] * x, here, atol=1e-4)
     identity = body.rotations @ body.rotations.transpose(-1, -2)

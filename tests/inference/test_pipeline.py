@@ -37,10 +37,17 @@ def test_a_height_scales_the_person_and_the_path(motion):
 
 
 def test_another_lens_moves_the_person_away(motion):
-    tele = resolve(motion, Settings(focal=56.0))
-    away = [np.linalg.norm(m.root[0] - m.camera.eye) for m in (motion, tele)]
+    phone, tele = (resolve(motion, Settings(focal=focal)) for focal in (28.0, 56.0))
+    away = [np.linalg.norm(m.root[0] - m.camera.eye) for m in (phone, tele)]
     assert 1.7 < away[1] / away[0] < 2.3
     assert tele.settings["focal"] == 56.0 and tele.settings["end"] == motion.settings["end"]
+
+
+def test_the_lens_is_found_where_it_is_not_told(motion):
+    with np.load(SAMPLE.with_suffix(".npz"), allow_pickle=False) as truth:
+        real = float(truth["K"][0, 0])
+    assert "focal" not in motion.settings or motion.settings["focal"] is None
+    assert 0.75 < motion.camera.focal / real < 1.3
 
 
 def test_another_person_of_the_same_video(motion):

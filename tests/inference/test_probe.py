@@ -58,3 +58,11 @@ def test_a_phones_portrait_video_is_upright(walk: list[Image], tmp_path: Path) -
 def test_what_is_no_video_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["probe", str(tmp_path / "gone.mp4")]) == 1
     assert "no file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9])
+def test_a_video_that_breaks_off_is_told_and_not_refused(tmp_path: Path, kept: float) -> None:
+    cut = tmp_path / "cut.mp4"
+    data = SAMPLE.read_bytes()
+    cut.write_bytes(data[: int(kept * len(data))])
+    assert "breaks off" in probe(cut).advice

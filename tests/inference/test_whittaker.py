@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from kinelift.inference.whittaker import whittaker
+from kinelift.inference.whittaker import solve_banded, whittaker
 
 
 def dense(values, weight, stiffness):
@@ -35,3 +35,13 @@ def test_a_wave_of_the_stated_period_keeps_half_its_height():
     wave = np.sin(2 * np.pi * np.arange(2000) / period)[:, None]
     smooth = whittaker(wave, np.ones(2000), (period / (2 * np.pi)) ** 4)
     assert np.isclose(smooth[500:1500].std() / wave[500:1500].std(), 0.5, atol=0.01)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 8, 9])
+def test_entries_beyond_the_edge_are_ignored(frames):
+    rng = np.random.default_rng(frames)
+    first, second, right = rng.normal(size=frames), rng.normal(size=frames), rng.normal(size=(frames, 2))
+    matrix = 6 * np.eye(frames) + np.diag(first[:-1], 1) + np.diag(first[:-1], -1)
+    if frames > 2:
+        matrix += np.diag(second[:-2], 2) + np.diag(second[:-2], -2)
+    assert np.allclose(matrix @ solve_banded(np.full(frames, 6.0), first, second, right), right)

@@ -8,9 +8,10 @@ import bpy
 import numpy as np
 import pytest
 from kinelift.inference.skeleton import JOINTS
-from kinelift.rig.action import animate
+from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.contacts import CONTACT_PROPERTIES
+from kinelift.rig.read import read_motion
 from kinelift.tests.motions import random_motion
 
 Heads = Callable[..., np.ndarray]
@@ -159,3 +160,18 @@ def test_bezier_is_smooth_when_an_artist_chooses_it(curves: Curves) -> None:
     curve.update()
     after = np.array([curve.evaluate(frame) for frame in between])
     assert np.abs(after - before).max() < 0.01
+
+
+@pytest.mark.parametrize("edited", ["", "BEZIER", "modifier"])
+def test_keys_are_read_as_blender_plays_them(edited: str, heads: Heads) -> None:
+    motion = random_motion(60, seed=5, fps=30.0)
+    armature = person(motion, 60.0)  # a key on every other frame
+    action = armature.animation_data.action
+    for curve in curves_of(action, armature).values():
+        if edited == "modifier":
+            curve.modifiers.new("NOISE").strength = 0.05
+        for point in curve.keyframe_points if edited == "BEZIER" else ():
+            point.interpolation = "BEZIER"
+    found = read_motion(armature, action, 60.0)
+    assert len(found) == 119
+    np.testing.assert_allclose(found.joints, heads(armature, range(1, 120)), atol=1e-4)

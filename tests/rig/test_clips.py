@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
-from kinelift.rig.clips import RENDERS, render
+from kinelift.inference.options import RENDERS
+from kinelift.rig.clips import render
 from kinelift.rig.preview import add_body
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion

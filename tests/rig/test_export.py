@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.motion import Motion
+from kinelift.inference.options import FORMATS
 from kinelift.inference.skeleton import JOINTS
-from kinelift.rig.export import FORMATS, export
+from kinelift.rig.export import export
 from kinelift.rig.scene import build_scene
 from kinelift.rig.still import render_still
 from kinelift.tests.motions import random_motion

@@ -1,0 +1,281 @@
+"""One foot, planted: it stands on one spot while it is in contact, and goes softly over into its own path.
+
+Any foot will do, of the captured skeleton or of an artist's character: it is described by a `Sole`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .contacts import runs
+from .options import CleanUp
+from .rotations import axis_angle, quaternion_from_matrix, rotation_between
+from .whittaker import whittaker
+
+Array = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+#: about how long a foot takes from its own path onto its planted one, seconds
+BLEND = 0.25
+#: weights against the wish to bend little: of frames in which a foot stands flat or rolls, and of the others'
+#: own paths
+_FLAT, _ROLLING, _FREE = 1e6, 1e3, 5e-2
+#: a foot that lands or lifts is held near its spot for so long, the less the farther from it it is on its own
+#: path: weight in the first frame, seconds, metres
+_HELD, _HOLD, _NEAR = 30.0, 0.1, 0.005
+
+
+@dataclass(frozen=True)
+class Sole:
+    """Where a foot meets the floor, in the rest pose (flat on the floor, facing -Y), metres.
+
+    Attributes
+    ----------
+    heel : (3,)
+        Its point on the sole, from the ankle (the foot's joint).
+    ball : (3,)
+        The joint of the toes, from the ankle.
+    tip : (3,)
+        The end of the toes, from the joint of the toes.
+    ball_height : float
+        Of the joint of the toes above the floor.
+    """
+
+    heel: Array
+    ball: Array
+    tip: Array
+    ball_height: float
+
+
+def plant_foot(
+    foot: Array, toe: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, how: CleanUp
+) -> tuple[Array, Array, Array]:
+    """Plant one foot.
+
+    Parameters
+    ----------
+    foot, toe : (T, 3, 3)
+        Rotations away from the rest pose, in the world.
+    ankle : (T, 3), metres
+    sole : Sole
+    contacts : (T, 2) bool
+        Of the heel and of the ball.
+    fps : float
+    how : CleanUp
+        `lock_toes` and `floor` are looked at.
+
+    Returns
+    -------
+    foot, toe, ankle
+        The same, planted. Nothing is known of legs here: whether they reach so far is the caller's to see
+        to.
+    """
+    foot = laid(foot, sole, contacts, fps)
+    stances = find_stances(foot, ankle, sole, contacts, fps, how.floor)
+    foot, ankle = set_down(foot, ankle, sole, stances, fps, how.floor)
+    return foot, set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
+
+
+@dataclass(frozen=True)
+class Stances:
+    """Where a foot stands, and how much so.
+
+    Attributes
+    ----------
+    contacts : (T, 2) bool
+        Of the heel and of the ball.
+    spot : (T, 3), metres
+        Where the point is that the foot turns about: the ball wherever that stands, else the heel.
+    ankle : (T, 3), metres
+        Where the ankle is then; its own path where the foot doesn't stand.
+    weight : (T,)
+        Of `ankle`.
+    """
+
+    contacts: Bools
+    spot: Array
+    ankle: Array
+    weight: Array
+
+    @property
+    def on(self) -> Bools:
+        """Where the foot stands (T,)."""
+        return np.asarray(self.contacts.any(axis=1))
+
+
+def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float) -> Stances:
+    """The spots on which a foot stands, as near to its own path as may be.
+
+    A stance is a run of contact. While it lasts, the point that the foot turns about changes where it is.
+    """
+    points = np.stack([foot @ sole.heel, foot @ sole.ball])
+    heights = (floor, floor + sole.ball_height)
+    leads = contacts[:, 1].astype(int)
+    spots, target, weight = ankle.copy(), ankle.copy(), np.full(len(ankle), _FREE)
+    rolling = np.where(contacts.all(axis=1), _FLAT, _ROLLING)
+    hold = max(1, round(_HOLD * fps))
+    fading = _HELD * 10.0 ** (-2 * np.arange(hold) / hold)
+    for first, end in zip(*runs(contacts.any(axis=1)), strict=True):  # over contacts, not frames
+        stance = slice(first, end)
+        cuts = first + 1 + np.flatnonzero(np.diff(leads[stance]))
+        spot = np.zeros(3)
+        for a, b in zip([first, *cuts], [*cuts, end], strict=True):
+            if a > first:
+                spot = spot + points[leads[a], a] - points[leads[a - 1], a]
+            spot[2] = heights[leads[a]]
+            spots[a:b] = spot
+            target[a:b] = spot - points[leads[a], a:b]
+        moved = (ankle - target)[stance, :2].mean(axis=0)
+        target[stance, :2] += moved
+        spots[stance, :2] += moved
+        weight[stance] = rolling[stance]
+        for edge, frames in (
+            (first, np.arange(first - 1, max(first - 1 - hold, -1), -1)),
+            (end - 1, np.arange(end, min(end + hold, len(ankle)))),
+        ):
+            point = points[leads[edge]]
+            away = np.linalg.norm((ankle + point)[frames] - (ankle + point)[edge], axis=1)
+            held = fading[: len(frames)] / (1 + (away / _NEAR) ** 4)
+            free = held > weight[frames]
+            weight[frames[free]] = held[free]
+            target[frames[free]] = (spots[edge] - point[frames])[free]
+    return Stances(contacts, spots, target, weight)
+
+
+def set_down(
+    foot: Array, ankle: Array, sole: Sole, stances: Stances, fps: float, floor: float
+) -> tuple[Array, Array]:
+    """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
+
+    A foot that rolls takes its pitch from the path of its ankle, which bends less than one that would follow
+    from its pitch.
+    """
+    stiffness = (BLEND * fps / np.pi) ** 4
+    shift = whittaker(stances.ankle - ankle, stances.weight, stiffness)
+    on, by_ball = stances.on, stances.contacts[:, 1:]
+    point = np.where(by_ball, sole.ball, sole.heel)
+    moved = ankle + shift
+    turn = rotation_between((foot @ point[..., None])[..., 0], stances.spot - moved)
+    turn[stances.contacts.all(axis=1)] = np.eye(3)
+    foot = _pitched(_blended(foot, turn @ foot, on, fps), sole, stances.contacts)
+    moved = np.where(on[:, None], stances.spot - (foot @ point[..., None])[..., 0], moved)
+    return foot, _above(moved, foot, sole, on, floor, stiffness)
+
+
+def set_toes(
+    toe: Array, foot: Array, ankle: Array, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
+) -> Array:
+    """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
+    if how.lock_toes:
+        toe = _blended(toe, _level_toes(foot), ball_on, fps)
+    return _bent_up(toe, ankle + foot @ sole.ball, sole, how.floor)
+
+
+def laid(foot: Array, sole: Sole, contacts: Bools, fps: float) -> Array:
+    """The foot's rotation (T, 3, 3): one, heel and ball on the floor, in each run of flat contact."""
+    flat = contacts.all(axis=1)
+    if not flat.any():
+        return _pitched(foot, sole, contacts)
+    heading = _run_means(foot.reshape(-1, 9), flat).reshape(-1, 3, 3)
+    forward = -heading[:, :2, 1]  # the rest pose faces -Y
+    angle = np.arctan2(forward[:, 0], -forward[:, 1])
+    about_up = axis_angle(np.broadcast_to([0.0, 0, 1], (len(foot), 3)), angle)
+    # heel and ball need not be level in the rest pose
+    _, y, z = sole.ball - sole.heel
+    pitch = np.arctan2(z, -y) - np.arcsin(np.clip(sole.ball_height / np.hypot(y, z), -1, 1))
+    level = about_up @ axis_angle(np.array([1.0, 0, 0]), np.array(pitch))
+    return _pitched(_blended(foot, level, flat, fps), sole, contacts)
+
+
+def _pitched(foot: Array, sole: Sole, contacts: Bools) -> Array:
+    """The foot's rotation (T, 3, 3), pitched so that no end is under the floor while the other stands."""
+    along = foot @ (sole.ball - sole.heel)
+    length = np.linalg.norm(sole.ball - sole.heel)
+    level = np.arcsin(np.clip(sole.ball_height / length, -1, 1))
+    needed = level - np.arcsin(np.clip(along[:, 2] / length, -1, 1))
+    heel_on, ball_on = contacts.T
+    needed = np.where(
+        heel_on & ball_on,
+        needed,
+        np.where(ball_on, np.minimum(needed, 0), np.where(heel_on, np.maximum(needed, 0), 0)),
+    )
+    side = np.stack([along[:, 1], -along[:, 0], np.zeros(len(along))], axis=-1)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return np.asarray(axis_angle(side, needed) @ foot)
+
+
+def _level_toes(foot: Array) -> Array:
+    """Rotations (T, 3, 3) of toes that lie flat on the floor, as the foot points."""
+    up = np.array([0.0, 0, 1])
+    right = foot[:, :, 0] * [1, 1, 0]
+    right /= np.maximum(np.linalg.norm(right, axis=1, keepdims=True), 1e-6)
+    return np.stack([right, np.cross(up, right), np.broadcast_to(up, right.shape)], -1)
+
+
+def _above(ankle: Array, foot: Array, sole: Sole, pinned: Bools, floor: float, stiffness: float) -> Array:
+    """The ankle's path, raised where heel or ball would be under the floor."""
+    lowest = np.minimum((foot @ sole.heel)[:, 2], (foot @ sole.ball)[:, 2] - sole.ball_height)
+    under = np.where(pinned, 0.0, np.maximum(0.0, floor - ankle[:, 2] - lowest))
+    if not (under > 1e-6).any():
+        return ankle
+    out = ankle.copy()
+    out[:, 2] += np.where(pinned, 0.0, softly_over(under, np.where(pinned, _FLAT, 0.03), stiffness / 30))
+    return out
+
+
+def softly_over(need: Array, free: Array, stiffness: float) -> Array:
+    """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it against 0 where that is 0."""
+    out = np.zeros_like(need)
+    for _ in range(6):
+        rest = np.maximum(need - out, 0)
+        if rest.max() < 1e-5:
+            break
+        out += whittaker(1.2 * rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
+    return np.maximum(out, need)
+
+
+def _bent_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
+    """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
+    tip = toe @ sole.tip
+    length = float(np.linalg.norm(sole.tip))
+    lowest = np.clip((floor + sole.ball_height + sole.tip[2] - ball[:, 2]) / length, -1, 0.9)
+    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(tip[:, 2] / length, -1, 1)))
+    side = np.stack([tip[:, 1], -tip[:, 0], np.zeros(len(tip))], axis=-1)
+    side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
+    return np.asarray(axis_angle(side, needed) @ toe)
+
+
+def _run_means(values: Array, on: Bools) -> Array:
+    """Values (T, C) replaced by their mean over each run of true; 0 elsewhere."""
+    first, last = runs(on)
+    out = np.zeros_like(values)
+    sums = np.concatenate([np.zeros((1, values.shape[1])), np.cumsum(values, axis=0)])
+    means = (sums[last] - sums[first]) / (last - first)[:, None]
+    out[on] = np.repeat(means, last - first, axis=0)
+    return out
+
+
+def _blended(own: Array, wanted: Array, where: Bools, fps: float) -> Array:
+    """Rotations (T, 3, 3) that are `wanted` where `where` says so and go over into `own` softly around."""
+    difference = rotation_vector(wanted @ np.swapaxes(own, -1, -2))
+    difference[~where] = 0
+    soft = whittaker(difference, np.where(where, _FLAT, 1e-2), (BLEND * fps / np.pi) ** 4 / 30)
+    soft[where] = difference[where]
+    return matrix_from_vector(soft) @ own
+
+
+def rotation_vector(m: Array) -> Array:
+    """Axis times angle (..., 3) of rotations (..., 3, 3)."""
+    q = quaternion_from_matrix(m)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    return np.asarray(q[..., 1:] * angle / np.maximum(sine, 1e-12))
+
+
+def matrix_from_vector(v: Array) -> Array:
+    """Rotations (..., 3, 3) of axes times angles (..., 3)."""
+    angle = np.linalg.norm(v, axis=-1)
+    return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))

@@ -1,0 +1,126 @@
+"""All files of a clip in one folder, made from its motion: the second half of what the batch does."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from ..inference.chart import save_chart
+from ..inference.files import replacing
+from ..inference.foot_ik import clean_up
+from ..inference.motion import Motion
+from ..inference.options import RENDERS, CleanUp
+from ..inference.quality import detected_share
+from .clips import render
+from .export import export
+from .preview import add_body
+from .retarget.apply import Settings as RetargetSettings
+from .retarget.apply import perform_motion, retarget
+from .retarget.bones import read_rig
+from .retarget.character import load_character, split_character
+from .retarget.mapping import detect
+from .scene import build_scene
+from .still import render_still
+
+#: how the files of each of `RENDERS` end; the plain .png is the skeleton
+_RENDER_NAMES = {kind: ("body" if kind == "still" else kind) + ending for kind, ending in RENDERS.items()}
+
+
+def deliver(
+    motion_path: Path,
+    clip: Path,
+    formats: Sequence[str],
+    renders: Sequence[str],
+    character: str,
+    how: CleanUp,
+) -> tuple[str, ...]:
+    """Make a clip's files beside its motion; what is open in Blender is lost.
+
+    Parameters
+    ----------
+    motion_path : Path
+        ``NAME.motion.npz``; everything is called NAME.
+    clip : Path
+        What it was captured from, or the motion that it is a copy of.
+    formats, renders : sequence of str
+        Of `options.FORMATS` and `options.RENDERS`.
+    character : str
+        What to retarget to as well, which .fbx and .glb then hold; empty: nothing.
+    how : CleanUp
+        For all files but the motion.
+
+    Returns
+    -------
+    tuple of str
+        What the artist should know, a sentence each.
+
+    Raises
+    ------
+    CaptureError
+        If a file can't be made.
+    """
+    folder, name = motion_path.parent, motion_path.name.removesuffix(".motion.npz")
+    motion = Motion.load(motion_path)
+    cleaned = clean_up(motion, how)
+    # a file of its own for every clip, whatever the user's preferences
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    armature = build_scene(motion, name, how)
+    warnings = motion.warnings
+    played = armature
+    if character:
+        played, told = _retargeted(character, cleaned, name)
+        warnings += told
+    files = {kind: folder / f"{name}.{kind}" for kind in formats}
+    for kind, path in files.items():
+        export(kind, path, played, cleaned)
+    files["still"] = folder / f"{name}.png"
+    scene = bpy.context.scene
+    render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
+    if renders:
+        add_body(armature)
+    # a motion from a file names its video; it may lie beside it
+    video = clip if clip.suffix != ".npz" else clip.with_name(motion.settings.get("video", "") or clip.name)
+    for kind in renders:
+        path = folder / f"{name}.{_RENDER_NAMES[kind]}"
+        render(kind, path, armature, motion, video)
+        files[path.suffixes[-2][1:]] = path
+    files["chart"] = folder / f"{name}.chart.png"
+    save_chart(motion, files["chart"])
+    files["motion"] = motion_path
+    with replacing(folder / f"{name}.summary.json") as temporary:
+        summary = _summary(motion, armature, files)
+        temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return warnings
+
+
+def _retargeted(character: str, motion: Motion, name: str) -> tuple[bpy.types.Object, tuple[str, ...]]:
+    """Add a character to the scene and let it play the motion; also what the artist should know."""
+    scene = bpy.context.scene.render
+    target = load_character(*split_character(character))
+    performance = perform_motion(motion, scene.fps / scene.fps_base)
+    bone_map = detect(read_rig(target), target.data)
+    result = retarget(performance, target, bone_map, RetargetSettings(), f"{target.name} {name}")
+    return target, result.warnings
+
+
+def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
+    """What was captured, in figures: metres, seconds."""
+    return {
+        "frames": len(motion),
+        "seconds": round(len(motion) / motion.fps, 3),
+        "fps": motion.fps,
+        "detected": round(detected_share(motion), 4),
+        "height": round(motion.height, 4),
+        "bone_lengths": {
+            bone.name.removesuffix(".L"): round(bone.length, 5)
+            for bone in armature.data.bones
+            if not bone.name.endswith(".R")
+        },
+        "settings": motion.settings,
+        "warnings": list(motion.warnings),
+        "files": {kind: path.name for kind, path in files.items()},
+    }

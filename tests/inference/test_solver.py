@@ -1,0 +1,227 @@
+"""The solver on a walk whose truth is known: what lifter and detector get wrong is put right together."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from kinelift.inference import solve as solver
+from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.inference.kinematics import joint_positions
+from kinelift.inference.landmarks import LANDMARK, PLACES
+from kinelift.inference.lift import Body
+from kinelift.inference.rotations import axis_angle, geodesic_angle
+from kinelift.inference.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
+from kinelift.inference.solve import solve
+from kinelift.tests.walks import walk
+
+CPU = torch.device("cpu")
+FPS = 30.0
+ARMS = [INDEX[f"{name}.{side}"] for name in ("upper_arm", "forearm", "hand") for side in "LR"]
+BESIDE = np.array([0.0, 1.0, 0.0])  # level axes: x right, y away from the camera, z up
+
+
+def walking(frames=90, fps=FPS, swing=30.0, rate=2.0):
+    """Somebody who walks by with arms that swing by so many degrees, so often a second, in level axes."""
+    motion = walk(frames, fps)
+    world = motion.world_rotations.copy()
+    seconds = np.arange(frames) / fps
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        down = axis_angle(BESIDE, np.full(frames, sign * np.radians(75)))
+        to_and_fro = axis_angle(
+            np.array([1.0, 0, 0]), sign * np.radians(swing) * np.sin(2 * np.pi * rate * seconds)
+        )
+        bend = axis_angle(np.array([0.0, 0, 1]), np.full(frames, -sign * np.radians(20)))
+        for name in ("upper_arm", "forearm", "hand"):
+            turn = to_and_fro @ down
+            world[:, INDEX[f"{name}.{side}"]] = turn if name == "upper_arm" else turn @ bend
+    pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+    return Body(
+        lengths=motion.lengths,
+        rotations=pose[:, :3] @ world,
+        root=motion.root.astype(float) @ pose[:, :3].T + pose[:, 3],
+        contacts=motion.contacts.astype(float),
+        up=pose[:, 2],
+    )
+
+
+def joints(body):
+    return joint_positions(body.rotations, body.root, rest_offsets(body.lengths))
+
+
+def seen(body):
+    """Where a perfect detector sees the body: rays (T, 33, 2), y down, and its confidence."""
+    scale = standing_height(body.lengths) / STANDARD_HEIGHT
+    at = joints(body)
+    points = np.stack(
+        [
+            at[:, INDEX[a]] + body.rotations[:, INDEX[by]] @ (np.array(place) * scale)
+            for a, by, place in PLACES
+        ],
+        axis=1,
+    )
+    rays = np.stack([points[..., 0], -points[..., 2]], -1) / points[..., 1:2]
+    return rays, np.ones(rays.shape[:2])
+
+
+def off(a, b):
+    """Distances of the joints (T, J), metres."""
+    return np.linalg.norm(joints(a) - joints(b), axis=-1)
+
+
+def picture_off(a, b):
+    """Distances of the joints (T, J) in the picture, metres at the person's distance."""
+    flat = [x[..., ::2] / x[..., 1:2] for x in (joints(a), joints(b))]
+    return np.linalg.norm(flat[0] - flat[1], axis=-1) * b.root[:, None, 1]
+
+
+def turned(body, joint, axis, degrees):
+    """The same with one joint, and what it carries along, turned by so much (T,) about an axis."""
+    rotations = body.rotations.copy()
+    below = {joint: ("forearm", "hand")}.get("upper_arm", ("hand",)) if "arm" in joint else ()
+    for name in (joint, *(f"{n}.{joint[-1]}" for n in below)):
+        turn = axis_angle(np.asarray(axis, float), np.radians(np.broadcast_to(degrees, len(rotations))))
+        rotations[:, INDEX[name]] = turn @ rotations[:, INDEX[name]]
+    return replace(body, rotations=rotations)
+
+
+def test_what_is_right_stays():
+    truth = walking()
+    solved = solve(truth, *seen(truth), FPS, CPU)
+    assert off(solved, truth).mean() < 0.004 and off(solved, truth).max() < 0.03
+    assert (solved.lengths == truth.lengths).all() and (solved.contacts == truth.contacts).all()
+
+
+@pytest.mark.parametrize("rate", [1.0, 2.0])
+def test_a_quick_arm_swing_keeps_its_width(rate):
+    truth = walking(rate=rate)
+    solved = solve(truth, *seen(truth), FPS, CPU)
+    for side in "LR":
+        hand = INDEX[f"hand.{side}"]
+        swing = [
+            np.ptp((joints(b)[:, hand] - joints(b)[:, INDEX["chest"]])[15:-15], axis=0)
+            for b in (solved, truth)
+        ]
+        assert np.linalg.norm(swing[0]) > 0.97 * np.linalg.norm(swing[1])
+
+
+def test_the_same_at_another_frame_rate():
+    for fps in (12.0, 60.0):
+        truth = walking(int(3 * fps), fps, rate=1.0)
+        assert off(solve(truth, *seen(truth), fps, CPU), truth).mean() < 0.006
+
+
+def test_an_arm_beside_the_pictured_one_is_brought_there():
+    truth = walking()
+    wrong = turned(truth, "upper_arm.L", BESIDE, 15.0)
+    solved = solve(wrong, *seen(truth), FPS, CPU)
+    hand = INDEX["hand.L"]
+    assert picture_off(wrong, truth)[:, hand].mean() > 0.06
+    assert picture_off(solved, truth)[:, hand].mean() < 0.01
+    assert picture_off(solved, truth)[:, INDEX["foot.R"]].mean() < 0.01
+
+
+def test_noise_of_lifter_and_detector_becomes_less():
+    rng = np.random.default_rng(4)
+    truth = walking(120)
+    shake = axis_angle(*_noise_axes(rng, (120, len(JOINTS)), 6.0))
+    noisy = replace(truth, rotations=shake @ truth.rotations, root=truth.root + rng.normal(0, 0.02, (120, 3)))
+    rays, confidence = seen(truth)
+    rays = rays + rng.normal(0, 0.015 * STANDARD_HEIGHT / truth.root[:, 1].mean(), rays.shape)
+    solved = solve(noisy, rays, confidence, FPS, CPU)
+    assert off(solved, truth).mean() < 0.5 * off(noisy, truth).mean()
+    lively = [np.linalg.norm(np.diff(joints(b), 2, axis=0), axis=-1).mean() for b in (noisy, solved, truth)]
+    assert lively[0] > 5 * lively[2] and 0.8 < lively[1] / lively[2] < 2.0
+
+
+def _noise_axes(rng, shape, degrees):
+    vectors = rng.normal(0, np.radians(degrees) / np.sqrt(3), (*shape, 3))
+    angles = np.linalg.norm(vectors, axis=-1)
+    return vectors / angles[..., None], angles
+
+
+def test_a_landmark_that_is_plainly_wrong_says_nothing():
+    truth = walking()
+    rays, confidence = seen(truth)
+    rays[30:50, LANDMARK["wrist.R"]] += 0.3
+    rays[60:65] = rays[60:65][:, ::-1]  # all of them
+    solved = solve(truth, rays, confidence, FPS, CPU)
+    assert off(solved, truth)[:, INDEX["hand.R"]].max() < 0.06
+    assert off(solved, truth).max() < 0.15
+
+
+def test_where_nothing_was_seen_the_motion_goes_on_and_nothing_pops():
+    truth = walking(120)
+    rays, confidence = seen(truth)
+    rays[40:80], confidence[40:80] = rays[39], 0.0
+    drifting = replace(truth, root=truth.root + np.linspace(0, 0.2, 120)[:, None])
+    solved = solve(drifting, rays, confidence, FPS, CPU)
+    assert np.isfinite(joints(solved)).all()
+    step = [np.linalg.norm(np.diff(joints(b), axis=0), axis=-1) for b in (solved, truth)]
+    assert (step[0] - step[1]).max() < 0.04
+
+
+def test_knees_and_elbows_never_bend_backwards():
+    truth = walking()
+    wrong = turned(truth, "forearm.L", [0.0, 0, 1], 60.0)
+    shin = INDEX["shin.R"]
+    rotations = wrong.rotations.copy()
+    side = rotations[:, INDEX["thigh.R"], :, 0]
+    rotations[:, shin] = axis_angle(side, np.full(len(side), np.radians(-80.0))) @ rotations[:, shin]
+    wrong = replace(wrong, rotations=rotations)
+    rays, _ = seen(wrong)
+    for confidence in (np.ones(rays.shape[:2]), np.zeros(rays.shape[:2])):
+        assert bent_back(wrong).max() > 30
+        solved = solve(wrong, rays, confidence, FPS, CPU)
+        assert bent_back(solved).max() < 6
+        assert geodesic_angle(solved.rotations, wrong.rotations)[:, INDEX["thigh.L"]].max() < 0.3
+
+
+def bent_back(body):
+    """How far (T, 4) knees and elbows are bent backwards, degrees."""
+    out = []
+    for side, sign in (("L", 1.0), ("R", -1.0)):
+        for joint, child, bone, front in (
+            ("thigh", "shin", [0.0, 0, -1], [0.0, 1, 0]),
+            ("upper_arm", "forearm", [sign, 0.0, 0], [0.0, -0.966, 0.259]),
+        ):
+            along = body.rotations[:, INDEX[f"{child}.{side}"]] @ bone
+            out.append(-(along * (body.rotations[:, INDEX[f"{joint}.{side}"]] @ front)).sum(-1))
+    return np.degrees(np.arcsin(np.clip(np.stack(out, 1), -1, 1)))
+
+
+def test_standing_feet_keep_still():
+    truth = walking()
+    sway = 0.05 * np.sin(2 * np.pi * 1.5 * np.arange(90) / FPS)
+    wrong = replace(truth, root=truth.root + sway[:, None] * [0, 1, 0])
+    solved = solve(wrong, *seen(truth), FPS, CPU)
+    on = (truth.contacts[1:, 1] > 0.5) & (truth.contacts[:-1, 1] > 0.5)
+    slide = [
+        np.linalg.norm(np.diff(joints(b)[:, INDEX["toe.L"]], axis=0), axis=-1)[on].mean()
+        for b in (solved, wrong)
+    ]
+    assert slide[0] < 0.3 * slide[1]
+
+
+def test_a_long_clip_is_the_same_however_it_is_cut(monkeypatch):
+    truth = walking(200)
+    wrong = turned(truth, "forearm.L", BESIDE, 10 * np.sin(np.arange(200) / 9))
+    told = []
+    whole = solve(wrong, *seen(truth), FPS, CPU, lambda *said: told.append(said))
+    monkeypatch.setattr(solver, "_STRETCH", 70)
+    cut = solve(wrong, *seen(truth), FPS, CPU, lambda *said: told.append(said))
+    assert off(cut, whole).max() < 0.008
+    seam = joints(cut) - joints(whole)
+    assert np.linalg.norm(np.diff(seam, axis=0), axis=-1).max() < 0.001
+    assert told == [("solve", n, 200) for n in (0, 200, 0, 70, 140, 200)]
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 46])
+def test_short_clips(frames):
+    truth = walking(frames)
+    solved = solve(truth, *seen(truth), FPS, CPU)
+    assert solved.root.shape == (frames, 3) and off(solved, truth).max() < 0.03
+    rotations = solved.rotations
+    np.testing.assert_allclose(
+        rotations @ np.swapaxes(rotations, -1, -2), np.tile(np.eye(3), (frames, 21, 1, 1)), atol=1e-5
+    )
