@@ -18,7 +18,7 @@ from types import FrameType
 from .client import missing_modules
 from .errors import CaptureError
 from .files import check_writable
-from .options import add_clean_up, clean_up_of
+from .options import AUTO, add_clean_up, clean_up_of
 from .progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
@@ -46,14 +46,18 @@ def _parser() -> argparse.ArgumentParser:
     capture.add_argument(
         "--fps", type=float, metavar="N", help="frames per second (default: the video's own)"
     )
+    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
     solve = commands.add_parser("solve", help="clean a captured motion, or solve it again, without its video")
     solve.add_argument("motion", type=Path, metavar="M.npz")
     solve.add_argument("--out", type=Path, required=True, metavar="N.npz", help="the cleaned motion")
     solve.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write it as BVH")
+    solve.add_argument(
+        "--focal",
+        type=lambda text: text if text == AUTO else float(text),
+        metavar="MM",
+        help=f"35 mm equivalent focal length; {AUTO}: not known (default: as in the capture)",
+    )
     for command in (capture, solve):
-        command.add_argument(
-            "--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known"
-        )
         command.add_argument(
             "--person",
             metavar="WHO",
@@ -99,7 +103,7 @@ def _capture(args: argparse.Namespace) -> None:
     settings = Settings(args.start, args.end, args.fps, args.focal, who, args.device, args.height)
     motion = capture(args.video, settings, progress)
     motion.save(args.out)
-    cleaned = clean_up(motion, clean_up_of(args))
+    cleaned = clean_up(motion, clean_up_of(args)) if args.bvh or args.overlay else motion
     if args.bvh is not None:
         write_bvh(cleaned, args.bvh)
     if args.overlay is not None:

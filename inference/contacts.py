@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
-from .landmarks import LANDMARK
+from .landmarks import LANDMARK, bridge
 from .motion import Motion
 from .skeleton import BALL_HEIGHT, INDEX, STANDARD_HEIGHT
 from .whittaker import whittaker
@@ -75,10 +75,10 @@ def contact_features(motion: Motion) -> Array:
     height = points[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
     speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
-    landmarks = _bridged(motion.landmarks[:, _SHOWN_BY])
-    seen = landmarks[..., 2]
+    shown = motion.landmarks[:, _SHOWN_BY]
+    places, seen = bridge(shown[..., :2], shown[..., 2])
     # what isn't seen doesn't stand still in the picture: nothing is known of it there
-    pictured = seen * _picture_speed(motion, landmarks) + (1 - seen) * speed
+    pictured = seen * _picture_speed(motion, places, seen) + (1 - seen) * speed
     speed, seen, ankle, pictured = speed[:, :4], seen[:, :4], pictured[:, 4:], pictured[:, :4]
     other = [1, 0, 3, 2]
     now = np.stack(
@@ -109,29 +109,15 @@ def _floor(lowest: Array, fps: float) -> Array:
     return np.asarray(sliding_window_view(np.pad(lowest, reach, mode="edge"), 2 * reach + 1).min(axis=1))
 
 
-def _bridged(landmarks: npt.NDArray[Any]) -> Array:
-    """Landmarks (T, K, 3) interpolated over the frames in which they weren't found, unseen there."""
-    out = np.zeros(landmarks.shape)
-    frames = np.arange(len(landmarks))
-    for column in range(landmarks.shape[1]):
-        found = np.isfinite(landmarks[:, column, 0])
-        if found.any():
-            at = frames[found]
-            for part in (0, 1):
-                out[:, column, part] = np.interp(frames, at, landmarks[found, column, part])
-            out[found, column, 2] = landmarks[found, column, 2]
-    return out
-
-
-def _picture_speed(motion: Motion, landmarks: Array) -> Array:
-    """Speed (T, K) of landmarks (T, K, 3) in the picture, in m/s at the person's distance.
+def _picture_speed(motion: Motion, places: Array, seen: Array) -> Array:
+    """Speed (T, K), m/s at the person's distance, in the picture, of landmarks (T, K, 2) seen so well (T, K).
 
     A foot that stands doesn't move in a picture whose camera stands, however wrong its depth is.
     """
     camera = motion.camera
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
-    rays = camera.rays(landmarks[..., :2])[..., :2]
-    return np.asarray(_speed(rays, landmarks[..., 2] + 0.05, motion.fps) * distance[:, None])
+    rays = camera.rays(places)[..., :2]
+    return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])
 
 
 def _speed(points: npt.NDArray[Any], weight: Array, fps: float) -> Array:

@@ -21,16 +21,16 @@ from .planting import (
     Stances,
     find_stances,
     laid,
-    matrix_from_vector,
-    rotation_vector,
     set_down,
     set_toes,
 )
 from .rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
+    matrix_from_vector,
     quaternion_from_matrix,
     rotation_between,
+    rotation_vector,
     sixd_from_matrix,
 )
 from .skeleton import BALL_HEIGHT, END_POINTS, HEEL_OFFSET, INDEX, STANDARD_HEIGHT

@@ -1,6 +1,13 @@
-"""MediaPipe's 33 pose landmarks by name."""
+"""MediaPipe's 33 pose landmarks: by name, where they sit on the body, and where they weren't found."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
 
 LANDMARKS: tuple[str, ...] = (
     "nose",
@@ -69,3 +76,33 @@ def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
 
 #: the same for each of `LANDMARKS`
 PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)
+
+
+_HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
+
+
+def from_hips(points: npt.NDArray[Any]) -> Array:
+    """Landmarks (T, 33, 3) from the middle of the hips."""
+    return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
+
+
+def bridge(places: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
+    """Fill in what wasn't found by interpolation over time, with confidence 0.
+
+    Parameters
+    ----------
+    places : (T, K, D)
+        NaN where a landmark, or nobody at all, was found.
+    confidence : (T, K)
+    """
+    known = np.isfinite(places).all(-1)
+    t = np.arange(len(places))
+    filled = np.zeros(places.shape)
+    for landmark in np.flatnonzero(known.any(0)):
+        at = np.flatnonzero(known[:, landmark])
+        for axis in range(places.shape[2]):
+            filled[:, landmark, axis] = np.interp(t, at, places[at, landmark, axis])
+    never = ~known.any(0)
+    if never.any() and not never.all():  # where the others are is the best guess
+        filled[:, never] = filled[:, ~never].mean(1, keepdims=True)
+    return filled, np.where(known, confidence, 0.0)

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .landmarks import LANDMARK, SHOWN_BY
+from .landmarks import LANDMARK, SHOWN_BY, from_hips
 from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
 from .rotations import matrix_from_6d, sixd_from_matrix
@@ -58,7 +58,7 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
     """
     device = next(model.parameters()).device
     solid = np.isfinite(hint)
-    columns = [rays, confidence[..., None], np.where(solid, hint - _middle(hint), 0), solid[..., :1]]
+    columns = [rays, confidence[..., None], np.where(solid, from_hips(hint), 0), solid[..., :1]]
     joined = torch.as_tensor(np.concatenate(columns, -1), dtype=torch.float32)[None]
     if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
         joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
@@ -84,33 +84,6 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
 
 #: a hint counts where no more than this much of it is made of frames that have none
 _WHOLE = 0.99
-
-
-def _middle(hint: Array) -> Array:
-    """The middle of the hips (T, 1, 3)."""
-    return np.asarray(hint[:, [LANDMARK["hip.L"], LANDMARK["hip.R"]]].mean(1, keepdims=True))
-
-
-def bridge(rays: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
-    """Fill in what wasn't found by interpolation over time, with confidence 0.
-
-    Parameters
-    ----------
-    rays : (T, 33, D)
-        NaN where a landmark, or nobody at all, was found.
-    confidence : (T, 33)
-    """
-    known = np.isfinite(rays).all(-1)
-    t = np.arange(len(rays))
-    filled = np.zeros(rays.shape)
-    for landmark in np.flatnonzero(known.any(0)):
-        at = np.flatnonzero(known[:, landmark])
-        for axis in range(rays.shape[2]):
-            filled[:, landmark, axis] = np.interp(t, at, rays[at, landmark, axis])
-    never = ~known.any(0)
-    if never.any() and not never.all():  # where the others are is the best guess
-        filled[:, never] = filled[:, ~never].mean(1, keepdims=True)
-    return filled, np.where(known, confidence, 0.0)
 
 
 def joint_confidence(confidence: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -11,6 +11,9 @@ LIMITS = {"fps": (5.0, 240.0), "focal": (5.0, 1000.0), "height": (0.3, 3.0)}
 FORMATS: tuple[str, ...] = ("blend", "bvh", "fbx", "glb")
 RENDERS = {"still": ".png", "turntable": ".mp4", "side-by-side": ".mp4"}
 
+#: says that the lens isn't known: the likeliest is found
+AUTO = "auto"
+
 
 @dataclass(frozen=True)
 class CleanUp:

@@ -16,11 +16,12 @@ from .contacts import find_contacts
 from .detect import Detections, Person, Progress, detect
 from .errors import CaptureError
 from .kinematics import local_rotations
-from .lift import Body, bridge, joint_confidence, lift
+from .landmarks import bridge
+from .lift import Body, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
-from .options import LIMITS
+from .options import AUTO, LIMITS
 from .rotations import quaternion_from_matrix
 from .skeleton import INDEX, rest_offsets
 from .solve import misfit, solve
@@ -134,7 +135,7 @@ def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def asked_again(motion: Motion, **changed: float | str | None) -> Settings:
-    """What a motion was captured with, but for those of `changed` that aren't None.
+    """What a motion was captured with, but for those of `changed` that aren't None (focal `AUTO`: not known).
 
     Raises
     ------
@@ -144,7 +145,10 @@ def asked_again(motion: Motion, **changed: float | str | None) -> Settings:
     _check_captured(motion)
     names = ("focal", "person", "height")
     known: dict[str, Any] = {name: motion.settings[name] for name in names if name in motion.settings}
-    return Settings(**known | {name: value for name, value in changed.items() if value is not None})
+    said: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
+    if said.get("focal") == AUTO:
+        said["focal"] = None
+    return Settings(**known | said)
 
 
 def _check_captured(motion: Motion) -> None:

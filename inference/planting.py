@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .contacts import runs
 from .options import CleanUp
-from .rotations import axis_angle, quaternion_from_matrix, rotation_between
+from .rotations import axis_angle, matrix_from_vector, rotation_between, rotation_vector
 from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
@@ -265,17 +265,3 @@ def _blended(own: Array, wanted: Array, where: Bools, fps: float) -> Array:
     soft = whittaker(difference, np.where(where, _FLAT, 1e-2), (BLEND * fps / np.pi) ** 4 / 30)
     soft[where] = difference[where]
     return matrix_from_vector(soft) @ own
-
-
-def rotation_vector(m: Array) -> Array:
-    """Axis times angle (..., 3) of rotations (..., 3, 3)."""
-    q = quaternion_from_matrix(m)
-    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
-    angle = 2 * np.arctan2(sine, q[..., :1])
-    return np.asarray(q[..., 1:] * angle / np.maximum(sine, 1e-12))
-
-
-def matrix_from_vector(v: Array) -> Array:
-    """Rotations (..., 3, 3) of axes times angles (..., 3)."""
-    angle = np.linalg.norm(v, axis=-1)
-    return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))

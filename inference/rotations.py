@@ -62,19 +62,14 @@ def quaternion_from_matrix(m: Any) -> Any:
     yz, zy = m[..., 2, 1] - m[..., 1, 2], m[..., 2, 1] + m[..., 1, 2]
     zx, xz = m[..., 0, 2] - m[..., 2, 0], m[..., 0, 2] + m[..., 2, 0]
     xy, yx = m[..., 1, 0] - m[..., 0, 1], m[..., 1, 0] + m[..., 0, 1]
-    candidates = xp.stack(
-        [
-            xp.stack([1 + a + b + c, yz, zx, xy], -1),
-            xp.stack([yz, 1 + a - b - c, yx, xz], -1),
-            xp.stack([zx, yx, 1 - a + b - c, zy], -1),
-            xp.stack([xy, xz, zy, 1 - a - b + c], -1),
-        ],
-        -2,
-    )
-    divisor = xp.stack([candidates[..., i, i] for i in range(4)], -1)
-    best = divisor.argmax(-1)[..., None]
-    pick = xp.stack([(best[..., 0] == i) for i in range(4)], -1)[..., None]
-    q = _unit(xp.where(pick, candidates, xp.zeros_like(candidates)).sum(-2))
+    w, x, y, z = 1 + a + b + c, 1 + a - b - c, 1 - a + b - c, 1 - a - b + c
+    by_w, by_x, by_y = w >= xp.maximum(x, xp.maximum(y, z)), x >= xp.maximum(y, z), y >= z
+
+    def pick(if_w: Any, if_x: Any, if_y: Any, if_z: Any) -> Any:
+        return xp.where(by_w, if_w, xp.where(by_x, if_x, xp.where(by_y, if_y, if_z)))
+
+    parts = [pick(w, yz, zx, xy), pick(yz, x, yx, xz), pick(zx, yx, y, zy), pick(xy, xz, zy, z)]
+    q = _unit(xp.stack(parts, -1))
     return q * xp.where(q[..., :1] < 0, -xp.ones_like(q[..., :1]), xp.ones_like(q[..., :1]))
 
 
@@ -113,3 +108,30 @@ def geodesic_angle(a: Any, b: Any) -> Any:
     sine = ((a - b) ** 2).sum(-1).sum(-1) ** 0.5 / 8**0.5  # sin(angle / 2): exact for small angles
     cosine = (xp.clip(1 + trace, 0, 4)) ** 0.5 / 2
     return 2 * xp.arctan2(sine, cosine)
+
+
+def rotation_vector(m: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Axis times angle (..., 3) of rotations (..., 3, 3)."""
+    q = quaternion_from_matrix(m)
+    sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, q[..., :1])
+    return np.asarray(q[..., 1:] * angle / np.maximum(sine, 1e-12))
+
+
+def matrix_from_vector(v: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Rotations (..., 3, 3) of axes times angles (..., 3)."""
+    angle = np.linalg.norm(v, axis=-1)
+    return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))
+
+
+def slerp(a: npt.NDArray[Any], b: npt.NDArray[Any], share: float | npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Quaternions (..., 4) a share of the way from `a` to `b`, the short way round."""
+    dot = (a * b).sum(-1, keepdims=True)
+    b = np.where(dot < 0, -b, b)
+    angle = np.arccos(np.clip(np.abs(dot), 0, 1))
+    sine = np.sin(angle)
+    small = sine < 1e-6
+    sine = np.where(small, 1, sine)
+    mixed = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine) * a
+    mixed = mixed + np.where(small, share, np.sin(share * angle) / sine) * b
+    return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))

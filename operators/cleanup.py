@@ -73,7 +73,7 @@ class KINELIFT_OT_resolve(Working, bpy.types.Operator):
     def new_job(self, context: bpy.types.Context) -> Job:
         """The active armature's motion, solved as the scene's settings say."""
         # numpy's import takes longer than enabling an add-on may
-        from ..inference.camera import DEFAULT_FOCAL_MM
+        from ..inference.options import AUTO
         from ..inference.skeleton import STANDARD_HEIGHT
 
         chosen = settings(context)
@@ -85,7 +85,7 @@ class KINELIFT_OT_resolve(Working, bpy.types.Operator):
             )
         options = [
             "--person", chosen.who(), "--device", preferences(context).device, "--no-feet",
-            "--focal", f"{chosen.focal if chosen.use_focal else DEFAULT_FOCAL_MM:.6g}",
+            "--focal", f"{chosen.focal:.6g}" if chosen.use_focal else AUTO,
             "--height", f"{chosen.height if chosen.use_height else STANDARD_HEIGHT:.6g}",
         ]  # fmt: skip
         return Job(

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..inference.motion import Motion
-from ..inference.rotations import continuous_quaternions
+from ..inference.rotations import continuous_quaternions, slerp
 from ..inference.skeleton import JOINTS
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet
 
@@ -77,7 +77,7 @@ def animate(
         for part in range(4):
             curves.add(path + "rotation_quaternion", part, bone, frames, turned[:, joint, part], "LINEAR")
     points = contacts >= CONTACT_THRESHOLD
-    action[_POINTS] = (points @ (1 << np.arange(points.shape[1]))).tolist()
+    action[_POINTS] = (points[_key_before(frames)] @ (1 << np.arange(points.shape[1]))).tolist()
     for (side, (path, index)), down in zip(CONTACT_CURVES.items(), feet(points).T, strict=True):
         change = np.flatnonzero(np.concatenate([[True], down[1:] != down[:-1]]))
         if CONTACT_PROPERTIES[side] not in armature:
@@ -129,21 +129,38 @@ def at_rate(
     def blend(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
         return np.asarray((1 - share) * a[before] + share * a[before + 1])
 
-    turned = _slerp(rotations[before], rotations[before + 1], share[..., None])
+    turned = slerp(rotations[before], rotations[before + 1], share[..., None])
     return frames.astype(float), continuous_quaternions(turned), blend(root), blend(contacts)
 
 
-def _slerp(
-    a: npt.NDArray[np.float64], b: npt.NDArray[np.float64], share: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    """Quaternions a `share` of the way from `a` to `b`, neighbours without sign flips between them."""
-    angle = np.arccos(np.clip((a * b).sum(-1, keepdims=True), -1, 1))
-    sine = np.sin(angle)
-    small = sine < 1e-6
-    sine = np.where(small, 1, sine)
-    mixed = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine) * a
-    mixed += np.where(small, share, np.sin(share * angle) / sine) * b
-    return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
+def every_frame(motion: Motion, fps: float) -> Motion:
+    """What `animate` makes of a motion, as it plays on every frame of the scene; nothing of the video."""
+    frames, rotations, root, contacts = at_rate(motion, fps)
+    key = _key_before(frames)
+    if len(key) > len(frames):
+        after = np.minimum(key + 1, len(frames) - 1)
+        share = ((np.arange(len(key)) - frames[key]) / np.maximum(frames[after] - frames[key], 1))[:, None]
+        rotations = (1 - share[..., None]) * rotations[key] + share[..., None] * rotations[after]
+        rotations /= np.linalg.norm(rotations, axis=-1, keepdims=True)
+        root = (1 - share) * root[key] + share * root[after]
+    count = len(key)
+    return Motion(
+        fps=fps,
+        start=motion.start,
+        offsets=motion.offsets,
+        rotations=rotations,
+        root=root,
+        contacts=(contacts >= CONTACT_THRESHOLD)[key],
+        confidence=np.ones((count, len(JOINTS))),
+        camera=motion.camera,
+        landmarks=np.full((count, 33, 3), np.nan),
+        world_landmarks=np.full((count, 33, 3), np.nan),
+    )
+
+
+def _key_before(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+    """The key at or before every frame from the first of `frames` (N,), whole ones, to the last."""
+    return np.asarray(np.searchsorted(frames, np.arange(frames[0], frames[-1] + 1), side="right") - 1)
 
 
 def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, first: int) -> Any:
@@ -190,7 +207,8 @@ class Curves:
         if curve.group is None:
             curve.group = self._bag.groups.get(group) or self._bag.groups.new(group)
         curve.keyframe_points.add(count)
-        keys = np.stack([frames, values], axis=-1).astype(np.float32)
+        keys = np.empty((count, 2), dtype=np.float32)
+        keys[:, 0], keys[:, 1] = frames, values
         curve.keyframe_points.foreach_set("co", keys.ravel())
         kinds = np.full(count, self._interpolations[interpolation], dtype=np.intc)
         # the handles are AUTO_CLAMPED already: an artist who changes this to Bézier gets smooth curves

@@ -10,7 +10,7 @@ from ..inference.errors import CaptureError
 from ..inference.foot_ik import clean_up, within_range
 from ..inference.motion import Motion
 from ..inference.options import CleanUp
-from .action import animate, contact_points, curves_of
+from .action import animate, contact_points, curves_of, every_frame
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
 
@@ -37,13 +37,26 @@ def stands(action: bpy.types.Action) -> bool:
 def animate_cleaned(
     armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp
 ) -> bpy.types.Action:
-    """`animate` with a raw motion, and clean the action: the cleaned one is returned and assigned."""
+    """`animate` with a raw motion, and clean the action: the cleaned one is returned and assigned.
+
+    What `clean_action` would read from the keys is known here already.
+
+    Raises
+    ------
+    CaptureError
+        If the range of frames of `how` is empty.
+    """
     raw = animate(armature, motion, raw_name(name), fps)
-    if how.first is None and how.last is None:
-        return clean_action(armature, how, fps)
-    begin, end = (round(frame) for frame in raw.frame_range)
-    last = end if how.last is None else begin + how.last
-    return clean_action(armature, how, fps, (begin + (how.first or 0), last))
+    cleaned = clean_up(every_frame(motion, fps), how)
+    return _beside(raw, animate(armature, cleaned, name, fps))
+
+
+def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:
+    """The cleaned action, which knows the raw one and keeps it in the file."""
+    cleaned[_RAW] = raw
+    if raw.library is None:
+        raw.use_fake_user = True
+    return cleaned
 
 
 def clean_action(
@@ -108,8 +121,5 @@ def clean_action(
             )
         whole = replace(how, first=max(first, 0), last=min(last, len(motion) - 1))
         cleaned = within_range(replace(before, contacts=cleaned.contacts), cleaned, whole)
-    action = animate(armature, cleaned, raw.name.removesuffix(_RAW_SUFFIX), fps, first=int(at[0]), base=raw)
-    action[_RAW] = raw
-    if raw.library is None:
-        raw.use_fake_user = True
-    return action
+    name = raw.name.removesuffix(_RAW_SUFFIX)
+    return _beside(raw, animate(armature, cleaned, name, fps, first=int(at[0]), base=raw))

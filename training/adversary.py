@@ -17,7 +17,7 @@ INTERVAL = 5
 def rotation_differences(world: Tensor) -> Tensor:
     """Differences (B, 6 J, T - INTERVAL) of local rotations in 6D, of world rotations (B, T, J, 3, 3)."""
     local = sixd_from_matrix(local_rotations(world))
-    return (local[:, INTERVAL:] - local[:, :-INTERVAL]).flatten(2).transpose(1, 2)
+    return cast(Tensor, (local[:, INTERVAL:] - local[:, :-INTERVAL]).flatten(2).transpose(1, 2))
 
 
 class Discriminator(nn.Module):
@@ -41,9 +41,9 @@ class Discriminator(nn.Module):
 
 def discriminator_loss(judge: Discriminator, real: Tensor, said: Tensor) -> Tensor:
     """LSGAN (Mao et al. 2017) for the judge: real is 1, said is 0."""
-    return ((judge(real) - 1) ** 2).mean() + (judge(said.detach()) ** 2).mean()
+    return cast(Tensor, ((judge(real) - 1) ** 2).mean() + (judge(said.detach()) ** 2).mean())
 
 
 def adversarial_loss(judge: Discriminator, said: Tensor) -> Tensor:
     """LSGAN for the lifter: what it says should pass for real."""
-    return ((judge(said) - 1) ** 2).mean()
+    return cast(Tensor, ((judge(said) - 1) ** 2).mean())

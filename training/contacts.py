@@ -15,7 +15,8 @@ from torch.nn import functional
 from inference.contacts import contact_features, log_odds
 from inference.files import replacing
 from inference.kinematics import local_rotations
-from inference.lift import bridge, joint_confidence, lift
+from inference.landmarks import bridge
+from inference.lift import joint_confidence, lift
 from inference.lifters.lifter import LIFTER_FPS, Lifter
 from inference.motion import Motion
 from inference.rotations import quaternion_from_matrix

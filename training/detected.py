@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from inference.errors import CaptureError
-from inference.landmarks import LANDMARK, LANDMARKS
+from inference.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
 from inference.rotations import rotation_between
 from inference.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
 
@@ -149,22 +149,8 @@ def _sequence(d: dict[str, Array]) -> Sequence:
     )
 
 
-def _carrier(landmark: str) -> tuple[str, str]:
-    """The joint that a landmark lies at, and the joint whose rotation carries it."""
-    base, _, side = landmark.partition(".")
-    if base in ("nose", "eye_inner", "eye", "eye_outer", "ear", "mouth"):
-        return "head", "head"
-    joint = {
-        "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "pinky": "hand", "index": "hand",
-        "thumb": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot", "heel": "foot", "foot_index": "toe",
-    }[base]  # fmt: skip
-    carried_by = {"shoulder": "hips", "hip": "hips"}.get(base, f"{joint}.{side}")
-    return f"{joint}.{side}", carried_by
-
-
-CARRIERS: tuple[tuple[int, int], ...] = tuple(
-    (INDEX[at], INDEX[by]) for at, by in (_carrier(name) for name in LANDMARKS)
-)
+#: of each landmark: the joint that it lies at, and the joint whose rotation carries it
+CARRIERS = tuple((INDEX[at], INDEX[by]) for at, by, _ in PLACES)
 assert all(ROTATED[by] for _, by in CARRIERS)
 _AT, _BY = ([pair[i] for pair in CARRIERS] for i in (0, 1))
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
@@ -227,11 +213,6 @@ def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorMode
 def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
     """Landmarks (T, 33, 3) of a body: its joints (T, J, 3), their rotations, and places on them (33, 3)."""
     return np.asarray(joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0])
-
-
-def from_hips(points: Array) -> Array:
-    """Landmarks (T, 33, 3) from the middle of the hips."""
-    return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
 
 
 def seen_straight(points: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -34,14 +36,13 @@ def implausibility(joints: Tensor) -> Tensor:
 def illegal_angle(joints: Tensor) -> Tensor:
     """Equation 1, a mean over poses."""
     e = implausibility(joints)
-    return (-e * torch.exp(-e)).sum(-1).mean()
+    return cast(Tensor, (-e * torch.exp(-e)).sum(-1).mean())
 
 
 def _length(joints: Tensor, bone: str, side: str) -> Tensor:
     near = _BONES[bone] if _BONES[bone] in INDEX else f"{_BONES[bone]}.{side}"
-    return torch.linalg.vector_norm(
-        joints[..., INDEX[f"{bone}.{side}"], :] - joints[..., INDEX[near], :], dim=-1
-    )
+    ends = joints[..., INDEX[f"{bone}.{side}"], :] - joints[..., INDEX[near], :]
+    return cast(Tensor, torch.linalg.vector_norm(ends, dim=-1))
 
 
 def symmetry(joints: Tensor) -> Tensor:

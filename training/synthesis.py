@@ -22,8 +22,7 @@ import torch
 from torch import Tensor
 
 from inference.kinematics import joint_positions
-from inference.landmarks import MIRRORED
-from inference.lift import bridge
+from inference.landmarks import MIRRORED, bridge
 from inference.motion import CONTACT_POINTS
 from inference.rotations import axis_angle
 from inference.skeleton import (

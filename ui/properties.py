@@ -86,7 +86,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         precision=3,
     )
     use_focal: BoolProperty(
-        name="Lens Known", description="Say which lens filmed; otherwise a phone's main camera is assumed"
+        name="Lens Known", description="Say which lens filmed; otherwise the likeliest is found"
     )
     focal: FloatProperty(
         name="Lens",

@@ -1,4 +1,4 @@
-"""Skeleton fitting: known bone lengths on given joints, directions kept (Dabral et al. 2018), and rotations."""
+"""Skeleton fitting: known bone lengths on given joints (Dabral et al. 2018), and rotations from joints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def with_lengths(joints: Tensor, lengths: Tensor) -> Tensor:
 def turned_onto(joints: Tensor, start: Tensor | None = None) -> Tensor:
     """World rotations (..., J, 3, 3) whose bones point as those of joints (..., J, 3) do.
 
-    A bone's roll (positions do not show it) is that of `start` (SkeletonNet's dR), or without it the parent's.
+    A bone's roll (positions don't show it) is that of `start` (SkeletonNet's dR), else the parent's.
     """
     rest = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(joints))
     standing = _standing(rest)

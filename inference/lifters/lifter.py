@@ -16,7 +16,6 @@ from ..kinematics import joint_positions
 from ..motion import CONTACT_POINTS
 from ..rotations import matrix_from_6d
 from ..skeleton import (
-    JOINTS,
     MIRROR,
     STANDARD_HEIGHT,
     TEMPLATE_LENGTHS,

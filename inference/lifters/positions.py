@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -51,4 +52,4 @@ def clip_lengths(joints: Tensor) -> Tensor:
     lengths = torch.stack(
         [metres[:, [j for j, n in enumerate(names) if n == length]].mean(1) for length in LENGTHS], -1
     )
-    return lengths * (STANDARD_HEIGHT / standing_height(lengths))[:, None]
+    return cast(Tensor, lengths * (STANDARD_HEIGHT / standing_height(lengths))[:, None])

@@ -1,9 +1,9 @@
-"""SkeletonNet's way to rotations (Yoshiyasu et al. 2018, section 3.1 and table 4), from landmarks frame by frame.
+"""SkeletonNet's way to rotations (Yoshiyasu et al. 2018, section 3.1, table 4), frame by frame.
 
 A global rotation (of the hips) and the bones' rotations relative to it. The global one is a class: one of
-k-means centres, blended by their probabilities. The bones' are 3x3 matrices by regression, which a Gram-Schmidt
-layer makes rotations of. `refined` is the second step: positions corrected by a further network, and the
-bones rotated onto them (dR).
+k-means centres, blended by their probabilities. The bones' are 3x3 matrices by regression, of which a
+Gram-Schmidt layer makes rotations. `refined` is the second step: positions corrected by a further network,
+and the bones rotated onto them (dR).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def rotation_from(said: Tensor, representation: str) -> Tensor:
     if representation == "axis-angle":
         angle = torch.linalg.vector_norm(said + 1e-8, dim=-1)
         return cast(Tensor, axis_angle((said + 1e-8) / angle[..., None], angle))
-    matrix = (said + columns(torch.eye(3)).to(said)).unflatten(-1, (3, 3)).mT
+    matrix: Tensor = (said + columns(torch.eye(3)).to(said)).unflatten(-1, (3, 3)).mT
     if representation == "gram-schmidt":
         return cast(Tensor, matrix_from_6d(sixd_from_matrix(matrix)))
     return matrix

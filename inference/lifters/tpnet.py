@@ -56,4 +56,5 @@ class TemporalPoseNet(PositionLifter):
         frames = said.shape[1]
         at = torch.arange(frames, device=said.device)[:, None] + torch.arange(POSES, device=said.device)
         at = (at - (POSES - 1 - self.after)).clamp(0, frames - 1)
-        return cast(Tensor, self.layers(said[:, at].flatten(2))).float().unflatten(-1, (len(JOINTS), 3))
+        refined = cast(Tensor, self.layers(said[:, at].flatten(2)))
+        return refined.float().reshape(*features.shape[:2], len(JOINTS), 3)

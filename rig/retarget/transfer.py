@@ -16,7 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ...inference.planting import Sole
-from ...inference.rotations import matrix_from_quaternion, quaternion_from_matrix, rotation_between
+from ...inference.rotations import (
+    matrix_from_quaternion,
+    quaternion_from_matrix,
+    rotation_between,
+    slerp,
+)
 from ...inference.skeleton import END_POINTS, INDEX, JOINTS, PARENTS
 from .bones import Array, Rig, body_frame
 
@@ -358,19 +363,6 @@ def _twisted(world: Array, joint: str, offsets: Array, share: float) -> Array:
     back = (share - 1) * np.unwrap(angle) / 2
     undo = np.concatenate([np.cos(back)[:, None], np.sin(back)[:, None] * axis], axis=1)
     return np.asarray(world[:, here] @ matrix_from_quaternion(undo))
-
-
-def slerp(a: Array, b: Array, share: float | Array) -> Array:
-    """Quaternions (..., 4) a share of the way from `a` to `b`, the short way round."""
-    dot = (a * b).sum(-1, keepdims=True)
-    b = np.where(dot < 0, -b, b)
-    angle = np.arccos(np.clip(np.abs(dot), 0, 1))
-    sine = np.sin(angle)
-    small = sine < 1e-6
-    sine = np.where(small, 1, sine)
-    mixed = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine) * a
-    mixed = mixed + np.where(small, share, np.sin(share * angle) / sine) * b
-    return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
 
 
 # --- channels of a bone --------------------------------------------------------------------------------

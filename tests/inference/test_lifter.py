@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 from kinelift.inference.errors import CaptureError
-from kinelift.inference.landmarks import MIRRORED
-from kinelift.inference.lift import bridge, lift
+from kinelift.inference.landmarks import MIRRORED, bridge
+from kinelift.inference.lift import lift
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights

@@ -71,6 +71,7 @@ def test_a_capture_is_solved_again(tmp_path, capsys):
     again = solve(path, "--height", 1.2, "--no-feet")
     assert again.height == pytest.approx(1.2, abs=1e-3)
     assert again.settings["focal"] == 35.0  # what isn't named stays as it was
+    assert solve(path, "--focal", "auto", "--no-feet").settings["focal"] is None
     out = tmp_path / "n.npz"
     assert "Person 4" in refused(capsys, path, "--out", out, "--person", 4)
     assert "focal length" in refused(capsys, path, "--out", out, "--focal", 1)

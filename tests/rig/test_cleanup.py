@@ -15,7 +15,7 @@ from kinelift.inference.motion import Motion
 from kinelift.inference.options import CleanUp
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
-from kinelift.rig.cleanup import clean_action, raw_action, raw_name
+from kinelift.rig.cleanup import animate_cleaned, clean_action, raw_action, raw_name
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.read import read_motion
 from kinelift.tests.motions import random_motion
@@ -96,6 +96,23 @@ def test_cleaning_again_begins_with_the_raw_motion_and_the_edited_contacts() -> 
     right = np.concatenate([np.zeros((120, 2)), motion.contacts[:, 2:]], 1)
     left = np.concatenate([motion.contacts[:, :2], np.zeros((120, 2))], 1)
     assert slide(third, right).max() < 0.001 < slide(third, left).max()
+
+
+@pytest.mark.parametrize("fps", [30.0, 24.0, 60.0])
+@pytest.mark.parametrize("how", [CleanUp(), CleanUp(feet=False, smooth=0.2), CleanUp(first=20, last=70)])
+def test_a_capture_is_cleaned_as_the_button_would(fps: float, how: CleanUp) -> None:
+    motion = sliding(walk())
+    armature = build_armature("Walk", motion.offsets, bpy.context.scene.collection)
+    whole = animate_cleaned(armature, motion, "Walk", fps, how)
+    assert (whole.name, raw_action(whole).name) == ("Walk", "Walk raw") and raw_action(whole).use_fake_user
+    found = read_motion(armature, whole, fps)
+    armature.animation_data.action = raw_action(whole)
+    frames = None if how.first is None else (1 + how.first, 1 + how.last)
+    pressed = clean_action(armature, replace(how, first=None, last=None), fps, frames)
+    again = read_motion(armature, pressed, fps)
+    np.testing.assert_allclose(found.joints, again.joints, atol=2e-4)
+    np.testing.assert_array_equal(found.contacts, again.contacts)
+    assert np.any(found.contacts > 0)
 
 
 def test_outside_the_range_the_current_action_plays_on() -> None:
