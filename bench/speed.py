@@ -133,7 +133,8 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
         times["result"].append(
             in_fresh_blender(
                 f"build(Path({str(long_file)!r}), 'long', bpy.context.scene.name, True)",
-                "register(); from kinelift.operators.build import build",
+                # the last is loaded while the worker works
+                "register(); from kinelift.operators.build import build; import kinelift.inference.foot_ik",
             )
         )
     often = KEYED_FRAMES // INSERTED_FRAMES

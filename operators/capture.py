@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,8 @@ def chosen_video(context: bpy.types.Context) -> Path:
         )
     video = Path(bpy.path.abspath(chosen)).absolute()
     if not video.exists():
-        raise CaptureError(f"There is no {video} any more; choose the video again.")
+        gone = pgettext_rpt("There is no {video} any more; choose the video again.")
+        raise CaptureError(gone.format(video=video))
     return video
 
 
@@ -117,6 +120,10 @@ class Working:
             return self._refuse(error)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
+        # numpy and what builds on it (nothing of Blender's) is loaded while the worker works, not at its end
+        threading.Thread(
+            target=importlib.import_module, args=("..inference.foot_ik", __package__), daemon=True
+        ).start()
         redraw_sidebars(context)
         self._pace = _Pace()
         return {"RUNNING_MODAL"}

@@ -20,7 +20,12 @@ class KINELIFT_OT_choose_video(bpy.types.Operator):
     bl_label = "Choose Video"
     bl_options = {"UNDO", "INTERNAL"}
 
-    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filepath: StringProperty(
+        name="Video",
+        description="Video of the person to capture",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose it, and show what comes next."""

@@ -53,7 +53,7 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
             )
             column.label(text=f"{info.width} × {info.height}, {_clock(info.seconds)}", translate=False)
             if info.advice:
-                paragraph(layout, context, pgettext_iface(info.advice), "INFO")
+                paragraph(layout, context, info.advice, "INFO")
         elif looking():
             layout.label(text="Looking at the video...")
 
