@@ -62,7 +62,11 @@ class Stopped(Exception):  # noqa: N818 - no error: the batch was told to stop
     """The clip was given up because the batch ends."""
 
 
-def make(order: Order, staging: Path, tools: Tools, progress: Progress, stop: threading.Event) -> Made:
+class HaltError(CaptureError):
+    """No further clip can be made either, until somebody does what the sentence says."""
+
+
+def make(order: Order, staging: Path, progress: Progress, stop: threading.Event, tools: Tools) -> Made:
     """Make all files of a clip in a new folder in `staging`.
 
     Raises
@@ -73,13 +77,18 @@ def make(order: Order, staging: Path, tools: Tools, progress: Progress, stop: th
         If `stop` was set meanwhile; likewise.
     """
     for again in range(_AGAIN, -1, -1):
-        folder = Path(tempfile.mkdtemp(dir=staging))
         try:
-            return _make(order, folder, tools, progress, stop)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, BrokenDownError) or not again:
+            folder = Path(tempfile.mkdtemp(dir=staging))
+            try:
+                return _make(order, folder, tools, progress, stop)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
                 raise
+        except BrokenDownError:
+            if not again:
+                raise
+        except OSError as error:
+            raise CaptureError(f"Can't write {staging}: {error.strerror or error}.") from error
     raise AssertionError
 
 
