@@ -17,7 +17,8 @@ class KINELIFT_OT_choose_video(bpy.types.Operator):
     """Choose the video that Capture from Video takes"""
 
     bl_idname = "kinelift.choose_video"
-    bl_label = "Choose Video"
+    # what Blender offers when a video is dropped, beside pictures on empties
+    bl_label = "Motion from Video"
     bl_options = {"UNDO", "INTERNAL"}
 
     filepath: StringProperty(

@@ -166,6 +166,62 @@ def test_the_panel_says_what_the_video_is(window: Window) -> None:
     assert "..." not in text and "…" not in text  # labels cut off
 
 
+def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
+    dropped = CLIPS / "Straße & mehr.mp4"
+    shutil.copy(CLIP, dropped)
+    before = things(window)
+    window.drop(dropped)
+    window.shot("dropped")
+    window.click("Motion from Video", everywhere=True)  # Blender also offers to show it on an empty
+    assert window.ask("context.scene.kinelift.video") == str(dropped)
+    assert things(window) == before
+    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == 120, 60)
+    choose(window, CLIP, 120)
+
+
+def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
+    choose(window, long_video, 960)
+    window.key("F3")
+    window.type("Capture from Video")
+    time.sleep(1)
+    window.shot("search")
+    window.key("Return")
+    window.until(workers)
+    window.rest()
+    window.key("Escape")
+    window.until(lambda: not workers(), 6)
+
+
+def test_file_import_captures(window: Window) -> None:
+    window.key("F3")
+    window.type("Motion from Video")
+    time.sleep(1)
+    window.shot("search_import")
+    window.key("Return")
+    browser = (
+        "[(w, a) for w in context.window_manager.windows for a in w.screen.areas if a.type == 'FILE_BROWSER']"
+    )
+    window.until(lambda: window.ask(f"len({browser})") == 1)
+    time.sleep(1)
+    window.ask(
+        f"""
+(found,) = {browser}
+with context.temp_override(window=found[0], area=found[1]):
+    found[1].spaces.active.params.directory = {str(CLIPS).encode()!r}
+    found[1].spaces.active.params.filename = {CLIP.name!r}
+    bpy.app.timers.register(lambda: found[1].tag_redraw())
+"""
+    )
+    time.sleep(1)
+    window.shot("import")
+    window.click("Motion from Video", everywhere=True)
+    window.until(workers)
+    assert window.ask("context.scene.kinelift.video") == str(CLIP)
+    window.rest()
+    window.key("Escape")
+    window.until(lambda: not workers(), 6)
+
+
 def test_escape_ends_the_capture_and_leaves_nothing(window: Window, long_video: Path) -> None:
     choose(window, long_video, 960)
     before = things(window)
@@ -277,13 +333,18 @@ def test_a_person_is_picked_on_a_still(window: Window) -> None:
     window.ask("context.scene.kinelift.person = 'largest'")
 
 
-def refusal(window: Window) -> str:
-    """What the panel says to a capture that comes to nothing."""
-    window.click("Capture from Video")
+def refusal(window: Window, button: str = "Capture from Video") -> str:
+    """What the panel says to a capture that comes to nothing; Blender's report says the same."""
+    window.ask(f"setattr({QUEUE}, 'problem', '')")
+    window.rest()  # the panel is drawn with what was set
+    time.sleep(1)
+    window.click(button)
     window.rest()
     window.until(lambda: window.ask(f"{QUEUE}.problem") and not workers(), 90)
     time.sleep(1)
     window.key("Escape")  # closes Blender's own report, which may lie on the panel
+    problem = window.ask(f"{QUEUE}.problem")
+    assert "\n" not in problem and any(problem in line for line in window.reports()[-5:])
     return said(window)
 
 
@@ -307,10 +368,44 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     window.ask(f"{PREFERENCES}.cache_folder = ''")
 
     window.ask(f"{PREFERENCES}.python = '/usr/bin/python3'")  # this Debian's own: it has numpy
-    assert "lacks cv2, mediapipe, safetensors, torch" in refusal(window)
+    assert "lacks cv2, mediapipe, safetensors, torch: choose another" in refusal(window)
     window.shot("lacking")
     window.ask(f"{PREFERENCES}.python = ''")
+
+    named = window.ask("__import__('os').environ.pop('KINELIFT_PYTHON')")
+    text = refusal(window)  # the light zip alone
+    window.shot("no_runtime")
+    assert text.count("lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
+    window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert things(window) == before
+
+
+def test_words_are_translated(window: Window) -> None:
+    gone = CLIPS / "gone.mp4"
+    shutil.copy(CLIP, gone)
+    choose(window, gone, 120)
+    gone.unlink()
+    german = {
+        "Capture from Video": "Aus Video aufnehmen",
+        "Person & Range": "Person und Bereich",
+        "First Frame": "Erstes Bild",
+        "{count} frames, {fps:.4g} fps": "{count} Bilder mit {fps:.4g}/s",
+        "There is no {video} any more; choose the video again.": "Es gibt {video} nicht mehr.",
+    }
+    words = {(context, word): its for word, its in german.items() for context in ("*", "Operator")}
+    window.ask(f"bpy.app.translations.register('artist', {{'de_DE': {words!r}}})")
+    view = "context.preferences.view"
+    window.ask(f"[setattr({view}, 'use_translate_' + what, True) for what in ('interface', 'reports')]")
+    window.ask(f"{view}.language = 'de_DE'")
+    window.rest()
+    time.sleep(1)
+    assert f"Es gibt {gone} nicht mehr." in refusal(window, "Aus Video aufnehmen")
+    window.shot("german")
+    text = said(window)
+    assert "120 Bilder mit 30/s" in text and "Person und Bereich" in text and "Erstes Bild" in text
+    window.ask(f"{view}.language = 'en_US'")
+    window.ask("bpy.app.translations.unregister('artist')")
+    choose(window, CLIP, 120)
 
 
 def test_a_dead_worker_is_told_with_how_it_died(window: Window, long_video: Path) -> None:

@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from kinelift.tests.gui.drop import drop
+
 HERE = Path(__file__).resolve().parent
 SCREEN = (1600, 900)
 #: width of the strip of tabs beside the panels, pixels
@@ -112,6 +114,21 @@ class Window:
         said = json.loads(self._answers.readline())
         assert "error" not in said, said["error"]
         return said["answer"]
+
+    def reports(self) -> list[str]:
+        """What Blender has reported so far, as its Info editor lists it."""
+        self.ask(
+            """
+area = next(a for a in context.window.screen.areas if a.type == 'OUTLINER')
+area.type = 'INFO'
+region = next(r for r in area.regions if r.type == 'WINDOW')
+with context.temp_override(window=context.window, area=area, region=region):
+    bpy.ops.info.select_all(action='SELECT')
+    bpy.ops.info.report_copy()
+area.type = 'OUTLINER'
+"""
+        )
+        return str(self.ask("context.window_manager.clipboard")).strip().splitlines()
 
     @staticmethod
     def until(holds: Callable[[], object], seconds: float = 30) -> None:
@@ -234,6 +251,13 @@ class Window:
         """Press keys, as xdotool calls them."""
         self._run("xdotool", "key", *keys)
         time.sleep(0.4)
+
+    def drop(self, path: Path) -> None:
+        """Drop a file into the middle of the viewport."""
+        self.rest()
+        window = int(self._run("xdotool", "getactivewindow"))
+        drop(self._environment["DISPLAY"], window, path, SCREEN[0] // 3, SCREEN[1] // 3)
+        time.sleep(1)
 
     def type(self, text: str) -> None:
         """Type a text."""
