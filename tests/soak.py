@@ -125,9 +125,10 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float) ->
     assert [p.name for p in path.parent.iterdir()] == [JOURNAL]
     attempts = Counter(entry.attempts for entry in entries)
     return (
-        f"{clips} clips, each done once; the journal agrees with {len(told)} files, all whole. Workers killed: "
-        f"{workers_killed}; the batch: {killed}; runs ended with {statuses}; runs that a clip was begun in: "
-        f"{dict(sorted(attempts.items()))}; {time.monotonic() - began:.0f} s."
+        f"{clips} clips, each done once; the journal agrees with {len(told)} files, all whole. "
+        f"Workers killed: {workers_killed}; the batch: {killed}; runs ended with {statuses}; "
+        f"runs that a clip was begun in: {dict(sorted(attempts.items()))}; "
+        f"{time.monotonic() - began:.0f} s."
     )
 
 

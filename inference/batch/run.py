@@ -73,14 +73,19 @@ def settled(entry: Entry | None, order: Order, out: Path) -> bool:
 
 def recover(journal: Journal, out: Path) -> None:
     """Put in place what a batch that ended early had finished, and queue again what it had begun."""
-    for entry in journal.entries():
-        if entry.state != "running":
-            continue
+    begun = [entry for entry in journal.entries() if entry.state == "running"]
+    finished = {Path(entry.staged["folder"]).name for entry in begun if entry.staged is not None}
+    staging = out / FOLDER / STAGING
+    if staging.is_dir():
+        for folder in staging.iterdir():
+            if folder.name not in finished:  # first of all: on a full disk the journal needs the room
+                shutil.rmtree(folder, ignore_errors=True)
+    for entry in begun:
         if entry.staged is not None:
             _place(journal, out, entry.name, entry.staged["folder"], entry.staged["files"])
         else:
             journal.give_back(entry.name)
-    shutil.rmtree(out / FOLDER / STAGING, ignore_errors=True)
+    shutil.rmtree(staging, ignore_errors=True)
 
 
 def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[str, int]) -> None:
