@@ -1,6 +1,6 @@
 """Kill a batch and its workers again and again: every clip has to be done once, and no file be half-written.
 
-    python tests/soak.py FOLDER [--clips N] [--kills N] [--every S]
+    python tests/soak.py FOLDER [--clips N] [--jobs N] [--kills N] [--every S]
 
 FOLDER gets the clips, one in five a video and the others captured motions, and the results. A random worker
 is killed every few seconds and the batch itself some times, all with SIGKILL. Linux only.
@@ -139,6 +139,7 @@ def main() -> None:
     )
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--jobs", default="2")
     parser.add_argument("--kills", type=int, default=3, help="of the batch itself")
     parser.add_argument("--every", type=float, default=4.0, metavar="S", help="a worker is killed")
     args = parser.parse_args()
@@ -153,7 +154,7 @@ def main() -> None:
         else:
             shutil.copyfile(ROOT / "samples/walk_front.mp4", path.with_suffix(".mp4"))
     command = [sys.executable, str(ROOT / "batch.py"), str(clips), "--out", str(out), "--resume"]
-    options = ["--pattern", "*", "--format", "bvh", "--end", "0.2", "--jobs", "2"]
+    options = ["--pattern", "*", "--format", "bvh", "--end", "0.2", "--jobs", args.jobs]
     print(soak([*command, *options], out, args.clips, args.kills, args.every))
 
 

@@ -65,7 +65,8 @@ class Cluster:
 
         # a video that is sent makes a large one
         warnings.filterwarnings("ignore", "Sending large graph")
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters is said in our sentences
+        for logger in ("distributed", "distributed.client"):  # what matters is said in our sentences
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         self._address, self._memory = address, memory
         self._token = uuid.uuid4().hex
         self._topic = f"kinelift-{self._token}"
@@ -188,7 +189,7 @@ class Cluster:
             raise self._stranger() from error
         except (CancelledError, OSError, RuntimeError) as error:
             raise HaltError(
-                f"The scheduler {self._address} is gone ({error}): start it and give the same command again."
+                f"The scheduler {self._address} is gone: start it and give the same command again."
             ) from error
         finally:
             future.release()
