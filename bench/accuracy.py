@@ -376,8 +376,8 @@ def page(results: Results, means: Results, extra: str, lens: str, pictures: dict
     text += f"\n![Headline figures of every clip]({pictures['clips']})\n"
     text += (
         "\n## Every clip\n\nOn the sheets: above, the captured skeleton over the picture; below, the same "
-        "moments from the camera's\nright, captured (orange left, blue right) over true (grey). Pictures of the "
-        "real clips may not be published:\nthey are left in `--out`.\n"
+        "moments from the camera's\nright, captured (orange left, blue right) over true (grey). Pictures of "
+        "the real clips may not be published:\nthey are left in `--out`.\n"
     )
     for name, row in results.items():
         text += f"\n### {name}\n\n{table(row)}"
