@@ -76,13 +76,13 @@ def plant_foot(
         to.
     """
     foot = laid(foot, sole, contacts, fps)
-    stances = find_stances(foot, ankle, sole, contacts, fps, how.floor)
-    foot, ankle = set_down(foot, ankle, sole, stances, fps, how.floor)
-    return foot, set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
+    stances = _find_stances(foot, ankle, sole, contacts, fps, how.floor)
+    foot, ankle = _set_down(foot, ankle, sole, stances, fps, how.floor)
+    return foot, _set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
 
 
 @dataclass(frozen=True)
-class Stances:
+class _Stances:
     """Where a foot stands, and how much so.
 
     Attributes
@@ -108,7 +108,9 @@ class Stances:
         return np.asarray(self.contacts.any(axis=1))
 
 
-def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float) -> Stances:
+def _find_stances(
+    foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float
+) -> _Stances:
     """The spots on which a foot stands, as near to its own path as may be.
 
     A stance is a run of contact. While it lasts, the point that the foot turns about changes where it is.
@@ -144,11 +146,11 @@ def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: fl
             free = held > weight[frames]
             weight[frames[free]] = held[free]
             target[frames[free]] = (spots[edge] - point[frames])[free]
-    return Stances(contacts, spots, target, weight)
+    return _Stances(contacts, spots, target, weight)
 
 
-def set_down(
-    foot: Array, ankle: Array, sole: Sole, stances: Stances, fps: float, floor: float
+def _set_down(
+    foot: Array, ankle: Array, sole: Sole, stances: _Stances, fps: float, floor: float
 ) -> tuple[Array, Array]:
     """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
 
@@ -169,7 +171,7 @@ def set_down(
     return foot, _above(moved, foot, sole, on, np.where(on, _FLAT, _RISING), floor, stiffness)
 
 
-def set_toes(
+def _set_toes(
     toe: Array, foot: Array, ankle: Array, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
 ) -> Array:
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
