@@ -311,7 +311,8 @@ def _build(request_path: Path) -> int:
         }
         request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
     except (CaptureError, OSError) as error:
-        print(error, file=sys.stderr)
+        # a motion is a copy on its way: what the artist knows is the clip
+        print(str(error).replace(request["motion"], request["clip"]), file=sys.stderr)
         return _REFUSED
     return _ALL_DONE
 
