@@ -383,7 +383,7 @@ def _said(detections: Detections, frames: int) -> tuple[Array, Array]:
     return landmarks, world
 
 
-def _truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
+def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
     """What the files say of a scene: of every frame, and once."""
     upright = np.asarray(rotation_between(scene.up, np.array([0.0, 0, 1])))
     rotations, joints = upright @ scene.rotations, scene.joints @ upright.T
@@ -457,7 +457,7 @@ def make(folder: Path, clips: list[Clip], count: int, seed: int) -> None:
                 shares.append(np.isfinite(said[0][:, 0, 0]).mean())
                 if shares[-1] < _WORTH:
                     continue
-                of_frames, once = _truth(scene)
+                of_frames, once = truth(scene)
                 of_frames |= dict(zip(("landmarks", "world_landmarks"), said, strict=True))
                 for name, value in (of_frames | once | {"source": np.array(f"made:{seed}:{part}")}).items():
                     rows.setdefault(name, []).append(value)
