@@ -48,7 +48,7 @@ HEADINGS = ("landmarks", "lifted", "planted", "truth on our skeleton")
 #: of a sheet: pictures across and down, and the height of each, pixels
 _ACROSS, _DOWN, _HIGH = 6, 2, 300
 #: of the person in a picture, as a share of it
-_FILLED = 0.8
+_FILLED = 0.7
 
 
 def reprojection(motion: Motion, reference: Path) -> tuple[float, ...]:
