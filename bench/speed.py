@@ -136,8 +136,8 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
         times["result"].append(
             in_fresh_blender(
                 f"build(Path({str(long_file)!r}), 'long', bpy.context.scene.name, True)",
-                # the last is loaded while the worker works
-                "register(); from kinelift.operators.build import build; import kinelift.inference.foot_ik",
+                # modules are loaded a moment before
+                "register(); from kinelift.operators.build import build; import kinelift.rig.result",
             )
         )
     often = KEYED_FRAMES // INSERTED_FRAMES

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import itertools
 import os
-import threading
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ _TICK = 0.1
 #: drawing it gets about this share of the time at most, and so many seconds between are soon enough
 _SHARE, _SOON = 0.04, 0.25
 _numbers = itertools.count(1)
+#: what a result is built with
+_BUILDER = f"{ADDON}.rig.result"
 
 
 def captures_folder(context: bpy.types.Context) -> Path:
@@ -120,10 +122,6 @@ class Working:
             return self._refuse(error)
         self._timer = context.window_manager.event_timer_add(_TICK, window=context.window)
         context.window_manager.modal_handler_add(self)
-        # numpy and what builds on it (nothing of Blender's) is loaded while the worker works, not at its end
-        threading.Thread(
-            target=importlib.import_module, args=("..inference.foot_ik", __package__), daemon=True
-        ).start()
         redraw_sidebars(context)
         self._pace = _Pace()
         return {"RUNNING_MODAL"}
@@ -155,7 +153,9 @@ class Working:
             return self._leave(context, {"CANCELLED"})
         try:
             if job.step() and not _busy(context):
-                return self._leave(context, self._build(job))
+                if _BUILDER in sys.modules:
+                    return self._leave(context, self._build(job))
+                importlib.import_module(_BUILDER)  # numpy takes as long as building: a moment of its own
         except CaptureError as error:
             return self._leave(context, self._refuse(error))
         if self._pace.due():

@@ -44,6 +44,7 @@ def look(context: bpy.types.Context) -> None:
                 for name, value in said.items():
                     setattr(chosen.info, name, value)
                 chosen.first, chosen.last = 1, said["frames"]
+                redraw_sidebars(bpy.context)
         except CaptureError as error:
             chosen.info.problem = str(error)
         if worker.running:
