@@ -100,11 +100,12 @@ class Target:
     ranges: dict[str, tuple[float, float]]
 
 
+LIVELY = Target("accel_ratio", {"rendered": (0.8, 1.3), "real": (0.8, 1.8)})
 TARGETS = (
     Target("pa_mpjpe_mm", {"rendered": (0, 45), "real": (0, 65)}),
     Target("sa_mpjpe_mm", {"rendered": (0, 62), "real": (0, 85)}),
     Target("tilt_deg", {"rendered": (0, 4), "real": (0, 6)}),
-    Target("accel_ratio", {"rendered": (0.8, 1.3), "real": (0.8, 1.8)}),
+    LIVELY,
     Target("rotation_deg", {"rendered": (0, 16)}),
     Target("ends_pa_mm", {"rendered": (0, 65), "real": (0, 90)}),
 )
@@ -125,8 +126,8 @@ def known_focal_mm(reference: Path) -> float:
         return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
 
 
-def detected(video: Path, settings: Settings, out: Path) -> tuple[Motion, Path]:
-    """The capture of a video, and MediaPipe's own 3D of it; both keep what was detected in `out`."""
+def detected(video: Path, out: Path) -> tuple[Motion, Path]:
+    """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
     digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode())
     for name in _DETECTION:
         digest.update((ROOT / f"inference/{name}.py").read_bytes())
@@ -137,8 +138,8 @@ def detected(video: Path, settings: Settings, out: Path) -> tuple[Motion, Path]:
         with replacing(baseline) as temporary:
             mediapipe_baseline.capture(video, temporary)
     if not kept.exists():
-        capture(video, settings).save(kept)
-    return resolve(Motion.load(kept), settings), baseline
+        capture(video, Settings()).save(kept)
+    return Motion.load(kept), baseline
 
 
 def lifted(motion: Motion) -> Motion:
@@ -162,7 +163,8 @@ def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
     """Figures of all methods on one clip; motions and contact sheet are left in `out`."""
     reference = video.with_suffix(".npz")
     settings = Settings(focal=known_focal_mm(reference)) if known_focal else Settings()
-    solved, baseline = detected(video, settings, out)
+    seen, baseline = detected(video, out)
+    solved = resolve(seen, settings)
     motions = {"lifter": lifted(solved), "solved": solved, "cleaned": clean_up(solved)}
     with np.load(baseline, allow_pickle=False) as data:
         plain = {"mediapipe": ([str(n) for n in data["joint_names"]], data["joints"], float(data["fps"]))}
@@ -272,7 +274,11 @@ def targets(means: Results, further: list[tuple[str, str, str]]) -> str:
 
 def further(references: list[Path]) -> list[tuple[str, str, str]]:
     """What else was asked for: lines of `targets`."""
-    with_truth = [r for r in references if "joint_rotations" in np.load(r, allow_pickle=False).files]
+    with_truth = []
+    for reference in references:
+        with np.load(reference, allow_pickle=False) as data:
+            if "joint_rotations" in data.files:
+                with_truth.append(reference)
     lines = []
     if with_truth:
         kept = {r.stem: swing_kept(r) for r in with_truth}
@@ -325,7 +331,7 @@ def plot_filters(means: Results, path: Path) -> None:
     colours = {"mediapipe": "#68727d", "lifter": "#c98344", "solved": "#d0460e", "cleaned": "#d0460e"}
     shapes = {"": "o", "euro": "^", "butterworth": "s"}
     for axis, (group, row) in zip(axes, means.items(), strict=True):
-        axis.axvspan(*TARGETS[3].ranges.get(group, (1, 1)), color="#e7f3e7")
+        axis.axvspan(*LIVELY.ranges.get(group, (1, 1)), color="#e7f3e7")
         for method, label in METHODS.items():
             of, _, way = method.partition("_")
             axis.scatter(
