@@ -313,7 +313,7 @@ class _Reader:
         longest = max(lengths[place] for place in likely)
         head = next(place for place in likely if lengths[place] > 0.75 * longest)
         begin = (self.at[path, 2] - shoulders) / trunk
-        if len(path) == 2 and begin[1] < 2 * _HEAD_ABOVE and begin[0] < 0.5 * _HEAD_ABOVE:
+        if len(path) == 2 and begin[1] < 2 * _HEAD_ABOVE and begin[0] < 0.8 * _HEAD_ABOVE:
             head = 1  # a neck and a head, however short
         while head > 0 and lengths[head - 1] < 0.03 * trunk and len(self.rig.children[path[head]]) > 2:
             head -= 1  # a bone that only gathers the face sits where the head begins
