@@ -132,8 +132,9 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     batch.add_argument(
         "--memory",
         type=_count,
+        default=DEFAULT_MEMORY,
         metavar="MB",
-        help=f"end a process that takes more; default: {DEFAULT_MEMORY}",
+        help="end a process that takes more (default: %(default)s)",
     )
     batch.add_argument(
         "--scheduler",
@@ -242,17 +243,13 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
     with ExitStack() as stack:
         if options.scheduler:
             cluster = stack.enter_context(closing(Cluster(options.scheduler, options.memory)))
-            maker, most = cluster.make, cluster.slots
+            maker, jobs = cluster.make, min(options.jobs or cluster.slots, len(orders))
         else:
             python = find() if any(order.needs_capture for order in orders) else None
             bpy = sys.modules.get("bpy")
-            binary = bpy.app.binary_path if bpy is not None else ""
-            maker, most = (
-                partial(make, tools=Tools(python, blender_command(binary), options.memory)),
-                default_jobs(),
-            )
-        jobs = min(options.jobs or most, len(orders))
-        share_cores(jobs)
+            blender = blender_command(bpy.app.binary_path if bpy is not None else "")
+            jobs = min(options.jobs or default_jobs(), len(orders))
+            maker = partial(make, tools=Tools(python, blender, options.memory, share_cores(jobs)))
         journal = stack.enter_context(closing(Journal(path)))
         with watch(orders, jobs) as show:
             outcome = run(orders, journal, out, maker, jobs, show, options.force, options.keep_going)

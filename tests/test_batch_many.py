@@ -119,6 +119,14 @@ def test_it_is_interrupted_and_goes_on(tmp_path: Path, how: signal.Signals) -> N
     assert [path.name for path in (out / FOLDER).iterdir()] == [JOURNAL]
 
 
+def test_a_process_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 1), tmp_path / "out"
+    done = batch(clips, "--pattern", "*.npz", "--out", out, "--format", "bvh", "--memory", "100")
+    assert done.returncode == 3 and states(out) == ["failed"] and not results(out)
+    (sentence,) = sentences(done.stderr)
+    assert "more than 100 MB of memory" in sentence and "--memory" in sentence
+
+
 def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
     clips, out = motions(tmp_path / "clips", 6), tmp_path / "out"
     words = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "2", "--resume")

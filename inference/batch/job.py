@@ -43,12 +43,15 @@ class Tools:
     blender : tuple of str
         The command that runs ``batch.py`` where there is bpy; its arguments follow.
     memory : float
-        MB that a process may take before it is ended; 0: no bound.
+        MB that a process may take before it is ended.
+    threads : int
+        How many stretches of a clip are looked at at once (`options.default_threads`).
     """
 
     python: Path | None
     blender: tuple[str, ...]
-    memory: float = 0.0
+    memory: float
+    threads: int = 1
 
 
 def blender_command(binary: str) -> tuple[str, ...]:
@@ -102,7 +105,7 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
         memory = max(memory, _followed(process, progress, tools.memory, stop))
 
     if not order.is_motion:
-        run(_worker(tools, ["capture", str(order.clip)], motion, options))
+        run(_worker(tools, ["capture", str(order.clip), "--threads", str(tools.threads)], motion, options))
     elif order.needs_capture:
         changed = {name: value for name, value in options.items() if name in {*SOLVE_OPTIONS, "device"}}
         run(_worker(tools, ["solve", str(order.clip), "--no-feet"], motion, changed))
@@ -140,7 +143,7 @@ def _followed(process: Process, progress: Progress, bound: float, stop: threadin
             for message in process.messages(wait=False):
                 progress(message.stage, message.frame, message.of)
             most = max(most, process.memory)
-            if bound and most > bound:
+            if most > bound:
                 raise CaptureError(
                     f"It took more than {bound:.0f} MB of memory and was ended; give a larger --memory."
                 )

@@ -22,7 +22,8 @@ h1 { font-size: 1.4em; margin: 0 } p { margin: .2em 0 1.2em; color: #666 }
 table { border-collapse: collapse; width: 100% }
 td, th { padding: .4em .8em .4em 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: middle }
 th { color: #666; font-weight: normal } .failed td { background: #fdeeee }
-small { color: #666 } .still { height: 96px; display: block }
+td:nth-child(3), td:nth-child(4), td:nth-child(5) { white-space: nowrap } small { color: #666 }
+.still { height: 96px; display: block }
 .strip { width: 240px; height: 14px; display: block; image-rendering: pixelated }
 """
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CaptureError
+from ..options import default_threads
 from .job import HaltError, Progress, Stopped
 from .journal import Entry, Journal, Made
 from .orders import Order, file_hash
@@ -53,12 +54,14 @@ def default_jobs() -> int:
     return max(1, min(cores, int(free // JOB_MB)))
 
 
-def share_cores(jobs: int) -> None:
-    """Have the processes started from here on use their share of the cores, and no more.
+def share_cores(jobs: int) -> int:
+    """Have the processes started from here on use their share of the cores; how many threads that is.
 
     Threads of libraries that wait for each other on taken cores cost more than they bring.
     """
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    threads = default_threads(jobs)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    return threads
 
 
 def settled(entry: Entry | None, order: Order, out: Path) -> bool:
