@@ -265,6 +265,15 @@ area.type = 'OUTLINER'
         drop(self._environment["DISPLAY"], window, path, SCREEN[0] // 3, SCREEN[1] // 3)
         self.settle()
 
+    def search(self, text: str) -> None:
+        """Open Blender's search of menus and type into it; Return takes what it found first."""
+        self.rest()
+        self.key("F3")
+        # its field takes letters once the mouse has stirred
+        self._run("xdotool", "mousemove_relative", "3", "2")
+        self.settle()
+        self.type(text)
+
     def type(self, text: str) -> None:
         """Type a text."""
         self._run("xdotool", "type", "--delay", "8", text)
