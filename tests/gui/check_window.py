@@ -365,10 +365,12 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     window.ask(f"{PREFERENCES}.python = ''")
 
     named = window.ask("__import__('os').environ.pop('KINELIFT_PYTHON')")
-    text = refusal(window)  # the light zip alone
-    window.shot("no_runtime")
+    try:
+        text = refusal(window)  # the light zip alone
+        window.shot("no_runtime")
+    finally:
+        window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert text.count("lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
-    window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert things(window) == before
 
 

@@ -249,8 +249,9 @@ area.type = 'OUTLINER'
         self.settle()
 
     def rest(self) -> None:
-        """Move the mouse into the middle of the viewport, where it highlights nothing."""
+        """Move the mouse into the middle of the viewport, where it highlights nothing, and draw all anew."""
         self._run("xdotool", "mousemove", str(SCREEN[0] // 3), str(SCREEN[1] // 3))
+        self.ask("[area.tag_redraw() for area in context.window.screen.areas]")
         self.settle()
 
     def key(self, *keys: str) -> None:
