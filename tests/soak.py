@@ -87,7 +87,7 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float, mo
     every : float
         Seconds between two kills of a worker, on the average.
     most : float
-        How many workers are killed: on a machine that takes longer for a clip than `every`, it would never end.
+        How many workers are killed: where a clip takes much longer than `every`, it would never end.
 
     Returns
     -------
