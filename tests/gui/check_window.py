@@ -175,7 +175,7 @@ def test_the_panel_says_what_the_video_is(window: Window) -> None:
 
 def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
     choose(window, long_video, 960)
-    window.search("Capture from Video")
+    window.search("capture from video")
     window.shot("search")
     window.key("Return")
     window.until(workers)
@@ -185,7 +185,7 @@ def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
 
 
 def test_file_import_captures(window: Window) -> None:
-    window.search("Motion from Video")
+    window.search("motion from video")
     window.shot("search_import")
     window.key("Return")
     browser = (
