@@ -14,7 +14,7 @@ from kinelift.rig.clips import render
 from kinelift.rig.preview import add_body
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion
-from kinelift.tests.videos import number, numbered, read_video, write_video
+from kinelift.tests.videos import number, numbered, read_video, turned, write_video
 
 KINDS = ("actions", "cameras", "materials", "meshes", "movieclips", "objects", "scenes", "worlds")
 
@@ -42,6 +42,18 @@ def test_every_kind(tmp_path: Path) -> None:
     pictures = read_video(tmp_path / "clip.side-by-side.mp4")
     assert [number(picture[:, :64]) for picture in pictures] == [0, 1, 2, 3]
     assert pictures[0].shape == (48, 128, 3)
+
+
+@pytest.mark.parametrize("degrees", [90, 270])
+def test_a_phone_video_stands_upright_beside_the_body(tmp_path: Path, degrees: int) -> None:
+    motion = random_motion(2, seed=3, size=(48, 64))
+    video = turned(write_video(tmp_path / "room.mp4", numbered(2)), degrees)
+    armature = build_scene(motion, "clip")
+    render("side-by-side", tmp_path / "out.mp4", armature, motion, video)
+    pictures = read_video(tmp_path / "out.mp4")
+    assert pictures[0].shape == (64, 96, 3)
+    on_its_side = [np.rot90(picture[:, :48], degrees // 90) for picture in pictures]
+    assert [number(np.ascontiguousarray(picture)) for picture in on_its_side] == [0, 1]
 
 
 def test_no_video_to_stand_beside(tmp_path: Path) -> None:
