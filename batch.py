@@ -16,12 +16,15 @@ import argparse
 import importlib.util
 import json
 import os
+import signal
 import sys
 import traceback
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 ROOT = Path(__file__).resolve().parent
 
@@ -43,11 +46,22 @@ if not __package__:  # run as a script: relative imports need to know where they
     load_package()
     __package__ = "kinelift"
 
-from .inference.batch.job import Tools, blender_command  # noqa: E402
-from .inference.batch.journal import Journal, Made  # noqa: E402
+from .inference.batch.cluster import Cluster  # noqa: E402
+from .inference.batch.job import Tools, blender_command, make  # noqa: E402
+from .inference.batch.journal import Journal  # noqa: E402
 from .inference.batch.orders import MOTION_SUFFIX, Order, option_problems, orders_of  # noqa: E402
 from .inference.batch.report import REPORT, write_report  # noqa: E402
-from .inference.batch.run import FOLDER, JOURNAL, default_jobs, run, settled  # noqa: E402
+from .inference.batch.run import (  # noqa: E402
+    DEFAULT_MEMORY,
+    FOLDER,
+    JOURNAL,
+    Maker,
+    default_jobs,
+    run,
+    settled,
+    share_cores,
+)
+from .inference.batch.show import watch  # noqa: E402
 from .inference.client import find_python  # noqa: E402
 from .inference.errors import CaptureError  # noqa: E402
 from .inference.options import (  # noqa: E402
@@ -57,7 +71,6 @@ from .inference.options import (  # noqa: E402
     add_clean_up,
     clean_up_of,
 )
-from .inference.progress import TerminalBar  # noqa: E402
 
 _ALL_DONE, _REFUSED, _SOME_FAILED, _STOPPED, _INTERRUPTED = 0, 1, 3, 4, 130
 
@@ -117,7 +130,16 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         "--jobs", type=_count, metavar="N", help="clips at once; default: what the machine has"
     )
     batch.add_argument(
-        "--memory", type=_count, metavar="MB", help="end a process that takes more; default: 4000"
+        "--memory",
+        type=_count,
+        default=DEFAULT_MEMORY,
+        metavar="MB",
+        help="end a process that takes more (default: %(default)s)",
+    )
+    batch.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="have the workers of this Dask cluster make the clips (docs/cluster.md)",
     )
     again = batch.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="skip clips that are done (this is the default)")
@@ -183,6 +205,8 @@ def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Pa
     options = parser.parse_args(arguments)
     if not options.clips and not options.list:
         parser.error("there is no clip to capture: name a VIDEO, a folder of them or a --list")
+    # what ends a batch politely ends it as Ctrl-C does
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run_batch(options, find)
     except CaptureError as error:
@@ -191,6 +215,10 @@ def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Pa
     except KeyboardInterrupt:
         print("Interrupted; the same command goes on.", file=sys.stderr)
         return _INTERRUPTED
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
@@ -211,18 +239,24 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
     path = out / FOLDER / JOURNAL
     if options.dry_run:
         return _tell(orders, path, out, options.force)
-    python = find() if any(order.needs_capture for order in orders) else None
-    bpy = sys.modules.get("bpy")
-    binary = bpy.app.binary_path if bpy is not None else ""
-    tools = Tools(python, blender_command(binary), options.memory or 4000)
-    jobs = min(options.jobs or default_jobs(), len(orders))
-    journal = Journal(path)
-    try:
-        show = _Lines({order.name: order.clip.name for order in orders}, jobs)
-        outcome = run(orders, journal, out, tools, jobs, show, options.force, options.keep_going)
-        write_report(journal.entries(), out / REPORT)
-    finally:
-        journal.close()
+    maker: Maker
+    with ExitStack() as stack:
+        if options.scheduler:
+            cluster = stack.enter_context(closing(Cluster(options.scheduler, options.memory)))
+            maker, jobs = cluster.make, min(options.jobs or cluster.slots, len(orders))
+        else:
+            python = find() if any(order.needs_capture for order in orders) else None
+            bpy = sys.modules.get("bpy")
+            blender = blender_command(bpy.app.binary_path if bpy is not None else "")
+            jobs = min(options.jobs or default_jobs(), len(orders))
+            maker = partial(make, tools=Tools(python, blender, options.memory, share_cores(jobs)))
+        journal = stack.enter_context(closing(Journal(path)))
+        with watch(orders, jobs) as show:
+            outcome = run(orders, journal, out, maker, jobs, show, options.force, options.keep_going)
+        try:
+            write_report(journal.entries(), out / REPORT)
+        except CaptureError as error:  # a full disk; what stopped the batch is told first
+            outcome.stopped = outcome.stopped or str(error)
     if outcome.stopped:
         print(outcome.stopped, file=sys.stderr)
         return _STOPPED
@@ -243,29 +277,6 @@ def _tell(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
     if journal:
         journal.close()
     return _ALL_DONE
-
-
-class _Lines:
-    """The batch's news as lines, and a bar where one clip is made at a time."""
-
-    def __init__(self, clips: dict[str, str], jobs: int) -> None:
-        self._clips, self._jobs = clips, jobs
-        self._bars = {name: TerminalBar(clip) for name, clip in clips.items()}
-
-    def __call__(self, name: str, news: str, what: Any) -> None:
-        clip = self._clips[name]
-        if news == "progress":
-            if self._jobs == 1:
-                self._bars[name](*what)
-        elif news == "failed":
-            print(f"{clip}: {what}", file=sys.stderr, flush=True)
-        elif news == "skipped":
-            print(f"{clip}: is done already", flush=True)
-        else:
-            assert isinstance(what, Made)
-            for warning in what.warnings:
-                print(f"{clip}: {warning}", file=sys.stderr)
-            print(f"{clip}: {what.frames} frames, {', '.join(sorted(what.files))}", flush=True)
 
 
 def _build(request_path: Path) -> int:
@@ -297,7 +308,8 @@ def _build(request_path: Path) -> int:
         }
         request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
     except (CaptureError, OSError) as error:
-        print(error, file=sys.stderr)
+        # a motion is a copy on its way: what the artist knows is the clip
+        print(str(error).replace(request["motion"], request["clip"]), file=sys.stderr)
         return _REFUSED
     return _ALL_DONE
 

@@ -1,15 +1,20 @@
-"""How near the skeleton lies to the person through the capture camera, and how fast a body is skinned.
+"""How near the skeleton lies to the person through the capture camera, and what a body costs.
 
-    python -m bench.preview [--clips FOLDER]
+    python -m bench.preview [NAME...] [--clips FOLDER] [--known-focal] [--sheets FOLDER]
 
-Reprojection is the mean distance in the picture of the joints that motion and truth share, in per cent of the
-person's height there; for comparison the truth's own joints through the same projection (what the camera
-itself adds). FOLDER holds rendered clips with their .npz, as for bench.accuracy; the lens is told.
+FOLDER holds videos; those with a rendered truth (.npz) beside them are measured. All figures are mean
+distances in the picture in per cent of the person's height there: of the detector's landmarks (of the limbs)
+from their places on the true body, the error that all begins with; of the motion's joints, as lifted and then
+with planted feet, from the true ones; and of the true motion on our skeleton, which lacks joints of a real
+spine. --sheets draws the body over frames of every clip, with the frames themselves above. How fast a body
+plays in Blender's viewport: bench.playback.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -19,36 +24,94 @@ import numpy.typing as npt
 import torch
 
 from bench.accuracy import default_clips, known_focal_mm
-from inference.camera import Camera
+from bench.truth import true_motion
+from inference.chart import png
+from inference.errors import CaptureError
+from inference.figure import Figure
+from inference.files import replacing
 from inference.foot_ik import clean_up
+from inference.landmarks import LANDMARKS, PLACES
+from inference.lettering import write
 from inference.mannequin import mannequin, rest_positions
+from inference.motion import Motion
 from inference.pipeline import Settings, capture
-from inference.skeleton import JOINTS, TEMPLATE_OFFSETS
+from inference.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from inference.skinning import Skin
+from inference.video import Clip
+
+_LIMBS = [
+    i
+    for i, name in enumerate(LANDMARKS)
+    if name.split(".")[0] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "foot_index")
+]
+HEADINGS = ("landmarks", "lifted", "planted", "truth on our skeleton")
+#: of a sheet: pictures across and down, and the height of each, pixels
+_ACROSS, _DOWN, _HIGH = 6, 2, 300
+#: of the person in a picture, as a share of it
+_FILLED = 0.7
 
 
-def reprojection(video: Path) -> tuple[float, float, float]:
-    """Per cent of the height: the lifted motion, the cleaned one, and the camera with the truth's joints."""
-    with np.load(video.with_suffix(".npz"), allow_pickle=False) as truth:
+def reprojection(motion: Motion, reference: Path) -> tuple[float, ...]:
+    """Per cent of the height, as `HEADINGS` say."""
+    with np.load(reference, allow_pickle=False) as truth:
         names = [str(name) for name in truth["joint_names"]]
-        world, pixels = truth["joints_world"], truth["joints_px"]
-        size = (int(truth["size"][0]), int(truth["size"][1]))
-        filmed = Camera(float(truth["K"][0, 0]), size, truth["camera_from_world"])
-        height = float(truth["person_height"])
-    depth = (world @ filmed.camera_from_world[:3, :3].T + filmed.camera_from_world[:3, 3])[..., 2].mean(1)
-    tall = height / depth[:, None] * filmed.focal
-    motion = capture(video, Settings(focal=known_focal_mm(video.with_suffix(".npz"))))
+        pixels, height = truth["joints_px"], float(truth["person_height"])
+    true = true_motion(reference)
+    camera = true.camera
+    depth = (true.joints @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]).mean(1)
+    tall = height / depth[:, None] * camera.focal
     shared = [name for name in JOINTS if name in names]
-    ours, theirs = [JOINTS.index(name) for name in shared], [names.index(name) for name in shared]
+    ours, theirs = [INDEX[name] for name in shared], [names.index(name) for name in shared]
     count = min(len(motion), len(pixels))
 
     def error(seen: npt.NDArray[Any], real: npt.NDArray[Any]) -> float:
         return float(np.nanmean(np.linalg.norm(seen[:count] - real[:count], axis=-1) / tall[:count]) * 100)
 
     found = [
-        error(m.camera.project(m.joints)[:, ours], pixels[:, theirs]) for m in (motion, clean_up(motion))
+        error(m.camera.project(m.joints)[:, ours], pixels[:, theirs])
+        for m in (motion, clean_up(motion), true)
     ]
-    return found[0], found[1], error(filmed.project(world), pixels)
+    landmarks = error(motion.landmarks[:, _LIMBS, :2], camera.project(_shown_by(true))[:, _LIMBS])
+    return landmarks, *found
+
+
+def _shown_by(motion: Motion) -> npt.NDArray[np.float64]:
+    """Where the landmarks (T, 33, 3) sit on a moving body, metres."""
+    at, by = ([INDEX[place[i]] for place in PLACES] for i in (0, 1))
+    arm = np.array([place for _, _, place in PLACES]) * (motion.height / STANDARD_HEIGHT)
+    return np.asarray(motion.joints[:, at] + (motion.world_rotations[:, by] @ arm[..., None])[..., 0])
+
+
+def contact_sheet(motion: Motion, video: Path) -> npt.NDArray[np.uint8]:
+    """Frames of the video, and the planted body drawn over each below it: RGB."""
+    cleaned = clean_up(motion)
+    figure = Figure(cleaned)
+    wanted = np.linspace(0, len(motion) - 1, _ACROSS * _DOWN).round().astype(int).tolist()
+    tiles: dict[int, npt.NDArray[np.uint8]] = {}
+    for frame in Clip(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps):
+        if frame.index not in wanted:
+            continue
+        scale = frame.image.shape[1] / motion.camera.size[0]
+        seen = cleaned.camera.project(cleaned.joints[frame.index]) * scale
+        drawn = frame.image.copy()
+        figure.draw(drawn, frame.index)
+        both = [_around(image, seen) for image in (frame.image, drawn)]
+        write(both[0], f"{motion.start + frame.index / motion.fps:.1f}", 8, 8, (255, 255, 255), 2)
+        tiles[frame.index] = np.concatenate(both)
+    rows = np.array_split([tiles[index] for index in wanted], _DOWN)
+    return np.concatenate([np.concatenate([*row], axis=1) for row in rows])
+
+
+def _around(image: npt.NDArray[np.uint8], points: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """The part of a picture around a person's joints (J, 2), `_HIGH` pixels high and as wide."""
+    import cv2
+
+    points = points[np.isfinite(points).all(1)]
+    side = max(float(np.ptp(points, axis=0).max()) / _FILLED, 16.0)
+    left, top = (points.min(0) + points.max(0) - side) / 2
+    scale = _HIGH / side
+    shift = np.array([[scale, 0, -left * scale], [0, scale, -top * scale]])
+    return np.asarray(cv2.warpAffine(image, shift, (_HIGH, _HIGH), flags=cv2.INTER_AREA), np.uint8)
 
 
 def skinning_fps(threads: int, frames: int = 300) -> float:
@@ -67,22 +130,56 @@ def skinning_fps(threads: int, frames: int = 300) -> float:
     return frames / min(times)
 
 
+def binding_seconds() -> tuple[float, float]:
+    """How long it takes to build and bind the mannequin in Blender: the first time, and the best of five."""
+    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
+    import bpy
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    add_body = importlib.import_module("kinelift.rig.preview").add_body
+    build = importlib.import_module("kinelift.rig.armature").build_armature
+    armature = build("Bench", TEMPLATE_OFFSETS, bpy.context.scene.collection)
+    times = []
+    for _ in range(6):
+        began = time.perf_counter()
+        add_body(armature)
+        times.append(time.perf_counter() - began)
+    return times[0], min(times)
+
+
 def main() -> None:
     """Measure, and print."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these clips")
     parser.add_argument("--clips", type=Path, default=default_clips())
+    parser.add_argument("--known-focal", action="store_true", help="tell the capture the focal length")
+    parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write a contact sheet of every clip")
     args = parser.parse_args()
-    vertices = len(mannequin(TEMPLATE_OFFSETS).vertices)
+    videos = [v for v in sorted(args.clips.rglob("*.mp4")) if not args.names or v.stem in args.names]
+    if not videos:
+        sys.exit(f"There is no such video in {args.clips}.")
+
+    first, best = binding_seconds()
     speeds = ", ".join(f"{threads} threads {skinning_fps(threads):.0f}/s" for threads in (1, 2))
-    print(f"skinning of {vertices} vertices, {len(JOINTS)} bones: {speeds}\n")
-    print("| clip | lifted % | cleaned % | truth's joints % |\n|---|---|---|---|", flush=True)
+    print(f"skinning of {len(mannequin(TEMPLATE_OFFSETS).vertices)} vertices, {len(JOINTS)} bones: {speeds}")
+    print(f"built and bound in {first:.2f} s, then {best:.2f} s\n")
+    print(f"| clip | {' % | '.join(HEADINGS)} % |" + "\n" + "|---" * (len(HEADINGS) + 1) + "|", flush=True)
     rows = []
-    for video in sorted(args.clips.rglob("*.mp4")):
+    for video in videos:
         reference = video.with_suffix(".npz")
-        if reference.exists() and "joints_px" in np.load(reference, allow_pickle=False):
-            rows.append(reprojection(video))
+        known = reference.exists()
+        told = Settings(focal=known_focal_mm(reference)) if known and args.known_focal else Settings()
+        try:
+            motion = capture(video, told)
+        except CaptureError as error:
+            sys.exit(f"{video}: {error}")
+        if args.sheets:
+            with replacing(args.sheets / f"{video.stem}.png") as temporary:
+                temporary.write_bytes(png(contact_sheet(motion, video)))
+        if known and "joints_px" in np.load(reference, allow_pickle=False):
+            rows.append(reprojection(motion, reference))
             print(f"| {video.stem} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     if rows:
         print("| mean | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |")

@@ -16,6 +16,7 @@ Figures (all over the 12 limb joints that both have, unless said otherwise):
     bone_std_mm     mean over limb bones of the length's standard deviation over time
     asymmetry_mm    mean |left - right| over limb bones
     accel_ratio     mean |second difference| of the joints, captured over reference; 1: as lively as the truth
+    ends_pa_mm      as pa_mpjpe_mm, wrists and ankles only
     foot_slide_mm   captured foot motion per frame (in all directions) while the reference foot is in contact
     scale           reference size over captured size (1 = metric scale right)
 
@@ -177,12 +178,13 @@ def score(captured: Path, reference: Path) -> Figures:
     whole = similarity(cap.reshape(-1, 3), gt.reshape(-1, 3))
     path = float(np.linalg.norm(np.diff(root_gt[:, 0], axis=0), axis=1).sum())
     drift = _distance_mm(_moved(whole, root_cap), root_gt)
+    aligned = np.stack([_moved(similarity(c, g), c) for c, g in zip(cap, gt, strict=True)])
+    ends = [limbs.index(f"{name}.{side}") for name in ("hand", "foot") for side in "LR"]
     out: Figures = {
         "frames": len(gt),
         "joints": len(limbs),
-        "pa_mpjpe_mm": float(
-            np.mean([_distance_mm(_moved(similarity(c, g), c), g) for c, g in zip(cap, gt, strict=True)])
-        ),
+        "pa_mpjpe_mm": _distance_mm(aligned, gt),
+        "ends_pa_mm": _distance_mm(aligned[:, ends], gt[:, ends]),
         "sa_mpjpe_mm": _distance_mm(one[0] * rel_cap @ one[1].T, rel_gt),
         "wa_mpjpe_mm": _distance_mm(_moved(whole, cap), gt),
         "root_drift_pct": drift / (path * 10) if path > 0.5 else None,

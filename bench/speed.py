@@ -30,11 +30,14 @@ import numpy as np
 
 from bench import mediapipe_baseline
 from inference.errors import CaptureError
+from inference.motion import Motion
 from inference.pipeline import Settings, capture
 from inference.video import Clip
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
+#: how often the sample comes in a long clip
+LONG = 15
 #: frames that are keyframed, and how many of them by `keyframe_insert`: it slows down with every key
 KEYED_FRAMES, INSERTED_FRAMES = 3000, 300
 
@@ -133,7 +136,8 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
         times["result"].append(
             in_fresh_blender(
                 f"build(Path({str(long_file)!r}), 'long', bpy.context.scene.name, True)",
-                "register(); from kinelift.operators.build import build",
+                # modules are loaded a moment before
+                "register(); from kinelift.operators.build import build; import kinelift.rig.result",
             )
         )
     often = KEYED_FRAMES // INSERTED_FRAMES
@@ -158,24 +162,63 @@ def peak_mb(video: Path, out: Path) -> float:
     return usage.ru_maxrss / 1024
 
 
+def longer(video: Path, times: int) -> Path:
+    """Write the sample so many times in a row, forwards and backwards in turn."""
+    source = cv2.VideoCapture(str(SAMPLE))
+    images = []
+    while (read := source.read())[0]:
+        images.append(read[1])
+    height, width = images[0].shape[:2]
+    writer = cv2.VideoWriter(
+        str(video), cv2.VideoWriter.fourcc(*"mp4v"), source.get(cv2.CAP_PROP_FPS), (width, height)
+    )
+    for back in range(times):
+        for image in images[:: -1 if back % 2 else 1]:
+            writer.write(image)
+    writer.release()
+    return video
+
+
 def memory_row(folder: Path) -> Row:
     """Memory for a clip ten times as long, against the clip."""
-    peaks = []
-    for times in (1, 10):
-        video = folder / f"{times}_times.mp4"
-        source = cv2.VideoCapture(str(SAMPLE))
-        images = []
-        while (read := source.read())[0]:
-            images.append(read[1])
-        height, width = images[0].shape[:2]
-        writer = cv2.VideoWriter(
-            str(video), cv2.VideoWriter.fourcc(*"mp4v"), source.get(cv2.CAP_PROP_FPS), (width, height)
-        )
-        for image in images * times:
-            writer.write(image)
-        writer.release()
-        peaks.append(peak_mb(video, folder / f"{times}_times.npz"))
-    return Row("memory of a clip ten times as long", peaks[1], "the clip itself", peaks[0], "MB")
+    one, ten = (
+        peak_mb(longer(folder / f"{times}_times.mp4", times), folder / f"{times}_times.npz")
+        for times in (1, 10)
+    )
+    return Row("memory of a clip ten times as long", ten, "the clip itself", one, "MB")
+
+
+def stretches_rows(repeat: int, folder: Path) -> list[Row]:
+    """A long clip in two stretches at once against one at a time: how long both take, how they differ."""
+    video = longer(folder / "long.mp4", LONG)
+    times: dict[str, list[float]] = {}
+    motions: dict[int, Motion] = {}
+
+    def timed(threads: int) -> None:
+        began = time.perf_counter()
+
+        def progress(stage: str, frame: int, _of: int) -> None:
+            if (stage, frame) == ("lift", 0):
+                times.setdefault(f"detection {threads}", []).append(time.perf_counter() - began)
+
+        motions[threads] = capture(video, Settings(), progress, threads)
+        times.setdefault(f"whole {threads}", []).append(time.perf_counter() - began)
+
+    for _ in range(repeat):
+        timed(1)
+        timed(2)
+    t = {name: median(values) for name, values in times.items()}
+    one, two = motions[1], motions[2]
+    off = float(np.linalg.norm(one.joints - two.joints, axis=-1).max()) * 1000
+    alike = np.abs((one.rotations * two.rotations).sum(-1)).clip(0, 1)
+    turned = float(np.degrees(2 * np.arccos(alike)).max())
+    what = f"{len(one)} frames in 2 stretches"
+    return [
+        Row(f"detection, {what}", t["detection 2"], "one at a time", t["detection 1"], "s"),
+        Row(f"whole capture, {what}", t["whole 2"], "one at a time", t["whole 1"], "s"),
+        Row("largest difference of a joint's place", off, "allowed", 1.0, "mm"),
+        Row("largest difference of a joint's rotation", turned, "allowed", 0.5, "degrees"),
+    ]
 
 
 def in_fresh_blender(measured: str, before: str = "") -> float:
@@ -220,7 +263,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kinelift-speed-"))
     try:
         rows = capture_rows(args.video, args.repeat, folder)
-        rows += [memory_row(folder), register_row(), *blender_rows(folder / "motion.npz", args.repeat)]
+        rows += [*stretches_rows(args.repeat, folder), memory_row(folder), register_row()]
+        rows += blender_rows(folder / "motion.npz", args.repeat)
     except (CaptureError, ValueError) as error:
         sys.exit(f"{args.video}: {error}")
     finally:

@@ -80,7 +80,7 @@ class _Reference:
 
 
 class CameraWatch:
-    """Looks at a clip's frames as they come.
+    """Looks at a clip's frames as they come, or at those of a stretch of it.
 
     Parameters
     ----------
@@ -94,28 +94,45 @@ class CameraWatch:
         self._reference: _Reference | None = None
         scale = SIDE / max(size)
         self._corners = np.array([[x, y] for x in (0, size[0]) for y in (0, size[1])]) * scale
-        #: how far the corners were shifted at most, as a share of the longer side
-        self.shift = 0.0
+        #: similarities (2, 3) of the pictures looked at to the first one
+        self._places: list[Array] = []
 
-    def look(self, image: Image, time: float, people: Sequence[_Seen]) -> None:
-        """Look at the next frame: RGB, filmed at `time` (seconds), with these people in it."""
-        if time < self._looked + _EVERY:
+    def look(self, image: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
+        """Look at the next frame: RGB, filmed at `time` (seconds), with these people in it.
+
+        It is passed over if one was looked at a moment ago, unless it is `always` looked at.
+        """
+        if time < self._looked + _EVERY and not always:
             return
         self._looked = time
         grey = small_grey(image)
         before = self._reference
         if before is None:
+            self._places.append(np.eye(2, 3))
             self._reference = _Reference(grey, background_points(grey, people, self._size), np.eye(2, 3))
             return
         place = before.place
         step = _similarity(*followed(before.grey, grey, before.points))
         if step is not None:
             place = _after(before.place, step)
-            moved = self._corners @ place[:, :2].T + place[:, 2] - self._corners
-            self.shift = max(self.shift, float(np.linalg.norm(moved, axis=1).mean()) / SIDE)
-            moved = self._corners @ step[:, :2].T + step[:, 2] - self._corners
-        if step is None or np.linalg.norm(moved, axis=1).mean() > _NEXT:
+        self._places.append(place)
+        if step is None or self._moved(step) > _NEXT:
             self._reference = _Reference(grey, background_points(grey, people, self._size), place)
+
+    def go_on(self, later: CameraWatch) -> None:
+        """Take over what another saw that began with the picture that this one looked at last."""
+        here = self._places[-1]
+        self._places += [_after(here, place) for place in later._places]
+
+    def _moved(self, place: Array) -> float:
+        """How far a similarity moves the picture's corners on the average, pixels."""
+        moved = self._corners @ place[:, :2].T + place[:, 2] - self._corners
+        return float(np.linalg.norm(moved, axis=1).mean())
+
+    @property
+    def shift(self) -> float:
+        """How far the corners were shifted at most, as a share of the longer side."""
+        return max(map(self._moved, self._places), default=0.0) / SIDE
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
+import queue
 import sys
+import threading
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ import numpy.typing as npt
 from .camera_motion import CameraWatch
 from .errors import CaptureError
 from .landmarks import LANDMARK, TORSO
+from .options import MOST_THREADS, default_threads
 from .video import Clip
 
 Array = npt.NDArray[np.float32]
@@ -38,6 +44,11 @@ _LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
 _CALM_SECONDS, _WARY = 1.0, 4
 #: a torso that moves by more than its own size from one frame to the next is perhaps somebody else's
 _JUMP = 1.0
+
+#: a long clip is looked at in stretches of at least so many frames
+_STRETCH = 360
+#: frames that a stretch begins before the last one ends: the detector has to settle
+_OVERLAP = 15
 
 _HUES, _GREYS = 8, 3
 
@@ -106,31 +117,143 @@ def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[An
     return corners.mean(-2), np.linalg.norm(edges, axis=-1).max(0)
 
 
-def detect(clip: Clip, progress: Progress | None = None) -> Detections:
+def detect(clip: Clip, progress: Progress | None = None, threads: int | None = None) -> Detections:
     """Find the people in every frame of `clip`.
+
+    A long clip is looked at in overlapping stretches, several at once. What is found doesn't depend on how
+    many: MediaPipe never quite forgets how it began, so it begins anew with every stretch in any case.
+
+    Parameters
+    ----------
+    clip : Clip
+    progress : callable, optional
+        Told how many frames are done.
+    threads : int, optional
+        How many stretches at once; None: what this computer's cores allow.
 
     Raises
     ------
     CaptureError
         If the model is missing or altered, MediaPipe can't run here, or the clip can't be read.
     """
-    times: list[float] = []
-    people: list[tuple[Person, ...]] = []
+    news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
+    stop = threading.Event()
     frames = 0
-    camera = CameraWatch(clip.size)
+    with ThreadPoolExecutor(threads or default_threads(), "detect") as pool:
+        stretches = [
+            pool.submit(_looked_through, clip, first, last, news, stop) for first, last in _cut(clip)
+        ]
+        for stretch in stretches:
+            stretch.add_done_callback(news.put)
+        running = len(stretches)
+        try:
+            while running:
+                done = news.get()
+                if done is not None:
+                    running -= 1
+                    done.result()
+                    continue
+                frames += 1
+                if progress is not None:
+                    progress("detect", frames, max(clip.frames, frames))
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    return _joined([stretch.result() for stretch in stretches], clip)
+
+
+def _cut(clip: Clip) -> list[tuple[int, int | None]]:
+    """First and last frame (exclusive; None: the end) of the stretches; the more the longer the clip.
+
+    They are a power of two and of one length: that shares out best.
+    """
+    count = 1
+    while count < MOST_THREADS and clip.frames >= 2 * count * _STRETCH:
+        count *= 2
+    starts = [round(clip.frames * i / count) for i in range(count)]
+    return list(itertools.zip_longest(starts, starts[1:]))
+
+
+@dataclass
+class _Found:
+    """What was found in a stretch, and in the overlap before it."""
+
+    camera: CameraWatch
+    times: list[float] = field(default_factory=list)
+    people: list[tuple[Person, ...]] = field(default_factory=list)
+    #: where it ended, and whether that is where it should have
+    frames: int = 0
+    complete: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def _looked_through(
+    clip: Clip,
+    first: int,
+    last: int | None,
+    news: queue.SimpleQueue[Any],
+    stop: threading.Event,
+) -> _Found:
+    """Look at a stretch of `clip`, telling `news` of every frame, until told to `stop`."""
+    found = _Found(CameraWatch(clip.size))
+    part = clip.part(max(first - _OVERLAP, 0), last)
+    # where the next stretch begins, which goes on from there
+    meeting = None if last is None else last - _OVERLAP
     with _watcher(clip) as watch:
-        for frame in clip:
-            if not times or frame.time > times[-1]:
-                times.append(frame.time)
-                people.append(watch(frame.image, frame.time))
-                camera.look(frame.image, frame.time, people[-1])
-            frames = frame.index + 1
-            if progress is not None:
-                progress("detect", frames, max(clip.frames, frames))
+        for frame in part:
+            if stop.is_set():
+                return found
+            if not found.times or frame.time > found.times[-1]:
+                found.times.append(frame.time)
+                found.people.append(watch(frame.image, frame.time))
+            if meeting is None or frame.index <= meeting:
+                found.camera.look(frame.image, frame.time, found.people[-1], frame.index == meeting)
+            found.frames = frame.index + 1
+            if frame.index >= first:
+                news.put(None)
+    found.complete = found.frames == last
+    found.warnings = part.warnings
+    return found
+
+
+def _joined(stretches: Sequence[_Found], clip: Clip) -> Detections:
+    """One after the other, each from where it agrees best with the one before."""
+    whole, *others = stretches
+    for found in others:
+        if not whole.complete or not found.times:  # the video breaks off here
+            break
+        overlap = bisect_left(whole.times, found.times[0])
+        here = dict(zip(whole.times[overlap:], whole.people[overlap:], strict=True))
+        both = [i for i, time in enumerate(found.times) if time in here]
+        start = min(both, key=lambda i: (_unlike(here[found.times[i]], found.people[i]), -i), default=0)
+        end = bisect_left(whole.times, found.times[start])
+        whole.times[end:], whole.people[end:] = found.times[start:], found.people[start:]
+        whole.camera.go_on(found.camera)
+        whole.frames, whole.complete = found.frames, found.complete
+        whole.warnings += found.warnings
     return Detections(
-        times=np.array(times), people=tuple(people), frames=frames, fps=clip.fps, start=clip.start,
-        size=clip.size, warnings=(*clip.warnings, *camera.warnings),
+        times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=clip.fps,
+        start=clip.start, size=clip.size, warnings=(*whole.warnings, *whole.camera.warnings),
     )  # fmt: skip
+
+
+def _unlike(some: tuple[Person, ...], others: tuple[Person, ...]) -> float:
+    """How far apart the people of two views of one frame are, in torsos; infinite if they are not as many."""
+    if len(some) != len(others):
+        return np.inf
+    return max(
+        (
+            min(_distance(one, other) for other in others) / max(float(torso(one.landmarks)[1]), 1.0)
+            for one in some
+        ),
+        default=0.0,
+    )
+
+
+def _distance(one: Person, other: Person) -> float:
+    """Mean distance of two people's landmarks, pixels."""
+    off = one.landmarks[:, :2] - other.landmarks[:, :2]
+    return float(np.linalg.norm(off, axis=1).mean())
 
 
 def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> list[tuple[Person, ...]]:
@@ -190,10 +313,7 @@ def _distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
     kept: list[Person] = []
     for person in sorted(people, key=lambda p: -float(p.landmarks[:, 2].sum())):
         size = torso(person.landmarks)[1]
-        if all(
-            np.linalg.norm(person.landmarks[:, :2] - other.landmarks[:, :2], axis=1).mean() > 0.5 * size
-            for other in kept
-        ):
+        if all(_distance(person, other) > 0.5 * size for other in kept):
             kept.append(person)
     return tuple(kept)
 
@@ -294,18 +414,38 @@ def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
     return np.concatenate([hues, greys]) / len(rgb)
 
 
-@contextmanager
-def _silence(on: bool = True) -> Iterator[None]:
-    """Keep what native code mutters at its start off the standard error: it is no news to an artist."""
-    if not on:
-        yield
-        return
-    sys.stderr.flush()
-    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 2)
-        yield
-    finally:
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(sink)
+class _Silence:
+    """Keeps what native code mutters at its start off the standard error: it is no news to an artist.
+
+    Several threads may ask for it at once: the first turns it on, the last turns it off.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._saved = -1
+
+    @contextmanager
+    def __call__(self, on: bool = True) -> Iterator[None]:
+        if not on:
+            yield
+            return
+        with self._lock:
+            if self._asked == 0:
+                sys.stderr.flush()
+                self._saved = os.dup(2)
+                sink = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, 2)
+                os.close(sink)
+            self._asked += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked -= 1
+                if self._asked == 0:
+                    os.dup2(self._saved, 2)
+                    os.close(self._saved)
+
+
+_silence = _Silence()

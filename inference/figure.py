@@ -77,7 +77,7 @@ class Figure:
         tint = self._weights[:, self._feet] @ np.where(stands > TOUCHES, stands, 0)
         values = np.stack([1 / np.where(inside, depth, 1), shade, sure, tint], -1)
         shown = np.flatnonzero(inside[self._triangles].all(1))
-        found = _rasterised(pixels, values, self._triangles[shown], (image.shape[0], image.shape[1]))
+        found = rasterised(pixels, values, self._triangles[shown], (image.shape[0], image.shape[1]))
         if found is None:
             return
         box, where, which, (shade, sure, tint) = found
@@ -102,7 +102,7 @@ class Figure:
         return np.asarray(sums / lengths, dtype=np.float32)
 
 
-def _rasterised(
+def rasterised(
     pixels: npt.NDArray[np.float32],
     values: npt.NDArray[Any],
     triangles: npt.NDArray[np.int64],

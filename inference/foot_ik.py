@@ -15,15 +15,7 @@ from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
 from .options import CleanUp
-from .planting import (
-    BLEND,
-    Sole,
-    Stances,
-    find_stances,
-    laid,
-    set_down,
-    set_toes,
-)
+from .planting import BLEND, Sole, plant_foot
 from .rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
@@ -41,9 +33,6 @@ Array = npt.NDArray[np.float64]
 #: a leg is never straighter than this share of its length: knees don't lock; and never straighter than it was
 #: and this: one that is nearly straight bends by much for a little way, so its knee would pop
 _STRAIGHT, _REACH = 0.995, 0.97
-#: what is slower than this of the way that planted feet are moved moves the hips too, seconds; weight of the
-#: frames in which none stands
-_HIPS, _FREE = 0.5, 1e-3
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
@@ -124,7 +113,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     scale = motion.height / STANDARD_HEIGHT
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
-    feet = []
+    ankles = []
     for side, columns in (("L", [0, 1]), ("R", [2, 3])):
         foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
         sole = Sole(
@@ -133,21 +122,11 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             tip=scale * np.array(END_POINTS[f"toe.{side}"]),
             ball_height=scale * BALL_HEIGHT,
         )
-        world[:, foot] = laid(world[:, foot], sole, on[:, columns], motion.fps)
-        stances = find_stances(world[:, foot], joints[:, foot], sole, on[:, columns], motion.fps, how.floor)
-        feet.append((foot, toe, sole, stances))
-    hips = _followed([(stances, joints[:, foot]) for foot, _, _, stances in feet], motion.fps)
-    ankles = []
-    for foot, toe, sole, stances in feet:
-        world[:, foot], ankle = set_down(
-            world[:, foot], joints[:, foot] + hips, sole, stances, motion.fps, how.floor
-        )
-        world[:, toe] = set_toes(
-            world[:, toe], world[:, foot], ankle, sole, stances.contacts[:, 1], motion.fps, how
+        world[:, foot], world[:, toe], ankle = plant_foot(
+            world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.fps, how
         )
         ankles.append(ankle)
-    joints = joints + hips[:, None]
-    root = within_reach(motion.root + hips, world, joints, offsets, ankles, motion.fps)
+    root = within_reach(motion.root, world, joints, offsets, ankles, motion.fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):
         thigh, shin, foot_joint = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))
@@ -155,14 +134,6 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             world[:, thigh], world[:, shin], placed[:, thigh], ankle, offsets[shin], offsets[foot_joint]
         )
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
-
-
-def _followed(feet: list[tuple[Stances, Array]], fps: float) -> Array:
-    """How far (T, 3) the hips go along with feet that are moved, slowly: legs keep their directions."""
-    moved = np.sum([(s.ankle - own) * s.on[:, None] for s, own in feet], axis=0)
-    count = np.sum([s.on for s, _ in feet], axis=0)
-    weight = np.where(count > 0, 1.0, _FREE)
-    return whittaker(moved / np.maximum(count, 1)[:, None], weight, (_HIPS * fps / (2 * np.pi)) ** 4)
 
 
 def within_reach(

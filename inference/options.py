@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from dataclasses import dataclass
 
 #: what a capture can be asked for, least and most: frames per second, mm (35 mm equivalent), metres
@@ -13,6 +14,15 @@ RENDERS = {"still": ".png", "turntable": ".mp4", "side-by-side": ".mp4"}
 
 #: says that the lens isn't known: the likeliest is found
 AUTO = "auto"
+#: more stretches of a clip are not looked at at once: each takes some 200 MB
+MOST_THREADS = 4
+
+
+def default_threads(captures: int = 1) -> int:
+    """How many stretches of a clip to look at at once, where so many captures share the cores."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux alone tells which cores are ours
+    cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+    return max(1, min(MOST_THREADS, cores // captures))
 
 
 @dataclass(frozen=True)

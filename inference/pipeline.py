@@ -62,7 +62,9 @@ class Settings:
     height: float | None = None
 
 
-def capture(video: Path, settings: Settings, progress: Progress | None = None) -> Motion:
+def capture(
+    video: Path, settings: Settings, progress: Progress | None = None, threads: int | None = None
+) -> Motion:
     """Capture one person of a video.
 
     Parameters
@@ -71,6 +73,8 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
     settings : Settings
     progress : callable, optional
         Told the stage, how many frames of it are done, and of how many.
+    threads : int, optional
+        As `detect.detect` takes them: the motion doesn't depend on it.
 
     Raises
     ------
@@ -80,8 +84,9 @@ def capture(video: Path, settings: Settings, progress: Progress | None = None) -
     # what can be refused at once is refused before minutes are spent on the video
     model = _model(settings)
     clip = Clip(video, settings.start, settings.end, settings.fps)
-    detections = detect(clip, progress)
-    return _solved(detections, settings, model, video.name, progress)
+    detections = detect(clip, progress, threads)
+    source = {"video": video.name, "folder": str(video.absolute().parent)}
+    return _solved(detections, settings, model, source, progress)
 
 
 def resolve(motion: Motion, settings: Settings, progress: Progress | None = None) -> Motion:
@@ -118,7 +123,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
         warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
-    return _solved(detections, replace(settings, **kept), model, motion.settings["video"], progress)
+    source = {key: motion.settings[key] for key in ("video", "folder") if key in motion.settings}
+    return _solved(detections, replace(settings, **kept), model, source, progress)
 
 
 def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -176,7 +182,11 @@ def _model(settings: Settings) -> Lifter:
 
 
 def _solved(
-    detections: Detections, settings: Settings, model: Lifter, video: str, progress: Progress | None
+    detections: Detections,
+    settings: Settings,
+    model: Lifter,
+    source: dict[str, str],
+    progress: Progress | None,
 ) -> Motion:
     """From everybody's landmarks to one person's motion on the floor."""
     person = track(detections, settings.person)
@@ -204,7 +214,7 @@ def _solved(
         landmarks=_open(person)[..., :3],
         world_landmarks=_open(person)[..., 3:],
         others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
-        settings={"video": video, _OF_THE_VIDEO: list(detections.warnings), **asdict(settings)},
+        settings={**source, _OF_THE_VIDEO: list(detections.warnings), **asdict(settings)},
         warnings=person.warnings,
     )
     feet = motion.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]

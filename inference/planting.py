@@ -23,6 +23,8 @@ BLEND = 0.25
 #: weights against the wish to bend little: of frames in which a foot stands flat or rolls, and of the others'
 #: own paths
 _FLAT, _ROLLING, _FREE = 1e6, 1e3, 5e-2
+#: weight against raising a foot that isn't under the floor
+_RISING = 0.03
 #: a foot that lands or lifts is held near its spot for so long, the less the farther from it it is on its own
 #: path: weight in the first frame, seconds, metres
 _HELD, _HOLD, _NEAR = 30.0, 0.1, 0.005
@@ -74,13 +76,13 @@ def plant_foot(
         to.
     """
     foot = laid(foot, sole, contacts, fps)
-    stances = find_stances(foot, ankle, sole, contacts, fps, how.floor)
-    foot, ankle = set_down(foot, ankle, sole, stances, fps, how.floor)
-    return foot, set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
+    stances = _find_stances(foot, ankle, sole, contacts, fps, how.floor)
+    foot, ankle = _set_down(foot, ankle, sole, stances, fps, how.floor)
+    return foot, _set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
 
 
 @dataclass(frozen=True)
-class Stances:
+class _Stances:
     """Where a foot stands, and how much so.
 
     Attributes
@@ -106,7 +108,9 @@ class Stances:
         return np.asarray(self.contacts.any(axis=1))
 
 
-def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float) -> Stances:
+def _find_stances(
+    foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float
+) -> _Stances:
     """The spots on which a foot stands, as near to its own path as may be.
 
     A stance is a run of contact. While it lasts, the point that the foot turns about changes where it is.
@@ -142,11 +146,11 @@ def find_stances(foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: fl
             free = held > weight[frames]
             weight[frames[free]] = held[free]
             target[frames[free]] = (spots[edge] - point[frames])[free]
-    return Stances(contacts, spots, target, weight)
+    return _Stances(contacts, spots, target, weight)
 
 
-def set_down(
-    foot: Array, ankle: Array, sole: Sole, stances: Stances, fps: float, floor: float
+def _set_down(
+    foot: Array, ankle: Array, sole: Sole, stances: _Stances, fps: float, floor: float
 ) -> tuple[Array, Array]:
     """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
 
@@ -157,15 +161,17 @@ def set_down(
     shift = whittaker(stances.ankle - ankle, stances.weight, stiffness)
     on, by_ball = stances.on, stances.contacts[:, 1:]
     point = np.where(by_ball, sole.ball, sole.heel)
-    moved = ankle + shift
+    flat = stances.contacts.all(axis=1)
+    # a foot that rolls can already rise to where it has to be when it leaves
+    moved = _above(ankle + shift, foot, sole, on, np.where(flat, _FLAT, _RISING), floor, stiffness)
     turn = rotation_between((foot @ point[..., None])[..., 0], stances.spot - moved)
-    turn[stances.contacts.all(axis=1)] = np.eye(3)
+    turn[flat] = np.eye(3)
     foot = _pitched(_blended(foot, turn @ foot, on, fps), sole, stances.contacts)
     moved = np.where(on[:, None], stances.spot - (foot @ point[..., None])[..., 0], moved)
-    return foot, _above(moved, foot, sole, on, floor, stiffness)
+    return foot, _above(moved, foot, sole, on, np.where(on, _FLAT, _RISING), floor, stiffness)
 
 
-def set_toes(
+def _set_toes(
     toe: Array, foot: Array, ankle: Array, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
 ) -> Array:
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
@@ -215,14 +221,19 @@ def _level_toes(foot: Array) -> Array:
     return np.stack([right, np.cross(up, right), np.broadcast_to(up, right.shape)], -1)
 
 
-def _above(ankle: Array, foot: Array, sole: Sole, pinned: Bools, floor: float, stiffness: float) -> Array:
-    """The ankle's path, raised where heel or ball would be under the floor."""
+def _above(
+    ankle: Array, foot: Array, sole: Sole, on: Bools, firm: Array, floor: float, stiffness: float
+) -> Array:
+    """The ankle's path, raised where heel or ball would be under the floor while neither is `on` it.
+
+    `firm` (T,) is the weight against raising it elsewhere.
+    """
     lowest = np.minimum((foot @ sole.heel)[:, 2], (foot @ sole.ball)[:, 2] - sole.ball_height)
-    under = np.where(pinned, 0.0, np.maximum(0.0, floor - ankle[:, 2] - lowest))
+    under = np.where(on, 0.0, np.maximum(0.0, floor - ankle[:, 2] - lowest))
     if not (under > 1e-6).any():
         return ankle
     out = ankle.copy()
-    out[:, 2] += np.where(pinned, 0.0, softly_over(under, np.where(pinned, _FLAT, 0.03), stiffness / 30))
+    out[:, 2] += np.where(firm == _FLAT, 0.0, softly_over(under, firm, stiffness / 30))
     return out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import queue
@@ -31,8 +32,9 @@ _AHEAD = 4
 MIN_FPS, MAX_FPS = LIMITS["fps"]
 #: containers that claim more are believed only after a look at the times: browsers record WebM at "1000 fps"
 _CREDIBLE_FPS = 120.0
-#: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers
-_RUN_UP = 1.0
+#: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers; where
+#: that leads beyond the start, so long before it
+_RUN_UP, _LONGER = 1.0, (4.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,16 @@ class Clip:
         self.fps = float(fps or np.clip(self._source_fps, MIN_FPS, MAX_FPS))
         stop = min(self._duration, math.inf if end is None else end)
         self.frames = max(round((stop - self.start) * self.fps), 1) if stop > 0 else 0
+        self._first, self._last = 0, math.inf
+
+    def part(self, first: int, last: int | None = None) -> Clip:
+        """The frames from `first` up to `last` (exclusive; None: all) alone, as they come from the whole.
+
+        There are none where the video breaks off before. Its warnings are its own.
+        """
+        part = copy.copy(self)
+        part._first, part._last, part.warnings = first, math.inf if last is None else last, []
+        return part
 
     def __iter__(self) -> Iterator[Frame]:
         return _ahead(self._decode())
@@ -143,21 +155,23 @@ class Clip:
             "long; choose an earlier one."
         )
 
-    def _grabbed(self) -> Iterator[tuple[float, cv2.VideoCapture]]:
-        """Times of the source frames from a little before the start on, each grabbed but not converted."""
+    def _grabbed(self, start: float) -> Iterator[tuple[float, cv2.VideoCapture]]:
+        """Times of the source frames from a little before `start` on, each grabbed but not converted."""
         capture = self._open()
         try:
-            if self.start > _RUN_UP:
-                capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (self.start - _RUN_UP))
-                if capture.grab() and capture.get(cv2.CAP_PROP_POS_MSEC) <= 1000 * self.start:
-                    time = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time = -math.inf
+            for run_up in (_RUN_UP, *_LONGER):
+                if start <= run_up:
+                    break
+                capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (start - run_up))
+                # streams without times of their own say 0
+                if capture.grab() and 0 < (now := capture.get(cv2.CAP_PROP_POS_MSEC)) <= 1000 * start:
+                    time = now / 1000
                     yield time, capture
-                else:  # beyond the mark, or lost: from the beginning
-                    capture.release()
-                    capture = self._open()
-                    time = -math.inf
-            else:
-                time = -math.inf
+                    break
+            if start > _RUN_UP and time < 0:  # beyond the mark, or lost: from the beginning
+                capture.release()
+                capture = self._open()
             while capture.grab():
                 now = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
                 # streams without times of their own say 0 throughout
@@ -167,7 +181,9 @@ class Clip:
             capture.release()
 
     def _decode(self) -> Iterator[Frame]:
-        index, interval = 0, 1 / self._source_fps
+        interval, start = 1 / self._source_fps, self.start + self._first / self.fps
+        # a frame may stand for the first moment because it did for one before
+        index = self._first - round(min(start, _RUN_UP) * self.fps)
         held: tuple[float, npt.NDArray[np.uint8]] | None = None
         time = 0.0
 
@@ -175,11 +191,12 @@ class Clip:
             return self.start + index / self.fps
 
         def ended() -> bool:
-            return self.end is not None and wanted() >= self.end - 1e-6
+            return index >= self._last or (self.end is not None and wanted() >= self.end - 1e-6)
 
-        for time, capture in self._grabbed():
+        for time, capture in self._grabbed(start):
             while held is not None and wanted() < (held[0] + time) / 2 and not ended():
-                yield Frame(index, *held)
+                if index >= self._first:
+                    yield Frame(index, *held)
                 index += 1
             if ended():
                 return
@@ -191,11 +208,12 @@ class Clip:
                 held = time, _prepared(image)
         # a quarter of a frame: containers round their times; if it is all there is, its whole interval
         while held is not None and not ended():
-            if wanted() > held[0] + (0.25 * min(1 / self.fps, interval) if index else interval):
+            if wanted() > held[0] + (0.25 * min(1 / self.fps, interval) if index > 0 else interval):
                 break
-            yield Frame(index, *held)
+            if index >= self._first:
+                yield Frame(index, *held)
             index += 1
-        if index == 0:
+        if index <= 0:
             raise self._beyond_end(time + interval)
         decoded = time + interval
         if not ended() and self._duration - decoded > max(3 * interval, 0.02 * self._duration):

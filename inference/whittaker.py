@@ -63,10 +63,10 @@ def solve_banded(diagonal: Array, first: Array, second: Array, right: Array) -> 
     links[:, 0, 0], links[:, 1, 1] = two[::2], two[1::2]
     links[:, 1, 0] = one[1::2]
     right = np.append(right, np.zeros((odd, channels)), axis=0)
-    return _solved(pairs, links[:-1], right.reshape(-1, 2, channels)).reshape(-1, channels)[:frames]
+    return solve_blocks(pairs, links[:-1], right.reshape(-1, 2, channels)).reshape(-1, channels)[:frames]
 
 
-def _solved(own: Array, link: Array, right: Array) -> Array:
+def solve_blocks(own: Array, link: Array, right: Array) -> Array:
     """Solve symmetric positive definite equations in which each block knows the one before and the next.
 
     Cyclic reduction (Golub and Van Loan, "Matrix Computations", 3rd edition, 4.5.4): every other block is
@@ -75,36 +75,42 @@ def _solved(own: Array, link: Array, right: Array) -> Array:
 
     Parameters
     ----------
-    own : (B, 2, 2)
+    own : (B, K, K)
         On the diagonal.
-    link : (B - 1, 2, 2)
+    link : (B - 1, K, K)
         Right of the diagonal.
-    right : (B, 2, C)
+    right : (B, K, C)
 
     Returns
     -------
-    (B, 2, C)
+    (B, K, C)
     """
     if len(own) == 1:
-        return _inverse(own) @ right
-    inverse, to_odd, from_odd = _inverse(own[1::2]), link[::2], link[1::2]
+        return inverse(own) @ right
+    middle, to_odd, from_odd = inverse(own[1::2]), link[::2], link[1::2]
     before, after = len(to_odd), len(from_odd)
-    forth = to_odd @ inverse
-    back = np.swapaxes(from_odd, 1, 2) @ inverse[:after]
+    forth = to_odd @ middle
+    back = np.swapaxes(from_odd, 1, 2) @ middle[:after]
     even, even_right = own[::2].copy(), right[::2].copy()
     even[:before] -= forth @ np.swapaxes(to_odd, 1, 2)
     even[1:] -= back @ from_odd
     even_right[:before] -= forth @ right[1::2]
     even_right[1:] -= back @ right[1::2][:after]
     out = np.empty_like(right)
-    out[::2] = _solved(even, -forth[:after] @ from_odd, even_right)
+    out[::2] = solve_blocks(even, -forth[:after] @ from_odd, even_right)
     rest = right[1::2] - np.swapaxes(to_odd, 1, 2) @ out[::2][:before]
     rest[:after] -= from_odd @ out[2::2]
-    out[1::2] = inverse @ rest
+    out[1::2] = middle @ rest
     return out
 
 
-def _inverse(m: Array) -> Array:
-    """Of matrices (B, 2, 2)."""
-    adjugate = np.stack([m[:, 1, 1], -m[:, 0, 1], -m[:, 1, 0], m[:, 0, 0]], axis=-1).reshape(-1, 2, 2)
-    return np.asarray(adjugate / (m[:, 0, 0] * m[:, 1, 1] - m[:, 0, 1] * m[:, 1, 0])[:, None, None])
+def inverse(m: Array) -> Array:
+    """Of symmetric positive definite matrices (B, K, K): Gauss-Jordan, which needs no pivots for such."""
+    out = np.moveaxis(m, 0, -1).copy()
+    for k in range(len(out)):
+        row, column = out[k] / out[k, k], out[:, k].copy()
+        row[k], column[k] = 1 / out[k, k], 0
+        out[k] = out[:, k] = 0
+        out -= column[:, None] * row
+        out[k] = row
+    return np.moveaxis(out, -1, 0)

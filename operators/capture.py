@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,8 @@ _TICK = 0.1
 #: drawing it gets about this share of the time at most, and so many seconds between are soon enough
 _SHARE, _SOON = 0.04, 0.25
 _numbers = itertools.count(1)
+#: what a result is built with
+_BUILDER = f"{ADDON}.rig.result"
 
 
 def captures_folder(context: bpy.types.Context) -> Path:
@@ -50,7 +54,8 @@ def chosen_video(context: bpy.types.Context) -> Path:
         )
     video = Path(bpy.path.abspath(chosen)).absolute()
     if not video.exists():
-        raise CaptureError(f"There is no {video} any more; choose the video again.")
+        gone = pgettext_rpt("There is no {video} any more; choose the video again.")
+        raise CaptureError(gone.format(video=video))
     return video
 
 
@@ -148,7 +153,9 @@ class Working:
             return self._leave(context, {"CANCELLED"})
         try:
             if job.step() and not _busy(context):
-                return self._leave(context, self._build(job))
+                if _BUILDER in sys.modules:
+                    return self._leave(context, self._build(job))
+                importlib.import_module(_BUILDER)  # numpy takes as long as building: a moment of its own
         except CaptureError as error:
             return self._leave(context, self._refuse(error))
         if self._pace.due():

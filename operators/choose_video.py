@@ -17,10 +17,16 @@ class KINELIFT_OT_choose_video(bpy.types.Operator):
     """Choose the video that Capture from Video takes"""
 
     bl_idname = "kinelift.choose_video"
-    bl_label = "Choose Video"
+    # what Blender offers when a video is dropped, beside pictures on empties
+    bl_label = "Motion from Video"
     bl_options = {"UNDO", "INTERNAL"}
 
-    filepath: StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"})
+    filepath: StringProperty(
+        name="Video",
+        description="Video of the person to capture",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose it, and show what comes next."""

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bpy.app.translations import pgettext_rpt
+
 from ..inference.client import Message, Worker
 from ..inference.errors import CaptureError
 
@@ -49,7 +51,8 @@ class Job:
     def __post_init__(self) -> None:
         """The same video with the same options is asked for once at a time."""
         if any((self.video, self.options, self.scene) == (j.video, j.options, j.scene) for j in queue.jobs):
-            raise CaptureError(f"{self.video.name} is being captured with these settings already.")
+            twice = pgettext_rpt("{video} is being captured with these settings already.")
+            raise CaptureError(twice.format(video=self.video.name))
         queue.jobs.append(self)
 
     def step(self) -> bool:

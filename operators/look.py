@@ -24,7 +24,11 @@ def look(context: bpy.types.Context) -> None:
     if not settings(context).video:
         return
     try:
-        worker = Worker(worker_python(context), ["probe", str(chosen_video(context))])
+        python = worker_python(context)
+    except CaptureError:
+        return  # the panel with the button says so already
+    try:
+        worker = Worker(python, ["probe", str(chosen_video(context))])
     except CaptureError as error:
         info.problem = str(error)
         return
@@ -40,6 +44,7 @@ def look(context: bpy.types.Context) -> None:
                 for name, value in said.items():
                     setattr(chosen.info, name, value)
                 chosen.first, chosen.last = 1, said["frames"]
+                redraw_sidebars(bpy.context)
         except CaptureError as error:
             chosen.info.problem = str(error)
         if worker.running:

@@ -80,7 +80,7 @@ class KINELIFT_OT_add_camera(_OnCaptured, bpy.types.Operator):
 
     video: StringProperty(
         name="Video",
-        description="Where the video lies; empty: the one in the sidebar, if it is the same",
+        description="Where the video lies; empty: where it was captured, or beside the motion or this file",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
@@ -96,14 +96,14 @@ class KINELIFT_OT_add_camera(_OnCaptured, bpy.types.Operator):
     def act(self, context: bpy.types.Context, armature: Any) -> None:
         """Add camera and floor; what is wrong with the video is told."""
         from ..inference.motion import Motion
-        from ..rig.camera import add_camera, add_floor, show_video
+        from ..rig.camera import add_camera, add_floor, find_video, show_video
 
-        result = armature.kinelift
-        motion = Motion.load(Path(bpy.path.abspath(result.motion)))
-        chosen = self.video or settings(context).video
-        video = Path(bpy.path.abspath(chosen)) if chosen else Path(result.video)
-        if not self.video and video.name != result.video:
-            video = Path(result.video)
+        path = Path(bpy.path.abspath(armature.kinelift.motion))
+        motion = Motion.load(path)
+        # beside the motion, this file, or the sidebar's video, wherever these were moved to
+        others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
+        chosen = Path(bpy.path.abspath(self.video)) if self.video else None
+        video = chosen or find_video(motion, *(one.parent for one in (path, *others)))
         camera = add_camera(context.scene, motion.camera, armature)
         add_floor(context.scene, motion, armature)
         try:

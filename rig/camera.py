@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import struct
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import bpy
 import numpy as np
@@ -72,6 +75,16 @@ def add_floor(
     return floor
 
 
+def find_video(motion: Motion, *folders: Path) -> Path:
+    """Where the video of a motion lies now: where it was captured from, or in one of `folders`.
+
+    It need not be there: then, where it was.
+    """
+    name = motion.settings.get("video") or "video"
+    places = [Path(folder) / name for folder in (motion.settings.get("folder"), *folders) if folder]
+    return next((place for place in places if place.is_file()), places[0] if places else Path(name))
+
+
 def show_video(
     placed: bpy.types.Object, scene: bpy.types.Scene, motion: Motion, video: Path, kind: str = BACKGROUNDS[0]
 ) -> str:
@@ -124,7 +137,7 @@ def show_video(
         background.clip = clip
     else:
         background = _fresh_background(placed.data)
-        background.image = bpy.data.images.load(str(video), check_existing=True)
+        background.image = bpy.data.images.load(_kept(video), check_existing=True)
         user = background.image_user
         user.frame_start, user.frame_duration = FIRST_FRAME, int(frames[-1])
         user.frame_offset = int(shift[0]) + FIRST_FRAME - 1
@@ -134,14 +147,12 @@ def show_video(
             values = shift + FIRST_FRAME - 1
             curves = Curves(bpy.data.actions.new(placed.name), placed.data)
             curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
-    size = tuple(clip.size)
+    turn = turn_needed(video)
+    background.rotation = np.radians(turn)
+    if turn % 180:  # it was fitted lying on its side
+        background.scale = max(clip.size) / min(clip.size)
     if background.source == "IMAGE" and clip.users == 0:
         bpy.data.movieclips.remove(clip)
-    if size == motion.camera.size[::-1] != motion.camera.size:
-        return (
-            f"This Blender shows {video.name} lying on its side, as it does not know how the phone was held; "
-            "turn the video in another program, or use Blender 4.5 or later."
-        )
     return ""
 
 
@@ -154,11 +165,69 @@ def video_frames(
     return np.asarray(np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1)
 
 
+def turn_needed(video: Path) -> int:
+    """By how many degrees, clockwise, Blender's pictures of a video have to be turned to stand upright.
+
+    Phones film lying on the side and note it in the file: in MP4 and MOV in the matrix of the track header
+    (ISO/IEC 14496-12, 8.3.2). Blender heeds it from 4.4 on.
+    """
+    if bpy.app.version >= (4, 4):
+        return 0
+    with video.open("rb") as file:
+        for kind, size in _boxes(file, video.stat().st_size):
+            if kind == b"moov":
+                return _noted_turn(file.read(size))
+    return 0
+
+
+def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
+    """Kind and size of each box of an MP4 file, or within one; the file stands where its content begins."""
+    while (begin := file.tell()) + 8 <= end:
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if length == 1:
+            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
+        after = end if length == 0 else begin + length
+        if after < file.tell():  # damaged
+            return
+        yield kind, after - file.tell()
+        file.seek(after)
+
+
+def _noted_turn(movie: bytes) -> int:
+    """The turn of the first track of pictures, of a multiple of 90 degrees; 0 where none is noted."""
+
+    def inside(content: bytes) -> dict[bytes, list[bytes]]:
+        found: dict[bytes, list[bytes]] = {}
+        file = BytesIO(content)
+        for kind, size in _boxes(file, len(content)):
+            found.setdefault(kind, []).append(file.read(size))
+        return found
+
+    for track in map(inside, inside(movie).get(b"trak", [])):
+        media = inside(*track.get(b"mdia", [b""])[:1])
+        handler, header = media.get(b"hdlr", [b""])[0], track.get(b"tkhd", [b""])[0]
+        if handler[8:12] == b"vide" and header:
+            matrix = header[52 if header[0] == 1 else 40 :]
+            if len(matrix) >= 8:
+                a, b = struct.unpack(">2i", matrix[:8])
+                return round(np.degrees(np.arctan2(b, a)) / 90) * 90 % 360
+    return 0
+
+
+def _kept(video: Path) -> str:
+    """How Blender's file keeps the path: relative to itself, if it was saved, so that both may be moved."""
+    home = bpy.data.filepath
+    relative = home and bpy.context.preferences.filepaths.use_relative_paths
+    if relative and Path(home).drive == video.absolute().drive:
+        return str(bpy.path.relpath(str(video.absolute())))
+    return str(video)
+
+
 def _movie_clip(video: Path) -> Any:
     if not os.access(video, os.R_OK):
         return None
     try:
-        clip = bpy.data.movieclips.load(str(video), check_existing=True)
+        clip = bpy.data.movieclips.load(_kept(video), check_existing=True)
     except RuntimeError:
         return None
     if not clip.fps > 0 or not all(clip.size):

@@ -15,7 +15,7 @@ import numpy as np
 from ..inference.errors import CaptureError
 from ..inference.motion import Motion
 from .action import FIRST_FRAME, Curves
-from .camera import video_frames
+from .camera import turn_needed, video_frames
 from .export import written_by_blender
 from .still import facing_camera
 
@@ -192,6 +192,7 @@ def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Sc
         strip.frame_final_duration = int(end - start)
         strip.transform.scale_x = strip.transform.scale_y = high / height
         strip.transform.offset_x = -wide / 2
+        strip.transform.rotation = -math.radians(turn_needed(video))
         strip.channel = 1
     strip = strips.new_scene("Body", scene, 2, scene.frame_start)
     strip.transform.offset_x = wide / 2

@@ -41,7 +41,7 @@ def requirements() -> list[str]:
     """The pinned packages, as pip reads them."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     groups = project["dependency-groups"]
-    return [*project["project"]["dependencies"], *groups["blender"], *groups["dev"]]
+    return [*project["project"]["dependencies"], *groups["blender"], *groups["cluster"], *groups["dev"]]
 
 
 def missing_packages() -> list[str]:

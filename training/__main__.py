@@ -1,4 +1,4 @@
-"""`python -m training train|evaluate|contacts|compare`."""
+"""`python -m training train|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from inference.errors import CaptureError
 from inference.lifters.weights import FOLDER, load_weights
 
+from .bodies import make
 from .compare import BUDGETS, compare, load_material
 from .contacts import fit_contacts
 from .detected import fit_detector, load_sequences
@@ -43,6 +44,11 @@ def _arguments() -> argparse.Namespace:
     contacts = commands.add_parser("contacts", help="train the network by which contacts are decided")
     contacts.add_argument("--weights", type=Path, default=weights, help="of the lifter")
     contacts.add_argument("--out", type=Path, default=FOLDER / "contacts.npz")
+    film = commands.add_parser("detect", help="make detected sequences; an unfinished batch is gone on with")
+    film.add_argument("--out", type=Path, required=True, help="folder of the part_*.npz")
+    film.add_argument("--clips", type=int, required=True, help="how many sequences of 3 s")
+    film.add_argument("--seed", type=int, default=0, help="another one makes other sequences")
+    film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH clips")
     papers = commands.add_parser(
         "compare", help="train and measure the papers' methods, a row each; an unfinished run is resumed"
     )
@@ -87,6 +93,8 @@ def main() -> int:
                 config = replace(config, steps=args.steps)
             run = args.run or Path("runs") / args.config
             train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
+        elif args.command == "detect":
+            make(args.out, load_clips(args.mocap), args.clips, args.seed)
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
             right = fit_contacts(load_sequences(args.detected), model, args.out)

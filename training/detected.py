@@ -68,7 +68,7 @@ class Sequence:
     up: Array
 
 
-def _t_pose_turn(rest: Array) -> dict[str, Array]:
+def t_pose_turns(rest: Array) -> dict[str, Array]:
     """For each limb, the rotation that takes its direction in the bodies' rest pose to the T-pose's."""
     turns = {}
     for side, sign in (("L", 1.0), ("R", -1.0)):
@@ -130,7 +130,7 @@ def as_sequence(d: dict[str, Array]) -> Sequence:
     level = level_from_world(d["camera_from_world"])
     joints = np.zeros((len(d["landmarks"]), len(JOINTS), 3))
     rotations = np.tile(np.eye(3), (len(joints), len(JOINTS), 1, 1))
-    turns = _t_pose_turn(d["joint_rest"].astype(float))
+    turns = t_pose_turns(d["joint_rest"].astype(float))
     for name, j in INDEX.items():
         if not POSITIONED[j]:
             continue

@@ -53,7 +53,7 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
             )
             column.label(text=f"{info.width} × {info.height}, {_clock(info.seconds)}", translate=False)
             if info.advice:
-                paragraph(layout, context, pgettext_iface(info.advice), "INFO")
+                paragraph(layout, context, info.advice, "INFO")
         elif looking():
             layout.label(text="Looking at the video...")
 
@@ -102,9 +102,11 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """The button, then how far it is."""
         layout = self.layout
+        told = [settings(context).info.problem]
         try:
             worker_python(context)
         except CaptureError as error:
+            told.append(str(error))
             paragraph(layout, context, str(error), "ERROR")
         for index, job in enumerate(queue.jobs):
             self._job(layout, index, job)
@@ -116,7 +118,7 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
             text="Add to Queue" if queue.jobs else "Capture from Video",
             icon="RENDER_ANIMATION",
         )
-        if queue.problem:
+        if queue.problem and queue.problem not in told:
             paragraph(layout, context, queue.problem, "ERROR")
         last = settings(context).last_motion or queue.last_motion
         if last and captured(context) is None and not queue.jobs:

@@ -21,13 +21,13 @@ from .cleanup import CleanUpSettings
 class VideoInfo(bpy.types.PropertyGroup):
     """What the worker said of the chosen video."""
 
-    frames: IntProperty()
-    fps: FloatProperty()
-    width: IntProperty()
-    height: IntProperty()
-    seconds: FloatProperty()
-    advice: StringProperty()
-    problem: StringProperty()
+    frames: IntProperty(description="How many frames the video has")
+    fps: FloatProperty(description="Its frames per second")
+    width: IntProperty(description="Width of its upright picture, pixels")
+    height: IntProperty(description="Height of its upright picture, pixels")
+    seconds: FloatProperty(description="How long it is, seconds")
+    advice: StringProperty(description="What would make it easier to capture; empty: nothing")
+    problem: StringProperty(description="Why it can't be captured; empty: it can")
 
 
 def _chosen(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
@@ -43,7 +43,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         update=_chosen,
     )
-    info: PointerProperty(type=VideoInfo)
+    info: PointerProperty(type=VideoInfo, description="What the video is")
     person: EnumProperty(
         name="Follow",
         description="Whom to capture, if several people are in the picture",
@@ -97,7 +97,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         max=1000.0,
     )
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
-    clean_up: PointerProperty(type=CleanUpSettings)
+    clean_up: PointerProperty(type=CleanUpSettings, description="How feet are cleaned up")
 
     def who(self) -> str:
         """The person to follow, as the worker takes it."""
@@ -118,8 +118,8 @@ class SceneSettings(bpy.types.PropertyGroup):
 class Stretch(bpy.types.PropertyGroup):
     """A stretch of frames of the scene."""
 
-    first: IntProperty()
-    last: IntProperty()
+    first: IntProperty(description="Its first frame in the scene")
+    last: IntProperty(description="Its last frame in the scene")
 
 
 class Sentence(bpy.types.PropertyGroup):
@@ -129,8 +129,8 @@ class Sentence(bpy.types.PropertyGroup):
 class Result(bpy.types.PropertyGroup):
     """What is known of a captured armature; `motion` is empty on all other objects."""
 
-    motion: StringProperty(subtype="FILE_PATH")
-    video: StringProperty()
-    detected: FloatProperty()
-    unsure: CollectionProperty(type=Stretch)
-    warnings: CollectionProperty(type=Sentence)
+    motion: StringProperty(description="File of the captured motion", subtype="FILE_PATH")
+    video: StringProperty(description="Name of the video that it was captured from")
+    detected: FloatProperty(description="Share of the frames in which the person was seen")
+    unsure: CollectionProperty(type=Stretch, description="Where little of the person was seen")
+    warnings: CollectionProperty(type=Sentence, description="What there is to know about the capture")

@@ -24,7 +24,15 @@ from ..operators.retarget import (
 
 #: a bone that is less certain gets a question mark
 _CERTAIN = 0.9
-_PARTS = ("hips", "spine", "head", "arms", "hands", "legs", "feet")
+_PARTS = {
+    "hips": "Hips, and the way through space",
+    "spine": "Spine and chest",
+    "head": "Neck and head",
+    "arms": "Shoulders, upper arms and forearms",
+    "hands": "Hands",
+    "legs": "Thighs and shins",
+    "feet": "Feet and toes",
+}
 
 
 def _armature(_settings: bpy.types.PropertyGroup, obj: bpy.types.Object) -> bool:
@@ -41,7 +49,7 @@ class BoneRow(bpy.types.PropertyGroup):
     bone: StringProperty(
         name="Bone", description="Bone of the character that moves as this joint", update=_edited
     )
-    certainty: FloatProperty()
+    certainty: FloatProperty(description="How sure it is that this is the bone, 0 to 1")
 
 
 class RetargetSettings(bpy.types.PropertyGroup):
@@ -53,15 +61,15 @@ class RetargetSettings(bpy.types.PropertyGroup):
         type=bpy.types.Object,
         poll=_armature,
     )
-    target: PointerProperty(type=bpy.types.Object)
-    bones: CollectionProperty(type=BoneRow)
-    map_name: StringProperty()
-    properties_json: StringProperty()
+    target: PointerProperty(type=bpy.types.Object, description="Character that the bone map belongs to")
+    bones: CollectionProperty(type=BoneRow, description="Which bone is which")
+    map_name: StringProperty(description="Where the bone map comes from")
+    properties_json: StringProperty(description="Switches of the rig that the bone map asks for, as JSON")
     show_bones: BoolProperty(name="Bone Map", description="Show which bone is which")
     parts: EnumProperty(
         name="Body",
         description="Parts of the body that get the motion; the others keep theirs",
-        items=tuple((part, part.capitalize(), "") for part in _PARTS),
+        items=tuple((part, part.capitalize(), what) for part, what in _PARTS.items()),
         options={"ENUM_FLAG"},
         default=set(_PARTS),
     )
@@ -113,7 +121,10 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
         column = layout.column(align=True)
         for name in ("plant", "posed", "strip"):
             column.prop(chosen, name)
-        layout.column(align=True).prop(chosen, "parts")
+        row = layout.row(heading=chosen.bl_rna.properties["parts"].name)
+        grid = row.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for part in _PARTS:
+            grid.prop_enum(chosen, "parts", part)
         layout.operator(KINELIFT_OT_preview_retarget.bl_idname, icon="PLAY")
         row = layout.row()
         row.scale_y = 1.4

@@ -6,17 +6,21 @@ from collections.abc import Iterator
 
 import blf
 import bpy
+from bpy.app.translations import pgettext_rpt
 
 
 def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Lay out a sentence over as many lines as the region's width asks for, with an icon before the first."""
+    """Lay out a sentence over as many lines as the region's width asks for, with an icon before the first.
+
+    It is translated as reports are.
+    """
     scale = context.preferences.system.ui_scale
     points = context.preferences.ui_styles[0].widget.points
     blf.size(0, points * scale)
     # margins of region, panel and box; the icon indents every line
     width = context.region.width - (60 + (20 if icon != "NONE" else 0)) * scale
     lines = [""]
-    for word in _fitting(text, width):
+    for word in _fitting(pgettext_rpt(text), width):
         longer = f"{lines[-1]} {word}".strip()
         if lines[-1] and blf.dimensions(0, longer)[0] > width:
             lines.append(word)

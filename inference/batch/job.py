@@ -43,12 +43,15 @@ class Tools:
     blender : tuple of str
         The command that runs ``batch.py`` where there is bpy; its arguments follow.
     memory : float
-        MB that a process may take before it is ended; 0: no bound.
+        MB that a process may take before it is ended.
+    threads : int
+        How many stretches of a clip are looked at at once (`options.default_threads`).
     """
 
     python: Path | None
     blender: tuple[str, ...]
-    memory: float = 0.0
+    memory: float
+    threads: int = 1
 
 
 def blender_command(binary: str) -> tuple[str, ...]:
@@ -62,7 +65,11 @@ class Stopped(Exception):  # noqa: N818 - no error: the batch was told to stop
     """The clip was given up because the batch ends."""
 
 
-def make(order: Order, staging: Path, tools: Tools, progress: Progress, stop: threading.Event) -> Made:
+class HaltError(CaptureError):
+    """No further clip can be made either, until somebody does what the sentence says."""
+
+
+def make(order: Order, staging: Path, progress: Progress, stop: threading.Event, tools: Tools) -> Made:
     """Make all files of a clip in a new folder in `staging`.
 
     Raises
@@ -73,13 +80,18 @@ def make(order: Order, staging: Path, tools: Tools, progress: Progress, stop: th
         If `stop` was set meanwhile; likewise.
     """
     for again in range(_AGAIN, -1, -1):
-        folder = Path(tempfile.mkdtemp(dir=staging))
         try:
-            return _make(order, folder, tools, progress, stop)
-        except BaseException as error:
-            shutil.rmtree(folder, ignore_errors=True)
-            if not isinstance(error, BrokenDownError) or not again:
+            folder = Path(tempfile.mkdtemp(dir=staging))
+            try:
+                return _make(order, folder, tools, progress, stop)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
                 raise
+        except BrokenDownError:
+            if not again:
+                raise
+        except OSError as error:
+            raise CaptureError(f"Can't write {staging}: {error.strerror or error}.") from error
     raise AssertionError
 
 
@@ -93,7 +105,7 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
         memory = max(memory, _followed(process, progress, tools.memory, stop))
 
     if not order.is_motion:
-        run(_worker(tools, ["capture", str(order.clip)], motion, options))
+        run(_worker(tools, ["capture", str(order.clip), "--threads", str(tools.threads)], motion, options))
     elif order.needs_capture:
         changed = {name: value for name, value in options.items() if name in {*SOLVE_OPTIONS, "device"}}
         run(_worker(tools, ["solve", str(order.clip), "--no-feet"], motion, changed))
@@ -131,7 +143,7 @@ def _followed(process: Process, progress: Progress, bound: float, stop: threadin
             for message in process.messages(wait=False):
                 progress(message.stage, message.frame, message.of)
             most = max(most, process.memory)
-            if bound and most > bound:
+            if most > bound:
                 raise CaptureError(
                     f"It took more than {bound:.0f} MB of memory and was ended; give a larger --memory."
                 )

@@ -135,11 +135,10 @@ class Journal:
         db = self._db
         if not read_only:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
         version, application = (db.execute(f"PRAGMA {p}").fetchone()[0] for p in _HEADER)
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not read_only and (version, application, tables) == (0, 0, 0):
+            self._sure()
             db.execute("BEGIN IMMEDIATE")
             db.execute(_TABLE)
             db.execute(f"PRAGMA user_version = {VERSION}")
@@ -157,6 +156,13 @@ class Journal:
         if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
             raise sqlite3.DatabaseError(said)
         db.execute(f"SELECT {_COLUMNS} FROM clips LIMIT 1")
+        if not read_only:
+            self._sure()
+
+    def _sure(self) -> None:
+        """What is written stays, whatever happens to the batch or to the power."""
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def _told(self) -> Iterator[None]:

@@ -9,12 +9,14 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import CaptureError
-from .job import Stopped, Tools, make
+from ..options import default_threads
+from .job import HaltError, Progress, Stopped
 from .journal import Entry, Journal, Made
 from .orders import Order, file_hash
 
@@ -22,8 +24,12 @@ from .orders import Order, file_hash
 FOLDER, JOURNAL, STAGING = ".kinelift", "journal.sqlite", "staging"
 #: MB that a capture takes at most, beside what the system needs; what `--jobs` is chosen by
 JOB_MB = 1500
+#: MB at which a process is ended, unless the artist says otherwise
+DEFAULT_MEMORY = 4000
 #: less room than this is a full disk, bytes
 _FULL = 1 << 20
+#: makes all files of a clip in a new folder in another, as `job.make` does; may raise what that raises
+Maker = Callable[[Order, Path, Progress, threading.Event], Made]
 
 
 @dataclass
@@ -48,28 +54,41 @@ def default_jobs() -> int:
     return max(1, min(cores, int(free // JOB_MB)))
 
 
+def share_cores(jobs: int) -> int:
+    """Have the processes started from here on use their share of the cores; how many threads that is.
+
+    Threads of libraries that wait for each other on taken cores cost more than they bring.
+    """
+    threads = default_threads(jobs)
+    os.environ.setdefault("OMP_NUM_THREADS", str(threads))
+    return threads
+
+
 def settled(entry: Entry | None, order: Order, out: Path) -> bool:
     """Whether a clip is done, from the same content with the same settings, and its files are there."""
     if entry is None or entry.state != "done" or entry.settings_hash != order.settings_hash():
         return False
     folder = (out / order.name).parent
-    for name, size in entry.files.items():
-        path = folder / name
-        if not path.is_file() or path.stat().st_size != size:
-            return False
+    if not all(_is_whole(folder / name, size) for name, size in entry.files.items()):
+        return False
     return entry.input_hash == file_hash(order.clip)
 
 
 def recover(journal: Journal, out: Path) -> None:
-    """Put in place what a batch that died had finished, and queue again what it had begun."""
-    for entry in journal.entries():
-        if entry.state != "running":
-            continue
+    """Put in place what a batch that ended early had finished, and queue again what it had begun."""
+    begun = [entry for entry in journal.entries() if entry.state == "running"]
+    finished = {Path(entry.staged["folder"]).name for entry in begun if entry.staged is not None}
+    staging = out / FOLDER / STAGING
+    if staging.is_dir():
+        for folder in staging.iterdir():
+            if folder.name not in finished:  # first of all: on a full disk the journal needs the room
+                shutil.rmtree(folder, ignore_errors=True)
+    for entry in begun:
         if entry.staged is not None:
             _place(journal, out, entry.name, entry.staged["folder"], entry.staged["files"])
         else:
             journal.give_back(entry.name)
-    shutil.rmtree(out / FOLDER / STAGING, ignore_errors=True)
+    shutil.rmtree(staging, ignore_errors=True)
 
 
 def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[str, int]) -> None:
@@ -77,11 +96,14 @@ def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[s
     folder = (out / name).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for file in files:
+        for file, size in files.items():
             source = Path(staged) / file
             if source.exists():  # else it is there already
                 _to_disk(source)
                 source.replace(folder / file)
+            elif not _is_whole(folder / file, size):
+                journal.give_back(name)
+                return
         _to_disk(folder)
     except OSError as error:
         raise CaptureError(
@@ -90,6 +112,10 @@ def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[s
         ) from error
     journal.done(name, files)
     shutil.rmtree(staged, ignore_errors=True)
+
+
+def _is_whole(path: Path, size: int) -> bool:
+    return path.is_file() and path.stat().st_size == size
 
 
 def _to_disk(path: Path) -> None:
@@ -107,7 +133,7 @@ def run(
     orders: Sequence[Order],
     journal: Journal,
     out: Path,
-    tools: Tools,
+    make: Maker,
     jobs: int,
     show: Callable[[str, str, Any], None],
     force: bool = False,
@@ -121,7 +147,8 @@ def run(
     journal : Journal
     out : Path
         Absolute.
-    tools : Tools
+    make : callable
+        Makes a clip: `job.make` with its tools, or `cluster.Cluster.make`.
     jobs : int
         How many at once.
     show : callable
@@ -139,9 +166,12 @@ def run(
     todo: list[Order] = []
 
     def fail(name: str, error: CaptureError) -> None:
-        if _is_full(error, out):
-            journal.give_back(name)
-            outcome.stopped = f"The disk of {out} is full: make room and give the same command again."
+        if isinstance(error, HaltError) or is_full(error, out):
+            outcome.stopped = str(error)
+            if not isinstance(error, HaltError):
+                outcome.stopped = f"The disk of {out} is full: make room and give the same command again."
+            with suppress(CaptureError):  # on a full disk; the next run does it
+                journal.give_back(name)
             return
         journal.failed(name, str(error))
         outcome.failed.append(name)
@@ -180,7 +210,8 @@ def run(
                     def progress(stage: str, frame: int, of: int, name: str = order.name) -> None:
                         show(name, "progress", (stage, frame, of))
 
-                    running[pool.submit(make, order, staging, tools, progress, stop)] = order
+                    progress("begin", 0, 1)
+                    running[pool.submit(make, order, staging, progress, stop)] = order
                 if outcome.stopped:
                     stop.set()
                 for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
@@ -199,12 +230,12 @@ def run(
         finally:
             stop.set()
             wait(running)
-            for order in running.values():
-                journal.give_back(order.name)
-            shutil.rmtree(staging, ignore_errors=True)
+            with suppress(CaptureError):  # on a full disk; the next run does it
+                recover(journal, out)
     return outcome
 
 
-def _is_full(error: CaptureError, out: Path) -> bool:
-    told = os.strerror(errno.ENOSPC) in str(error) or "disk is full" in str(error)
-    return told or shutil.disk_usage(out).free < _FULL
+def is_full(error: Exception, folder: Path) -> bool:
+    """Whether a clip failed because the disk of a folder is full."""
+    said = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "disk is full")
+    return any(words in str(error) for words in said) or shutil.disk_usage(folder).free < _FULL

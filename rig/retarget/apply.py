@@ -453,8 +453,7 @@ class Retargeter:
         root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
         root[:, :2] += body.centre[:2]
         if settings.plant and {"hips", "legs"} <= settings.parts and self._has_legs():
-            source, contacts = self.scale * performance.offsets, performance.contacts
-            world, root = plant(world, root, body, source, contacts, performance.fps, body.floor)
+            world, root = plant(world, root, body, performance.contacts, performance.fps, body.floor)
         if settings.root_motion == IN_PLACE:
             root[:, :2] = body.centre[:2]
         if "hips" not in settings.parts:  # the hips stay as they are: what is above turns with them

@@ -37,6 +37,8 @@ class Rig:
         Of the object.
     held : (N,) bool
         Bones that constraints pose, or whose rotation is locked: nothing to key.
+    properties : dict of str to frozenset of str
+        The custom properties of bones that have any: switches to FK are among them.
     """
 
     names: tuple[str, ...]
@@ -45,6 +47,7 @@ class Rig:
     tails: Array
     world: Array
     held: npt.NDArray[np.bool_]
+    properties: dict[str, frozenset[str]]
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -126,6 +129,7 @@ def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:
         tails=tails,
         world=world,
         held=np.array(held),
+        properties={p.name: frozenset(p.keys()) for p in pose if p.keys()},
     )
 
 

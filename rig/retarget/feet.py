@@ -1,13 +1,15 @@
 """Feet that stand where the source's stand, on the target's own legs, whose directions are kept.
 
-A foot of other proportions needs its ankle elsewhere than the scaled motion puts it. First the foot itself
-makes up for that, by its pitch; then the hips, along legs rather than across them, because a leg that is
-nearly straight bends by many degrees to become a little shorter; the legs only do what is left.
+On other proportions legs that point as the source's put both feet somewhere else: too far apart, too high or
+too low. What makes up for that is found for the whole clip at once, as the least squares of what an artist
+would see: limbs that point elsewhere, feet that slide, hips that jerk, feet that are pitched. The hips may
+go wherever legs keep their directions; a foot that rolls may be pitched, and one that stands flat may lift
+its heel if its leg would have to bend by much otherwise.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -15,34 +17,150 @@ import numpy.typing as npt
 from ...inference.contacts import keep_long
 from ...inference.foot_ik import two_bone
 from ...inference.kinematics import joint_positions
-from ...inference.options import CleanUp
-from ...inference.planting import BLEND, Sole, plant_foot
-from ...inference.rotations import axis_angle, rotation_between
+from ...inference.planting import Sole, laid
+from ...inference.rotations import axis_angle, matrix_from_vector, rotation_between
 from ...inference.skeleton import INDEX
-from ...inference.whittaker import whittaker
+from ...inference.whittaker import inverse, solve_blocks
 from .bones import Array
-from .transfer import Body
+from .transfer import Body, leg_length
 
 Bools = npt.NDArray[np.bool_]
 
 #: contacts shorter than this are ignored, seconds
 _SHORTEST = 0.08
-#: how far a foot is pitched at most to make up for its length (radians)
-_PITCH = 0.5
-#: how much feet count at first for the hips that have their pitch to make up for what they need
-_ROLLING = 0.1
-#: keeps the price of bending a straight leg finite
-_STRAIGHT = 0.01
-#: over what the hips' speed is evened out, seconds
-_SOFT = 0.1
-#: what pulls the hips back to their own path where no foot stands
-_FREE = 1e-2
-#: feet that are this near to where they ought to be are there, metres
-_SAME = 1e-5
+# Prices, by the square: 1 is a limb that points elsewhere by a radian. Lengths are in lengths of the leg,
+# steps and bends of paths are those of 30 frames a second.
+#: of a step by which a foot slides; of standing above or below the floor; of being under it
+_SLIDE, _STAND, _UNDER = 5e3, 1e5, 1e4
+#: of pitching a foot by a radian, while it stands flat and otherwise
+_PITCH_FLAT, _PITCH = 0.15, 0.01
+#: of bends in the paths of hips and feet, and of a foot's pitch
+_BENT, _BENT_PITCH = 20.0, 30.0
+#: of hips that are higher or lower than they were, that go elsewhere, that are elsewhere
+_HEIGHT, _STEP, _AWAY = 1e-3, 1e-2, 1e-7
+#: limbs that are off by more than this cost by the fourth power, radians
+_OFF = np.radians(2.0)
+#: keeps the price of bending a straight leg finite, as a share of its length
+_STRAIGHT = 0.02
+#: how often the directions of the legs are looked at anew; how far limbs and feet turn at most each time
+_ROUNDS, _TURN, _ROLL = 4, 0.2, 0.2
+#: feet this near above the floor are held above it; ankles this near to where they ought to be are there:
+#: shares of the leg
+_NEAR, _SAME = 1e-3, 1e-6
+#: columns of the unknowns of a frame: ways of the hips and of the ankles, pitches of the feet
+_HIPS, _ANKLES, _PITCHES = slice(0, 3), (slice(3, 6), slice(6, 9)), (9, 10)
+_UNKNOWNS = 11
+
+
+@dataclass
+class _Leg:
+    """A leg and its foot; lengths are in lengths of the leg.
+
+    Attributes
+    ----------
+    on : (N, 2) bool
+        Heel and ball, whether they stand.
+    sole : Sole
+    foot : (N, 3, 3)
+        Its rotation before it is pitched.
+    side : (N, 3)
+        What it is pitched about.
+    ankle : (N, 3)
+        On a leg that points as the source's, under hips that stay.
+    own, limbs : tuple of (N, 3)
+        Thigh and shin as the source's point, and as they are now.
+    price : list of (N,)
+        Of the directions of thigh and shin.
+    moved : (N, 3)
+        How far the ankle has moved.
+    pitch : (N,)
+    """
+
+    on: Bools
+    sole: Sole
+    foot: Array
+    side: Array
+    ankle: Array
+    own: tuple[Array, Array]
+    limbs: list[Array]
+    price: list[Array]
+    moved: Array
+    pitch: Array
+
+    def pitched(self) -> Array:
+        """The foot's rotation (N, 3, 3) now."""
+        return np.asarray(axis_angle(self.side, self.pitch) @ self.foot)
+
+    def points(self) -> tuple[tuple[Array, float], tuple[Array, float]]:
+        """Heel and ball from the ankle (N, 3) now, and how high above the floor each ought to be."""
+        foot = self.pitched()
+        return (foot @ self.sole.heel, 0.0), (foot @ self.sole.ball, self.sole.ball_height)
+
+    def clearance(self, floor: float) -> Array:
+        """How high (N, 2) heel and ball are above where they stand."""
+        ankle = self.ankle + self.moved
+        return np.stack([(ankle + point)[:, 2] - floor - height for point, height in self.points()], axis=1)
+
+
+@dataclass
+class _Equations:
+    """Least squares over the frames in which each knows two frames to either side."""
+
+    frames: int
+    within: Array = field(init=False)
+    after: Array = field(init=False)
+    bends: Array = field(init=False)
+    right: Array = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.within, self.after = np.zeros((2, self.frames, _UNKNOWNS, _UNKNOWNS))
+        self.right = np.zeros((self.frames, _UNKNOWNS))
+        self.bends = np.zeros(_UNKNOWNS)
+
+    def add(self, at: npt.NDArray[np.intp], rows: Array, price: Array, value: Array) -> None:
+        """``price * (rows @ x[at] - value) ** 2``: (n,), (n, M, K), (n, M, M) and (n, M)."""
+        weighed = np.swapaxes(rows, 1, 2) @ price
+        self.within[at] += weighed @ rows
+        self.right[at] += (weighed @ value[..., None])[..., 0]
+
+    def add_step(self, at: npt.NDArray[np.intp], now: Array, then: Array, price: float, value: Array) -> None:
+        """``price * (then @ x[at + 1] - now @ x[at] - value) ** 2``, as `add`; one price for all."""
+        turned = np.swapaxes(then, 1, 2)
+        self.within[at] += price * (np.swapaxes(now, 1, 2) @ now)
+        self.within[at + 1] += price * (turned @ then)
+        self.after[at] -= price * (np.swapaxes(now, 1, 2) @ then)
+        self.right[at] -= price * (np.swapaxes(now, 1, 2) @ value[..., None])[..., 0]
+        self.right[at + 1] += price * (turned @ value[..., None])[..., 0]
+
+    def solve(self) -> Array:
+        """The unknowns (N, K)."""
+        frames, size = self.frames + self.frames % 2, _UNKNOWNS
+        # by pairs of frames; a frame too many has equations of its own, x = 0
+        own, link = np.zeros((2, frames // 2, 2 * size, 2 * size))
+        bend = np.zeros((frames + 1, size))  # of the second difference around each frame
+        bend[1 : self.frames - 1] = self.bends
+        here = np.arange(size)
+        for odd in (0, 1):
+            rows = slice(odd * size, (odd + 1) * size)
+            within = self.within[odd::2]
+            own[: len(within), rows, rows] = within
+            own[len(within) :, rows, rows] = np.eye(size)
+            at = np.arange(odd, frames, 2)
+            own[:, odd * size + here, odd * size + here] += bend[at - 1] + 4 * bend[at] + bend[at + 1]
+            link[:, odd * size + here, odd * size + here] = bend[at + 1]
+        after = self.after.copy()
+        after[:, here, here] -= 2 * (bend[: self.frames] + bend[1 : self.frames + 1])
+        own[: len(after[::2]), :size, size:] = after[::2]
+        own[:, size:, :size] = np.swapaxes(own[:, :size, size:], 1, 2)
+        link[: len(after[1::2]), size:, :size] = after[1::2]
+        right = np.zeros((frames, _UNKNOWNS))
+        right[: self.frames] = self.right
+        solved = solve_blocks(own, link[:-1], right.reshape(-1, 2 * _UNKNOWNS, 1))
+        return solved.reshape(-1, _UNKNOWNS)[: self.frames]
 
 
 def plant(
-    world: Array, root: Array, body: Body, source: Array, contacts: Bools, fps: float, floor: float
+    world: Array, root: Array, body: Body, contacts: Bools, fps: float, floor: float
 ) -> tuple[Array, Array]:
     """Plant a body's feet.
 
@@ -53,8 +171,6 @@ def plant(
     root : (N, 3), metres
         Midway between the hip joints.
     body : Body
-    source : (J, 3), metres
-        Offsets of the source's skeleton, at the size of this one.
     contacts : (N, 4) bool
         As in `motion.CONTACT_POINTS`.
     fps : float
@@ -63,143 +179,159 @@ def plant(
     Returns
     -------
     world, root
-        With other legs, feet and hips.
+        With other legs, feet and hips; the same where no foot stands on the floor or gets under it.
     """
+    size = leg_length(body.offsets)
     on = keep_long(contacts, _SHORTEST * fps)
-    sides = (on[:, :2], on[:, 2:])
+    legs = [
+        _read_leg(world, root / size, body, side, on[:, 2 * side : 2 * side + 2], fps, size)
+        for side in (0, 1)
+    ]
+    hips = np.zeros_like(root)
+    stands = on.any() or any((leg.clearance(floor / size) < 0).any() for leg in legs)
+    for _ in range(_ROUNDS if stands else 0):
+        hips = _improve(legs, fps / 30, floor / size)
+    root = root + size * hips
     world = world.copy()
-    root = root + _carried(world, body.offsets - source, sides, fps)
-    # heights are told by heels: a foot that rolls over its ball has its pitch to make up for them
-    root = root + _hips(world, root, body, sides, _ROLLING, fps, floor)
-    joints = joint_positions(world, root, body.offsets)
-    for side, letter in enumerate("LR"):
-        _roll(world, joints[:, INDEX[f"foot.{letter}"]], body, side, sides[side], floor, fps)
-    root = root + _hips(world, root, body, sides, 1.0, fps, floor)
     placed = joint_positions(world, root, body.offsets)
-    for side, letter in enumerate("LR"):
+    for letter, leg in zip("LR", legs, strict=True):
         thigh, shin, foot, toe = (INDEX[f"{n}.{letter}"] for n in ("thigh", "shin", "foot", "toe"))
-        world[:, foot], target = _planted(world, placed[:, foot], body, side, sides[side], fps, floor)
-        sole = body.soles[side]
-        world[:, toe] = _toes_up(world[:, toe], target + world[:, foot] @ sole.ball, sole, floor)
-        moved = np.linalg.norm(target - placed[:, foot], axis=1) > _SAME
-        if moved.any():
-            world[moved, thigh], world[moved, shin] = two_bone(
-                world[moved, thigh], world[moved, shin], placed[moved, thigh], target[moved],
-                body.offsets[shin], body.offsets[foot],
-            )  # fmt: skip
+        upper, lower = (
+            rotation_between(own, now) @ world[:, joint]
+            for own, now, joint in zip(leg.own, leg.limbs, (thigh, shin), strict=True)
+        )
+        ankle = size * (leg.ankle + leg.moved)
+        off = np.linalg.norm(placed[:, foot] - ankle, axis=1) > _SAME * size
+        world[off, thigh], world[off, shin] = two_bone(
+            upper[off], lower[off], placed[off, thigh], ankle[off], body.offsets[shin], body.offsets[foot]
+        )
+        world[:, foot] = leg.pitched()
+        sole = body.soles["LR".index(letter)]
+        world[:, toe] = _toes_up(world[:, toe], ankle + world[:, foot] @ sole.ball, sole, floor)
     return world, root
 
 
-def _carried(world: Array, difference: Array, sides: tuple[Bools, Bools], fps: float) -> Array:
-    """How far (N, 3) the hips have to move along the floor so that legs of other lengths make no foot slide.
+def _read_leg(world: Array, root: Array, body: Body, side: int, on: Bools, fps: float, size: float) -> _Leg:
+    """A leg as the source's points, in lengths of the leg."""
+    thigh, shin, foot = (INDEX[f"{n}.{'LR'[side]}"] for n in ("thigh", "shin", "foot"))
+    offsets, sole = body.offsets / size, body.soles[side]
+    upper, lower = world[:, thigh] @ offsets[shin], world[:, shin] @ offsets[foot]
+    hip = root + world[:, INDEX["hips"]] @ offsets[thigh]
+    turned = laid(world[:, foot], sole, on, fps)
+    ahead = -turned[:, :2, 1]  # the rest pose faces -Y
+    ahead = ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
+    still = np.zeros(len(world))
+    return _Leg(
+        on=on,
+        sole=Sole(sole.heel / size, sole.ball / size, sole.tip / size, sole.ball_height / size),
+        foot=turned,
+        side=np.stack([-ahead[:, 1], ahead[:, 0], still], axis=1),
+        ankle=hip + upper + lower,
+        own=(upper, lower),
+        limbs=[upper, lower],
+        price=[still + 1, still + 1],
+        moved=np.zeros((len(world), 3)),
+        pitch=still,
+    )
 
-    Where one foot stands they move as that foot tells them to, where both do, as both on average: what two
-    such legs can't both obey lasts no longer than that. The path through space is what these legs walk.
+
+def _improve(legs: list[_Leg], rate: float, floor: float) -> Array:
+    """Find the least squares around the legs as they are, and move them there; returns the way of the hips.
 
     Parameters
     ----------
-    world : (N, J, 3, 3)
-    difference : (J, 3), metres
-        How much the offsets differ from those of which the feet don't slide.
-    sides : tuple of (N, 2) bool
-        Heel and ball of left and right, whether they stand.
-    fps : float
+    legs : list of _Leg
+        Left, right.
+    rate : float
+        Frames per second over 30.
+    floor : float
     """
-    joints = joint_positions(world, np.zeros((len(world), 3)), difference)[..., :2]
-    count, slip = np.zeros(len(world)), np.zeros((len(world), 2))
-    for letter, on in zip("LR", sides, strict=True):
-        stays = on[1:] & on[:-1]
-        by_heel, by_ball = (np.diff(joints[:, INDEX[f"{n}.{letter}"]], axis=0) for n in ("foot", "toe"))
-        slip[1:] += np.where(stays[:, 1:], by_ball, np.where(stays[:, :1], by_heel, 0.0))
-        count[1:] += stays.any(axis=1)
-    speed = -slip / np.maximum(count, 1)[:, None]
-    speed = whittaker(speed, np.maximum(count, _FREE), (_SOFT * fps / (2 * np.pi)) ** 4)
-    return np.concatenate([np.cumsum(speed, axis=0), np.zeros((len(world), 1))], axis=1)
+    frames = len(legs[0].on)
+    every, steps = np.arange(frames), np.arange(frames - 1)
+    equations = _Equations(frames)
+    equations.bends[:] = _BENT * rate**4
+    equations.bends[list(_PITCHES)] = _BENT_PITCH * rate**4
+    apart = np.eye(_UNKNOWNS)[None, _HIPS]
+    away = np.array([_AWAY, _AWAY, _HEIGHT])
+    equations.add(every, apart, np.diag(away)[None], np.zeros((frames, 3)))
+    along = apart[:, :2]
+    equations.add_step(steps, along, along, _STEP * rate**2, np.zeros((frames - 1, 2)))
+    shapes = [
+        _add_leg(equations, leg, columns, pitch, rate, floor)
+        for leg, columns, pitch in zip(legs, _ANKLES, _PITCHES, strict=True)
+    ]
+    found = equations.solve()
+    hips = found[:, _HIPS]
+    for leg, columns, pitch, (slack, target) in zip(legs, _ANKLES, _PITCHES, shapes, strict=True):
+        leg.moved = found[:, columns]
+        leg.pitch = leg.pitch + np.clip(found[:, pitch] - leg.pitch, -_ROLL, _ROLL)
+        pull = (slack @ (leg.moved - hips - target)[..., None])[..., 0]
+        for part, own in enumerate(leg.own):
+            now, price = leg.limbs[part], leg.price[part]
+            turn = np.cross(now, pull) / price[:, None] - _turn_between(own, now)
+            angle = np.linalg.norm(turn, axis=1, keepdims=True)
+            turn *= np.minimum(1.0, _TURN / np.maximum(angle, 1e-9))
+            leg.limbs[part] = (matrix_from_vector(turn) @ now[..., None])[..., 0]
+            off = np.linalg.norm(_turn_between(own, leg.limbs[part]), axis=1)
+            # halfway there: prices that follow the angles at once overshoot
+            leg.price[part] = np.sqrt(price) * np.maximum(1.0, off / _OFF)
+    return hips
 
 
-def _planted(
-    world: Array, ankle: Array, body: Body, side: int, on: Bools, fps: float, floor: float
+def _add_leg(
+    equations: _Equations, leg: _Leg, columns: slice, pitch: int, rate: float, floor: float
 ) -> tuple[Array, Array]:
-    """Rotations of a foot (N, 3, 3) and its ankle's path (N, 3) once it is planted."""
-    foot, toe = (INDEX[f"{n}.{'LR'[side]}"] for n in ("foot", "toe"))
-    sole = replace(body.soles[side], tip=np.array([0, -1e-6, 0]))  # toes bend: they lift no foot
-    how = CleanUp(lock_toes=False, floor=floor)
-    turned, _, path = plant_foot(world[:, foot], world[:, toe], ankle, sole, on, fps, how)
-    return turned, path
+    """Add what a leg and its foot want.
 
+    Thigh `a` and shin `b`, turned by small `s` and `t` away from the source's directions, move the ankle by
+    ``s x a + t x b``. The least ``p |s|^2 + q |t|^2`` that moves it by `e` is ``e' A e`` with
+    ``A^-1 = (|a|^2 - a a') / p + (|b|^2 - b b') / q``.
 
-def _hips(
-    world: Array,
-    root: Array,
-    body: Body,
-    sides: tuple[Bools, Bools],
-    rolling: float,
-    fps: float,
-    floor: float,
-) -> Array:
-    """How far (N, 3) the hips have to move for the feet that stand.
-
-    The least squares of the angles by which thighs and shins turn for what is left to them. Feet of which
-    only the ball stands count as much as `rolling` says.
+    Returns
+    -------
+    (N, 3, 3)
+        `A`.
+    (N, 3)
+        What to subtract from the ankle's way, seen from the hips, to get `e`.
     """
-    joints = joint_positions(world, root, body.offsets)
-    left = np.broadcast_to(_FREE * np.eye(3), (len(root), 3, 3)).copy()
-    right = np.zeros((len(root), 3))
-    for side, letter in enumerate("LR"):
-        thigh, foot = (joints[:, INDEX[f"{n}.{letter}"]] for n in ("thigh", "foot"))
-        longest = sum(float(np.linalg.norm(body.offsets[INDEX[f"{n}.{letter}"]])) for n in ("shin", "foot"))
-        off = _planted(world, foot, body, side, sides[side], fps, floor)[1] - foot
-        along = foot - thigh
-        distance = np.maximum(np.linalg.norm(along, axis=1), 1e-9)
-        along = along / distance[:, None]
-        # by how much thigh and shin turn if the ankle moves: 1 / distance across the leg, along it times the
-        # cotangent of half the bend of the knee
-        straight = (distance / longest) ** 2
-        dear = straight / (1 - straight + _STRAIGHT) - 1
-        counts = np.eye(3) + dear[:, None, None] * along[:, :, None] * along[:, None, :]
-        heel, any_ = (_softly(on, BLEND * fps) for on in (sides[side][:, 0], sides[side].any(axis=1)))
-        stands = rolling * any_ + (1 - rolling) * heel
-        counts *= (stands * (longest / distance) ** 2)[:, None, None]
-        left += counts
-        right += (counts @ off[..., None])[..., 0]
-    return np.asarray(np.linalg.solve(left, right[..., None])[..., 0])
+    frames = len(leg.on)
+    every = np.arange(frames)
+    ease = np.tile(_STRAIGHT**2 * np.eye(3), (frames, 1, 1))
+    target = np.zeros((frames, 3))
+    for own, now, price in zip(leg.own, leg.limbs, leg.price, strict=True):
+        square = (now * now).sum(axis=1)[:, None, None] * np.eye(3) - now[:, :, None] * now[:, None, :]
+        ease += square / price[:, None, None]
+        target += now - own - np.cross(_turn_between(own, now), now)
+    slack = inverse(ease)
+    unknowns = np.eye(_UNKNOWNS)
+    equations.add(every, unknowns[None, columns] - unknowns[None, _HIPS], slack, target)
+    stands, flat = leg.on.any(axis=1), leg.on.all(axis=1)
+    costs = np.where(flat, _PITCH_FLAT, _PITCH)[:, None, None]
+    equations.add(every, unknowns[None, None, pitch], costs, np.zeros((frames, 1)))
+    by_ball = leg.on[:, 1]
+    for part, (point, height) in enumerate(leg.points()):
+        turned = np.cross(leg.side, point)  # by a radian of pitch
+        rows = np.broadcast_to(unknowns[columns], (frames, 3, _UNKNOWNS)).copy()
+        rows[:, :, pitch] = turned
+        place = leg.ankle + point - turned * leg.pitch[:, None]
+        leads = by_ball if part else stands & ~by_ball
+        stays = leg.on[1:] & leg.on[:-1]
+        both = np.flatnonzero(stays[:, 1] if part else stays[:, 0] & ~stays[:, 1])
+        now, then = rows[both, :2], rows[both + 1, :2]
+        equations.add_step(both, now, then, _SLIDE * rate**2, (place[both] - place[both + 1])[:, :2])
+        under = ~leads & (leg.clearance(floor)[:, part] < _NEAR)
+        held = np.flatnonzero(leads | under)
+        costs = np.where(leads, _STAND, _UNDER)[held, None, None]
+        equations.add(held, rows[held, 2:], costs, (floor + height - place[held, 2])[:, None])
+    return slack, target
 
 
-def _softly(on: Bools, frames: float) -> Array:
-    """1 where `on` (N,), and softly down to 0 within so many frames around."""
-    at = np.arange(len(on), dtype=float)
-    before = np.maximum.accumulate(np.where(on, at, -np.inf))
-    after = np.minimum.accumulate(np.where(on, at, np.inf)[::-1])[::-1]
-    share = np.clip(1 - np.minimum(at - before, after - at) / max(frames, 1.0), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share))
-
-
-def _roll(world: Array, ankle: Array, body: Body, side: int, on: Bools, floor: float, fps: float) -> None:
-    """Pitch a foot (in place) until heel and ball are at the heights that they ought to have."""
-    letter, sole = "LR"[side], body.soles[side]
-    joint = INDEX[f"foot.{letter}"]
-    stiffness = (BLEND * fps / np.pi) ** 4 / 30
-    by_heel, by_ball = on.T
-    rolls = by_ball & ~by_heel
-    foot = world[:, joint]
-    heel, ball = foot @ sole.heel, foot @ sole.ball
-    ahead = ball[:, :2] / np.maximum(np.linalg.norm(ball[:, :2], axis=1, keepdims=True), 1e-9)
-    room = floor - ankle[:, 2]
-    pitch = np.zeros(len(ankle))
-    for point, above, stands in ((heel, 0.0, by_heel), (ball, sole.ball_height, by_ball)):
-        under = (point[:, 2] < room + above) & ~stands
-        needed = _pitch(point, ahead, room + above)
-        pitch = np.where(under & (np.abs(needed) > np.abs(pitch)), needed, pitch)
-    # a heel is too near to its ankle to be set down so; and it doesn't go below the floor for the ball
-    level = _pitch(ball, ahead, np.full(len(ankle), sole.ball[2]))
-    pitch = np.where(
-        rolls, np.maximum(_pitch(ball, ahead, room + sole.ball_height), np.minimum(level, 0)), pitch
-    )
-    pitch = np.clip(pitch, -_PITCH, _PITCH)
-    weight = np.where(rolls | (by_heel & by_ball), 100.0, np.where(pitch != 0, 1.0, 0.1))
-    pitch = whittaker(pitch[:, None], weight, stiffness)[:, 0]
-    axis = np.stack([-ahead[:, 1], ahead[:, 0], np.zeros(len(ankle))], axis=1)
-    world[:, joint] = axis_angle(axis, pitch) @ foot
+def _turn_between(a: Array, b: Array) -> Array:
+    """Axes times angles (N, 3) of the smallest turns that take directions (N, 3) to others."""
+    axis = np.cross(a, b)
+    sine = np.linalg.norm(axis, axis=1, keepdims=True)
+    angle = np.arctan2(sine, (a * b).sum(axis=1, keepdims=True))
+    return np.asarray(axis * (angle / np.maximum(sine, 1e-15)))
 
 
 def _toes_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
@@ -215,12 +347,3 @@ def _toes_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
     out = toe.copy()
     out[bent] = rotation_between(tip[bent], raised[bent]) @ toe[bent]
     return out
-
-
-def _pitch(point: Array, ahead: Array, height: Array) -> Array:
-    """Angles (N,) about the side axis that bring points (N, 3) to heights (N,)."""
-    forward = (point[:, :2] * ahead).sum(axis=1)
-    radius = np.hypot(forward, point[:, 2])
-    now = np.arctan2(forward, point[:, 2])
-    then = np.arccos(np.clip(height / np.maximum(radius, 1e-9), -1, 1))
-    return np.asarray(np.where(now < 0, -then, then) - now)

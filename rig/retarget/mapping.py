@@ -375,6 +375,19 @@ def _alternatives(pattern: str) -> list[str]:
     return out
 
 
+def _fk_switches(rig: Rig) -> dict[str, dict[str, float]]:
+    """The switches to FK that presets know by name, wherever a rig has them."""
+    known = {
+        name: value
+        for preset in shipped_presets() for values in preset.properties.values()
+        for name, value in values.items()
+    }  # fmt: skip
+    found = {
+        bone: {n: known[n] for n in sorted(names) if n in known} for bone, names in rig.properties.items()
+    }
+    return {bone: values for bone, values in found.items() if values}
+
+
 def _guess(rig: Rig) -> BoneMap:
     named = _guess_by_name(rig)
     order = ("hips", "thigh", "shin", "foot"), ("upper_arm", "forearm", "hand")
@@ -396,4 +409,4 @@ def _guess(rig: Rig) -> BoneMap:
     for slot, bone in bones.items():
         both = named.get(slot) == built.get(slot) == bone
         sure[slot] = _BY_BOTH if both else _BY_NAME if named.get(slot) == bone else _BY_STRUCTURE
-    return BoneMap(bones, sure, "Guessed")
+    return BoneMap(bones, sure, "Guessed", _fk_switches(rig))

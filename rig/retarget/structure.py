@@ -24,6 +24,18 @@ _WORST = 2.5
 #: give or
 #: take
 _HEAD_ABOVE, _HEAD_RANGE = 0.3, 0.13
+#: bones that begin this near to each other are at one place, as a share of the body's size
+_TOGETHER = 1e-3
+#: joints from the ends of the limbs and the head up to the hips
+_CHAINS = (
+    *((f"toe.{s}", f"foot.{s}", f"shin.{s}", f"thigh.{s}") for s in "LR"),
+    *((*(f"{n}.{s}" for n in ("hand", "forearm", "upper_arm", "shoulder")), "chest", "spine") for s in "LR"),
+    ("head", "neck", "chest"),
+    ("hips",),
+    ("root",),
+)  # fmt: skip
+#: what it costs to pass over a bone within a limb (there may be some for twist)
+_SKIPPED = 0.25
 #: how far the limbs' candidates are looked at, per body
 _CANDIDATES = 12
 
@@ -110,7 +122,14 @@ class _Reader:
             bones["spine"] = spine[0]
         used = below | {bone for chain in arms.chains for bone in chain}
         shoulders = self.at[[arms.chains[s][arms.joints[0]] for s in (0, 1)], 2].mean()
-        cost = legs.cost + arms.cost + self._head(bones, arms.branch, used, hip_height, shoulders)
+        trunk_end = arms.branch
+        while (
+            (above := int(self.rig.parents[trunk_end])) >= 0
+            and above != hips
+            and self._together(above, trunk_end)
+        ):
+            trunk_end = above  # control rigs have several bones at one place; the head may hang on any
+        cost = legs.cost + arms.cost + self._head(bones, trunk_end, used, hip_height, shoulders)
         left = self._left(legs)
         for side, letter in ((left, "L"), (1 - left, "R")):
             for place, name in enumerate(("thigh", "shin", "foot")):
@@ -123,7 +142,46 @@ class _Reader:
                 bones[f"shoulder.{letter}"] = arms.chains[side][0]
             if f"foot.{letter}" in bones and (toe := self._toe(bones[f"foot.{letter}"])) is not None:
                 bones[f"toe.{letter}"] = toe
-        return Guess(bones, cost) if cost < _WORST else None
+        return Guess(self._controls(bones), cost) if cost < _WORST else None
+
+    def _together(self, one: int, other: int) -> bool:
+        return bool(np.linalg.norm(self.at[one] - self.at[other]) < _TOGETHER * self.size)
+
+    def _controls(self, bones: dict[str, int]) -> dict[str, int]:
+        """The same with bones that can be keyed where constraints hold those found.
+
+        Controls lie where the bones that follow them do. Of several the one counts that carries the next
+        joint of its limb: those of inverse kinematics carry nothing.
+        """
+        place = {slot: bone for slot, bone in bones.items() if self.rig.held[bone]}
+        free = {
+            slot: [c for c in np.flatnonzero(~self.rig.held) if self._together(int(c), bone)]
+            for slot, bone in place.items()
+        }
+        out = {slot: bone for slot, bone in bones.items() if slot not in place}
+        for chain in _CHAINS:
+            below: int | None = None
+            for slot in chain:  # from the end of a limb up to the trunk
+                if slot not in bones:
+                    continue
+                if slot in out:
+                    below = out[slot]
+                    continue
+                line = self.rig.ancestors(below)[1:] if below is not None else None
+                fits = [int(c) for c in free[slot] if c not in out.values() and (line is None or c in line)]
+                if line is None:  # the end: what has most of its limb above it
+                    upper = [s for s in chain if s in place and s != slot]
+                    fits.sort(key=lambda c: -self._carried(c, [free[s] for s in upper]))
+                elif fits:
+                    fits.sort(key=lambda c: self.depth[c])
+                if fits:
+                    out[slot] = below = fits[0]
+        return out
+
+    def _carried(self, bone: int, places: list[list[int]]) -> int:
+        """On how many of some places a bone hangs that can be keyed."""
+        line = set(self.rig.ancestors(bone)[1:])
+        return sum(bool(line & {int(c) for c in candidates}) for candidates in places)
 
     def _pairs(self) -> list[tuple[int, list[int], list[int]]]:
         """Mirrored chains: where they branch off, and the bones from there on to a pair of leaves."""
@@ -184,8 +242,11 @@ class _Reader:
             step = points[a] - points[a - 1]  # shins are upright, feet are not
             cost += 1 + step[2] / max(float(np.linalg.norm(step)), 1e-9)
             cost += 0.4 * (a == len(one))  # a leg without a foot
+            cost += _SKIPPED * (a - h - 2)
             best = min(best, (float(cost), (h, k, a)))
-        return _Limb(branch, (one, other), best[1], best[0]) if best[0] < _WORST else None
+        # what hangs lowest stands: skirts end higher
+        cost = best[0] + 3 * (float(points[:, 2].min()) - low) / self.size
+        return _Limb(branch, (one, other), best[1], cost) if cost < _WORST else None
 
     def _arm(self, branch: int, one: list[int], other: list[int], hip_height: float) -> _Limb | None:
         points, along = self._points(one), np.concatenate([[0], np.cumsum(self._lengths(one))])
@@ -202,7 +263,7 @@ class _Reader:
             straight = np.linalg.norm(points[w] - points[s]) / (upper + lower)
             cost = abs(np.log(upper / lower)) + 2 * (1 - straight) + 1 - (upper + lower) / along[-1]
             cost -= 0.5 if w in fingers else 0.2 if w in forks else 0.0
-            cost += 0.4 * (w == len(one))
+            cost += 0.4 * (w == len(one)) + _SKIPPED * (w - s - 2)
             # arms are about as long as the trunk: longer than horns, shorter than a cloak's hem
             cost += abs(np.log((upper + lower) / (0.33 * self.size)))
             best = min(best, (float(cost), (s, e, w)))
@@ -235,6 +296,7 @@ class _Reader:
             return 0.6
         tip = max(tips, key=lambda bone: max(self.at[bone, 2], self.ends[bone, 2]))
         path = self.rig.ancestors(tip)[::-1][self.depth[chest] :]
+        path = [bone for bone in path if not self._together(bone, chest)] or path
         trunk = max(shoulders - hip_height, 1e-6)
 
         lengths = np.linalg.norm(np.diff(self._points(path), axis=0), axis=1)
@@ -250,7 +312,8 @@ class _Reader:
         likely = [place for place in range(len(path)) if odd(place) < least + 0.005]
         longest = max(lengths[place] for place in likely)
         head = next(place for place in likely if lengths[place] > 0.75 * longest)
-        if len(path) == 2 and (self.at[path[1], 2] - shoulders) / trunk < 2 * _HEAD_ABOVE:
+        begin = (self.at[path, 2] - shoulders) / trunk
+        if len(path) == 2 and begin[1] < 2 * _HEAD_ABOVE and begin[0] < 0.8 * _HEAD_ABOVE:
             head = 1  # a neck and a head, however short
         while head > 0 and lengths[head - 1] < 0.03 * trunk and len(self.rig.children[path[head]]) > 2:
             head -= 1  # a bone that only gathers the face sits where the head begins
@@ -268,16 +331,25 @@ class _Reader:
         return out
 
     def _left(self, legs: _Limb) -> int:
-        """Which of the two chains is the left leg: the feet point ahead."""
-        ahead = np.zeros(3)
+        """Which of the two chains is the left leg: feet point ahead, or else knees."""
+        ahead, knees = np.zeros(3), np.zeros(3)
         for side in (0, 1):
             foot = legs.bone(2, side)
-            if foot is not None:
-                points = [self.at[b] for b in self._below(foot, 3)] or [self.ends[foot]]
-                steps = np.array(points) - self.at[foot]
-                ahead += steps[np.linalg.norm(steps[:, :2], axis=1).argmax()]
+            hip, knee, ankle = (self._points(legs.chains[side])[place] for place in legs.joints)
+            knees += (
+                knee - hip - (ankle - hip) * ((knee - hip) @ (ankle - hip)) / ((ankle - hip) @ (ankle - hip))
+            )
+            if foot is None:
+                continue
+            steps = np.array([self.at[b] for b in self._below(foot, 3)] or [self.ends[foot]]) - self.at[foot]
+            step = steps[np.linalg.norm(steps[:, :2], axis=1).argmax()]
+            # where nothing follows on a foot its end may be anywhere: only one that lies tells something
+            if self.rig.children[foot] or np.linalg.norm(step[:2]) > abs(step[2]):
+                ahead += step
+        if abs(ahead[1]) < 0.01 * self.size:
+            ahead = knees  # they bend ahead
         # in Blender's world bodies face -Y; `axes` may be a mirror image of it
-        front = self.axes @ ahead if abs(ahead[1]) > 0.01 * self.size else -self.rig.turn[:, 1]
+        front = self.axes @ ahead if abs(ahead[1]) > 0.005 * self.size else -self.rig.turn[:, 1]
         left = np.cross(self.axes[:, 2], front) @ self.axes[:, 0]
         x = [self.at[legs.chains[side][legs.joints[0]], 0] for side in (0, 1)]
         return int((x[1] - x[0]) * left > 0)

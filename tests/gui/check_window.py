@@ -5,6 +5,7 @@ The name keeps it out of the suite that runs everywhere.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kinelift.tests.gui.window import Window
+from kinelift.tests.gui.window import TABS, Window
 from kinelift.tests.videos import SAMPLE, read_video, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,11 +90,12 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with Window(tmp_path_factory.mktemp("window"), shots, PYTHON) as blender:
         blender.rest()
         blender.key("Escape", "n")
+        blender.ask("bpy.data.objects.remove(bpy.data.objects['Cube'])")
         blender.ask(
             f"bpy.ops.extensions.package_install_files(filepath={str(extension)!r}, repo='user_default',"
             " enable_on_install=True)"
         )
-        time.sleep(1)
+        blender.settle()
         read_only(
             Path(blender.ask("__import__('bl_ext.user_default.kinelift').user_default.kinelift.__path__[0]"))
         )
@@ -111,8 +113,8 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         blender.type(str(CLIP))
         blender.key("Return")
         blender.rest()
-        blender.until(lambda: blender.ask("context.scene.kinelift.info.frames") == 120, 60)
-        time.sleep(1)
+        blender.until(lambda: "120" in blender.text())
+        blender.settle()
         yield blender
         assert b"Traceback" not in Path(blender.log.name).read_bytes()
 
@@ -131,7 +133,7 @@ def said(window: Window) -> str:
 
 def choose(window: Window, video: Path, frames: int) -> None:
     window.ask(f"context.scene.kinelift.video = {str(video)!r}")
-    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == frames, 60)
+    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == frames)
     window.rest()
 
 
@@ -140,6 +142,11 @@ def things(window: Window) -> object:
     return window.ask(
         "[sorted(d.name for d in getattr(bpy.data, k)) for k in ('objects', 'armatures', 'actions')]"
     )
+
+
+def note(window: Window, name: str, places: object) -> None:
+    """Where what is shown in the README lies on the screenshots."""
+    (window.shots / f"{name}.json").write_text(json.dumps(places), encoding="utf-8")
 
 
 def capture(window: Window) -> None:
@@ -166,14 +173,72 @@ def test_the_panel_says_what_the_video_is(window: Window) -> None:
     assert "..." not in text and "…" not in text  # labels cut off
 
 
+def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
+    dropped = CLIPS / "Straße & mehr.mp4"
+    shutil.copy(CLIP, dropped)
+    before = things(window)
+    window.drop(dropped)
+    window.shot("dropped")
+    window.click("Motion from Video", everywhere=True)  # Blender also offers to show it on an empty
+    assert window.ask("context.scene.kinelift.video") == str(dropped)
+    assert things(window) == before
+    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == 120)
+    choose(window, CLIP, 120)
+
+
+def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
+    choose(window, long_video, 960)
+    window.key("F3")
+    window.type("Capture from Video")
+    window.settle()
+    window.shot("search")
+    window.key("Return")
+    window.until(workers)
+    window.rest()
+    window.key("Escape")
+    window.until(lambda: not workers(), 6)
+
+
+def test_file_import_captures(window: Window) -> None:
+    window.key("F3")
+    window.type("Motion from Video")
+    window.settle()
+    window.shot("search_import")
+    window.key("Return")
+    browser = (
+        "[(w, a) for w in context.window_manager.windows for a in w.screen.areas if a.type == 'FILE_BROWSER']"
+    )
+    window.until(lambda: window.ask(f"len({browser})") == 1)
+    window.settle()
+    window.ask(
+        f"""
+(found,) = {browser}
+with context.temp_override(window=found[0], area=found[1]):
+    found[1].spaces.active.params.directory = {str(CLIPS).encode()!r}
+    found[1].spaces.active.params.filename = {CLIP.name!r}
+    bpy.app.timers.register(lambda: found[1].tag_redraw())
+"""
+    )
+    window.settle()
+    window.shot("import")
+    window.click("Motion from Video", everywhere=True)
+    window.until(workers)
+    assert window.ask("context.scene.kinelift.video") == str(CLIP)
+    window.rest()
+    window.key("Escape")
+    window.until(lambda: not workers(), 6)
+
+
 def test_escape_ends_the_capture_and_leaves_nothing(window: Window, long_video: Path) -> None:
     choose(window, long_video, 960)
     before = things(window)
     capture(window)
-    window.until(lambda: frame(window) > 0, 90)
+    window.until(lambda: frame(window) > 0)
     first = frame(window)
-    window.until(lambda: frame(window) > first, 90)
+    window.until(lambda: frame(window) > first)
     window.shot("progress")
+    left, top, width, _ = window.sidebar()
+    note(window, "progress", [left, top, left + width, window.find("Queue")[-1][1] + 24])
     began = time.monotonic()
     window.key("Escape")
     window.until(lambda: not workers(), 6)
@@ -222,24 +287,24 @@ def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     choose(window, CLIP, 120)
     before = things(window)
     capture(window)
-    window.until(lambda: window.ask("context.object.name") != "Cube", 120)
-    time.sleep(1)
+    window.until(lambda: window.ask("context.object is not None"))
+    window.settle()
     window.shot("result")
     assert window.ask("(context.object.type, len(context.object.data.bones))") == ["ARMATURE", 21]
     # 4 s of video in a scene of 24 frames a second
     assert window.ask("list(context.object.animation_data.action.frame_range)") == [1.0, 96.0]
     assert not workers()
     window.ask("context.scene.frame_set(40)")
-    window.ask("bpy.data.objects['Cube'].hide_set(True)")
-    window.key("KP_Decimal")  # a closer look
-    time.sleep(1)
+    # a closer look, from the front and a little from the side and above
+    window.key("KP_1", "KP_Decimal", "KP_6", "KP_6", "KP_8")
+    window.settle()
     window.shot("playing")
     window.key("ctrl+z")
-    time.sleep(1)
+    window.settle()
     assert things(window) == before  # one step
     window.shot("undone")
     window.key("ctrl+shift+z")
-    time.sleep(1)
+    window.settle()
     assert things(window) != before
     text = window.text()
     assert "Result" in text and "Rebuild" in text and "100%" in text
@@ -262,8 +327,8 @@ def test_a_person_is_picked_on_a_still(window: Window) -> None:
     window.rest()
     window.shot("follow")
     window.click("Pick")
-    window.until(lambda: window.ask("any(a.type == 'IMAGE_EDITOR' for a in context.window.screen.areas)"), 60)
-    time.sleep(2)
+    window.until(lambda: window.ask("any(a.type == 'IMAGE_EDITOR' for a in context.window.screen.areas)"))
+    window.settle()
     window.shot("pick")
     x, y, width, height = window.ask(
         "[(r.x, r.y, r.width, r.height) for a in context.window.screen.areas if a.type == 'IMAGE_EDITOR'"
@@ -277,13 +342,18 @@ def test_a_person_is_picked_on_a_still(window: Window) -> None:
     window.ask("context.scene.kinelift.person = 'largest'")
 
 
-def refusal(window: Window) -> str:
-    """What the panel says to a capture that comes to nothing."""
-    window.click("Capture from Video")
+def refusal(window: Window, button: str = "Capture from Video") -> str:
+    """What the panel says to a capture that comes to nothing; Blender's report says the same."""
+    window.ask(f"setattr({QUEUE}, 'problem', '')")
+    window.rest()  # the panel is drawn with what was set
+    window.settle()
+    window.click(button)
     window.rest()
-    window.until(lambda: window.ask(f"{QUEUE}.problem") and not workers(), 90)
-    time.sleep(1)
+    window.until(lambda: window.ask(f"{QUEUE}.problem") and not workers())
+    window.settle()
     window.key("Escape")  # closes Blender's own report, which may lie on the panel
+    problem = window.ask(f"{QUEUE}.problem")
+    assert "\n" not in problem and any(problem in line for line in window.reports()[-5:])
     return said(window)
 
 
@@ -307,10 +377,44 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     window.ask(f"{PREFERENCES}.cache_folder = ''")
 
     window.ask(f"{PREFERENCES}.python = '/usr/bin/python3'")  # this Debian's own: it has numpy
-    assert "lacks cv2, mediapipe, safetensors, torch" in refusal(window)
+    assert "lacks cv2, mediapipe, safetensors, torch: choose another" in refusal(window)
     window.shot("lacking")
     window.ask(f"{PREFERENCES}.python = ''")
+
+    named = window.ask("__import__('os').environ.pop('KINELIFT_PYTHON')")
+    text = refusal(window)  # the light zip alone
+    window.shot("no_runtime")
+    assert text.count("lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
+    window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert things(window) == before
+
+
+def test_words_are_translated(window: Window) -> None:
+    gone = CLIPS / "gone.mp4"
+    shutil.copy(CLIP, gone)
+    choose(window, gone, 120)
+    gone.unlink()
+    german = {
+        "Capture from Video": "Aus Video aufnehmen",
+        "Person & Range": "Person und Bereich",
+        "First Frame": "Erstes Bild",
+        "{count} frames, {fps:.4g} fps": "{count} Bilder mit {fps:.4g}/s",
+        "There is no {video} any more; choose the video again.": "Es gibt {video} nicht mehr.",
+    }
+    words = {(context, word): its for word, its in german.items() for context in ("*", "Operator")}
+    window.ask(f"bpy.app.translations.register('artist', {{'de_DE': {words!r}}})")
+    view = "context.preferences.view"
+    window.ask(f"[setattr({view}, 'use_translate_' + what, True) for what in ('interface', 'reports')]")
+    window.ask(f"{view}.language = 'de_DE'")
+    window.rest()
+    window.settle()
+    assert f"Es gibt {gone} nicht mehr." in refusal(window, "Aus Video aufnehmen")
+    window.shot("german")
+    text = said(window)
+    assert "120 Bilder mit 30/s" in text and "Person und Bereich" in text and "Erstes Bild" in text
+    window.ask(f"{view}.language = 'en_US'")
+    window.ask("bpy.app.translations.unregister('artist')")
+    choose(window, CLIP, 120)
 
 
 def test_a_dead_worker_is_told_with_how_it_died(window: Window, long_video: Path) -> None:
@@ -326,11 +430,16 @@ def test_a_dead_worker_is_told_with_how_it_died(window: Window, long_video: Path
 def test_every_panel(window: Window) -> None:
     choose(window, CLIP, 120)
     window.ask("setattr(context.view_layer.objects, 'active', bpy.data.objects['walk_front'])")
-    for panel in PANELS:
+    places = {}
+    for panel, following in zip(PANELS, (*PANELS[1:], None), strict=True):
         window.open_panel(panel)
         window.shot("panel_" + panel.replace(" ", "_"))
         text = window.text()
         assert "..." not in text and "…" not in text, panel  # labels cut off
+        left, _, width, _ = window.sidebar()
+        top, end = (window.find(p)[0][1] if p else 0 for p in (panel, following))
+        places[panel] = [left, top - 14, left + width - TABS, (end or top + 66) - 14]
+    note(window, "panels", places)
 
 
 def test_clean_up_body_and_camera(window: Window) -> None:
@@ -346,15 +455,15 @@ def test_clean_up_body_and_camera(window: Window) -> None:
     window.shot("body")
     window.click("Show Confidence")
     window.rest()
-    time.sleep(2)
+    window.settle()
     window.shot("confidence")
     window.click("Add Capture Camera")
     window.until(lambda: "CAMERA" in window.ask("[o.type for o in context.object.children]"))
     window.rest()
-    time.sleep(1)
+    window.settle()
     window.click("View through Capture Camera")
     window.rest()
-    time.sleep(2)
+    window.settle()
     window.shot("camera")
     assert "CAMERA" in window.ask(
         "[a.spaces[0].region_3d.view_perspective for a in context.window.screen.areas if a.type == 'VIEW_3D']"
@@ -369,7 +478,7 @@ def test_retarget(window: Window) -> None:
     window.click("Retarget")
     window.until(lambda: window.ask("context.object.animation_data is not None"))
     window.rest()
-    time.sleep(1)
+    window.settle()
     window.shot("retarget")
 
 
@@ -377,11 +486,11 @@ def test_the_preferences(window: Window) -> None:
     show = "bpy.ops.preferences.addon_show(module='bl_ext.user_default.kinelift')"
     window.ask(f"bpy.app.timers.register(lambda: {show} and None)")
     window.until(lambda: window.ask("len(context.window_manager.windows)") == 2)
-    time.sleep(2)
+    window.settle()
     window.click("Test", everywhere=True)
     about = "__import__('bl_ext.user_default.kinelift.operators.runtime', fromlist=['state']).state.about"
-    window.until(lambda: window.ask(about), 90)
-    time.sleep(1)
+    window.until(lambda: window.ask(about))
+    window.settle()
     window.shot("preferences")
     window.ask(
         "with context.temp_override(window=context.window_manager.windows[-1]): bpy.ops.wm.window_close()"

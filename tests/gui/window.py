@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from kinelift.tests.gui.drop import drop
+
 HERE = Path(__file__).resolve().parent
 SCREEN = (1600, 900)
 #: width of the strip of tabs beside the panels, pixels
@@ -113,8 +115,23 @@ class Window:
         assert "error" not in said, said["error"]
         return said["answer"]
 
+    def reports(self) -> list[str]:
+        """What Blender has reported so far, as its Info editor lists it."""
+        self.ask(
+            """
+area = next(a for a in context.window.screen.areas if a.type == 'OUTLINER')
+area.type = 'INFO'
+region = next(r for r in area.regions if r.type == 'WINDOW')
+with context.temp_override(window=context.window, area=area, region=region):
+    bpy.ops.info.select_all(action='SELECT')
+    bpy.ops.info.report_copy()
+area.type = 'OUTLINER'
+"""
+        )
+        return str(self.ask("context.window_manager.clipboard")).strip().splitlines()
+
     @staticmethod
-    def until(holds: Callable[[], object], seconds: float = 30) -> None:
+    def until(holds: Callable[[], object], seconds: float = 120) -> None:
         """Wait until something holds; fail if it takes too long."""
         end = time.monotonic() + seconds
         while not holds():
@@ -202,6 +219,12 @@ class Window:
 
     # --- doing ---
 
+    def settle(self) -> None:
+        """Wait until Blender has handled what was done, and has drawn what came of it."""
+        time.sleep(0.2)
+        for _ in range(3):  # it answers between its events
+            self.ask("None")
+
     def click(self, label: str, everywhere: bool = False) -> None:
         """Click on a label: the last one, as buttons are below the headers that are called alike."""
         self.click_at(*self.find(label, everywhere)[-1])
@@ -217,25 +240,32 @@ class Window:
     def click_at(self, x: int, y: int, times: int = 1) -> None:
         """Move the mouse and click."""
         self._run("xdotool", "mousemove", str(x - 3), str(y - 1))
-        time.sleep(0.2)
+        self.settle()
         self._run("xdotool", "mousemove", str(x), str(y))
-        time.sleep(0.2)
+        self.settle()
         for _ in range(times):
             self._run("xdotool", "click", "1")
             time.sleep(0.1)
-        time.sleep(0.4)
+        self.settle()
 
     def rest(self) -> None:
         """Move the mouse into the middle of the viewport, where it highlights nothing."""
         self._run("xdotool", "mousemove", str(SCREEN[0] // 3), str(SCREEN[1] // 3))
-        time.sleep(0.4)
+        self.settle()
 
     def key(self, *keys: str) -> None:
         """Press keys, as xdotool calls them."""
         self._run("xdotool", "key", *keys)
-        time.sleep(0.4)
+        self.settle()
+
+    def drop(self, path: Path) -> None:
+        """Drop a file into the middle of the viewport."""
+        self.rest()
+        window = int(self._run("xdotool", "getactivewindow"))
+        drop(self._environment["DISPLAY"], window, path, SCREEN[0] // 3, SCREEN[1] // 3)
+        self.settle()
 
     def type(self, text: str) -> None:
         """Type a text."""
         self._run("xdotool", "type", "--delay", "8", text)
-        time.sleep(0.3)
+        self.settle()

@@ -27,9 +27,12 @@ def wall():
     return np.clip(0.6 * rough + 0.4 * fine, 0, 255).astype(np.uint8)
 
 
-def film(seconds, pan=0.0, zoom=0.0, roll=0.0, person=False, seen=True, noise=4.0):
-    """A clip at 10 fps as `CameraWatch` sees it; pan in pixels, zoom in shares, roll in degrees a second."""
-    watch, background = CameraWatch(SIZE), wall()
+def film(seconds, pan=0.0, zoom=0.0, roll=0.0, person=False, seen=True, noise=4.0, cuts=()):
+    """A clip at 10 fps as `CameraWatch` sees it; pan in pixels, zoom in shares, roll in degrees a second.
+
+    At the frames of `cuts` another one goes on.
+    """
+    watches, background = [CameraWatch(SIZE)], wall()
     rng = np.random.default_rng(1)
     for frame in range(round(seconds * 10)):
         t = frame / 10
@@ -43,7 +46,13 @@ def film(seconds, pan=0.0, zoom=0.0, roll=0.0, person=False, seen=True, noise=4.
             image[60:340, x : x + 90] = rng.integers(0, 255, (280, 90, 3))
             corners = np.array([[x, 60, 1], [x + 90, 340, 1]], float)
             people = [Somebody(corners)] if seen else []
-        watch.look(image, t, people)
+        watches[-1].look(image, t, people, always=frame in cuts)
+        if frame in cuts:
+            watches.append(CameraWatch(SIZE))
+            watches[-1].look(image, t, people)
+    watch, *others = watches
+    for other in others:
+        watch.go_on(other)
     return watch
 
 
@@ -72,6 +81,14 @@ def test_a_camera_that_pans_zooms_or_turns(motion):
 
 def test_the_shift_is_right():
     assert film(8, pan=10.0).shift == pytest.approx(10 * 7.9 / 640, rel=0.08)
+
+
+@pytest.mark.parametrize("motion", [{"pan": 10.0}, {"pan": 6.0, "roll": 1.5, "zoom": 0.02}])
+def test_a_clip_in_stretches_is_one_clip(motion):
+    whole = film(8, **motion)
+    cut = film(8, cuts=(19, 40, 41, 70), **motion)
+    assert whole.shift > 0.05
+    assert cut.shift == pytest.approx(whole.shift, rel=0.05)
 
 
 def test_a_blank_wall_tells_nothing():

@@ -73,6 +73,23 @@ def test_somebody_who_lies_takes_no_steps():
     assert not find_contacts(replace(lying, contacts=np.full((90, 4), 0.9))).any()
 
 
+def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting_up():
+    """On a high bench, first with legs stretched out, then with feet that hang still, then on these feet."""
+    sitting = turned(walk(60), thigh=80, shin=-10)
+    hanging = turned(walk(60), thigh=40, shin=-60)
+    standing = turned(walk(60), thigh=0, shin=0)
+    parts = [replace(p, root=np.tile([0, y, z], (60, 1))) for p, y, z in
+             ((sitting, 0.0, 0.9), (hanging, 0.0, 0.9), (standing, -0.5, 0.86))]  # fmt: skip
+    motion = replace(
+        walk(180),
+        rotations=np.concatenate([p.rotations for p in parts]),
+        root=np.concatenate([p.root for p in parts]),
+    )
+    found = find_contacts(filmed(motion))
+    assert not found[:115].any()
+    assert found[130:170].mean() > 0.8
+
+
 def test_feet_that_were_never_seen_do_not_break_it():
     motion = replace(filmed(walk(60)), landmarks=np.full((60, 33, 3), np.nan))
     assert find_contacts(motion).shape == (60, 4)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,6 +75,105 @@ def test_progress_counts_the_frames() -> None:
     calls: list[tuple[str, int, int]] = []
     detect(Clip(SAMPLE, 0, 0.2), lambda *call: calls.append(call))
     assert calls == [("detect", i, 6) for i in range(1, 7)]
+
+
+# --- in stretches ---
+
+
+@pytest.fixture
+def short_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip of a second is a long one."""
+    monkeypatch.setattr(module, "_STRETCH", 15)
+    monkeypatch.setattr(module, "_OVERLAP", 8)
+
+
+def _same(one: Detections, other: Detections) -> bool:
+    return np.array_equal(one.times, other.times) and all(
+        len(some) == len(others)
+        and all(
+            np.array_equal(a.landmarks, b.landmarks) and np.array_equal(a.world_landmarks, b.world_landmarks)
+            for a, b in zip(some, others, strict=True)
+        )
+        for some, others in zip(one.people, other.people, strict=True)
+    )
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_stretches_at_once_are_stretches_one_by_one_without_a_seam(found: Detections) -> None:
+    calls: list[tuple[str, int, int]] = []
+    one_by_one, at_once = (
+        detect(Clip(SAMPLE, 1, 2), lambda *call: calls.append(call), threads) for threads in (1, 2)
+    )
+    assert calls == 2 * [("detect", i, 30) for i in range(1, 31)]
+    assert _same(one_by_one, at_once) and one_by_one.frames == 30
+    np.testing.assert_array_equal(one_by_one.times, found.times)
+    assert not _same(one_by_one, found), "there are several stretches"
+    split, whole = (np.stack([p.landmarks[:, :2] for (p,) in d.people]) for d in (at_once, found))
+    off = np.linalg.norm(split - whole, axis=-1).mean(1)
+    assert off.max() < 4, "pixels, of a person 250 high"
+    jerks = [np.linalg.norm(np.diff(way, 2, axis=0), axis=-1).mean(1) for way in (split, whole)]
+    joint = int(np.flatnonzero(off)[0])
+    split_there, whole_there = (jerk[joint - 2 : joint + 1].max() for jerk in jerks)
+    assert split_there < whole_there + 1
+
+
+def _irregular(count: int) -> np.ndarray:
+    """29.97 frames per second, then 12, with frames left out."""
+    steps = np.where(np.arange(count) < 60, 1001 / 30000, 1 / 12)
+    steps[[17, 40, 41, 80]] *= 7
+    return np.cumsum(steps) - steps[0]
+
+
+@pytest.mark.usefixtures("short_stretches")
+@pytest.mark.parametrize("fps", [None, 23.976, 50.0])
+def test_every_frame_is_seen_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fps: float | None) -> None:
+    video = with_times(write_video(tmp_path / "odd.mp4", numbered(110)), _irregular(110))
+    split = detect(Clip(video, 0.2, fps=fps))
+    monkeypatch.undo()
+    whole = detect(Clip(video, 0.2, fps=fps))
+    np.testing.assert_array_equal(split.times, whole.times)
+    assert split.frames == whole.frames
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_somebody_away_where_stretches_meet(tmp_path: Path, walk: list[Image]) -> None:
+    scene = background(walk)
+    images = [scene if 20 <= i < 34 else image for i, image in enumerate(walk[30:80])]
+    found = detect(Clip(write_video(tmp_path / "away.mp4", images)), threads=2)
+    there = np.array([bool(people) for people in found.people])
+    assert len(there) == 50 and there[:20].all() and not there[20:34].any() and there[36:].all()
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_a_video_that_breaks_off_in_a_stretch(tmp_path: Path) -> None:
+    """What the file promises is cut into stretches; those behind the break find nothing."""
+    cut = tmp_path / "cut.mp4"
+    data = SAMPLE.read_bytes()
+    cut.write_bytes(data[: len(data) // 3])
+    clip = Clip(cut)
+    count = sum(1 for _ in clip)
+    found = detect(Clip(cut), threads=2)
+    assert found.frames == len(found.times) == count < 60
+    assert found.warnings == tuple(clip.warnings) and len(found.warnings) == 1
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_cancelling_ends_all_stretches() -> None:
+    def cancel(_stage: str, frame: int, _of: int) -> None:
+        if frame == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        detect(Clip(SAMPLE), cancel, 3)
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(("detect", "decode"))]
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_what_goes_wrong_in_a_stretch_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "TASK", tmp_path / "missing")
+    with pytest.raises(CaptureError, match="is missing"):
+        detect(Clip(SAMPLE), threads=2)
 
 
 def test_landmarks_are_in_pixels_of_the_original_picture(tmp_path: Path, walk: list[Image]) -> None:
@@ -187,6 +287,9 @@ def test_memory_does_not_grow_with_the_clip() -> None:
     assert long - short <= 100
 
 
+@pytest.mark.usefixtures("short_stretches")
 def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
-    detect(Clip(SAMPLE, 0, 0.2))
+    detect(Clip(SAMPLE, 0, 1), threads=2)
     assert capfd.readouterr() == ("", "")
+    print("heard", file=sys.stderr)
+    assert capfd.readouterr() == ("", "heard\n"), "and lets others speak again"

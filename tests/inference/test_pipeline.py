@@ -8,6 +8,7 @@ import pytest
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.motion import Motion
 from kinelift.inference.pipeline import Settings, capture, resolve
+from kinelift.tests.videos import read_video, write_video
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 
@@ -75,6 +76,13 @@ def test_feet_stand_on_the_floor_and_gravity_points_down(motion):
     assert np.abs(soles[standing]).mean() < 0.06
     trunk = motion.joints[:, 4] - motion.joints[:, 0]
     assert (trunk[:, 2] / np.linalg.norm(trunk, axis=1)).mean() > 0.95
+
+
+def test_a_camera_that_pans_is_told(tmp_path):
+    images = [np.roll(image, -6 * i, axis=1) for i, image in enumerate(read_video(SAMPLE)[:30])]
+    warnings = capture(write_video(tmp_path / "pan.mp4", images), Settings()).warnings
+    (warning,) = (w for w in warnings if "camera" in w)
+    assert "The camera moved" in warning and "can't be trusted" in warning
 
 
 def test_what_was_wrong_with_the_video_is_told_again(motion):

@@ -19,6 +19,7 @@ from kinelift.inference.skeleton import (
     JOINTS,
     LENGTHS,
     MIRROR,
+    PARENTS,
     TEMPLATE_LENGTHS,
     TEMPLATE_OFFSETS,
     rest_offsets,
@@ -164,6 +165,30 @@ def test_limbs_keep_their_volume(
     straight = limb_volume(body.vertices, body, limb)
     bent = limb_volume(posed(body, offsets, turn), body, limb)
     assert straight > 0 and abs(bent / straight - 1) < 0.15
+
+
+@pytest.mark.parametrize("offsets", PEOPLE)
+@pytest.mark.parametrize(
+    ("joint", "axis"),
+    [("hand.L", 0), ("forearm.L", 0), ("forearm.R", 0), ("shin.L", 2), ("foot.R", 2), ("head", 2)],
+)
+def test_a_twisted_limb_is_no_candy_wrapper(offsets: Array, joint: str, axis: int) -> None:
+    """A joint twisted by an angle thins a limb to the cosine of its half where two bones share a vertex."""
+    body = mannequin(offsets)
+    bone = INDEX[joint]
+    parent = PARENTS[bone]
+    shared = (body.weights[:, [bone, parent]] > 0.02).all(1)
+    shared &= body.weights[:, [bone, parent]].sum(1) > 0.98
+    line = np.eye(3)[axis]
+    twisted = posed(body, offsets, {joint: (tuple(line), 90.0)})
+    centre = rest_positions(offsets)[bone]
+
+    def thickness(vertices: Array) -> Array:
+        across = (vertices[shared] - centre) * (1 - line)
+        return np.asarray(np.linalg.norm(across, axis=1))
+
+    assert shared.sum() > 50
+    assert (thickness(twisted) / thickness(body.vertices)).min() > np.cos(np.radians(45)) - 1e-6
 
 
 def test_a_stiff_body_moves_as_one() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+from kinelift.inference import detect as detector
 from kinelift.inference.detect import Detections, Person, detect, torso
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.landmarks import LANDMARK, MIRRORED
@@ -190,6 +191,20 @@ def test_a_real_bystander(tmp_path: Path) -> None:
     assert not followed.found[22:40].any()
     assert followed.found[:20].mean() > 0.9 and followed.found[43:].mean() > 0.9
     assert (middles(followed.landmarks[followed.found]) < 440).all()
+
+
+def test_people_are_followed_from_stretch_to_stretch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two walk side by side through a clip that is looked at in two stretches; one is picked at its end."""
+    monkeypatch.setattr(detector, "_STRETCH", 22)
+    pair = [
+        np.hstack([image[120:560, 240:680], recoloured(image)[120:560, 40:480]])
+        for image in read_video(SAMPLE)[50:95]
+    ]
+    detections = detect(Clip(write_video(tmp_path / "pair.mp4", pair)), threads=2)
+    x, y = min(tuple(p.landmarks[0, :2]) for p in detections.people[42])
+    followed = track(detections, f"{x:.0f},{y:.0f}@{detections.times[42]:.2f}")
+    assert followed.found.mean() > 0.9 and (middles(followed.landmarks[followed.found]) < 440).all()
+    assert len(followed.others) == 1
 
 
 # --- left and right ---

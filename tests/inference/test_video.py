@@ -83,6 +83,36 @@ def test_a_range_of_a_video_with_variable_frame_rate(tmp_path: Path) -> None:
     assert [number(frame.image) for frame in Clip(video, 5, 5.5, fps=30)] == list(range(50, 65))
 
 
+@pytest.mark.parametrize(
+    ("times", "fps"),
+    [
+        (np.arange(240) / 30, None),
+        (np.arange(240) * 1001 / 30000, None),
+        (np.concatenate([np.arange(120) / 30, 4 + np.arange(120) / 10]), None),
+        (np.concatenate([np.arange(120) / 10, 12 + np.arange(120) / 30]), 24.0),
+        (np.concatenate([np.arange(120) / 30, 4.9 + np.arange(120) / 30]), 60.0),
+    ],
+    ids=["even", "29.97", "slows down", "speeds up", "a gap"],
+)
+def test_a_part_is_what_comes_from_the_whole(tmp_path: Path, times: np.ndarray, fps: float | None) -> None:
+    clip = Clip(with_times(write_video(tmp_path / "numbers.mp4", numbered(240)), times), 0.3, fps=fps)
+    whole = [(frame.index, frame.time, number(frame.image)) for frame in clip]
+    count = len(whole)
+    for first, last in ((0, 5), (20, 40), (count // 2, count // 2 + 9), (count // 2 + 9, None)):
+        part = clip.part(first, last)
+        assert [(frame.index, frame.time, number(frame.image)) for frame in part] == whole[first:last]
+    assert not list(clip.part(count + 50)) and not clip.warnings
+
+
+def test_a_part_begins_right_wherever_it_is_cut(tmp_path: Path) -> None:
+    """In a gap between frames too, where the nearest one is far from the cut."""
+    times = np.concatenate([np.arange(45) / 30, 2.4 + np.arange(30) / 30])
+    clip = Clip(with_times(write_video(tmp_path / "gap.mp4", numbered(75)), times), fps=30)
+    whole = [number(frame.image) for frame in clip]
+    for first in range(0, len(whole), 3):
+        assert number(next(iter(clip.part(first))).image) == whole[first]
+
+
 @pytest.mark.parametrize("degrees", [90, 180, 270])
 def test_rotation_in_the_file_is_honoured(tmp_path: Path, degrees: int) -> None:
     image = np.full((48, 96, 3), 60, np.uint8)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from kinelift.inference.whittaker import solve_banded, whittaker
+from kinelift.inference.whittaker import solve_banded, solve_blocks, whittaker
 
 
 def dense(values, weight, stiffness):
@@ -45,3 +45,20 @@ def test_entries_beyond_the_edge_are_ignored(frames):
     if frames > 2:
         matrix += np.diag(second[:-2], 2) + np.diag(second[:-2], -2)
     assert np.allclose(matrix @ solve_banded(np.full(frames, 6.0), first, second, right), right)
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3, 12, 13])
+def test_blocks_of_any_size_are_solved(blocks):
+    size = 5
+    rng = np.random.default_rng(blocks)
+    root = rng.normal(size=(blocks * size, blocks * size))
+    whole = root @ root.T + np.eye(blocks * size)
+    row, column = np.indices(whole.shape) // size
+    whole[abs(row - column) > 1] = 0
+    whole += 2 * size * blocks * np.eye(blocks * size)  # still positive definite
+    right = rng.normal(size=(blocks, size, 2))
+    tiles = whole.reshape(blocks, size, blocks, size)
+    own = np.array([tiles[b, :, b] for b in range(blocks)])
+    link = np.array([tiles[b, :, b + 1] for b in range(blocks - 1)]).reshape(-1, size, size)
+    expected = np.linalg.solve(whole, right.reshape(-1, 2)).reshape(right.shape)
+    assert np.allclose(solve_blocks(own, link, right), expected, atol=1e-9)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -16,6 +20,8 @@ from kinelift.operators.capture import new_job
 from kinelift.operators.jobs import queue
 from kinelift.tests.motions import random_motion
 from kinelift.tests.videos import SAMPLE
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def choose(video: Path = SAMPLE, **chosen: object) -> None:
@@ -140,6 +146,60 @@ def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.Monk
         third.step()
     third.end()
     assert not queue.jobs
+
+
+def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
+    code = f"""
+        import json, os, sys, time
+        sys.path.insert(0, {str(ROOT)!r})
+        import batch, bpy, kinelift
+        kinelift.register()
+        from kinelift.operators import settings as place
+        place.runtime_folder = lambda: __import__("pathlib").Path({str(tmp_path)!r}, "runtime")
+        addon = bpy.context.preferences.addons.new()
+        addon.module = "kinelift"
+        addon.preferences.python = sys.executable
+        addon.preferences.cache_folder = {str(tmp_path / "captures")!r}
+        scene = bpy.context.scene
+        scene.kinelift.video = {str(SAMPLE)!r}
+        scene.kinelift.info.frames, scene.kinelift.info.fps = 120, 30.0
+        scene.kinelift.last, scene.kinelift.rate = int(sys.argv[1]), "VIDEO"
+        print("ready", flush=True)
+        sys.stdin.readline()
+        began = time.time()
+        bpy.ops.kinelift.capture()
+        built = bpy.context.object
+        print(json.dumps({{"motion": built.kinelift.motion, "began": began, "ended": time.time(),
+            "keys": list(built.animation_data.action.frame_range)}}), flush=True)
+        os._exit(0)
+    """
+    blenders = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(code), frames],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for frames in ("20", "30")
+    ]
+    answers = []
+    for blender in blenders:
+        assert blender.stdout is not None
+        while blender.stdout.readline() != "ready\n":
+            assert blender.poll() is None
+    for blender in blenders:
+        assert blender.stdin is not None
+        blender.stdin.write("go\n")
+        blender.stdin.flush()
+    for blender in blenders:
+        said, _ = blender.communicate(timeout=300)
+        answers.append(json.loads(said.splitlines()[-1]))
+    one, other = answers
+    assert one["began"] < other["ended"] and other["began"] < one["ended"]  # at the same time
+    assert [answer["keys"] for answer in answers] == [[1, 20], [1, 30]]
+    assert [len(Motion.load(Path(answer["motion"]))) for answer in answers] == [20, 30]
+    kept = sorted(str(path) for path in (tmp_path / "captures").iterdir())
+    assert kept == sorted([one["motion"], other["motion"]])
 
 
 def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:

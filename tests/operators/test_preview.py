@@ -15,7 +15,7 @@ from kinelift.tests.videos import numbered, write_video
 @pytest.fixture
 def armature(tmp_path: Path) -> bpy.types.Object:
     motion = random_motion(10, size=(64, 48))
-    motion.settings["video"] = "walk.mp4"
+    motion.settings.update(video="walk.mp4", folder=str(tmp_path / "clips"))
     motion.save(tmp_path / "walk.motion.npz")
     built = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
     assert isinstance(built, bpy.types.Object)
@@ -44,13 +44,14 @@ def test_body_and_own_mesh(armature: bpy.types.Object) -> None:
     assert mesh.parent == armature
 
 
+@pytest.mark.parametrize("named", [True, False])
 @pytest.mark.parametrize("there", [True, False])
-def test_camera(armature: bpy.types.Object, tmp_path: Path, there: bool) -> None:
+def test_camera(armature: bpy.types.Object, tmp_path: Path, there: bool, named: bool) -> None:
     video = tmp_path / "walk.mp4"
     if there:
         write_video(video, numbered(20), 30)
     with bpy.context.temp_override(active_object=armature, object=armature):
-        assert bpy.ops.kinelift.add_camera(video=str(video)) == {"FINISHED"}
+        assert bpy.ops.kinelift.add_camera(**({"video": str(video)} if named else {})) == {"FINISHED"}
     camera = bpy.context.scene.camera
     assert camera.parent == armature and {child.type for child in armature.children} == {"CAMERA", "EMPTY"}
     image = camera.data.background_images[0].image

@@ -12,10 +12,10 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.motion import Motion
-from kinelift.rig.camera import add_camera, add_floor, show_video
+from kinelift.rig.camera import add_camera, add_floor, find_video, show_video, turn_needed
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.tests.motions import random_motion
-from kinelift.tests.videos import number, numbered, write_video
+from kinelift.tests.videos import number, numbered, turned, write_video
 from mathutils import Matrix, Vector
 
 SIZE = (64, 48)
@@ -133,6 +133,63 @@ def test_movie_clip(video: Path) -> None:
     with pytest.raises(CaptureError, match="background image"):
         show_video(camera, scene, motion, video, "MOVIE_CLIP")
     assert camera.data.background_images[0].clip == clip
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_a_phone_that_was_held_another_way(video: Path, kind: str, degrees: int) -> None:
+    if degrees:
+        turned(video, degrees)
+    upright = SIZE if degrees % 180 == 0 else SIZE[::-1]
+    motion = random_motion(5, size=upright)
+    scene = scene_of(motion, 30)
+    camera = add_camera(scene, motion.camera)
+    assert show_video(camera, scene, motion, video, kind) == ""
+    assert (scene.render.resolution_x, scene.render.resolution_y) == upright
+    (background,) = camera.data.background_images
+    shows = np.array((background.clip if kind == "MOVIE_CLIP" else background.image).size)
+    if bpy.app.version >= (4, 4):  # Blender turns it itself
+        assert tuple(shows) == upright and background.rotation == 0 and background.scale == 1
+        return
+    assert turn_needed(video) == degrees and np.degrees(background.rotation) == pytest.approx(degrees)
+    # fitted into the picture, then turned and scaled it fills it
+    fitted = shows * min(np.array(upright) / shows) * background.scale
+    np.testing.assert_allclose(fitted[::-1] if degrees % 180 else fitted, upright, rtol=1e-5)
+
+
+def test_the_video_is_found_where_it_was_and_where_it_was_brought(tmp_path: Path) -> None:
+    motion = random_motion(3)
+    home, beside, other = (tmp_path / name for name in ("home", "beside", "other"))
+    motion.settings.update(video="a walk.mp4", folder=str(home))
+    assert find_video(motion, other, beside) == home / "a walk.mp4"
+    for folder in (beside, home):
+        folder.mkdir()
+        (folder / "a walk.mp4").touch()
+        assert find_video(motion, other, beside) == folder / "a walk.mp4"
+    del motion.settings["folder"]
+    assert find_video(motion, beside) == beside / "a walk.mp4"
+    assert find_video(motion) == Path("a walk.mp4")
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+@pytest.mark.parametrize("saved_before", [True, False])
+def test_the_file_is_moved_with_its_video(tmp_path: Path, kind: str, saved_before: bool) -> None:
+    (tmp_path / "shot" / "in").mkdir(parents=True)
+    video = write_video(tmp_path / "shot" / "in" / "walk.mp4", numbered(10), 30)
+    file = str(tmp_path / "shot" / "walk.blend")
+    motion = random_motion(5, size=SIZE)
+    scene = scene_of(motion, 30)
+    if saved_before:
+        bpy.ops.wm.save_as_mainfile(filepath=file)
+    show_video(add_camera(scene, motion.camera), scene, motion, video, kind)
+    bpy.ops.wm.save_as_mainfile(filepath=file)
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    (tmp_path / "shot").rename(tmp_path / "elsewhere")
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "elsewhere" / "walk.blend"))
+    (background,) = bpy.context.scene.camera.data.background_images
+    shown_there = background.clip if kind == "MOVIE_CLIP" else background.image
+    assert tuple(shown_there.size) == SIZE
+    assert Path(bpy.path.abspath(shown_there.filepath)).is_relative_to(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])

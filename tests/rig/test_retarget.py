@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,15 +11,13 @@ import bpy
 import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
-from kinelift.inference.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
+from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.rig.action import animate
-from kinelift.rig.armature import build_armature, rest_joints
+from kinelift.rig.armature import build_armature
 from kinelift.rig.retarget.apply import (
     IN_PLACE,
     PARTS,
     ROOT,
-    Performance,
     Settings,
     check_target,
     frames_of,
@@ -30,148 +27,17 @@ from kinelift.rig.retarget.apply import (
 )
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import (
-    HUMANOID,
-    MAIN,
     PRESETS,
     apply_preset,
     detect,
     load_preset,
-    own_presets,
-    save_preset,
-    swapped,
 )
 from kinelift.rig.retarget.preview import end_preview, start_preview
 from kinelift.rig.retarget.structure import guess_by_structure
 from kinelift.rig.retarget.transfer import channels, leg_length, rotations_of
 from kinelift.tests.motions import random_motion
-from mathutils import Matrix, Vector
-
-LIMBS = ("upper_arm", "forearm", "thigh", "shin")
-ENDS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
-#: Mixamo's names for our joints
-MIXAMO = {
-    "hips": "Hips", "spine": "Spine", "chest": "Spine2", "neck": "Neck", "head": "Head",
-    **{
-        f"{joint}.{side}": word + name
-        for side, word in (("L", "Left"), ("R", "Right"))
-        for joint, name in (
-            ("shoulder", "Shoulder"), ("upper_arm", "Arm"), ("forearm", "ForeArm"), ("hand", "Hand"),
-            ("thigh", "UpLeg"), ("shin", "Leg"), ("foot", "Foot"), ("toe", "ToeBase"),
-        )
-    },
-}  # fmt: skip
-
-
-def character(
-    names: dict[str, str] | None = None,
-    *,
-    droop: float = 0.0,
-    roll: float = 0.0,
-    size: float = 1.0,
-    leave_out: tuple[str, ...] = (),
-    spine_bones: int = 0,
-    fingers: bool = True,
-) -> bpy.types.Object:
-    """A character of its own proportions: arms `droop` degrees below a T, odd rolls, more or fewer bones."""
-    offsets = TEMPLATE_OFFSETS * size
-    for name, factor in (("forearm", 1.2), ("shin", 0.9), ("foot", 1.1), ("thigh", 0.8)):
-        for side in "LR":
-            offsets[INDEX[f"{name}.{side}"]] *= factor
-    angle = np.radians(droop)
-    for side, sign in (("L", 1), ("R", -1)):
-        turn = np.array(Matrix.Rotation(sign * angle, 3, "Y"))
-        for name in ("forearm", "hand"):
-            offsets[INDEX[f"{name}.{side}"]] = turn @ offsets[INDEX[f"{name}.{side}"]]
-    heads = rest_joints(offsets)
-    data = bpy.data.armatures.new("Character")
-    armature = bpy.data.objects.new("Character", data)
-    bpy.context.scene.collection.objects.link(armature)
-    bpy.context.view_layer.objects.active = armature
-    bpy.ops.object.mode_set(mode="EDIT")
-    called = names or {}
-    made: dict[str, Any] = {}
-    for joint, name in enumerate(JOINTS):
-        if name.split(".")[0] in leave_out:
-            continue
-        bone = data.edit_bones.new(called.get(name, name))
-        bone.head = heads[joint]
-        child = next((c for c, p in enumerate(PARENTS) if p == joint), None)
-        way = heads[child] - heads[joint] if child is not None else offsets[joint] * 0.5
-        bone.tail = Vector(heads[joint]) + Vector(way if np.linalg.norm(way) > 1e-3 else (0, 0, 0.1))
-        bone.roll = roll * (1 + joint % 3)
-        above = PARENTS[joint]
-        while above >= 0 and JOINTS[above] not in made:
-            above = PARENTS[above]
-        bone.parent = made[JOINTS[above]] if above >= 0 else None
-        made[name] = bone
-    for extra in range(spine_bones):
-        low, high = made["spine"], made["chest"]
-        bone = data.edit_bones.new(f"Extra{extra}")
-        share = (extra + 1) / (spine_bones + 1)
-        bone.head = low.head.lerp(high.head, share)
-        bone.tail = bone.head + Vector((0, 0, 0.05 * size))
-        bone.parent = high.parent
-        high.parent = bone
-    if fingers:
-        for side, sign in (("L", 1), ("R", -1)):
-            hand = made[f"hand.{side}"]
-            along = Vector(offsets[INDEX[f"hand.{side}"]]).normalized()
-            for finger, ahead in enumerate((0.05, 0.03, 0.01, -0.01, -0.03)):
-                before = hand
-                for part in range(3):
-                    bone = data.edit_bones.new(f"finger{finger}{part}.{side}")
-                    reach = (0.02 if finger == 0 else 0.09) + 0.03 * part
-                    bone.head = hand.head + size * (along * reach + Vector((0, -ahead, 0)))
-                    bone.tail = bone.head + size * along * 0.03
-                    bone.parent = before
-                    before = bone
-            del sign
-    bpy.ops.object.mode_set(mode="OBJECT")
-    for pose_bone in armature.pose.bones:
-        pose_bone.rotation_mode = "QUATERNION"
-    return armature
-
-
-def walk(frames: int = 40, seed: int = 1) -> Motion:
-    """Random limbs above legs that step: nobody's feet are under the floor, none stands."""
-    motion = random_motion(frames, seed)
-    return replace(motion, root=motion.root + np.array([0, 0, 1.0]), contacts=np.zeros((frames, 4)))
-
-
-def put(
-    target: bpy.types.Object, motion: Motion, settings: Settings | None = None, **change: Any
-) -> Performance:
-    performance = perform_motion(motion, motion.fps)
-    bone_map = detect(read_rig(target), target.data)
-    retarget(performance, target, bone_map, settings or Settings(**change), "Result")
-    return performance
-
-
-def joints(target: bpy.types.Object, names: dict[str, str], frames: np.ndarray) -> dict[str, np.ndarray]:
-    """World positions (N, 3) of the bones of joints, as Blender evaluates them."""
-    out: dict[str, list[Any]] = {joint: [] for joint in names}
-    for frame in frames:
-        bpy.context.scene.frame_set(int(frame))
-        posed = target.evaluated_get(bpy.context.evaluated_depsgraph_get())
-        for joint, bone in names.items():
-            out[joint].append(posed.matrix_world @ posed.pose.bones[bone].head)
-    return {joint: np.array(places) for joint, places in out.items()}
-
-
-def limb_errors(target: bpy.types.Object, motion: Motion, names: dict[str, str]) -> np.ndarray:
-    """Degrees (N, limbs) between the limbs of the person and of the character."""
-    found = joints(target, names, np.arange(1, len(motion) + 1))
-    errors = []
-    for limb, end in ENDS.items():
-        for side in "LR":
-            a, b = f"{limb}.{side}", f"{end}.{side}"
-            mine, theirs = found[b] - found[a], motion.joints[:, INDEX[b]] - motion.joints[:, INDEX[a]]
-            sine = np.linalg.norm(np.cross(mine, theirs), axis=1)
-            errors.append(np.degrees(np.arctan2(sine, (mine * theirs).sum(axis=1))))
-    return np.stack(errors, axis=1)
-
-
-OWN = {joint: joint for joint in JOINTS}
+from kinelift.tests.rig.characters import OWN, character, joints, limb_errors, put, walk
+from mathutils import Matrix
 
 
 @pytest.mark.parametrize(
@@ -397,104 +263,6 @@ def test_preview_follows_and_leaves_nothing() -> None:
     assert target.animation_data is None or target.animation_data.action is None
     after = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
     np.testing.assert_allclose(after, before, atol=1e-6)
-
-
-# --- bone maps -----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("prefix", ["", "mixamorig:", "mixamorig1:", "mixamorig12_"])
-def test_mixamo_with_any_prefix(prefix: str) -> None:
-    names = {joint: prefix + name for joint, name in MIXAMO.items()}
-    found = detect(read_rig(target := character(names)), target.data)
-    assert found.name == "Mixamo"
-    assert {joint: found.bones[joint] for joint in JOINTS} == names
-
-
-@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.json")), ids=lambda path: path.stem)
-def test_every_preset_is_found_by_its_own_names(path: Path) -> None:
-    preset = load_preset(path)
-    names = {
-        joint: preset.prefix.split("\\")[0].replace("[mf]", "m_") + preset.bones[joint][0]
-        for joint in JOINTS
-        if joint in preset.bones
-    }
-    target = character(names)
-    found = detect(read_rig(target), target.data)
-    assert {joint: found.bones.get(joint) for joint in MAIN if joint in names} == {
-        joint: names[joint] for joint in MAIN if joint in names
-    }
-
-
-@pytest.mark.parametrize(
-    "how", [{}, {"droop": 45.0}, {"fingers": False}, {"spine_bones": 3}, {"size": 100.0}], ids=str
-)
-def test_bones_are_found_without_names(how: dict[str, Any]) -> None:
-    target = character(**how)
-    truth = {joint: target.data.bones[joint].head_local.copy() for joint in MAIN}
-    for number, bone in enumerate(list(target.data.bones)):
-        bone.name = f"Bone.{number:03d}"
-    found = detect(read_rig(target), target.data)
-    for joint, head in truth.items():
-        assert (target.data.bones[found.bones[joint]].head_local - head).length < 1e-5, joint
-    assert all(0 < sure < 0.9 for sure in found.certainty.values())
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        {
-            "upper_arm": "{s}_UpArm", "forearm": "{s}_Elbow", "hand": "{s}_Wrist", "thigh": "{s}_Femur",
-            "shin": "{s}_Knee", "foot": "{s}_Ankle",
-        },
-        {
-            "upper_arm": "Arm_Upper_{s}", "forearm": "Arm_Lower_{s}", "hand": "Palm_{s}",
-            "thigh": "Leg_Upper_{s}", "shin": "Leg_Lower_{s}", "foot": "Foot_{s}",
-        },
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("sides", [("L", "R"), ("Left", "Right"), ("lft", "rgt")])
-def test_other_habits_of_naming(names: dict[str, str], sides: tuple[str, str]) -> None:
-    called = {
-        f"{joint}.{side}": name.format(s=word)
-        for joint, name in names.items()
-        for side, word in zip("LR", sides, strict=True)
-    }
-    called |= {"hips": "Pelvis_Main", "chest": "Thorax", "head": "Skull"}
-    found = detect(read_rig(target := character(called)), target.data)
-    for joint in called:
-        assert found.bones[joint] == called[joint]
-
-
-def test_vrm_tells_its_bones_itself() -> None:
-    names = {joint: f"J_{number}" for number, joint in enumerate(JOINTS)}
-    target = character(names)
-    words = {
-        "upper_arm": "UpperArm",
-        "forearm": "LowerArm",
-        "thigh": "UpperLeg",
-        "shin": "LowerLeg",
-        "hand": "Hand",
-        "foot": "Foot",
-    }
-    humanoid = {"hips": names["hips"], "chest": names["chest"], "head": names["head"]}
-    for joint, word in words.items():
-        humanoid |= {"left" + word: names[f"{joint}.L"], "right" + word: names[f"{joint}.R"]}
-    target.data[HUMANOID] = json.dumps(humanoid)
-    found = detect(read_rig(target), target.data)
-    assert found.name == "VRM humanoid" and {j: found.bones[j] for j in MAIN} == {j: names[j] for j in MAIN}
-
-
-def test_own_map_is_saved_shared_and_preferred(tmp_path: Path) -> None:
-    names = {joint: f"part {number}" for number, joint in enumerate(JOINTS)}
-    target = character(names)
-    rig = read_rig(target)
-    mine = replace(detect(rig, target.data), bones=names)
-    save_preset(tmp_path / "mine.json", "Mine", mine)
-    (tmp_path / "broken.json").write_text("{")
-    found = detect(rig, target.data, own_presets(tmp_path))
-    assert found.name == "Mine" and found.bones == names
-    other = swapped(found)
-    assert other.bones["hand.L"] == names["hand.R"] and other.bones["hips"] == names["hips"]
 
 
 # --- bad input -----------------------------------------------------------------------------------------

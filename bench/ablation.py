@@ -1,0 +1,101 @@
+"""What each part of the capture brings: the same detections solved without it.
+
+    python -m bench.ablation [NAME...] [--clips FOLDER] [--out FOLDER]
+
+Clips, figures and what is kept of the detection are those of bench.accuracy. Means over the groups go
+into OUT/ablation.md, of the solved motion before its feet are planted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bench.accuracy import COLUMNS, default_clips, detected, known_focal_mm, lifted
+from bench.known import rotation_error
+from bench.score import Figures, score
+from inference.camera import DEFAULT_FOCAL_MM
+from inference.errors import CaptureError
+from inference.motion import Motion
+from inference.pipeline import Settings, resolve
+from inference.skeleton import JOINTS
+
+_SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
+
+
+def _without_hint(motion: Motion) -> Motion:
+    return replace(motion, world_landmarks=np.full_like(motion.world_landmarks, np.nan))
+
+
+def _without_confidence(motion: Motion) -> Motion:
+    landmarks = motion.landmarks.copy()
+    landmarks[..., 2] = np.where(np.isfinite(landmarks[..., 2]), 1.0, np.nan)
+    return replace(motion, landmarks=landmarks)
+
+
+#: from what was detected and the true lens, mm
+VARIANTS: dict[str, Callable[[Motion, float], Motion]] = {
+    "all of it, lens told": lambda seen, lens: resolve(seen, Settings(focal=lens)),
+    "lens searched (as shipped)": lambda seen, lens: resolve(seen, Settings()),
+    f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(
+        seen, Settings(focal=DEFAULT_FOCAL_MM)
+    ),
+    "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(
+        _without_hint(seen), Settings(focal=lens)
+    ),
+    "lens told, without confidence": lambda seen, lens: resolve(
+        _without_confidence(seen), Settings(focal=lens)
+    ),
+    "lens told, without the solver": lambda seen, lens: lifted(resolve(seen, Settings(focal=lens))),
+}
+
+
+def main() -> None:
+    """Measure, and write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these clips")
+    parser.add_argument("--clips", type=Path, default=default_clips())
+    parser.add_argument("--out", type=Path, default=Path("out/accuracy"))
+    args = parser.parse_args()
+    videos = sorted(p for p in args.clips.rglob("*.mp4") if p.with_suffix(".npz").exists())
+    videos = [p for p in videos if not args.names or p.stem in args.names]
+    if not videos:
+        sys.exit(f"There is no video with a reference .npz beside it in {args.clips}.")
+    args.out.mkdir(parents=True, exist_ok=True)
+    groups: dict[str, dict[str, list[Figures]]] = {}
+    for video in videos:
+        reference = video.with_suffix(".npz")
+        try:
+            seen, _ = detected(video, args.out)
+            for name, variant in VARIANTS.items():
+                motion = variant(seen, known_focal_mm(reference))
+                path = args.out / "ablation.npz"
+                np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)
+                figures = score(path, reference) | {"rotation_deg": rotation_error(motion, reference)}
+                groups.setdefault(video.parent.name, {}).setdefault(name, []).append(figures)
+        except (CaptureError, ValueError) as error:
+            sys.exit(f"{video}: {error}")
+        print(video.stem, flush=True)
+    text = ""
+    for group, rows in groups.items():
+        text += f"\n| {group} | " + " | ".join(COLUMNS[f][0] for f in _SHOWN) + " |\n"
+        text += "|---" * (1 + len(_SHOWN)) + "|\n"
+        for name, measured in rows.items():
+            cells = []
+            for figure in _SHOWN:
+                there = [v for v in (one.get(figure) for one in measured) if v is not None]
+                cells.append(f"{np.mean(there):.{COLUMNS[figure][1]}f}" if there else "–")
+            text += f"| {name} | " + " | ".join(cells) + " |\n"
+    (args.out / "ablation.md").write_text(text.lstrip(), encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

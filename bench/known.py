@@ -1,0 +1,128 @@
+"""Figures that a reference's rotations, or the solver on its own, give."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bench.score import LIMBS, similarity
+from bench.truth import true_motion
+from inference.camera import WORLD_FROM_LEVEL_CAMERA
+from inference.kinematics import joint_positions
+from inference.landmarks import PLACES
+from inference.lift import Body
+from inference.motion import Motion
+from inference.rotations import geodesic_angle, rotation_between
+from inference.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
+from inference.solve import solve
+
+Array = npt.NDArray[np.float64]
+
+_CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
+#: how the left hand points in the references' rest pose, an A-pose
+_HAND = np.array([0.36, -0.80, -0.47])
+#: the references' neck is a blend of two of our joints; the others of theirs that we don't have end bones
+_NO_TURN = {"neck", "nose", "heel", "toe_tip"}
+_CPU = torch.device("cpu")
+
+
+def rotation_error(motion: Motion, reference: Path) -> float | None:
+    """Mean angle, degrees, between the captured bones' rotations and the true ones, all three axes of each.
+
+    Both are relative to the T-pose; one turn for the whole clip (that of `sa_mpjpe_mm`) is taken out, as the
+    captured world's heading is arbitrary. None if the reference has no rotations.
+    """
+    with np.load(reference, allow_pickle=False) as data:
+        d: dict[str, Any] = dict(data)
+    if "joint_rotations" not in d:
+        return None
+    names = [str(n) for n in d["joint_names"]]
+    rest = {n: d["joint_rest"][i].astype(float) for i, n in enumerate(names)}
+    frames = np.round(np.arange(len(d["joints_world"])) * motion.fps / float(d["fps"])).astype(int)
+    frames = frames[frames < len(motion)]
+    truth, captured = d["joints_world"][: len(frames)].astype(float), motion.joints[frames]
+    pairs = [
+        (captured[:, [INDEX[n] for n in LIMBS]], captured[:, [INDEX[f"thigh.{s}"] for s in "LR"]]),
+        (truth[:, [names.index(n) for n in LIMBS]], truth[:, [names.index(f"thigh.{s}") for s in "LR"]]),
+    ]
+    a, b = ((limbs - hips.mean(1, keepdims=True)).reshape(-1, 3) for limbs, hips in pairs)
+    _, turn, _ = similarity(a, b)
+    errors = []
+    for name in names:
+        base, _, side = name.partition(".")
+        if base in _NO_TURN:
+            continue
+        true = d["joint_rotations"][: len(frames), names.index(name)].astype(float)
+        sign = -1.0 if side == "R" else 1.0
+        if base == "hand":
+            true = true @ rotation_between(_HAND * [sign, 1, 1], np.array([sign, 0, 0])).T
+        elif base in _CHILD:
+            bone = rest[f"{_CHILD[base]}.{side}"] - rest[name]
+            out = np.array([sign, 0, 0]) if "arm" in base else np.array([0.0, 0, -1])
+            true = true @ rotation_between(bone, out).T
+        errors.append(geodesic_angle(turn @ motion.world_rotations[frames, INDEX[name]], true).mean())
+    return float(np.degrees(np.mean(errors)))
+
+
+def _before_camera(motion: Motion) -> tuple[Body, Array, Array]:
+    """A motion as a lifter that is always right says it, and as a perfect detector sees it."""
+    pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+    body = Body(
+        lengths=motion.lengths,
+        rotations=pose[:, :3] @ motion.world_rotations,
+        root=motion.root.astype(float) @ pose[:, :3].T + pose[:, 3],
+        contacts=motion.contacts.astype(float),
+        up=pose[:, 2],
+    )
+    scale, at = motion.height / STANDARD_HEIGHT, _joints(body)
+    points = np.stack(
+        [at[:, INDEX[a]] + body.rotations[:, INDEX[b]] @ (np.array(p) * scale) for a, b, p in PLACES], axis=1
+    )
+    rays = np.stack([points[..., 0], -points[..., 2]], -1) / points[..., 1:2]
+    return body, rays, np.ones(rays.shape[:2])
+
+
+def _joints(body: Body) -> Array:
+    return np.asarray(joint_positions(body.rotations, body.root, rest_offsets(body.lengths)))
+
+
+def swing_kept(reference: Path) -> float:
+    """How wide the wrists swing in the solver's answer to true rotations and landmarks, over the truth.
+
+    A swing is how far a wrist is from its mean over one second, from the chest; root mean square over both.
+    """
+    motion = true_motion(reference)
+    body, rays, confidence = _before_camera(motion)
+    solved = solve(body, rays, confidence, motion.fps, _CPU)
+    width = []
+    for one in (solved, body):
+        joints = _joints(one)
+        arms = joints[:, [INDEX["hand.L"], INDEX["hand.R"]]] - joints[:, INDEX["chest"], None]
+        second = int(motion.fps)
+        sums = np.cumsum(np.concatenate([np.zeros((1, 2, 3)), arms]), axis=0)
+        mean = (sums[second:] - sums[:-second]) / second
+        swing = arms[second // 2 : second // 2 + len(mean)] - mean
+        width.append(np.sqrt((swing**2).sum(-1).mean()))
+    return float(width[0] / width[1])
+
+
+def solver_seconds(reference: Path, frames: int = 300, repeat: int = 3) -> float:
+    """How long the solver takes for so many frames, on one thread: the best of some times."""
+    motion = true_motion(reference)
+    body, rays, confidence = _before_camera(motion)
+    last = len(motion) - 1
+    to_and_fro = last - np.abs(np.arange(frames) % (2 * last) - last)
+    longer = Body(
+        body.lengths, body.rotations[to_and_fro], body.root[to_and_fro], body.contacts[to_and_fro], body.up
+    )
+    times = []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        solve(longer, rays[to_and_fro], confidence[to_and_fro], motion.fps, _CPU)
+        times.append(time.perf_counter() - began)
+    return min(times)

@@ -1,0 +1,101 @@
+"""Contact sheets: a clip's captured skeleton over the picture, and from aside beside the true one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bench.score import LIMBS, similarity
+from inference.figure import LEFT, MIDDLE, RIGHT
+from inference.motion import Motion
+from inference.overlay import overlay
+from inference.skeleton import INDEX
+from inference.video import Clip
+
+Array = npt.NDArray[np.float64]
+Picture = npt.NDArray[np.uint8]
+
+#: moments on a sheet, and how wide each is, pixels
+_MOMENTS, _WIDE = 6, 220
+_TRUE = (150, 150, 150)
+_LINES = [
+    *((f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (("upper_arm", "forearm"), ("forearm", "hand"))),
+    *((f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (("thigh", "shin"), ("shin", "foot"))),
+    ("upper_arm.L", "upper_arm.R"), ("thigh.L", "thigh.R"),
+    ("upper_arm.L", "thigh.L"), ("upper_arm.R", "thigh.R"),
+]  # fmt: skip
+
+
+def sheet(video: Path, motion: Motion, reference: Path, out: Path) -> None:
+    """Write the JPEG: above what the camera sees, below the same moments from the person's side.
+
+    Below, the captured limbs (left orange, right blue) stand over the true ones (grey), moved onto them as
+    for `sa_mpjpe_mm` and seen from the camera's right: what is too near to the camera is too far to the left.
+    """
+    drawn = out.with_suffix(".overlay.mp4")
+    overlay(video, motion, drawn)
+    moments = [int(t) for t in np.linspace(0, len(motion) - 1, _MOMENTS + 2)[1:-1]]
+    pictures = {f.index: f.image for f in Clip(drawn, 0.0, None, motion.fps) if f.index in moments}
+    drawn.unlink()
+    moments = [t for t in moments if t in pictures]
+    above = [_fitted(picture) for picture in _around(motion, moments, [pictures[t] for t in moments])]
+    captured, true = _aside(motion, reference)
+    below = [_drawn(captured[t], true[t], above[0].shape[0]) for t in moments if t < len(true)]
+    rows = [np.concatenate(row, axis=1) for row in (above, below[: len(above)])]
+    rows[1] = np.pad(rows[1], ((0, 0), (0, rows[0].shape[1] - rows[1].shape[1]), (0, 0)), constant_values=255)
+    image = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(out), image, [cv2.IMWRITE_JPEG_QUALITY, 82]):
+        raise OSError(f"{out} can't be written")
+
+
+def _around(motion: Motion, moments: list[int], pictures: list[Picture]) -> list[Picture]:
+    """The part of each picture in which the person is at that moment; all are of one size."""
+    size = np.array(pictures[0].shape[1::-1])
+    pixels = motion.camera.project(motion.joints[moments]) * (size / motion.camera.size)
+    low, high = np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)
+    part = np.maximum((high - low).max(0) * 1.3, 16)
+    part = np.ceil(np.minimum(np.maximum(part, part[::-1] * [0.7, 1.0]), size)).astype(int)
+    corners = np.clip((low + high) / 2 - part / 2, 0, size - part).astype(int)
+    return [i[y : y + part[1], x : x + part[0]] for i, (x, y) in zip(pictures, corners, strict=True)]
+
+
+def _fitted(image: Picture) -> Picture:
+    high = round(image.shape[0] * _WIDE / image.shape[1])
+    return np.asarray(cv2.resize(image, (_WIDE, high), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def _aside(motion: Motion, reference: Path) -> tuple[Array, Array]:
+    """Captured and true limb joints (T, 12, 2) from the camera's right: away from it, and up; metres."""
+    with np.load(reference, allow_pickle=False) as data:
+        d = dict(data)
+    names = [str(n) for n in d["joint_names"]]
+    frames = np.round(np.arange(len(motion)) * float(d["fps"]) / motion.fps).astype(int)
+    frames = frames[frames < len(d["joints_world"])]
+    true = d["joints_world"][frames][:, [names.index(n) for n in LIMBS]].astype(float)
+    captured = motion.joints[: len(frames), [INDEX[n] for n in LIMBS]]
+    hips = [LIMBS.index(f"thigh.{s}") for s in "LR"]
+    centred = [x - x[:, hips].mean(1, keepdims=True) for x in (captured, true)]
+    scale, turn, _ = similarity(*(x.reshape(-1, 3) for x in centred))
+    away = d["camera_from_world"][2, :3] * [1, 1, 0]
+    axes = np.stack([away / np.linalg.norm(away), [0.0, 0.0, 1.0]], 1)
+    return scale * centred[0] @ turn.T @ axes, centred[1] @ axes
+
+
+def _drawn(captured: Array, true: Array, high: int) -> Picture:
+    image = np.full((high, _WIDE, 3), 255, np.uint8)
+    scale = min(_WIDE / 1.9, high / 2.1)
+    at = {"L": LEFT, "R": RIGHT}
+
+    def fixed(point: Array) -> tuple[int, int]:
+        x, y = np.round(16 * (np.array([_WIDE / 2, high * 0.47]) + scale * point * [1, -1])).astype(int)
+        return int(x), int(y)
+
+    for points, own in ((true, False), (captured, True)):
+        for a, b in _LINES:
+            colour = (at[a[-1]] if a[-1] == b[-1] else tuple(c // 3 for c in MIDDLE)) if own else _TRUE
+            ends = [fixed(points[LIMBS.index(n)]) for n in (a, b)]
+            cv2.line(image, ends[0], ends[1], colour, 2 if own else 5, cv2.LINE_AA, 4)
+    return image
