@@ -27,6 +27,13 @@ SETS = {
     "rendered": "benchmark clips, rendered",
     "real": "benchmark clips, filmed",
 }
+#: what is said of a figure that isn't on perfect 2D
+_ON = {
+    "perfect": "",
+    "noisy": ", a detector's errors",
+    "rendered": ", rendered clips",
+    "real": ", filmed clips",
+}
 MISSING = "missing"
 
 
@@ -40,11 +47,13 @@ class Claim:
     without, with_it : str
         The rows.
     figure : str
-        One of `COLUMNS`, on perfect 2D.
+        One of `COLUMNS`.
     paper : (float, float), optional
         The paper's own figures without it and with it.
     bound : float, optional
         By how many percent ours has to fall.
+    group : str
+        One of `SETS`.
     """
 
     about: str
@@ -53,11 +62,17 @@ class Claim:
     figure: str = "mpjpe_mm"
     paper: tuple[float, float] | None = None
     bound: float | None = None
+    group: str = "perfect"
 
 
 CLAIMS = (
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjpe_mm", (32.0, 25.6), 10),
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjve_mm", (3.4, 2.3), 25),
+    Claim(
+        "UGCN: motion loss, the operator and intervals that are best here",
+        "ugcn", "ugcn-subtraction-4", "mpjpe_mm", (32.0, 25.6), 10,
+    ),
+    Claim("the same", "ugcn", "ugcn-subtraction-4", "mpjve_mm", (3.4, 2.3), 25),
     Claim("UGCN: U shape", "ugcn-no-u", "ugcn", "mpjpe_mm", (38.6, 32.0), 0),
     Claim("UGCN: spatial graph", "ugcn-no-graph", "ugcn", "mpjpe_mm", (39.2, 32.0), 0),
     Claim(
@@ -68,15 +83,11 @@ CLAIMS = (
     Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", None, 20),
     Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "asymmetry_mm", (44.9, 31.0), 25),
     Claim("UGCN: merging stage", "ugcn-no-merge", "ugcn", "mpjpe_mm", (32.5, 32.0)),
-    Claim("the same with motion loss", "ugcn-motion-no-merge", "ugcn-motion", "mpjpe_mm", (28.4, 25.6)),
-    Claim("UGCN: U shape, with motion loss", "ugcn-motion-no-u", "ugcn-motion", "mpjpe_mm", (36.9, 27.1)),
     Claim("motion loss: cross product, interval 12", "ugcn", "ugcn-cross", "mpjpe_mm", (32.0, 27.1)),
-    Claim("motion loss: cross product, interval 2", "ugcn", "ugcn-cross-2"),
     Claim("motion loss: subtraction, interval 12", "ugcn", "ugcn-subtraction"),
     Claim("motion loss: inner product, interval 12", "ugcn", "ugcn-inner"),
     Claim("motion loss: four intervals against one", "ugcn-cross", "ugcn-motion", "mpjpe_mm", (27.1, 25.6)),
     Claim("motion loss in the simple baseline", "simple", "simple-motion", "mpjve_mm"),
-    Claim("motion loss in MotioNet", "motionet", "motionet-motion", "mpjve_mm"),
     Claim(
         "SkeletonNet: global rotation by class against regression",
         "skeletonnet-regression", "skeletonnet", "mpjpe_mm", (119.18, 112.42),
@@ -100,7 +111,13 @@ CLAIMS = (
     Claim("MotioNet: adversarial loss", "motionet-no-adversarial", "motionet"),
     Claim("MotioNet: E_S against bone lengths for every frame", "motionet-frame-lengths", "motionet"),
     Claim("the same", "motionet-frame-lengths", "motionet", "bone_std_mm"),
-    Claim("MotioNet: contact-velocity loss", "motionet-no-slide", "motionet", "mpjve_mm"),
+    Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", group="noisy"),
+    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", group="noisy"),
+    Claim("the same", "sap-net", "tp-net-semi-online", "mpjve_mm", group="noisy"),
+    Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="noisy"),
+    Claim("the same", "motionet-no-confidence", "motionet", group="rendered"),
+    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="noisy"),
+    Claim("the same", "motionet", "motionet-hint", group="rendered"),
     Claim("graph convolutions: weights by class of edge", "gcn-shared", "gcn-classes"),
 )  # fmt: skip
 #: MPJPE that the best row has to reach, mm
@@ -188,9 +205,11 @@ def claims_table(rows: dict[str, Figures]) -> str:
     """What the papers claim, their figures, ours, and whether the bounds hold."""
     lines = []
     for claim in CLAIMS:
-        before, after = (_value(rows, row, "perfect", claim.figure) for row in (claim.without, claim.with_it))
+        before, after = (
+            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
+        )
         paper = "–" if claim.paper is None else _change(*claim.paper)
-        bound = "–" if claim.bound is None else f"{-claim.bound:.0f} % or less" if claim.bound else "lower"
+        bound = "–" if claim.bound is None else f"-{claim.bound:.0f} % or less" if claim.bound else "lower"
         ours, holds = MISSING, "–" if claim.bound is None else MISSING
         if before is not None and after is not None:
             ours = _change(before, after)
@@ -198,7 +217,8 @@ def claims_table(rows: dict[str, Figures]) -> str:
                 met = after <= before * (1 - claim.bound / 100) and after < before
                 holds = "yes" if met else "**no**"
         rows_named = f"`{claim.without}` → `{claim.with_it}`"
-        lines.append([claim.about, rows_named, COLUMNS[claim.figure], paper, ours, bound, holds])
+        figure = f"{COLUMNS[claim.figure]}{_ON[claim.group]}"
+        lines.append([claim.about, rows_named, figure, paper, ours, bound, holds])
     reached = {name: _value(rows, name, "perfect", "mpjpe_mm") for name in rows}
     best = min(
         (name for name in reached if reached[name] is not None), key=lambda n: reached[n] or 0, default=""
@@ -273,10 +293,12 @@ def _plot_claims(rows: dict[str, Figures], path: Path) -> None:
     """Bars: by how much each part changes its figure, in the paper and here."""
     found = []
     for claim in CLAIMS:
-        before, after = (_value(rows, row, "perfect", claim.figure) for row in (claim.without, claim.with_it))
+        before, after = (
+            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
+        )
         if before and after is not None:
             theirs = 100 * (claim.paper[1] / claim.paper[0] - 1) if claim.paper else 0.0
-            label = f"{claim.about}: {COLUMNS[claim.figure]}"
+            label = f"{claim.about}: {COLUMNS[claim.figure]}{_ON[claim.group]}"
             found.append((label, 100 * (after / before - 1), theirs, claim.bound))
     figure = Figure(figsize=(9, 0.34 * len(found) + 1), layout="constrained")
     axis = figure.subplots()

@@ -127,6 +127,7 @@ ROWS: dict[str, Row] = {
     "skeletonnet-refined": _skeletonnet("SkeletonNet, positions refined, bones turned by dR", refined=True),
     "sap-net-illegal": _simple("simple baseline, illegal-angle loss", structure=ILLEGAL),
     "sap-net-ratio": _simple("simple baseline, bone-length ratio loss", structure=RATIO),
+    "ugcn-subtraction-4": _ugcn("UGCN, motion loss: subtraction, 1 4 12 24", "subtraction", (1, 4, 12, 24)),
     "motionet-no-adversarial": _motionet("MotioNet without the adversarial loss", adversarial=0.0),
     "motionet-frame-lengths": _motionet(
         "MotioNet without E_S: bone lengths for every frame", options={"static_channels": 0}
@@ -135,12 +136,7 @@ ROWS: dict[str, Row] = {
     "ugcn-no-merge": _ugcn("UGCN without the merging stage", merge=False),
     "skeletonnet-absolute": _skeletonnet("SkeletonNet, bones not relative to the hips", relative=False),
     "motionet-hint": _motionet("MotioNet, MediaPipe's 3D as a further input", hint=True),
-    "ugcn-cross-2": _ugcn("UGCN, motion loss: cross product, 2", "cross", (2,)),
-    "motionet-motion": _motionet("MotioNet, motion loss: cross product, 8 12 16 24", motion="cross"),
-    "motionet-no-slide": _motionet("MotioNet without the contact-velocity loss", BODY | {"slide": 0.0}),
     "simple-motion": _simple("simple baseline, motion loss: cross product, 8 12 16 24", motion="cross"),
-    "ugcn-motion-no-merge": _ugcn("UGCN, motion loss, without the merging stage", "cross", merge=False),
-    "ugcn-motion-no-u": _ugcn("UGCN, motion loss, without down- and upsampling", "cross", pairs=0),
 }
 
 #: what `--config full` has other than the rows
