@@ -77,7 +77,7 @@ def reprojection(motion: Motion, reference: Path) -> tuple[float, ...]:
 
 def _shown_by(motion: Motion) -> npt.NDArray[np.float64]:
     """Where the landmarks (T, 33, 3) sit on a moving body, metres."""
-    at, by = ([INDEX[place[i]] for place in PLACES] for i in (0, 1))
+    at, by = [INDEX[at] for at, _, _ in PLACES], [INDEX[by] for _, by, _ in PLACES]
     arm = np.array([place for _, _, place in PLACES]) * (motion.height / STANDARD_HEIGHT)
     return np.asarray(motion.joints[:, at] + (motion.world_rotations[:, by] @ arm[..., None])[..., 0])
 

@@ -2,8 +2,11 @@
 
     python -m bench.retarget [--rigs FOLDER] [--clips BVH...] [--frames N] [--capture VIDEO] [--out FOLDER]
 
-The rigs are those of --rigs, and a Rigify rig that is generated in the run. The figures are measured on what
-Blender evaluates. Written into --out: retarget.md, retarget.json and a contact sheet for each rig and clip.
+The rigs are those of --rigs, and a Rigify rig that is generated in the run. Measured on what Blender
+evaluates: where upper arms, forearms, thighs and shins point, against the source's; where hips, chest and
+head face; how far heels and balls slide along the floor while they stand; how far the lowest of them gets
+under it (against their heights in the rest pose). Written into --out: retarget.md, retarget.json, a contact
+sheet for each rig and clip.
 """
 
 from __future__ import annotations
@@ -148,15 +151,20 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
             rest = rig.turn @ rig.rest[rig.index[bones[joint]], :3, :3]
             away = turns[joint] @ rest.T @ frame.T
             facing.append(angle_between(away[:, :, 1], performance.world[:, INDEX[joint], :, 1]))
+    # heels and balls, each against the height at which it stands in the rest pose
+    body = kit.transfer.read_body(rig, {j: rig.index[b] for j, b in bones.items()}, performance.offsets)
     slides, low = [], 0.0
-    for column, (joint, side) in enumerate([("foot", "L"), ("toe", "L"), ("foot", "R"), ("toe", "R")]):
-        bone = f"{joint}.{side}" if f"{joint}.{side}" in bones else f"foot.{side}"
-        rest = (rig.heads[rig.index[bones[bone]]] @ frame.T)[2]
-        if joint == "toe":
-            low = min(low, float((places[bone][:, 2] - rest).min()))
-            on = performance.contacts[:, column]
-            steps = np.linalg.norm(np.diff(places[bone], axis=0), axis=1)
-            slides.append(steps[on[1:] & on[:-1]])
+    for column in range(4):
+        side, by_ball = "LR"[column // 2], column % 2
+        sole, foot = body.soles[column // 2], f"foot.{side}"
+        rest = rig.turn @ rig.rest[rig.index[bones[foot]], :3, :3]
+        flat = body.align[INDEX[foot]] @ frame
+        turned = turns[foot] @ rest.T @ flat.T
+        point = places[foot] + turned @ (sole.ball if by_ball else sole.heel)
+        low = min(low, float((point[:, 2] - body.floor).min()) - (sole.ball_height if by_ball else 0.0))
+        on = performance.contacts[:, column]
+        steps = np.linalg.norm(np.diff(point[:, :2], axis=0), axis=1)
+        slides.append(steps[on[1:] & on[:-1]])
     slide = np.concatenate(slides) * 1000
     angles, turned = np.concatenate(limbs), np.concatenate(facing)
     draw_sheet(bpy, kit, target, bones, performance, truth, sheet)
@@ -186,13 +194,18 @@ def sticks(bpy: Any, name: str, places: dict[str, Any], size: float) -> Any:
         base = len(vertices)
         for at, thick in ((start, 0.6), (start.lerp(end, 0.25), 1.6), (end, 0.5)):
             for x, y in ((1, 1), (-1, 1), (-1, -1), (1, -1)):
-                vertices.append(at + turn @ Vector((x * 0.014 * thick * size, y * 0.014 * thick * size, 0)))
+                vertices.append(at + turn @ Vector((x * 0.02 * thick * size, y * 0.02 * thick * size, 0)))
         for ring in (0, 4):
             for i in range(4):
                 j = (i + 1) % 4
                 faces.append([base + ring + k for k in (i, j, 4 + j, 4 + i)])
     mesh = bpy.data.meshes.new(name)
     mesh.from_pydata(vertices, [], faces)
+    ink = bpy.data.materials.get("Ink") or bpy.data.materials.new("Ink")
+    ink.diffuse_color = (0.02, 0.05, 0.2, 1)
+    ink.use_nodes = True
+    ink.node_tree.nodes["Principled BSDF"].inputs["Base Color"].default_value = ink.diffuse_color
+    mesh.materials.append(ink)
     return bpy.data.objects.new(name, mesh)
 
 
@@ -280,7 +293,7 @@ def main() -> None:
     kit = argparse.Namespace(
         **{
             n: importlib.import_module(f"kinelift.rig.retarget.{n}")
-            for n in ("apply", "bones", "mapping", "character")
+            for n in ("apply", "bones", "mapping", "character", "transfer")
         }
     )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}

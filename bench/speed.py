@@ -151,9 +151,10 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def peak_mb(video: Path, out: Path) -> float:
+def peak_mb(video: Path, out: Path, threads: int = 1) -> float:
     """Peak memory in MB of a worker that captures `video`."""
     command = [sys.executable, "-m", "inference", "capture", str(video), "--out", str(out)]
+    command += ["--threads", str(threads)]
     worker = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     _, status, usage = os.wait4(worker.pid, 0)
     worker.returncode = os.waitstatus_to_exitcode(status)
@@ -179,13 +180,17 @@ def longer(video: Path, times: int) -> Path:
     return video
 
 
-def memory_row(folder: Path) -> Row:
-    """Memory for a clip ten times as long, against the clip."""
+def memory_rows(folder: Path) -> list[Row]:
+    """Memory for a clip ten times as long, against the clip; and for two stretches at once against one."""
     one, ten = (
         peak_mb(longer(folder / f"{times}_times.mp4", times), folder / f"{times}_times.npz")
         for times in (1, 10)
     )
-    return Row("memory of a clip ten times as long", ten, "the clip itself", one, "MB")
+    two = peak_mb(folder / "10_times.mp4", folder / "10_times.npz", threads=2)
+    return [
+        Row("memory of a clip ten times as long", ten, "the clip itself", one, "MB"),
+        Row("memory of the same in 2 stretches at once", two, "one at a time", ten, "MB"),
+    ]
 
 
 def stretches_rows(repeat: int, folder: Path) -> list[Row]:
@@ -263,7 +268,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="kinelift-speed-"))
     try:
         rows = capture_rows(args.video, args.repeat, folder)
-        rows += [*stretches_rows(args.repeat, folder), memory_row(folder), register_row()]
+        rows += [*stretches_rows(args.repeat, folder), *memory_rows(folder), register_row()]
         rows += blender_rows(folder / "motion.npz", args.repeat)
     except (CaptureError, ValueError) as error:
         sys.exit(f"{args.video}: {error}")

@@ -123,7 +123,7 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
         warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
-    source = {key: motion.settings[key] for key in ("video", "folder") if key in motion.settings}
+    source: dict[str, str] = {k: motion.settings[k] for k in ("video", "folder") if k in motion.settings}
     return _solved(detections, replace(settings, **kept), model, source, progress)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import bpy
+from bpy.app.handlers import persistent
 from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
@@ -137,11 +138,34 @@ class KINELIFT_OT_retarget(_OnTarget, bpy.types.Operator):
         self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=result.action.name))
 
 
+@persistent  # type: ignore[untyped-decorator]
+def _file_loaded(*_: object) -> None:
+    from ..rig.retarget import PREVIEW
+
+    if PREVIEW in bpy.context.scene:
+        from ..rig.retarget.preview import resume_preview
+
+        resume_preview()
+
+
 class KINELIFT_OT_preview_retarget(_OnTarget, bpy.types.Operator):
     """Let the active character follow the source without keys; press again to end"""
 
     bl_idname = "kinelift.preview_retarget"
     bl_label = "Live Preview"
+
+    @classmethod
+    def register(cls) -> None:
+        """Go on with the preview of a file that is loaded."""
+        bpy.app.handlers.load_post.append(_file_loaded)
+
+    @classmethod
+    def unregister(cls) -> None:
+        """End it."""
+        from ..rig.retarget.preview import end_preview
+
+        bpy.app.handlers.load_post.remove(_file_loaded)
+        end_preview()
 
     def work(self, context: bpy.types.Context) -> None:
         """Start or end it."""

@@ -210,7 +210,7 @@ def _noted_turn(movie: bytes) -> int:
             matrix = header[52 if header[0] == 1 else 40 :]
             if len(matrix) >= 8:
                 a, b = struct.unpack(">2i", matrix[:8])
-                return round(np.degrees(np.arctan2(b, a)) / 90) * 90 % 360
+                return round(float(np.degrees(np.arctan2(b, a))) / 90) * 90 % 360
     return 0
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import random
 import shutil
@@ -70,7 +71,7 @@ def check_whole(out: Path) -> None:
             assert name.endswith(".png") and path.read_bytes().endswith(_PNG_END), name
 
 
-def soak(command: list[str], out: Path, clips: int, kills: int, every: float) -> str:
+def soak(command: list[str], out: Path, clips: int, kills: int, every: float, most: float = math.inf) -> str:
     """Run a batch to its end against all odds.
 
     Parameters
@@ -85,6 +86,8 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float) ->
         How often the batch itself is killed, evenly over its work.
     every : float
         Seconds between two kills of a worker, on the average.
+    most : float
+        How many workers are killed: where a clip takes much longer than `every`, it would never end.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float) ->
                 process.send_signal(signal.SIGKILL)
                 killed += 1
                 break
-            if time.monotonic() > strike and (workers := children(process.pid)):
+            if workers_killed < most and time.monotonic() > strike and (workers := children(process.pid)):
                 os.kill(dice.choice(workers), signal.SIGKILL)
                 workers_killed += 1
                 strike = time.monotonic() + every * dice.uniform(0.5, 1.5)

@@ -130,7 +130,7 @@ def test_a_process_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
 def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
     clips, out = motions(tmp_path / "clips", 6), tmp_path / "out"
     words = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "2", "--resume")
-    assert "6 clips, each done once" in soak(words, out, clips=6, kills=1, every=5.0)
+    assert "6 clips, each done once" in soak(words, out, clips=6, kills=1, every=3.0, most=5)
 
 
 @pytest.fixture

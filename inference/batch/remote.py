@@ -46,9 +46,11 @@ def fingerprint() -> dict[str, str]:
     for source in _SOURCES:
         path = _ROOT / source
         for file in sorted([path] if path.is_file() else path.rglob("*"), key=Path.as_posix):
-            if file.is_file() and "__pycache__" not in file.parts:
+            name = file.relative_to(_ROOT)
+            # what Python and editors leave lying about doesn't count
+            if file.is_file() and not any(part[0] == "." or part == "__pycache__" for part in name.parts):
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
-                digest.update(f"{file.relative_to(_ROOT).as_posix()} {content}\n".encode())
+                digest.update(f"{name.as_posix()} {content}\n".encode())
     found = {"Kinelift": digest.hexdigest()[:12], "Python": ".".join(platform.python_version_tuple()[:2])}
     for package in _PACKAGES:
         try:

@@ -164,15 +164,15 @@ def run(
     staging.mkdir(parents=True, exist_ok=True)
     outcome = Outcome()
     todo: list[Order] = []
+    stop = threading.Event()
 
     def fail(name: str, error: CaptureError) -> None:
         if isinstance(error, HaltError) or is_full(error, out):
+            stop.set()
             outcome.stopped = str(error)
             if not isinstance(error, HaltError):
                 outcome.stopped = f"The disk of {out} is full: make room and give the same command again."
-            with suppress(CaptureError):  # on a full disk; the next run does it
-                journal.give_back(name)
-            return
+            return  # `recover` queues it again
         journal.failed(name, str(error))
         outcome.failed.append(name)
         show(name, "failed", str(error))
@@ -193,7 +193,6 @@ def run(
         journal.queue(order.name, order.clip, order.settings(), settings_hash)
         todo.append(order)
 
-    stop = threading.Event()
     running: dict[Future[Made], Order] = {}
     with ThreadPoolExecutor(max_workers=jobs) as pool:
         try:
@@ -212,8 +211,6 @@ def run(
 
                     progress("begin", 0, 1)
                     running[pool.submit(make, order, staging, progress, stop)] = order
-                if outcome.stopped:
-                    stop.set()
                 for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
                     name = running.pop(future).name
                     try:
@@ -221,7 +218,7 @@ def run(
                         journal.staged(name, made)
                         _place(journal, out, name, made.folder, made.files)
                     except Stopped:
-                        journal.give_back(name)
+                        pass  # `recover` queues it again
                     except CaptureError as error:
                         fail(name, error)
                     else:

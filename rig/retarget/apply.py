@@ -18,6 +18,7 @@ from ...inference.rotations import geodesic_angle, matrix_from_quaternion, rotat
 from ...inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, at_rate, contact_points, curves_of
 from ..contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet, read_contacts
+from ..read import values as values_of
 from .bones import Array, Rig, read_rig
 from .feet import plant
 from .mapping import BoneMap, detect
@@ -113,7 +114,8 @@ def frames_of(source: bpy.types.Object) -> Array:
     animation = source.animation_data
     ranges = []
     if animation is not None:
-        if animation.action is not None and curves_of(animation.action, source):
+        curves = curves_of(animation.action, source) if animation.action is not None else {}
+        if any(not curve.mute and len(curve.keyframe_points) for curve in curves.values()):
             ranges.append(tuple(animation.action.frame_range))
         ranges += [(s.frame_start, s.frame_end) for t in animation.nla_tracks if not t.mute for s in t.strips]
     if not ranges:
@@ -233,7 +235,7 @@ def _plain_curves(
         return None
     if any(not track.mute and track.strips for track in animation.nla_tracks):
         return None
-    curves = curves_of(animation.action, source)
+    curves = {key: c for key, c in curves_of(animation.action, source).items() if not c.mute}
     if any(path in ("location", "scale") or path.startswith("rotation") for path, _ in curves):
         return None
     for bone in bones:
@@ -257,11 +259,8 @@ def _basis(bone: Any, curves: Mapping[tuple[str, int], Any], frames: Array) -> A
         columns = []
         for index, value in enumerate(now):
             curve = curves.get((start + name, index))
-            columns.append(
-                np.full(len(frames), value)
-                if curve is None
-                else np.array([curve.evaluate(f) for f in frames])
-            )
+            keyed = curve is not None and len(curve.keyframe_points) > 0
+            columns.append(values_of(curve, frames) if keyed else np.full(len(frames), value))
         return np.stack(columns, axis=1)
 
     channel = _CHANNELS.get(bone.rotation_mode, "rotation_euler")

@@ -316,7 +316,7 @@ _NAMES: dict[str, str] = {
     "forearm": r"forearm(?:bend)?0*1?|lowerarm0*1?|lowarm|arm(?:lower|low)|elbow|ひじ|ulna|arm0*2",
     "hand": r"hand|wrist|palm|手首",
     "thigh": r"thigh(?:bend)?0*1?|upleg|upperleg0*1?|leg(?:upper|up)|femur|hip(?:joint)?|leg0*1?|足",
-    "shin": r"shin|calf|lowerleg0*1?|lowleg|leg(?:lower|low)?|knee|tibia|crus|ひざ|leg0*2",
+    "shin": r"shin|calf|shank|lowerleg0*1?|lowleg|leg(?:lower|low)?|knee|tibia|crus|ひざ|leg0*2",
     "foot": r"foot|ankle|足首",
     "toe": r"toe(?:base|s)?0*1?|ball|toebone|つま先",
 }

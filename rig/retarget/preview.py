@@ -1,14 +1,20 @@
-"""The target follows the source frame by frame without keys, until the preview ends."""
+"""The target follows the source frame by frame without keys, until the preview ends.
+
+What is needed to go on, and to give the target back its pose, is kept in the scene: a preview outlives the
+file being saved and loaded again.
+"""
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import bpy
 import numpy as np
-from bpy.app.handlers import persistent
+from mathutils import Matrix
 
 from ...inference.errors import CaptureError
+from . import PREVIEW
 from .apply import Retargeter, Settings, perform_armature
 from .bones import read_rig
 from .mapping import BoneMap, detect
@@ -23,13 +29,8 @@ class _Follower:
         self, source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, settings: Settings
     ) -> None:
         self.source, self.target = source.name, target.name
+        self.bone_map, self.settings = bone_map, settings
         self.map = detect(read_rig(source), source.data)
-        self.before = {pose.name: pose.matrix_basis.copy() for pose in target.pose.bones}
-        self.properties = {
-            (bone, prop): target.pose.bones[bone][prop]
-            for bone, values in bone_map.properties.items() for prop in values
-            if prop in target.pose.bones[bone]
-        }  # fmt: skip
         self.retargeter = Retargeter(target, bone_map, settings, self._now(source))
 
     def _now(self, source: bpy.types.Object) -> Any:
@@ -44,20 +45,12 @@ class _Follower:
             return
         performance = self._now(source)
         performance.contacts[:] = False  # planting looks ahead
+        if self.retargeter.target != target:  # undo has made another object of it
+            self.retargeter = Retargeter(target, self.bone_map, self.settings, performance)
         for key in self.retargeter.keys(performance):
             channel = getattr(target.pose.bones[key.bone], key.path.rpartition(".")[2])
             for index in key.free:
                 channel[index] = key.values[0, index]
-
-    def restore(self) -> None:
-        target = bpy.data.objects.get(self.target)
-        if target is None:
-            return
-        for name, basis in self.before.items():
-            if name in target.pose.bones:
-                target.pose.bones[name].matrix_basis = basis
-        for (bone, prop), value in self.properties.items():
-            target.pose.bones[bone][prop] = value
 
 
 def start_preview(
@@ -73,26 +66,83 @@ def start_preview(
     end_preview()
     if target == source:
         raise CaptureError(f"{target.name} is the source itself: select the armature of your character.")
+    # who follows whom, and how the target was
+    state = {
+        "source": source.name,
+        "target": target.name,
+        "map": [bone_map.bones, bone_map.certainty, bone_map.name, bone_map.properties],
+        "settings": [sorted(settings.parts), settings.root_motion, settings.posed],
+        "pose": {bone.name: [list(row) for row in bone.matrix_basis] for bone in target.pose.bones},
+        "properties": {
+            bone: {name: target.pose.bones[bone][name] for name in values if name in target.pose.bones[bone]}
+            for bone, values in bone_map.properties.items()
+        },
+    }
     follower = _Follower(source, target, bone_map, settings)
+    bpy.context.scene[PREVIEW] = json.dumps(state)
+    _go_on(follower)
+
+
+def resume_preview() -> None:
+    """Go on with the preview that a file was saved with, now that it is loaded."""
+    _stop()
+    text = bpy.context.scene.get(PREVIEW)
+    if text is None:
+        return
+    try:
+        state = json.loads(text)
+        source, target = (bpy.data.objects[state[name]] for name in ("source", "target"))
+        parts, root_motion, posed = state["settings"]
+        if posed:  # the pose that it follows with is no rest
+            _restore(state)
+            bpy.context.view_layer.update()
+        settings = Settings(frozenset(parts), root_motion, posed)
+        _go_on(_Follower(source, target, BoneMap(*state["map"]), settings))
+    except (CaptureError, KeyError, TypeError, ValueError):  # the file was changed elsewhere
+        end_preview()
+
+
+def _go_on(follower: _Follower) -> None:
     _following.append(follower)
     bpy.app.handlers.frame_change_post.append(_frame_changed)
     follower.follow()
 
 
-def end_preview() -> None:
-    """End the preview, if one runs: the target gets back the pose that it had."""
+def _stop() -> None:
+    _following.clear()
     if _frame_changed in bpy.app.handlers.frame_change_post:
         bpy.app.handlers.frame_change_post.remove(_frame_changed)
-    while _following:
-        _following.pop().restore()
+
+
+def end_preview() -> None:
+    """End the preview, if one runs: the target gets back the pose that it had."""
+    _stop()
+    for scene in bpy.data.scenes:
+        if PREVIEW in scene:
+            text = scene[PREVIEW]
+            del scene[PREVIEW]
+            _restore(json.loads(text))
+
+
+def _restore(state: dict[str, Any]) -> None:
+    target = bpy.data.objects.get(state["target"])
+    if target is None or target.type != "ARMATURE":
+        return
+    for name, basis in state["pose"].items():
+        if name in target.pose.bones:
+            target.pose.bones[name].matrix_basis = Matrix(basis)
+    for bone, values in state["properties"].items():
+        for name, value in values.items():
+            if bone in target.pose.bones:
+                target.pose.bones[bone][name] = value
 
 
 def previewing() -> bool:
-    """Whether a preview runs."""
-    return bool(_following)
+    """Whether a preview runs in the scene."""
+    return PREVIEW in bpy.context.scene
 
 
-@persistent  # type: ignore[untyped-decorator]
 def _frame_changed(*_: object) -> None:
+    # not persistent: it ends with the file
     for follower in list(_following):
         follower.follow()

@@ -173,24 +173,9 @@ def test_the_panel_says_what_the_video_is(window: Window) -> None:
     assert "..." not in text and "…" not in text  # labels cut off
 
 
-def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
-    dropped = CLIPS / "Straße & mehr.mp4"
-    shutil.copy(CLIP, dropped)
-    before = things(window)
-    window.drop(dropped)
-    window.shot("dropped")
-    window.click("Motion from Video", everywhere=True)  # Blender also offers to show it on an empty
-    assert window.ask("context.scene.kinelift.video") == str(dropped)
-    assert things(window) == before
-    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == 120)
-    choose(window, CLIP, 120)
-
-
 def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
     choose(window, long_video, 960)
-    window.key("F3")
-    window.type("Capture from Video")
-    window.settle()
+    window.search("capture from video")
     window.shot("search")
     window.key("Return")
     window.until(workers)
@@ -200,9 +185,7 @@ def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
 
 
 def test_file_import_captures(window: Window) -> None:
-    window.key("F3")
-    window.type("Motion from Video")
-    window.settle()
+    window.search("motion from video")
     window.shot("search_import")
     window.key("Return")
     browser = (
@@ -382,10 +365,12 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     window.ask(f"{PREFERENCES}.python = ''")
 
     named = window.ask("__import__('os').environ.pop('KINELIFT_PYTHON')")
-    text = refusal(window)  # the light zip alone
-    window.shot("no_runtime")
+    try:
+        text = refusal(window)  # the light zip alone
+        window.shot("no_runtime")
+    finally:
+        window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert text.count("lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
-    window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert things(window) == before
 
 
@@ -498,6 +483,19 @@ def test_the_preferences(window: Window) -> None:
     window.until(lambda: window.ask("len(context.window_manager.windows)") == 1)
     window.rest()
     window.open_panel("Capture from Video")
+
+
+def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
+    dropped = CLIPS / "Straße & mehr.mp4"
+    shutil.copy(CLIP, dropped)
+    before = things(window)
+    window.drop(dropped)
+    window.shot("dropped")
+    window.click("Motion from Video", everywhere=True)  # Blender also offers to show it on an empty
+    assert window.ask("context.scene.kinelift.video") == str(dropped)
+    assert things(window) == before
+    window.until(lambda: window.ask("context.scene.kinelift.info.frames") == 120)
+    choose(window, CLIP, 120)
 
 
 def test_another_file_ends_the_capture(window: Window) -> None:

@@ -26,6 +26,8 @@ TABS = 20
 _OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 <application class="*"><decor>no</decor><maximized>yes</maximized></application>
 </applications></openbox_config>"""
+#: a menu is darker than this, 0 to 1; the viewport isn't
+_MENU = 0.17
 #: text is enlarged so much before it is read
 _ENLARGE = 3
 
@@ -249,8 +251,9 @@ area.type = 'OUTLINER'
         self.settle()
 
     def rest(self) -> None:
-        """Move the mouse into the middle of the viewport, where it highlights nothing."""
+        """Move the mouse into the middle of the viewport, where it highlights nothing, and draw all anew."""
         self._run("xdotool", "mousemove", str(SCREEN[0] // 3), str(SCREEN[1] // 3))
+        self.ask("[area.tag_redraw() for area in context.window.screen.areas]")
         self.settle()
 
     def key(self, *keys: str) -> None:
@@ -264,6 +267,26 @@ area.type = 'OUTLINER'
         window = int(self._run("xdotool", "getactivewindow"))
         drop(self._environment["DISPLAY"], window, path, SCREEN[0] // 3, SCREEN[1] // 3)
         self.settle()
+
+    def search(self, text: str) -> None:
+        """Open Blender's search of menus and type into it; Return takes what it found first."""
+        self.rest()
+        # letters typed before it is there would be shortcuts of the viewport's
+        self.until(lambda: self._dark(SCREEN[0] // 3 + 40, SCREEN[1] // 3 + 100) or self.key("F3"))
+        self._run("xdotool", "mousemove_relative", "3", "2")
+        self.settle()
+        self.type(text)
+
+    def _dark(self, x: int, y: int) -> bool:
+        """Whether a menu, which is darker than the viewport, lies to the right of and below a place."""
+        shot = subprocess.run(
+            ["import", "-window", "root", "png:-"], env=self._environment, check=True, capture_output=True
+        ).stdout
+        mean = subprocess.run(
+            ["convert", "-", "-crop", f"120x60+{x}+{y}", "-format", "%[fx:mean]", "info:"],
+            input=shot, check=True, capture_output=True,
+        ).stdout  # fmt: skip
+        return float(mean) < _MENU
 
     def type(self, text: str) -> None:
         """Type a text."""

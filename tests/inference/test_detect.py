@@ -15,6 +15,7 @@ from kinelift.inference import detect as module
 from kinelift.inference.detect import Detections, detect, torso
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.landmarks import LANDMARK
+from kinelift.inference.options import MOST_THREADS, default_threads
 from kinelift.inference.video import Clip
 from kinelift.tests.videos import (
     SAMPLE,
@@ -293,3 +294,8 @@ def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
     print("heard", file=sys.stderr)
     assert capfd.readouterr() == ("", "heard\n"), "and lets others speak again"
+
+
+def test_captures_that_share_the_cores_take_their_share() -> None:
+    assert 1 <= default_threads(2) <= default_threads() <= MOST_THREADS
+    assert default_threads(10_000) == 1

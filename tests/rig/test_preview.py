@@ -9,7 +9,14 @@ import pytest
 import torch
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.mannequin import MOST_BONES, mannequin, rest_positions
-from kinelift.inference.skeleton import JOINTS, LENGTHS, TEMPLATE_LENGTHS, TEMPLATE_OFFSETS, rest_offsets
+from kinelift.inference.skeleton import (
+    JOINTS,
+    LENGTHS,
+    STANDARD_HEIGHT,
+    TEMPLATE_LENGTHS,
+    TEMPLATE_OFFSETS,
+    rest_offsets,
+)
 from kinelift.inference.skinning import Skin
 from kinelift.rig.armature import build_armature
 from kinelift.rig.preview import add_body, bind_mesh, body_of
@@ -100,6 +107,21 @@ def test_armatures_that_cannot_be_dressed() -> None:
     with pytest.raises(CaptureError, match=r"T-pose.*'hand.L' was moved"):
         add_body(bent)
     assert not [o for o in bpy.data.objects if o.type == "MESH"]
+
+
+@pytest.mark.parametrize("size", [0.3, 2.0])
+def test_children_and_giants(size: float) -> None:
+    offsets = np.asarray(rest_offsets(TEMPLATE_LENGTHS * size))
+    armature = build_armature("Somebody", offsets, bpy.context.scene.collection)
+    made = add_body(armature)
+    points = places(made)
+    assert np.ptp(points[:, 2]) == pytest.approx(size * STANDARD_HEIGHT, rel=0.02)
+    # and it bends where the bones do
+    armature.pose.bones["forearm.L"].rotation_mode = "XYZ"
+    armature.pose.bones["forearm.L"].rotation_euler.z = np.pi / 2
+    bpy.context.view_layer.update()
+    moved = np.linalg.norm(places(made) - points, axis=1)
+    assert 0.2 * size < moved.max() < 0.8 * size and np.median(moved) == 0
 
 
 def copy_of(body: bpy.types.Object) -> bpy.types.Object:

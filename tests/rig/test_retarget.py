@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from kinelift.inference.errors import CaptureError
 from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
-from kinelift.rig.action import animate
+from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.retarget.apply import (
     IN_PLACE,
@@ -32,12 +32,19 @@ from kinelift.rig.retarget.mapping import (
     detect,
     load_preset,
 )
-from kinelift.rig.retarget.preview import end_preview, start_preview
+from kinelift.rig.retarget.preview import end_preview, previewing, resume_preview, start_preview
 from kinelift.rig.retarget.structure import guess_by_structure
 from kinelift.rig.retarget.transfer import channels, leg_length, rotations_of
+from kinelift.tests import walks
 from kinelift.tests.motions import random_motion
 from kinelift.tests.rig.characters import OWN, character, joints, limb_errors, put, walk
 from mathutils import Matrix
+
+#: by bone, the sum of its keys, each times the number of its channel (`test_keys_are_those...`)
+KEYS: dict[str, float] = {
+    "hips": 55.0388, "thigh.L": 18.515, "thigh.R": 18.0928, "shin.L": 49.197, "shin.R": 49.2246,
+    "foot.L": 12.8735, "foot.R": 26.01, "upper_arm.L": 11.4805, "upper_arm.R": 76.424, "toe.L": 29.3631,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -145,11 +152,17 @@ def test_hundredth_clip_is_as_exact_as_the_first(curves: Callable[..., dict[Any,
         return out
 
     alone, often = character(), character()
-    put(alone, walk(seed=9))
-    for seed in range(1, 6):
-        put(often, walk(seed=seed))
-        bpy.context.scene.frame_set(10 * seed)
-    put(often, walk(seed=9))
+    put(alone, walk(8, seed=1))
+    first = keys(alone)
+    put(alone, walk(8, seed=9))
+    for clip in range(100):
+        put(often, walk(8, seed=9 if clip == 99 else 1 if clip == 1 else 1000 + clip))
+        if clip == 1:
+            second = keys(often)
+            assert first.keys() == second.keys()
+            for key, values in first.items():
+                np.testing.assert_array_equal(values, second[key])
+        bpy.context.scene.frame_set(clip % 8)
     first, last = keys(alone), keys(often)
     assert first.keys() == last.keys()
     for key, values in first.items():
@@ -236,6 +249,36 @@ def test_feet_that_stand_do_not_slide() -> None:
         assert np.abs(found[f"toe.{side}"][:, 2] - rest).max() < 2e-3
 
 
+@pytest.mark.parametrize("droop", [0.0, 45.0])
+def test_legs_of_other_proportions_walk_without_sliding(droop: float) -> None:
+    motion, target = walks.walk(60), character(droop=droop, size=1.3)
+    put(target, motion)
+    errors = limb_errors(target, motion, OWN)
+    assert errors.mean() < 1.0 and errors.max() < 5.0
+    found = joints(target, OWN, np.arange(1, 61))
+    for column, side in ((1, "L"), (3, "R")):
+        ball = found[f"toe.{side}"]
+        on = motion.contacts[:, column] > 0.5
+        steps = np.linalg.norm(np.diff(ball, axis=0), axis=1)[on[1:] & on[:-1]]
+        assert steps.max() < 1.5e-3
+        rest = target.data.bones[f"toe.{side}"].head_local.z
+        assert np.abs(ball[on, 2] - rest).max() < 2e-3 and ball[:, 2].min() > rest - 2e-3
+
+
+def test_keys_are_those_of_every_supported_blender(curves: Callable[..., dict[Any, Any]]) -> None:
+    target = character(droop=45.0)
+    put(target, walks.walk(30))
+    sums: dict[str, float] = {}
+    for (path, index), curve in curves(target).items():
+        flat = np.empty(2 * len(curve.keyframe_points), dtype=np.float32)
+        curve.keyframe_points.foreach_get("co", flat)
+        name = path.replace("pose.bones", "").split("]")[0].strip('["')
+        sums[name] = sums.get(name, 0.0) + (index + 1) * float(flat[1::2].astype(float).sum())
+    # written down once; the suite runs on each of them
+    for name, expected in KEYS.items():
+        assert sums[name] == pytest.approx(expected, abs=2e-3), name
+
+
 def test_source_may_be_an_armature(curves: Callable[..., dict[Any, Any]]) -> None:
     motion = walk()
     source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
@@ -263,6 +306,39 @@ def test_preview_follows_and_leaves_nothing() -> None:
     assert target.animation_data is None or target.animation_data.action is None
     after = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
     np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_preview_goes_on_when_the_file_is_loaded_again(tmp_path: Path) -> None:
+    motion = walk()
+    source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
+    animate(source, motion, "Take", 30.0)
+    target = character()
+    before = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
+    start_preview(source, target, detect(read_rig(target), target.data), Settings())
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "previewed.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    assert not previewing()
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "previewed.blend"))
+    resume_preview()
+    target = bpy.data.objects["Character"]
+    assert previewing() and limb_errors(target, motion, OWN).max() < 0.1
+    end_preview()
+    assert not previewing()
+    after = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
+    np.testing.assert_allclose(after, before, atol=1e-6)
+
+
+def test_preview_of_a_file_whose_source_is_gone_gives_the_pose_back(tmp_path: Path) -> None:
+    motion = walk()
+    source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
+    animate(source, motion, "Take", 30.0)
+    target = character()
+    start_preview(source, target, detect(read_rig(target), target.data), Settings())
+    assert not np.allclose(target.pose.bones["thigh.L"].matrix_basis, np.eye(4))
+    bpy.data.objects.remove(source)
+    resume_preview()
+    assert not previewing()
+    np.testing.assert_allclose(target.pose.bones["thigh.L"].matrix_basis, np.eye(4), atol=1e-6)
 
 
 # --- bad input -----------------------------------------------------------------------------------------
@@ -296,6 +372,16 @@ def test_nothing_keyed_and_no_frame_rate() -> None:
     target = character()
     assert "Nothing is keyed" in refused(lambda: frames_of(target))
     assert "no frame rate" in refused(lambda: perform_motion(replace(walk(), fps=0.0), 30.0))
+
+
+def test_muted_channels_do_not_count_as_motion() -> None:
+    motion = walk(5)
+    source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
+    animate(source, motion, "Take", 30.0)
+    assert len(frames_of(source)) == 5
+    for curve in curves_of(source.animation_data.action, source).values():
+        curve.mute = True
+    assert "Nothing is keyed" in refused(lambda: frames_of(source))
 
 
 def test_rig_without_legs() -> None:

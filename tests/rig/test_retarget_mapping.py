@@ -356,5 +356,5 @@ def test_generated_rigify_with_and_without_names() -> None:
     retarget(perform_motion(motion, motion.fps), target, found, Settings(), "Result")
     # what deforms the mesh follows the controls
     deform = load_preset(PRESETS / "rigify_deform.json").bones
-    bones = {joint: renamed[f"DEF-{deform[joint][0]}"] for joint in MAIN}
+    bones = {joint: renamed[f"DEF-{deform[joint][-1]}"] for joint in MAIN}
     assert limb_errors(target, motion, bones).max() < 0.1
