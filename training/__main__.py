@@ -1,4 +1,4 @@
-"""`python -m training train|evaluate|contacts|detect`."""
+"""`python -m training train|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,17 @@ from inference.errors import CaptureError
 from inference.lifters.weights import FOLDER, load_weights
 
 from .bodies import make
+from .compare import BUDGETS, compare, load_material
 from .contacts import fit_contacts
 from .detected import fit_detector, load_sequences
 from .evaluate import detected_batches, figures, test_batches
 from .mocap import load_clips
+from .report import write_report
+from .rows import ROWS
 from .train import CONFIGS, HELD_OUT, train
 
-SHARED = Path(__file__).resolve().parent.parent.parent / "shared" / "mocap"
+ROOT = Path(__file__).resolve().parent.parent
+BENCH, SHARED = (ROOT.parent / "shared" / name for name in ("bench", "mocap"))
 
 
 def _arguments() -> argparse.Namespace:
@@ -33,11 +37,7 @@ def _arguments() -> argparse.Namespace:
     learn.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/CONFIG)")
     learn.add_argument("--out", type=Path, default=weights)
     learn.add_argument("--start", type=Path, help="weights to begin with")
-    learn.add_argument(
-        "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
-    )
     learn.add_argument("--steps", type=int, help="fewer or more steps than the configuration's")
-    learn.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
     score = commands.add_parser("evaluate", help="the figures on motion that was not trained on")
     score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH clips")
     score.add_argument("--weights", type=Path, default=weights)
@@ -49,7 +49,30 @@ def _arguments() -> argparse.Namespace:
     film.add_argument("--clips", type=int, required=True, help="how many sequences of 3 s")
     film.add_argument("--seed", type=int, default=0, help="another one makes other sequences")
     film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH clips")
-    for command in (learn, score, contacts):
+    papers = commands.add_parser(
+        "compare", help="train and measure the papers' methods, a row each; an unfinished run is resumed"
+    )
+    papers.add_argument("--config", choices=BUDGETS, default="small")
+    papers.add_argument(
+        "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
+    )
+    papers.add_argument(
+        "--budget",
+        type=int,
+        metavar="STEPS",
+        help="of every row on perfect 2D (default: the configuration's)",
+    )
+    papers.add_argument("--report", action="store_true", help="only write the report of what there is")
+    papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
+    papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
+    papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
+    papers.add_argument("--out", type=Path, default=ROOT / "docs", help="where methods.md and its plots go")
+    for command in (learn, papers):
+        command.add_argument(
+            "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
+        )
+        command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+    for command in (learn, score, contacts, papers):
         command.add_argument(
             "--detected", type=Path, default=SHARED / "detected", help="folder of part_*.npz"
         )
@@ -59,13 +82,15 @@ def _arguments() -> argparse.Namespace:
 def main() -> int:
     """Run the command line; the exit code."""
     args = _arguments()
+    if getattr(args, "threads", None):
+        torch.set_num_threads(args.threads)
     try:
-        if args.command == "train":
+        if args.command == "compare":
+            _compare(args)
+        elif args.command == "train":
             config = CONFIGS[args.config]
             if args.steps:
                 config = replace(config, steps=args.steps)
-            if args.threads:
-                torch.set_num_threads(args.threads)
             run = args.run or Path("runs") / args.config
             train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
         elif args.command == "detect":
@@ -89,6 +114,21 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _compare(args: argparse.Namespace) -> None:
+    if not args.report:
+        budget = BUDGETS[args.config]
+        if args.budget:
+            later = max(1, args.budget * budget.later // budget.steps)
+            budget = replace(budget, steps=args.budget, later=later)
+        material = load_material(budget, args.mocap, args.detected, args.clips, args.run)
+        compare(args.rows, budget, material, args.run, args.device, _say)
+    print(f"Written: {write_report(args.run, args.out)}")
+
+
+def _say(row: str, lesson: int, step: int) -> None:
+    print(f"{row}: lesson {lesson + 1}, {step} steps", flush=True)
 
 
 if __name__ == "__main__":

@@ -109,7 +109,7 @@ def load_sequences(folder: Path) -> list[Sequence]:
         first = d["first"]
         for i, (a, b) in enumerate(pairwise(first)):
             out.append(
-                _sequence({k: d[k][a:b] if len(d[k]) == first[-1] else d[k][i] for k in d if k != "first"})
+                as_sequence({k: d[k][a:b] if len(d[k]) == first[-1] else d[k][i] for k in d if k != "first"})
             )
     if not out:
         raise CaptureError(
@@ -118,12 +118,16 @@ def load_sequences(folder: Path) -> list[Sequence]:
     return out
 
 
-def _sequence(d: dict[str, Array]) -> Sequence:
+def level_from_world(camera_from_world: Array) -> Array:
+    """The camera's pose (3, 4) in axes x right, y forward, z up, from its pose (4, 4) in OpenCV's."""
+    return np.asarray(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ camera_from_world[:3].astype(float))
+
+
+def as_sequence(d: dict[str, Array]) -> Sequence:
+    """One sequence of the files' arrays."""
     lengths = _bone_lengths(d["joint_rest"].astype(float))
     scale = STANDARD_HEIGHT / float(standing_height(lengths))
-    pose = d["camera_from_world"].astype(float)
-    # level axes from camera axes: x right, y forward, z up
-    level = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ pose[:3]
+    level = level_from_world(d["camera_from_world"])
     joints = np.zeros((len(d["landmarks"]), len(JOINTS), 3))
     rotations = np.tile(np.eye(3), (len(joints), len(JOINTS), 1, 1))
     turns = t_pose_turns(d["joint_rest"].astype(float))

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.lifters.lifter import Lifter
+from inference.lifters.lifter import Lifted, Lifter
 from inference.lifters.view import view
 from inference.skeleton import INDEX
 
@@ -34,14 +34,45 @@ def similarity_aligned(a: Array, b: Array) -> Array:
     return np.asarray(scale[..., None, None] * x @ np.swapaxes(rotation, -1, -2) + mb)
 
 
+def errors(lifted: Lifted, batch: Batch) -> dict[str, float]:
+    """How far a lifter's answer for a batch is from the truth.
+
+    Returns
+    -------
+    dict
+        ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm``
+        each clip aligned, limb joints; ``mpjve_mm`` from frame to frame, root-relative, known joints.
+    """
+    joints, truth = (x.numpy().astype(float) for x in (lifted.joints(), batch.joints))
+    joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
+    known = batch.positioned.numpy()[:, None] * np.ones(truth.shape[:3])
+    away = np.linalg.norm(joints - truth, axis=-1)
+    moved = np.linalg.norm(np.diff(joints - truth, axis=1), axis=-1)
+    limbs, true_limbs = joints[:, :, LIMBS], truth[:, :, LIMBS]
+    hips = [LIMBS.index(INDEX["thigh.L"]), LIMBS.index(INDEX["thigh.R"])]
+    centred = [x - x[:, :, hips].mean(2, keepdims=True) for x in (limbs, true_limbs)]
+    said, true = (x.reshape(len(limbs), -1, 3) for x in centred)
+    return {
+        "mpjpe_mm": 1000 * (away * known).sum() / known.sum(),
+        "pa_mpjpe_mm": 1000 * _distance(similarity_aligned(limbs, true_limbs), true_limbs),
+        "sa_mpjpe_mm": 1000 * _distance(similarity_aligned(said, true), true),
+        "mpjve_mm": 1000 * (moved * known[:, 1:]).sum() / known[:, 1:].sum(),
+    }
+
+
+def rotation_errors(rotations: Array, truth: Array) -> Array:
+    """Angles in degrees (...) between rotations (..., 3, 3)."""
+    cosine = (np.einsum("...ki,...ki->...", rotations, truth) - 1) / 2
+    return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
 def figures(model: Lifter, batches: list[Batch], flip: bool = True) -> dict[str, float]:
     """Mean errors over batches of clips.
 
     Returns
     -------
     dict
-        ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm``
-        each clip aligned, limb joints; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
+        Those of `errors`; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
         ``acceleration_ratio`` lively as the truth is 1.
     """
     model.eval()
@@ -50,29 +81,14 @@ def figures(model: Lifter, batches: list[Batch], flip: bool = True) -> dict[str,
     with torch.no_grad():
         for batch in batches:
             lifted = model(view(batch.rays, batch.confidence, batch.hint), flip=flip)
-            joints = lifted.joints().numpy().astype(float)
-            truth = batch.joints.numpy().astype(float)
-            joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
-            known = batch.positioned.numpy()[:, None, :, None] * np.ones_like(truth)
-            error = np.linalg.norm(joints - truth, axis=-1)
-            limbs, true_limbs = joints[:, :, LIMBS], truth[:, :, LIMBS]
-            clips = len(limbs)
-            hips = [LIMBS.index(INDEX["thigh.L"]), LIMBS.index(INDEX["thigh.R"])]
-            centred = [x - x[:, :, hips].mean(2, keepdims=True) for x in (limbs, true_limbs)]
-            whole = similarity_aligned(centred[0].reshape(clips, -1, 3), centred[1].reshape(clips, -1, 3))
-            cosine = (
-                np.einsum("btjki,btjki->btj", lifted.rotations.numpy(), batch.rotations.numpy()) - 1
-            ) / 2
-            angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+            angle = rotation_errors(lifted.rotations.numpy(), batch.rotations.numpy())
             rotated = batch.rotated.numpy()[:, None] * np.ones_like(angle)
             up = torch.nn.functional.normalize(lifted.up.mean(1), dim=-1)
             accelerations = [
-                np.linalg.norm(np.diff(x, 2, axis=1), axis=-1).mean() for x in (limbs, true_limbs)
+                np.linalg.norm(np.diff((x - x[:, :, :1])[:, :, LIMBS].numpy(), 2, axis=1), axis=-1).mean()
+                for x in (lifted.joints(), batch.joints)
             ]
-            values = {
-                "mpjpe_mm": 1000 * (error * known[..., 0]).sum() / known[..., 0].sum(),
-                "pa_mpjpe_mm": 1000 * _distance(similarity_aligned(limbs, true_limbs), true_limbs),
-                "sa_mpjpe_mm": 1000 * _distance(whole, centred[1].reshape(clips, -1, 3)),
+            values = errors(lifted, batch) | {
                 "rotation_deg": (angle * rotated).sum() / rotated.sum(),
                 "up_deg": float(torch.rad2deg(torch.arccos((up * batch.up).sum(-1).clamp(-1, 1))).mean()),
                 "acceleration_ratio": accelerations[0] / accelerations[1],
@@ -91,17 +107,22 @@ def _distance(a: Array, b: Array) -> float:
     return float(np.linalg.norm(a - b, axis=-1).mean())
 
 
-def test_batches(
-    clips: list[Clip], detector: DetectorModel, noisy: bool, frames: int = 90, count: int = 8, size: int = 32
-) -> list[Batch]:
-    """The same stretches of `clips` before the same cameras every time, with or without errors."""
-    perfect = DetectorModel(
+def perfect(detector: DetectorModel, frames: int) -> DetectorModel:
+    """A detector that places its landmarks alike and makes no mistakes; it says nothing in 3D."""
+    return DetectorModel(
         detector.placement,
         [np.zeros((frames, 33, 2), np.float32)],
         [np.ones((frames, 33), np.float32)],
         [np.full((frames, 33, 3), np.nan, np.float32)],
     )
-    draw = Synthesis(clips, [], detector if noisy else perfect, frames, 0.0, seed=1, spoil=False)
+
+
+def test_batches(
+    clips: list[Clip], detector: DetectorModel, noisy: bool, frames: int = 90, count: int = 8, size: int = 32
+) -> list[Batch]:
+    """The same stretches of `clips` before the same cameras every time, with or without errors."""
+    seen = detector if noisy else perfect(detector, frames)
+    draw = Synthesis(clips, [], seen, frames, 0.0, seed=1, spoil=False)
     return [draw.batch(size) for _ in range(count)]
 
 

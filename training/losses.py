@@ -26,25 +26,29 @@ WEIGHTS: dict[str, float] = {
 }
 
 
-def losses(lifted: Lifted, truth: Batch) -> dict[str, Tensor]:
-    """Each loss, unweighted, as a scalar."""
-    joints = lifted.joints()
-    relative = joints - joints[:, :, :1]
-    true_relative = truth.joints - truth.joints[:, :, :1]
+def position_losses(joints: Tensor, truth: Batch) -> dict[str, Tensor]:
+    """Each loss of joints (B, T, J, 3) from the camera, unweighted, as a scalar."""
+    relative, true_relative = (x - x[:, :, :1] for x in (joints, truth.joints))
     known = truth.positioned[:, None, :].expand(relative.shape[:3])
-    turned = truth.rotated[:, None, :].expand(relative.shape[:3])
-
-    def mean(value: Tensor, weight: Tensor) -> Tensor:
-        return (value * weight).sum() / weight.sum().clamp(min=1)
-
-    chord = ((lifted.rotations - truth.rotations) ** 2).sum((-2, -1))
     moved = torch.diff(relative, dim=1) - torch.diff(true_relative, dim=1)
-    root, true_root = lifted.root, truth.joints[:, :, 0]
+    root, true_root = joints[:, :, 0], truth.joints[:, :, 0]
     depth, true_depth = root[..., 1].clamp(min=0.2), true_root[..., 1].clamp(min=0.2)
     aside = (root[..., ::2] / depth[..., None] - true_root[..., ::2] / true_depth[..., None]) * true_depth[
         ..., None
     ]
+    return {
+        "joints": _mean(torch.linalg.vector_norm(relative - true_relative, dim=-1), known),
+        "velocity": _mean(torch.linalg.vector_norm(moved, dim=-1), known[:, 1:]),
+        "depth": (depth.log() - true_depth.log()).abs().mean(),
+        "aside": aside.abs().mean(),
+    }
 
+
+def losses(lifted: Lifted, truth: Batch) -> dict[str, Tensor]:
+    """Each loss of a body, unweighted, as a scalar."""
+    joints = lifted.joints()
+    turned = truth.rotated[:, None, :].expand(joints.shape[:3])
+    chord = ((lifted.rotations - truth.rotations) ** 2).sum((-2, -1))
     # feet stay where they stand, in the camera's unmoving frame
     heel = torch.tensor(HEEL_OFFSET, dtype=joints.dtype, device=joints.device)
     feet = []
@@ -53,19 +57,19 @@ def losses(lifted: Lifted, truth: Batch) -> dict[str, Tensor]:
         feet.append(joints[:, :, INDEX[f"toe.{side}"]])
     step = torch.linalg.vector_norm(torch.diff(torch.stack(feet, 2), dim=1), dim=-1)
     standing = truth.contacts[:, 1:] * truth.contacts[:, :-1]
-    return {
-        "joints": mean(torch.linalg.vector_norm(relative - true_relative, dim=-1), known),
-        "velocity": mean(torch.linalg.vector_norm(moved, dim=-1), known[:, 1:]),
-        "rotations": mean(chord, turned),
+    return position_losses(joints, truth) | {
+        "rotations": _mean(chord, turned),
         "lengths": (lifted.lengths.log() - truth.lengths.log()).abs().mean(),
-        "depth": (depth.log() - true_depth.log()).abs().mean(),
-        "aside": aside.abs().mean(),
         "contacts": functional.binary_cross_entropy_with_logits(lifted.contacts, truth.contacts),
-        "slide": mean(step, standing),
+        "slide": _mean(step, standing),
         "up": (1 - (lifted.up * truth.up[:, None]).sum(-1)).mean(),
     }
 
 
-def total(parts: dict[str, Tensor]) -> Tensor:
-    """The weighted sum of all losses."""
-    return torch.stack([WEIGHTS[name] * value for name, value in parts.items()]).sum()
+def _mean(value: Tensor, weight: Tensor) -> Tensor:
+    return (value * weight).sum() / weight.sum().clamp(min=1)
+
+
+def total(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
+    """The sum of those losses that have a weight."""
+    return torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()

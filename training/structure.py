@@ -36,7 +36,7 @@ def implausibility(joints: Tensor) -> Tensor:
 def illegal_angle(joints: Tensor) -> Tensor:
     """Equation 1, a mean over poses."""
     e = implausibility(joints)
-    return cast(Tensor, (-e * torch.exp(-e)).sum(-1).mean())
+    return (-e * torch.exp(-e)).sum(-1).mean()
 
 
 def _length(joints: Tensor, bone: str, side: str) -> Tensor:
@@ -45,10 +45,16 @@ def _length(joints: Tensor, bone: str, side: str) -> Tensor:
     return cast(Tensor, torch.linalg.vector_norm(ends, dim=-1))
 
 
+def limb_lengths(joints: Tensor) -> tuple[Tensor, Tensor]:
+    """Lengths (..., bones) of the left and of the right arm's and leg's bones, metres."""
+    left, right = (torch.stack([_length(joints, bone, side) for bone in _BONES], -1) for side in "LR")
+    return left, right
+
+
 def symmetry(joints: Tensor) -> Tensor:
     """Equation 2, a mean over poses, metres."""
-    sides = [(_length(joints, bone, "L") - _length(joints, bone, "R")).abs() for bone in _BONES]
-    return torch.stack(sides, -1).sum(-1).mean()
+    left, right = limb_lengths(joints)
+    return (left - right).abs().sum(-1).mean()
 
 
 def bone_ratio(joints: Tensor) -> Tensor:

@@ -19,7 +19,7 @@ from inference.lifters.weights import load_weights, save_weights
 
 from .detected import fit_detector, load_sequences
 from .evaluate import detected_batches, figures, test_batches
-from .losses import losses, total
+from .losses import WEIGHTS, losses, total
 from .mocap import load_clips
 from .synthesis import Batch, Synthesis
 
@@ -116,7 +116,7 @@ def train(
         with torch.autocast(device, dtype=torch.bfloat16):
             lifted = model(normalised)
         parts = losses(lifted, batch)
-        loss = total(parts)
+        loss = total(parts, WEIGHTS)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

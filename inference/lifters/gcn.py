@@ -32,7 +32,9 @@ class _Layer(nn.Module):
 
     def __init__(self, channels: int, shared: bool) -> None:
         super().__init__()
-        self.register_buffer("edges", _classes(), persistent=False)
+        edges = _classes()
+        # with one set of weights a joint couldn't be told from its mirror image
+        self.register_buffer("edges", edges[:3].sum(0, keepdim=True) if shared else edges, persistent=False)
         self.shared = shared
         self.theta = nn.Linear(channels if shared else 6 * channels, channels)
         self.norm = nn.LayerNorm(channels)
@@ -47,7 +49,7 @@ class _Layer(nn.Module):
         before = functional.pad(scaled[:, :-1], (0, 0, 0, 0, 1, 0))
         after = functional.pad(scaled[:, 1:], (0, 0, 0, 0, 0, 1))
         if self.shared:
-            gathered = torch.einsum("ij,btjc->btic", edges.sum(0), scaled) + before + after
+            gathered = torch.einsum("ij,btjc->btic", edges[0], scaled) + before + after
         else:
             within = torch.einsum("kij,btjc->btikc", edges, scaled).flatten(-2)
             gathered = torch.cat([within, before, after], -1)

@@ -25,8 +25,8 @@ class PositionLifter(Lifter):
         The hips' three numbers are the root as `lifter.placed` takes it.
         """
 
-    def forward(self, seen: View, flip: bool = False) -> Lifted:
-        """Lift a batch of clips, see `Lifter.forward`; bone lengths are the clip's mean."""
+    def positions(self, seen: View, flip: bool = False) -> Tensor:
+        """Positions of the joints (B, T, J, 3) from the camera, metres; `flip` as in `Lifter.forward`."""
         said = self.encode(seen.features)
         if flip:
             x = torch.tensor([-1.0, 1, 1]).to(said)
@@ -34,14 +34,14 @@ class PositionLifter(Lifter):
         with torch.autocast(said.device.type, enabled=False):
             root = placed(seen, said[..., 0, :])[:, :, None]
             relative = (seen.turn[:, :, None] @ said[..., 1:, :, None])[..., 0]
-            joints = torch.cat([root, root + relative], -2)
-            up = torch.tensor([0.0, 0, 1]).to(joints).expand(*joints.shape[:2], 3)
-            contacts = joints.new_zeros(*joints.shape[:2], len(CONTACT_POINTS))
-            # nothing is learnt through the fit
-            fitted = joints.detach()
-            return Lifted(
-                clip_lengths(fitted), turned_onto(fitted), joints[:, :, 0], contacts, up, positions=joints
-            )
+            return torch.cat([root, root + relative], -2)
+
+    def forward(self, seen: View, flip: bool = False) -> Lifted:
+        """A body with the clip's mean bone lengths, whose bones point as the positions say."""
+        joints = self.positions(seen, flip)
+        up = torch.tensor([0.0, 0, 1]).to(joints).expand(*joints.shape[:2], 3)
+        contacts = joints.new_zeros(*joints.shape[:2], len(CONTACT_POINTS))
+        return Lifted(clip_lengths(joints), turned_onto(joints), joints[:, :, 0], contacts, up, joints)
 
 
 def clip_lengths(joints: Tensor) -> Tensor:

@@ -59,7 +59,14 @@ class SkeletonNet(RotationLifter):
         Whether the bones' rotations are relative to the hips'; otherwise they are the world's.
     refined : bool
         Whether positions are corrected, and rotations after them.
+
+    Attributes
+    ----------
+    centres : (K, 3, 3)
+        Those of the classes; the training finds them.
     """
+
+    centres: Tensor
 
     def __init__(
         self,
@@ -99,20 +106,21 @@ class SkeletonNet(RotationLifter):
             raw = {}
             hips = turns[..., :1, :, :]
             if classes.shape[-1]:
-                blended = torch.einsum("btk,kij->btij", classes.softmax(-1), cast(Tensor, self.centres))
+                blended = torch.einsum("btk,kij->btij", classes.softmax(-1), self.centres)
                 if self.representation != "unconstrained":
                     blended = matrix_from_6d(sixd_from_matrix(blended))
                 hips, raw["classes"] = blended[..., None, :, :], classes
             bones = hips @ turns[..., 1:, :, :] if self.relative else turns[..., 1:, :, :]
             turns = torch.cat([hips, bones], -3)
         if self.refining is not None:
+            metres = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(out) * lengths.mean(1).exp())
             with torch.autocast(out.device.type, enabled=False):
-                metres = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(out) * lengths.mean(1).exp())
                 joints = joint_positions(turns, torch.zeros_like(out[..., :3]), metres[:, None])
-            correction = self.refining(torch.cat([inside, joints.flatten(0, 1).flatten(1).to(inside)], -1))
+            correction = self.refining(torch.cat([inside, joints.flatten(2).flatten(0, 1).to(inside)], -1))
             joints = joints + correction.float().view_as(joints)
+            with torch.autocast(out.device.type, enabled=False):
+                turns = turned_onto(joints, turns)
             raw["refined"] = joints
-            turns = turned_onto(joints, turns)
         constrained = self.representation != "unconstrained"
         rotations = sixd_from_matrix(turns) if constrained else columns(turns)
         return numbers(lengths.mean(1), rotations, rest), raw

@@ -19,6 +19,8 @@ from .positions import PositionLifter
 #: frames of a window, and from one to the next
 WINDOW, STEP = 96, 5
 _KERNEL = 5
+#: windows that are lifted at once: a matter of memory
+_AT_ONCE = 16
 
 
 def subsets() -> Tensor:
@@ -103,9 +105,11 @@ class UGCN(PositionLifter):
         starts = [*range(0, padded.shape[1] - WINDOW, STEP), padded.shape[1] - WINDOW]
         total = features.new_zeros(features.shape[0], padded.shape[1], len(JOINTS), 3)
         count = features.new_zeros(padded.shape[1], 1, 1)
-        for start in starts:
-            total[:, start : start + WINDOW] += self._window(padded[:, start : start + WINDOW])
-            count[start : start + WINDOW] += 1
+        for some in (starts[i : i + _AT_ONCE] for i in range(0, len(starts), _AT_ONCE)):
+            windows = torch.cat([padded[:, start : start + WINDOW] for start in some])
+            for start, said in zip(some, self._window(windows).chunk(len(some)), strict=True):
+                total[:, start : start + WINDOW] += said
+                count[start : start + WINDOW] += 1
         return (total / count)[:, :frames]
 
     def _window(self, features: Tensor) -> Tensor:

@@ -9,95 +9,18 @@ import pytest
 import torch
 from kinelift.tests.motions import random_motion
 
-from inference.bvh import write_bvh
 from inference.camera import WORLD_FROM_LEVEL_CAMERA
 from inference.lifters.lifter import Lifted
 from inference.lifters.weights import load_weights
 from inference.rotations import axis_angle
-from inference.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, standing_height
+from inference.skeleton import STANDARD_HEIGHT, standing_height
 from training import detected as detected_module
-from training.detected import CARRIERS, FILE_JOINTS, fit_detector, load_sequences
+from training.detected import CARRIERS, fit_detector, load_sequences
 from training.evaluate import similarity_aligned
 from training.losses import losses
 from training.mocap import load_clips
 from training.synthesis import Synthesis, mirrored, rolled
 from training.train import CONFIGS, train
-
-
-@pytest.fixture(scope="module")
-def mocap(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("mocap")
-    for seed in range(3):
-        write_bvh(random_motion(60 + 20 * seed, seed), folder / f"clip{seed}.bvh")
-    return folder
-
-
-PLACEMENT = np.random.default_rng(9).normal(0, 0.02, (33, 3))
-
-
-@pytest.fixture(scope="module")
-def detected(tmp_path_factory):
-    """A detected batch whose landmarks lie exactly where `PLACEMENT` says, on T-posed bodies."""
-    folder = tmp_path_factory.mktemp("detected")
-    parts = []
-    for seed in range(4):
-        motion = random_motion(40 + seed, seed + 20)
-        scale = STANDARD_HEIGHT / motion.height
-        points = [
-            motion.joints[:, at] + motion.world_rotations[:, by] @ (PLACEMENT[k] / scale)
-            for k, (at, by) in enumerate(CARRIERS)
-        ]
-        landmarks = np.concatenate(
-            [motion.camera.project(np.stack(points, 1)), np.ones((len(motion), 33, 1))], -1
-        )
-        parts.append((motion, np.insert(landmarks, 2, 0, axis=2)))
-    _write_part(folder / "part_00.npz", parts)
-    return folder
-
-
-def _write_part(path, parts):
-    def joint(motion, name):
-        known = {"nose": "head", "heel": "foot", "toe_tip": "toe"}
-        base, dot, side = name.partition(".")
-        return INDEX[known.get(base, base) + dot + side]
-
-    rows = {
-        k: [] for k in ("landmarks", "world_landmarks", "joints_world", "joint_rotations", "contact_points")
-    }
-    clips = {k: [] for k in ("K", "camera_from_world", "joint_rest", "source")}
-    for motion, landmarks in parts:
-        order = [joint(motion, name) for name in FILE_JOINTS]
-        rest = np.zeros((len(JOINTS), 3))
-        for j, parent in enumerate(PARENTS):
-            rest[j] = motion.offsets[j] + (rest[parent] if parent >= 0 else 0)
-        rows["landmarks"].append(landmarks)
-        rows["world_landmarks"].append(np.full((len(landmarks), 33, 3), 0.1))
-        rows["joints_world"].append(motion.joints[:, order])
-        rows["joint_rotations"].append(motion.world_rotations[:, order] @ _hands(order))
-        rows["contact_points"].append(motion.contacts > 0.5)
-        centre, focal = motion.camera.centre, motion.camera.focal
-        clips["K"].append([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
-        clips["camera_from_world"].append(motion.camera.camera_from_world)
-        clips["joint_rest"].append(rest[order])
-        clips["source"].append("known")
-    first = np.cumsum([0] + [len(x) for x in rows["landmarks"]])
-    np.savez(
-        path,
-        first=first,
-        **{k: np.concatenate(v) for k, v in rows.items()},
-        **{k: np.array(v) for k, v in clips.items()},
-    )
-
-
-def _hands(order):
-    """The files' bodies rest with bent hands: their rotations are relative to that."""
-    turns = np.tile(np.eye(3), (len(order), 1, 1))
-    for side, sign in (("L", 1.0), ("R", -1.0)):
-        bent = detected_module.rotation_between(
-            detected_module._HAND_DIRECTION * [sign, 1, 1], np.array([sign, 0.0, 0.0])
-        )
-        turns[[i for i, j in enumerate(order) if JOINTS[j] == f"hand.{side}"]] = bent
-    return turns
 
 
 def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):
@@ -124,11 +47,11 @@ def test_detected_sequences_hold_the_truth_in_camera_axes(detected):
         assert np.allclose(sequence.up, level[:, 2])
 
 
-def test_the_placement_of_landmarks_is_found_again(detected):
+def test_the_placement_of_landmarks_is_found_again(detected, placement):
     detector = fit_detector(load_sequences(detected))
     swap = detected_module.LANDMARK
     other = [swap[detected_module._swap(n)] for n in detected_module.LANDMARKS]
-    symmetric = (PLACEMENT + PLACEMENT[other] * [-1, 1, 1]) / 2
+    symmetric = (placement + placement[other] * [-1, 1, 1]) / 2
     assert np.abs(detector.placement - symmetric).max() < 2e-3
 
 

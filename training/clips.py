@@ -1,0 +1,94 @@
+"""The benchmark clips as MediaPipe sees them: what the comparison measures lifters on besides mocap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from inference.detect import detect
+from inference.errors import CaptureError
+from inference.kinematics import joint_positions
+from inference.landmarks import bridge, from_hips
+from inference.lifters.lifter import LIFTER_FPS
+from inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
+from inference.track import track
+from inference.video import Clip
+
+from .detected import FILE_JOINTS, POSITIONED, ROTATED, Sequence, as_sequence, level_from_world
+from .synthesis import Batch
+
+Array = npt.NDArray[Any]
+#: bones by which a body without a rest pose is brought to standard size: their ends
+_BONES = [(f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (
+    ("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))]  # fmt: skip
+
+
+def load_batches(folder: Path) -> dict[str, Batch]:
+    """Every video of `folder` and below that has a reference .npz beside it, a batch of one clip each.
+
+    At `LIFTER_FPS`, through the reference's own lens; by the folder's and the video's name.
+    """
+    videos = sorted(p for p in folder.rglob("*.mp4") if p.with_suffix(".npz").exists())
+    if not videos:
+        raise CaptureError(f"There are no videos with a reference .npz beside them in {folder}; use --clips.")
+    return {f"{video.parent.name}/{video.stem}": _batch(video) for video in videos}
+
+
+def _batch(video: Path) -> Batch:
+    with np.load(video.with_suffix(".npz"), allow_pickle=False) as data:
+        d = {name: data[name] for name in data.files}
+    step = round(float(d["fps"]) / LIFTER_FPS)
+    person = track(detect(Clip(video)))
+    frames = slice(0, min(len(person.landmarks), len(d["joints_world"])), step)
+    landmarks = np.where(person.found[:, None, None], person.landmarks, np.nan)[frames]
+    d["landmarks"] = np.insert(landmarks, 2, 0, axis=2)
+    d["world_landmarks"] = np.where(person.found[:, None, None], person.world_landmarks, np.nan)[frames]
+    d["source"] = np.array(video.stem)
+    for name in ("joints_world", "joint_rotations", "contact_points"):
+        if name in d:
+            d[name] = d[name][frames]
+    whole = tuple(d["joint_names"]) == FILE_JOINTS
+    sequence = as_sequence(d) if whole else _joints_only(d)
+    positioned, rotated = POSITIONED, ROTATED & whole
+    if not whole:
+        positioned = np.array([name == "hips" or name in d["joint_names"] for name in JOINTS])
+    rays, confidence = bridge(sequence.rays, sequence.visibility)
+    arrays = {
+        "rays": rays, "confidence": confidence, "hint": sequence.hint, "rotations": sequence.rotations,
+        "joints": sequence.joints, "rotated": rotated, "positioned": positioned,
+        "contacts": sequence.contacts, "lengths": sequence.lengths, "up": sequence.up,
+    }  # fmt: skip
+    return Batch(**{name: torch.from_numpy(x.astype(np.float32))[None] for name, x in arrays.items()})
+
+
+def _joints_only(d: dict[str, Array]) -> Sequence:
+    """Of a reference that has neither rotations nor a rest pose: its limbs are as long as the template's."""
+    level = level_from_world(d["camera_from_world"])
+    at = dict(zip(d["joint_names"].tolist(), np.moveaxis(d["joints_world"].astype(float), 1, 0), strict=True))
+    bones = [(at[a], at[b]) for a, b in _BONES]
+    template = joint_positions(
+        np.tile(np.eye(3), (len(JOINTS), 1, 1)), np.zeros(3), rest_offsets(TEMPLATE_LENGTHS)
+    )
+    usual = sum(np.linalg.norm(template[INDEX[a]] - template[INDEX[b]]) for a, b in _BONES)
+    scale = usual / sum(np.median(np.linalg.norm(a - b, axis=1)) for a, b in bones)
+    at["hips"] = (at["thigh.L"] + at["thigh.R"]) / 2
+    frames = len(d["landmarks"])
+    joints = np.zeros((frames, len(JOINTS), 3))
+    for name, j in INDEX.items():
+        if name in at:
+            joints[:, j] = (at[name] @ level[:, :3].T + level[:, 3]) * scale
+    return Sequence(
+        source=str(d["source"]),
+        rays=(d["landmarks"][..., :2] - d["K"][:2, 2]) / d["K"][[0, 1], [0, 1]],
+        visibility=np.nan_to_num(d["landmarks"][..., 3]),
+        hint=from_hips(d["world_landmarks"].astype(float)),
+        rotations=np.tile(np.eye(3), (frames, len(JOINTS), 1, 1)),
+        joints=joints,
+        contacts=np.zeros((frames, 4)),
+        lengths=TEMPLATE_LENGTHS,
+        up=level[:, 2],
+    )

@@ -1,0 +1,319 @@
+"""docs/methods.md and its plots, from the figures that the rows of the comparison left."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from inference.files import replacing
+
+from .columns import COLUMNS
+from .compare import FIGURES, TRUTH
+from .rows import ROWS
+
+#: figures of a row: of the sets of clips, `parameters`, `ms_per_1000`, `seconds`, `budget`
+Figures = dict[str, Any]
+TEMPLATE = Path(__file__).with_name("methods.md")
+#: sets of clips and their headings
+SETS = {
+    "perfect": "`mocap/test`, perfect 2D",
+    "noisy": "`mocap/test`, a detector's errors",
+    "rendered": "benchmark clips, rendered",
+    "real": "benchmark clips, filmed",
+}
+#: what is said of a figure that isn't on perfect 2D
+_ON = {
+    "perfect": "",
+    "noisy": ", a detector's errors",
+    "rendered": ", rendered clips",
+    "real": ", filmed clips",
+}
+MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper says that a part of it is good for.
+
+    Attributes
+    ----------
+    about : str
+    without, with_it : str
+        The rows.
+    figure : str
+        One of `COLUMNS`.
+    paper : (float, float), optional
+        The paper's own figures without it and with it.
+    bound : float, optional
+        By how many percent ours has to fall.
+    group : str
+        One of `SETS`.
+    """
+
+    about: str
+    without: str
+    with_it: str
+    figure: str = "mpjpe_mm"
+    paper: tuple[float, float] | None = None
+    bound: float | None = None
+    group: str = "perfect"
+
+
+CLAIMS = (
+    Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjpe_mm", (32.0, 25.6), 10),
+    Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjve_mm", (3.4, 2.3), 25),
+    Claim(
+        "UGCN: motion loss, the operator and intervals that are best here",
+        "ugcn", "ugcn-subtraction-4", "mpjpe_mm", (32.0, 25.6), 10,
+    ),
+    Claim("the same", "ugcn", "ugcn-subtraction-4", "mpjve_mm", (3.4, 2.3), 25),
+    Claim("UGCN: U shape", "ugcn-no-u", "ugcn", "mpjpe_mm", (38.6, 32.0), 0),
+    Claim("UGCN: spatial graph", "ugcn-no-graph", "ugcn", "mpjpe_mm", (39.2, 32.0), 0),
+    Claim(
+        "SkeletonNet: Gram-Schmidt against 3x3 left as they are",
+        "skeletonnet-unconstrained", "skeletonnet", "mpjpe_mm", (124.06, 112.42), 0,
+    ),
+    Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", (61.4, 46.3), 20),
+    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", None, 20),
+    Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "asymmetry_mm", (44.9, 31.0), 25),
+    Claim("UGCN: merging stage", "ugcn-no-merge", "ugcn", "mpjpe_mm", (32.5, 32.0)),
+    Claim("motion loss: cross product, interval 12", "ugcn", "ugcn-cross", "mpjpe_mm", (32.0, 27.1)),
+    Claim("motion loss: subtraction, interval 12", "ugcn", "ugcn-subtraction"),
+    Claim("motion loss: inner product, interval 12", "ugcn", "ugcn-inner"),
+    Claim("motion loss: four intervals against one", "ugcn-cross", "ugcn-motion", "mpjpe_mm", (27.1, 25.6)),
+    Claim("motion loss in the simple baseline", "simple", "simple-motion", "mpjve_mm"),
+    Claim(
+        "SkeletonNet: global rotation by class against regression",
+        "skeletonnet-regression", "skeletonnet", "mpjpe_mm", (119.18, 112.42),
+    ),
+    Claim("the same", "skeletonnet-regression", "skeletonnet", "global_deg", (21.64, 20.81)),
+    Claim(
+        "SkeletonNet: 3x3 and Gram-Schmidt against axis-angle",
+        "skeletonnet-axis-angle", "skeletonnet", "mpjpe_mm", (175.06, 112.42),
+    ),
+    Claim("the same against quaternions", "skeletonnet-quaternion", "skeletonnet"),
+    Claim("SkeletonNet: bones relative to the hips", "skeletonnet-absolute", "skeletonnet"),
+    Claim("SkeletonNet: positions refined, dR", "skeletonnet", "skeletonnet-refined",
+          paper=(112.42, 87.05)),
+    Claim("SAP-Net: illegal-angle loss", "simple", "sap-net-illegal", "mpjpe_mm", (58.5, 57.7)),
+    Claim("the same", "simple", "sap-net-illegal", "illegal_pct"),
+    Claim("SAP-Net: bone-length ratio loss", "simple", "sap-net-ratio", "mpjpe_mm", (58.5, 58.3)),
+    Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "mpjpe_mm", (58.5, 58.3)),
+    Claim("SAP-Net: all three losses", "simple", "sap-net", "mpjpe_mm", (58.5, 55.51)),
+    Claim("TP-Net, online", "sap-net", "tp-net-online", "mpjpe_mm", (55.51, 52.1)),
+    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjpe_mm", (55.51, 51.1)),
+    Claim("MotioNet: adversarial loss", "motionet-no-adversarial", "motionet"),
+    Claim("MotioNet: E_S against bone lengths for every frame", "motionet-frame-lengths", "motionet"),
+    Claim("the same", "motionet-frame-lengths", "motionet", "bone_std_mm"),
+    Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", group="noisy"),
+    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", group="noisy"),
+    Claim("the same", "sap-net", "tp-net-semi-online", "mpjve_mm", group="noisy"),
+    Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="noisy"),
+    Claim("the same", "motionet-no-confidence", "motionet", group="rendered"),
+    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="noisy"),
+    Claim("the same", "motionet", "motionet-hint", group="rendered"),
+    Claim("graph convolutions: weights by class of edge", "gcn-shared", "gcn-classes"),
+)  # fmt: skip
+#: MPJPE that the best row has to reach, mm
+BEST = 40.0
+
+
+def write_report(run: Path, docs: Path) -> Path:
+    """Write methods.md and its plots of the rows that are finished; the others are called missing.
+
+    The text is that of `training/methods.md`: what stands in braces there, a table's name or
+    ``row.set.figure``, is replaced.
+    """
+    rows = {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
+    tables = {
+        "budget": _budget(rows),
+        "claims": claims_table(rows),
+        "bones": _bones_table(rows),
+        "truth": _truth(run / TRUTH),
+        "missing": ", ".join(f"`{name}`" for name in ROWS if name not in rows) or "none",
+        **{name: set_table(rows, name) for name in SETS},
+    }
+
+    def said(match: re.Match[str]) -> str:
+        name, _, rest = match[1].partition(".")
+        if name in tables:
+            return tables[name]
+        group, _, figure = rest.partition(".")
+        return _cell(_value(rows, name, group, figure))
+
+    (docs / "images").mkdir(parents=True, exist_ok=True)
+    text = re.sub(r"\{([a-z0-9_.-]+)\}", said, TEMPLATE.read_text(encoding="utf-8"))
+    _plot_rows(rows, docs / "images" / "methods-rows.png")
+    _plot_claims(rows, docs / "images" / "methods-claims.png")
+    with replacing(docs / "methods.md") as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return docs / "methods.md"
+
+
+def _read(path: Path) -> Figures:
+    """A row's figures, those of the clips as means by folder."""
+    figures: Figures = json.loads(path.read_text(encoding="utf-8"))
+    clips = figures.pop("clips")
+    for group in {name.split("/")[0] for name in clips}:
+        some = [value for name, value in clips.items() if name.startswith(f"{group}/")]
+        figures[group] = {column: _mean([one[column] for one in some]) for column in COLUMNS}
+    return figures
+
+
+def _mean(values: list[float | None]) -> float | None:
+    there = [v for v in values if v is not None]
+    return float(np.mean(there)) if there else None
+
+
+def _value(rows: dict[str, Figures], row: str, group: str, figure: str) -> float | None:
+    value = rows.get(row, {}).get(group, {}).get(figure)
+    return None if value is None else float(value)
+
+
+def _cell(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.1f}"
+
+
+def _table(headings: list[str], lines: list[list[str]]) -> str:
+    rule = "|".join("---" for _ in headings)
+    return "\n".join(
+        [f"| {' | '.join(headings)} |", f"|{rule}|", *(f"| {' | '.join(cells)} |" for cells in lines)]
+    )
+
+
+def set_table(rows: dict[str, Figures], group: str) -> str:
+    """All rows and columns of one set of clips; what the truth doesn't tell is a dash."""
+    lines = []
+    for name, row in ROWS.items():
+        if name not in rows:
+            lines.append([f"`{name}`", row.about, *[MISSING] * (len(COLUMNS) + 2)])
+            continue
+        figures = rows[name].get(group, {})
+        cells = ["–" if figures.get(c) is None else f"{figures[c]:.1f}" for c in COLUMNS]
+        size = f"{rows[name]['parameters'] / 1e6:.2f}"
+        lines.append([f"`{name}`", row.about, *cells, size, f"{rows[name]['ms_per_1000']:.0f}"])
+    return _table(["row", "what it is", *COLUMNS.values(), "million parameters", "ms per 1000 frames"], lines)
+
+
+def claims_table(rows: dict[str, Figures]) -> str:
+    """What the papers claim, their figures, ours, and whether the bounds hold."""
+    lines = []
+    for claim in CLAIMS:
+        before, after = (
+            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
+        )
+        paper = "–" if claim.paper is None else _change(*claim.paper)
+        bound = "–" if claim.bound is None else f"-{claim.bound:.0f} % or less" if claim.bound else "lower"
+        ours, holds = MISSING, "–" if claim.bound is None else MISSING
+        if before is not None and after is not None:
+            ours = _change(before, after)
+            if claim.bound is not None:
+                met = after <= before * (1 - claim.bound / 100) and after < before
+                holds = "yes" if met else "**no**"
+        rows_named = f"`{claim.without}` → `{claim.with_it}`"
+        figure = f"{COLUMNS[claim.figure]}{_ON[claim.group]}"
+        lines.append([claim.about, rows_named, figure, paper, ours, bound, holds])
+    reached = {name: _value(rows, name, "perfect", "mpjpe_mm") for name in rows}
+    best = min(
+        (name for name in reached if reached[name] is not None), key=lambda n: reached[n] or 0, default=""
+    )
+    if best:
+        holds = "yes" if (reached[best] or 0) <= BEST else "**no**"
+        found = [f"`{best}`", COLUMNS["mpjpe_mm"], "25.6", _cell(reached[best]), f"at most {BEST:.0f}", holds]
+        lines.insert(sum(c.bound is not None for c in CLAIMS), ["the best row", *found])
+    return _table(["claim", "rows", "figure", "paper", "here", "bound", "holds"], lines)
+
+
+def _change(before: float, after: float) -> str:
+    return (
+        f"{before:.1f} → {after:.1f} ({100 * (after / before - 1):+.0f} %)" if before else f"0 → {after:.1f}"
+    )
+
+
+def _bones_table(rows: dict[str, Figures]) -> str:
+    """Rotation error by joint, relative to the hips, of one row of each lifter."""
+    names = [n for n in ("motionet", "skeletonnet", "ugcn-motion", "gcn-classes", "simple") if n in rows]
+    if not names:
+        return MISSING
+    joints = list(rows[names[0]]["perfect"]["bones"])
+    lines = [[joint, *(_cell(rows[n]["perfect"]["bones"][joint]) for n in names)] for joint in joints]
+    return _table(["joint", *(f"`{n}`" for n in names)], lines)
+
+
+def _budget(rows: dict[str, Figures]) -> str:
+    """What each row got, in words."""
+    if not rows:
+        return MISSING
+    budgets = {json.dumps(r["budget"], sort_keys=True): r["budget"] for r in rows.values()}
+    parts = []
+    for b in budgets.values():
+        parts.append(
+            f"{b['steps']} steps on perfect 2D and {b['later']} on detections, of {b['batch']} clips of "
+            f"96 frames (from {b['clips']} of each kind), seed {b['seed']}"
+        )
+    seconds = sorted(r["seconds"] for r in rows.values())
+    return f"{'; '.join(parts)}. On one CPU core that took {seconds[0]:.0f} to {seconds[-1]:.0f} s a row"
+
+
+def _truth(path: Path) -> str:
+    if not path.exists():
+        return MISSING
+    shares = json.loads(path.read_text(encoding="utf-8"))
+    return f"{shares['elbows']:.1f} % of the elbows and {shares['knees']:.1f} % of the knees"
+
+
+def _plot_rows(rows: dict[str, Figures], path: Path) -> None:
+    """Bars: MPJPE of every row on three sets."""
+    figure = Figure(figsize=(9, 0.45 * len(ROWS) + 1), layout="constrained")
+    axis = figure.subplots()
+    at = np.arange(len(ROWS))
+    for place, (group, colour) in zip(
+        (-0.27, 0, 0.27),
+        (("perfect", "#2a6fb0"), ("noisy", "#e8702a"), ("rendered", "#9aa5b1")),
+        strict=True,
+    ):
+        values = [_value(rows, name, group, "mpjpe_mm") or 0 for name in ROWS]
+        bars = axis.barh(at + place, values, 0.27, label=SETS[group].replace("`", ""), color=colour)
+        axis.bar_label(bars, fmt=lambda v: f"{v:.0f}" if v else "", fontsize=6, padding=2)
+    axis.set_yticks(at, list(ROWS), fontsize=8)
+    axis.invert_yaxis()
+    axis.set_xlabel("MPJPE mm")
+    axis.legend(frameon=False, fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
+
+
+def _plot_claims(rows: dict[str, Figures], path: Path) -> None:
+    """Bars: by how much each part changes its figure, in the paper and here."""
+    found = []
+    for claim in CLAIMS:
+        before, after = (
+            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
+        )
+        if before and after is not None:
+            theirs = 100 * (claim.paper[1] / claim.paper[0] - 1) if claim.paper else 0.0
+            label = f"{claim.about}: {COLUMNS[claim.figure]}{_ON[claim.group]}"
+            found.append((label, 100 * (after / before - 1), theirs, claim.bound))
+    figure = Figure(figsize=(9, 0.34 * len(found) + 1), layout="constrained")
+    axis = figure.subplots()
+    at = np.arange(len(found))
+    axis.barh(at - 0.2, [ours for _, ours, _, _ in found], 0.4, label="here", color="#2a6fb0")
+    axis.barh(at + 0.2, [theirs for _, _, theirs, _ in found], 0.4, label="the paper", color="#c9ced6")
+    bounds = [(i, -bound) for i, (_, _, _, bound) in enumerate(found) if bound is not None]
+    axis.scatter(
+        [b for _, b in bounds], [i for i, _ in bounds], marker="|", s=180, color="#d02020", label="bound"
+    )
+    axis.axvline(0, color="black", linewidth=0.8)
+    axis.set_xlim(-100, 100)
+    axis.set_yticks(at, [label for label, *_ in found], fontsize=7)
+    axis.invert_yaxis()
+    axis.set_xlabel("change, %")
+    axis.legend(frameon=False, fontsize=8)
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=120)
