@@ -21,6 +21,7 @@ from ..operators.retarget import (
     KINELIFT_OT_swap_sides,
     retarget_settings,
 )
+from ..rig.retarget import PREVIEW
 
 #: a bone that is less certain gets a question mark
 _CERTAIN = 0.9
@@ -121,11 +122,16 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
         column = layout.column(align=True)
         for name in ("plant", "posed", "strip"):
             column.prop(chosen, name)
-        row = layout.row(heading=chosen.bl_rna.properties["parts"].name)
-        grid = row.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        column = layout.column(align=True)
+        column.use_property_split = False  # it would put each part's name before its button, too
+        column.label(text=chosen.bl_rna.properties["parts"].name)
+        grid = column.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for part in _PARTS:
             grid.prop_enum(chosen, "parts", part)
-        layout.operator(KINELIFT_OT_preview_retarget.bl_idname, icon="PLAY")
+        runs = PREVIEW in context.scene
+        layout.operator(
+            KINELIFT_OT_preview_retarget.bl_idname, icon="PAUSE" if runs else "PLAY", depress=runs
+        )
         row = layout.row()
         row.scale_y = 1.4
         row.operator(KINELIFT_OT_retarget.bl_idname, icon="ARMATURE_DATA")

@@ -57,6 +57,10 @@ def load_character(path: Path, name: str | None = None) -> bpy.types.Object:
         If the file can't be read, or holds no armature or several and none is named.
     """
     before = set(bpy.data.objects)
+    scene = bpy.context.scene
+    # importers set the scene's pace and length to those of their file
+    pace = {name: getattr(scene.render, name) for name in ("fps", "fps_base")}
+    frames = {name: getattr(scene, name) for name in ("frame_start", "frame_end", "frame_current")}
     try:
         if path.suffix.lower() == ".blend":
             with bpy.data.libraries.load(str(path), link=False) as (there, wanted):
@@ -68,6 +72,10 @@ def load_character(path: Path, name: str | None = None) -> bpy.types.Object:
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").rstrip(".")
         raise CaptureError(f"Blender could not read the character {path}: {reason}.") from error
+    finally:
+        for owner, kept in ((scene.render, pace), (scene, frames)):
+            for setting, value in kept.items():
+                setattr(owner, setting, value)
     new = [obj for obj in bpy.data.objects if obj not in before]
     armatures = [obj for obj in new if obj.type == "ARMATURE" and (name is None or obj.name == name)]
     if len(armatures) > 1:

@@ -96,7 +96,9 @@ def test_every_kind_of_file(files: Path) -> None:
     expected = {joint: FOREIGN[joint] for joint in MAIN}
     for name in ("hero.fbx", "hero.glb", "hero0.vrm", "hero1.vrm", "cast.blend:Hero"):
         bpy.ops.wm.read_factory_settings(use_empty=True)
+        bpy.context.scene.render.fps, bpy.context.scene.frame_end = 30, 77
         armature = load_character(*split_character(str(files / name)))
+        assert (bpy.context.scene.render.fps, bpy.context.scene.frame_end) == (30, 77)
         assert armature.type == "ARMATURE" and armature.name in bpy.context.scene.objects
         assert found_in(armature) == expected, name
         skin = [obj for obj in bpy.context.scene.objects if obj.type == "MESH" and obj.find_armature()]

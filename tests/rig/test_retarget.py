@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import addon_utils
 import bpy
 import numpy as np
 import pytest
@@ -404,6 +405,17 @@ def test_animal() -> None:
         bone.head, bone.tail = (bone.head.x, -height, 0.9), (bone.head.x, -height - 0.1, 0.9)
     bpy.ops.object.mode_set(mode="OBJECT")
     assert "four-legged" in refused(lambda: put(target, walk()))
+
+
+@pytest.mark.parametrize("kind", ["basic_quadruped", "horse", "cat"])
+def test_animals_of_others(kind: str) -> None:
+    if "rigify" not in bpy.context.preferences.addons:
+        addon_utils.enable("rigify", default_set=True)
+    getattr(bpy.ops.object, f"armature_{kind}_metarig_add")()
+    target = bpy.context.object
+    sentence = refused(lambda: put(target, walk(3)))
+    assert "four-legged" in sentence or "No body" in sentence or "two legs" in sentence
+    assert target.animation_data is None or target.animation_data.action is None
 
 
 def test_maps_that_do_not_fit(tmp_path: Path) -> None:
