@@ -98,10 +98,10 @@ def panels(shots: Path) -> Image:
     parts = []
     for name, (left, top, right, bottom) in boxes.items():
         (shot,) = shots.glob(f"*_panel_{name.replace(' ', '_')}.png")
-        part = cv2.imread(str(shot))[top:bottom, left:right]
+        part = cv2.imread(str(shot))[top : bottom - GAP, left + GAP : right - 2 * GAP]
         parts.append(cv2.copyMakeBorder(part, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=[BACKGROUND] * 3))
     heights = [len(part) for part in parts]
-    highest = max(*heights, sum(heights) / COLUMNS)
+    highest = 1.25 * max(*heights, sum(heights) / COLUMNS)
     columns: list[list[Image]] = [[]]
     for part in parts:
         if columns[-1] and sum(map(len, columns[-1])) + len(part) > highest and len(columns) < COLUMNS:

@@ -26,8 +26,6 @@ TABS = 20
 _OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 <application class="*"><decor>no</decor><maximized>yes</maximized></application>
 </applications></openbox_config>"""
-#: a menu is darker than this, 0 to 1; the viewport isn't
-_MENU = 0.17
 #: text is enlarged so much before it is read
 _ENLARGE = 3
 
@@ -269,24 +267,21 @@ area.type = 'OUTLINER'
         self.settle()
 
     def search(self, text: str) -> None:
-        """Open Blender's search of menus and type into it; Return takes what it found first."""
+        """Open Blender's search of menus, as F3 does, and type into it; Return takes what it found first."""
         self.rest()
-        # letters typed before it is there would be shortcuts of the viewport's
-        self.until(lambda: self._dark(SCREEN[0] // 3 + 40, SCREEN[1] // 3 + 100) or self.key("F3"))
+        self.ask(
+            """
+area = next(a for a in context.window.screen.areas if a.type == 'VIEW_3D')
+region = next(r for r in area.regions if r.type == 'WINDOW')
+with context.temp_override(window=context.window, area=area, region=region):
+    bpy.ops.wm.search_menu('INVOKE_DEFAULT')
+"""
+        )
+        self.settle()
+        # its field takes letters once the mouse has stirred
         self._run("xdotool", "mousemove_relative", "3", "2")
         self.settle()
         self.type(text)
-
-    def _dark(self, x: int, y: int) -> bool:
-        """Whether a menu, which is darker than the viewport, lies to the right of and below a place."""
-        shot = subprocess.run(
-            ["import", "-window", "root", "png:-"], env=self._environment, check=True, capture_output=True
-        ).stdout
-        mean = subprocess.run(
-            ["convert", "-", "-crop", f"120x60+{x}+{y}", "-format", "%[fx:mean]", "info:"],
-            input=shot, check=True, capture_output=True,
-        ).stdout  # fmt: skip
-        return float(mean) < _MENU
 
     def type(self, text: str) -> None:
         """Type a text."""
