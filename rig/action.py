@@ -19,6 +19,8 @@ _POINTS = "contact_points"
 #: keys this near to a whole frame (in frames) are put onto it: nothing that can be seen
 _WHOLE = 0.02
 FIRST_FRAME = 1
+#: whether Blender turns videos upright that note how the phone was held
+TURNS_VIDEOS = bpy.app.version >= (4, 4)
 
 
 def animate(

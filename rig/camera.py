@@ -18,7 +18,7 @@ from ..inference.camera import FILM_WIDTH_MM, Camera
 from ..inference.errors import CaptureError
 from ..inference.lettering import width, write
 from ..inference.motion import Motion
-from .action import FIRST_FRAME, Curves
+from .action import FIRST_FRAME, TURNS_VIDEOS, Curves
 
 #: what a video can be behind the camera
 BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
@@ -171,7 +171,7 @@ def turn_needed(video: Path) -> int:
     Phones film lying on the side and note it in the file: in MP4 and MOV in the matrix of the track header
     (ISO/IEC 14496-12, 8.3.2). Blender heeds it from 4.4 on.
     """
-    if bpy.app.version >= (4, 4):
+    if TURNS_VIDEOS:
         return 0
     with video.open("rb") as file:
         for kind, size in _boxes(file, video.stat().st_size):
