@@ -69,10 +69,10 @@ CLAIMS = (
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjpe_mm", (32.0, 25.6), 10),
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjve_mm", (3.4, 2.3), 25),
     Claim(
-        "UGCN: motion loss, the operator and intervals that are best here",
+        "UGCN: motion loss that is best here",
         "ugcn", "ugcn-subtraction-4", "mpjpe_mm", (32.0, 25.6), 10,
     ),
-    Claim("the same", "ugcn", "ugcn-subtraction-4", "mpjve_mm", (3.4, 2.3), 25),
+    Claim("UGCN: motion loss that is best here", "ugcn", "ugcn-subtraction-4", "mpjve_mm", (3.4, 2.3), 25),
     Claim("UGCN: U shape", "ugcn-no-u", "ugcn", "mpjpe_mm", (38.6, 32.0), 0),
     Claim("UGCN: spatial graph", "ugcn-no-graph", "ugcn", "mpjpe_mm", (39.2, 32.0), 0),
     Claim(
@@ -89,35 +89,38 @@ CLAIMS = (
     Claim("motion loss: four intervals against one", "ugcn-cross", "ugcn-motion", "mpjpe_mm", (27.1, 25.6)),
     Claim("motion loss in the simple baseline", "simple", "simple-motion", "mpjve_mm"),
     Claim(
-        "SkeletonNet: global rotation by class against regression",
+        "SkeletonNet: class against regression",
         "skeletonnet-regression", "skeletonnet", "mpjpe_mm", (119.18, 112.42),
     ),
-    Claim("the same", "skeletonnet-regression", "skeletonnet", "global_deg", (21.64, 20.81)),
     Claim(
-        "SkeletonNet: 3x3 and Gram-Schmidt against axis-angle",
+        "SkeletonNet: class against regression",
+        "skeletonnet-regression", "skeletonnet", "global_deg", (21.64, 20.81),
+    ),
+    Claim(
+        "SkeletonNet: Gram-Schmidt against axis-angle",
         "skeletonnet-axis-angle", "skeletonnet", "mpjpe_mm", (175.06, 112.42),
     ),
-    Claim("the same against quaternions", "skeletonnet-quaternion", "skeletonnet"),
+    Claim("SkeletonNet: Gram-Schmidt against quaternions", "skeletonnet-quaternion", "skeletonnet"),
     Claim("SkeletonNet: bones relative to the hips", "skeletonnet-absolute", "skeletonnet"),
     Claim("SkeletonNet: positions refined, dR", "skeletonnet", "skeletonnet-refined",
           paper=(112.42, 87.05)),
     Claim("SAP-Net: illegal-angle loss", "simple", "sap-net-illegal", "mpjpe_mm", (58.5, 57.7)),
-    Claim("the same", "simple", "sap-net-illegal", "illegal_pct"),
+    Claim("SAP-Net: illegal-angle loss", "simple", "sap-net-illegal", "illegal_pct"),
     Claim("SAP-Net: bone-length ratio loss", "simple", "sap-net-ratio", "mpjpe_mm", (58.5, 58.3)),
     Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "mpjpe_mm", (58.5, 58.3)),
     Claim("SAP-Net: all three losses", "simple", "sap-net", "mpjpe_mm", (58.5, 55.51)),
     Claim("TP-Net, online", "sap-net", "tp-net-online", "mpjpe_mm", (55.51, 52.1)),
     Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjpe_mm", (55.51, 51.1)),
     Claim("MotioNet: adversarial loss", "motionet-no-adversarial", "motionet"),
-    Claim("MotioNet: E_S against bone lengths for every frame", "motionet-frame-lengths", "motionet"),
-    Claim("the same", "motionet-frame-lengths", "motionet", "bone_std_mm"),
+    Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet"),
+    Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet", "bone_std_mm"),
     Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", group="noisy"),
     Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", group="noisy"),
-    Claim("the same", "sap-net", "tp-net-semi-online", "mpjve_mm", group="noisy"),
+    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjve_mm", group="noisy"),
     Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="noisy"),
-    Claim("the same", "motionet-no-confidence", "motionet", group="rendered"),
+    Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="rendered"),
     Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="noisy"),
-    Claim("the same", "motionet", "motionet-hint", group="rendered"),
+    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="rendered"),
     Claim("graph convolutions: weights by class of edge", "gcn-shared", "gcn-classes"),
 )  # fmt: skip
 #: MPJPE that the best row has to reach, mm
@@ -258,7 +261,8 @@ def _budget(rows: dict[str, Figures]) -> str:
             f"96 frames (from {b['clips']} of each kind), seed {b['seed']}"
         )
     seconds = sorted(r["seconds"] for r in rows.values())
-    return f"{'; '.join(parts)}. On one CPU core that took {seconds[0]:.0f} to {seconds[-1]:.0f} s a row"
+    took = f"{seconds[0]:.0f} to {seconds[-1]:.0f} s"
+    return f"{'; '.join(parts)}. On one CPU core, beside other work, that took {took} a row"
 
 
 def _truth(path: Path) -> str:
@@ -283,6 +287,7 @@ def _plot_rows(rows: dict[str, Figures], path: Path) -> None:
         axis.bar_label(bars, fmt=lambda v: f"{v:.0f}" if v else "", fontsize=6, padding=2)
     axis.set_yticks(at, list(ROWS), fontsize=8)
     axis.invert_yaxis()
+    axis.margins(y=0.01)
     axis.set_xlabel("MPJPE mm")
     axis.legend(frameon=False, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
@@ -310,9 +315,9 @@ def _plot_claims(rows: dict[str, Figures], path: Path) -> None:
         [b for _, b in bounds], [i for i, _ in bounds], marker="|", s=180, color="#d02020", label="bound"
     )
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_xlim(-100, 100)
     axis.set_yticks(at, [label for label, *_ in found], fontsize=7)
     axis.invert_yaxis()
+    axis.margins(y=0.01)
     axis.set_xlabel("change, %")
     axis.legend(frameon=False, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
