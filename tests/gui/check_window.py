@@ -204,7 +204,16 @@ with context.temp_override(window=found[0], area=found[1]):
     )
     window.settle()
     window.shot("import")
-    window.click("Motion from Video", everywhere=True)
+    window.ask(
+        f"""
+(found,) = {browser}
+region = next(r for r in found[1].regions if r.type == 'WINDOW')
+def press():
+    with bpy.context.temp_override(window=found[0], area=found[1], region=region):
+        bpy.ops.file.execute('INVOKE_DEFAULT')
+bpy.app.timers.register(press)
+"""
+    )
     window.until(workers)
     assert window.ask("context.scene.kinelift.video") == str(CLIP)
     window.rest()
