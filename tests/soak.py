@@ -50,11 +50,12 @@ def children(pid: int) -> list[int]:
 
 def results(out: Path) -> dict[str, int]:
     """Size of every file that the batch has put in its place, by path."""
-    return {
-        path.relative_to(out).as_posix(): path.stat().st_size
-        for path in out.rglob("*")
-        if path.is_file() and FOLDER not in path.parts and path.name != "report.html"
-    }
+    found = {}
+    for here, folders, files in os.walk(out):
+        folders[:] = [folder for folder in folders if folder != FOLDER]
+        for path in (Path(here) / file for file in files if file != "report.html"):
+            found[path.relative_to(out).as_posix()] = path.stat().st_size
+    return found
 
 
 def check_whole(out: Path) -> None:
