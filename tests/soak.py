@@ -18,7 +18,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,11 +126,9 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float, mo
     told = {(Path(e.name).parent / file).as_posix(): size for e in entries for file, size in e.files.items()}
     assert told == results(out)
     assert [p.name for p in path.parent.iterdir()] == [JOURNAL]
-    attempts = Counter(entry.attempts for entry in entries)
     return (
         f"{clips} clips, each done once; the journal agrees with {len(told)} files, all whole. "
         f"Workers killed: {workers_killed}; the batch: {killed}; runs ended with {statuses}; "
-        f"runs that a clip was begun in: {dict(sorted(attempts.items()))}; "
         f"{time.monotonic() - began:.0f} s."
     )
 
