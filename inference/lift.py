@@ -13,6 +13,7 @@ from torch import Tensor
 from .landmarks import LANDMARK, SHOWN_BY, from_hips
 from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
+from .limits import unwrung
 from .rotations import matrix_from_6d, sixd_from_matrix
 from .skeleton import JOINTS
 
@@ -75,7 +76,7 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
     up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
     return Body(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=_numpy(rotations),
+        rotations=unwrung(_numpy(rotations)),
         root=_numpy(_interpolate(lifted.root[0].cpu(), back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
         up=_numpy(up),

@@ -30,6 +30,7 @@ from torch import Tensor
 
 from .landmarks import LANDMARKS, PLACES
 from .lift import Body
+from .limits import unwrung
 from .rotations import matrix_from_6d, matrix_from_quaternion, rotation_between, sixd_from_matrix
 from .skeleton import HEEL_OFFSET, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, rest_offsets, standing_height
 
@@ -231,7 +232,7 @@ def _in_stretches(
         first += _STRETCH
     if progress is not None:
         progress("solve", frames, frames)
-    rotations = _unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy())
+    rotations = unwrung(_unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy()))
     # how the body stands to gravity the lifter knows better than how the camera does: they turn together
     mean = np.einsum("tjab,tjcb->ac", rotations, body.rotations)
     u, _, v = np.linalg.svd(mean)

@@ -340,6 +340,7 @@ def smaller(share):
 @pytest.mark.parametrize(
     ("change", "first", "every", "unseen"),
     [
+        pytest.param(smaller(0.2), 0, 1, False, id="40 px high"),
         pytest.param(smaller(0.5), 0, 6, False, id="5 fps"),
         pytest.param(lambda image: smaller(0.5)(image)[::-1, ::-1], 90, 1, False, id="upside down"),
         pytest.param(lambda image: smaller(0.5)(image[:350]), 90, 1, True, id="cut at the hips"),
