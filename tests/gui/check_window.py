@@ -91,7 +91,8 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         blender.rest()
         blender.key("Escape", "n")
         blender.ask("bpy.data.objects.remove(bpy.data.objects['Cube'])")
-        blender.ask("setattr(context.preferences.system, 'use_region_overlap', False)")  # legible over anything
+        # legible whatever stands behind it
+        blender.ask("setattr(context.preferences.system, 'use_region_overlap', False)")
         blender.ask(
             f"bpy.ops.extensions.package_install_files(filepath={str(extension)!r}, repo='user_default',"
             " enable_on_install=True)"
