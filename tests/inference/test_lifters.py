@@ -137,6 +137,16 @@ STEPS = {"ugcn": (60, 5e-3, 250)}
 ALIKE = ("gcn shared", "gcn classes", "ugcn without graph and merging")
 
 
+@pytest.fixture
+def one_thread():
+    """Small matrices: threads would wait for each other, for minutes where something else runs too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ALIKE])
 def test_twenty_poses_are_learnt_by_heart(name):
     """To 5 mm, root-relative, through all that stands between the network's numbers and the joints."""
