@@ -15,6 +15,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
 from ..inference.errors import CaptureError
+from ..inference.options import default_threads
 from .build import build, clip_name
 from .jobs import Job, queue
 from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
@@ -79,6 +80,8 @@ def new_job(context: bpy.types.Context) -> Job:
         options += ["--focal", f"{chosen.focal:.6g}"]
     if chosen.use_height:
         options += ["--height", f"{chosen.height:.6g}"]
+    # a core is left to the artist, who goes on working
+    options += ["--threads", str(max(1, default_threads() - 1))]
     motion = new_motion(context, video)
     return Job(
         worker_python(context), video, motion, tuple(options), context.scene.name, chosen.rate == "VIDEO"
