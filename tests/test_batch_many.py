@@ -99,7 +99,8 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
         lines = process.stdout.read().decode()
     os.close(ours)
     assert process.returncode == 0
-    assert re.search(rb"clip 0 +build .*0/1", drawn) and b"1 running, 0 waiting" in drawn
+    # both may end between two drawings
+    assert re.search(rb"clip 0 +build .*0/1", drawn) and re.search(rb"[12] running, 0 waiting", drawn)
     # a file gets its lines, and nothing of the table
     assert sorted(line.partition(":")[0] for line in lines.splitlines()) == ["clip 0", "clip 1"]
     assert "\x1b" not in lines
