@@ -15,6 +15,7 @@ from ..inference.foot_ik import clean_up
 from ..inference.motion import Motion
 from ..inference.options import RENDERS, CleanUp
 from ..inference.quality import detected_share
+from .camera import find_video, show_video
 from .clips import render
 from .export import export
 from .preview import add_body
@@ -71,6 +72,11 @@ def deliver(
     armature = build_scene(motion, name, how)
     warnings = motion.warnings
     played = armature
+    # a motion from a file names its video
+    video = clip if clip.suffix != ".npz" else find_video(motion, clip.parent)
+    scene = bpy.context.scene
+    if "blend" in formats:
+        show_video(scene.camera, scene, motion, video.absolute())
     if character:
         played, told = _retargeted(character, cleaned, name)
         warnings += told
@@ -78,12 +84,9 @@ def deliver(
     for kind, path in files.items():
         export(kind, path, played, cleaned)
     files["still"] = folder / f"{name}.png"
-    scene = bpy.context.scene
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
     if renders:
         add_body(armature)
-    # a motion from a file names its video; it may lie beside it
-    video = clip if clip.suffix != ".npz" else clip.with_name(motion.settings.get("video", "") or clip.name)
     for kind in renders:
         path = folder / f"{name}.{_RENDER_NAMES[kind]}"
         render(kind, path, armature, motion, video)

@@ -53,7 +53,13 @@ def written_by_blender(path: Path) -> Iterator[Path]:
 
 
 def _blend(path: Path) -> None:
-    bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, compress=True, check_existing=False)
+    bpy.ops.wm.save_as_mainfile(
+        filepath=str(path),
+        copy=True,
+        compress=True,
+        check_existing=False,
+        relative_remap=False,  # the file doesn't stay where it is written to
+    )
 
 
 def _fbx(path: Path) -> None:

@@ -170,10 +170,16 @@ def test_files_are_cleaned_and_the_raw_action_lies_beside(tmp_path: Path) -> Non
 
 def test_a_captured_motion_is_solved_again(captured: Path, tmp_path: Path) -> None:
     clip = captured / "walk_front.motion.npz"
-    result = batch(clip, "--out", tmp_path, "--format", "bvh", "--height", "1.2")
+    result = batch(clip, "--out", tmp_path, "--format", "bvh,blend", "--height", "1.2")
     assert result.returncode == 0, result.stderr
     again = Motion.load(tmp_path / "walk_front.motion.npz")
     assert again.height == pytest.approx(1.2, abs=0.01) and len(again) == len(Motion.load(clip))
+    with bpy.data.libraries.load(str(tmp_path / "walk_front.blend")) as (_, wanted):
+        wanted.cameras = ["Camera"]
+    (background,) = wanted.cameras[0].background_images
+    assert background.image.source == "MOVIE" and Path(background.image.filepath) == SAMPLE
+    # the clip begins half a second into the video
+    assert background.image_user.frame_offset == round(0.5 * 30)
     before = clip.read_bytes()
     result = batch(clip, "--out", captured, "--format", "bvh", "--height", "1.2")
     assert result.returncode == 1

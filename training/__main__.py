@@ -74,7 +74,12 @@ def _arguments() -> argparse.Namespace:
         command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
     for command in (learn, score, contacts, papers):
         command.add_argument(
-            "--detected", type=Path, default=SHARED / "detected", help="folder of part_*.npz"
+            "--detected",
+            type=Path,
+            nargs="+",
+            default=[SHARED / "detected"],
+            metavar="FOLDER",
+            help="folders of part_*.npz",
         )
     return parser.parse_args()
 
@@ -97,10 +102,10 @@ def main() -> int:
             make(args.out, load_clips(args.mocap), args.clips, args.seed)
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
-            right = fit_contacts(load_sequences(args.detected), model, args.out)
+            right = fit_contacts(load_sequences(*args.detected), model, args.out)
             print(f"{100 * right:.1f} % of the labels of sequences left out are right; written to {args.out}")
         else:
-            sequences = load_sequences(args.detected)
+            sequences = load_sequences(*args.detected)
             detector = fit_detector(sequences)
             clips, model = load_clips(args.mocap), load_weights(args.weights, torch.device("cpu"))
             held = sequences[::HELD_OUT]

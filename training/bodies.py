@@ -436,10 +436,8 @@ def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
 def make(folder: Path, clips: list[Clip], count: int, seed: int) -> None:
     """Write `count` sequences as ``part_*.npz``; parts that are there already are left as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    nothing = DetectorModel(
-        np.array([place for _, _, place in PLACES]),
-        *([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3))),
-    )
+    rays, seen, hints = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3)))
+    nothing = DetectorModel(np.array([place for _, _, place in PLACES]), rays, seen, hints)
     everything = [*clips, *made_clips(_MADE, seed)]
     for part in range(-(-count // _PART)):
         path = folder / f"part_{seed:03d}_{part:04d}.npz"

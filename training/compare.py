@@ -98,7 +98,7 @@ class Material:
     clips: dict[str, Batch]
 
 
-def load_material(budget: Budget, mocap: Path, detected: Path, clips: Path, run: Path) -> Material:
+def load_material(budget: Budget, mocap: Path, detected: list[Path], clips: Path, run: Path) -> Material:
     """Draw it, or read what was drawn for the same budget before.
 
     Parameters
@@ -116,7 +116,7 @@ def load_material(budget: Budget, mocap: Path, detected: Path, clips: Path, run:
         known = torch.load(kept, weights_only=True)
     else:
         run.mkdir(parents=True, exist_ok=True)
-        sequences = load_sequences(detected)
+        sequences = load_sequences(*detected)
         seen = [s for i, s in enumerate(sequences) if i % HELD_OUT]
         detector = fit_detector(seen)
         training, test = load_clips(mocap / "train"), load_clips(mocap / "test")

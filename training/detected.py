@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,9 @@ from inference.errors import CaptureError
 from inference.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
 from inference.rotations import rotation_between
 from inference.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
+
+if TYPE_CHECKING:
+    from .emulator import Emulator
 
 Array = npt.NDArray[Any]
 
@@ -100,10 +103,10 @@ def _bone_lengths(rest: Array) -> Array:
     return np.array([measured[n] for n in LENGTHS])
 
 
-def load_sequences(folder: Path) -> list[Sequence]:
-    """Read every ``part_*.npz`` of a folder."""
+def load_sequences(*folders: Path) -> list[Sequence]:
+    """Read every ``part_*.npz`` of the folders, in their order."""
     out = []
-    for path in sorted(folder.glob("part_*.npz")):
+    for path in (path for folder in folders for path in sorted(folder.glob("part_*.npz"))):
         with np.load(path, allow_pickle=False) as data:
             d = {name: data[name] for name in data.files}
         first = d["first"]
@@ -113,7 +116,8 @@ def load_sequences(folder: Path) -> list[Sequence]:
             )
     if not out:
         raise CaptureError(
-            f"There are no detected sequences (part_*.npz) in {folder}; name it with --detected."
+            f"There are no detected sequences (part_*.npz) in {' or '.join(map(str, folders))}; name their "
+            "folder with --detected."
         )
     return out
 
@@ -176,12 +180,16 @@ class DetectorModel:
     hint_errors : list of (T, 33, 3)
         Errors of its 3D landmarks, metres, against the placed ones as a camera sees them that looks straight
         at the hips.
+    emulator : Emulator, optional
+        What of all that goes with the pose (`emulator.emulated`); errors and visibility are then what is
+        left of them.
     """
 
     placement: Array
     errors: list[Array]
     visibility: list[Array]
     hint_errors: list[Array]
+    emulator: Emulator | None = None
 
 
 def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorModel:

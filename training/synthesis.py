@@ -158,6 +158,13 @@ class Synthesis:
         depth = np.maximum(points[..., 1:2], 0.3)
         rays = np.concatenate([points[..., :1], -points[..., 2:]], -1) / depth
         errors, visibility, hint_errors = self._errors()
+        if self.detector.emulator is not None:
+            mean_errors, mean_visibility, mean_hint_errors = self.detector.emulator.errors(
+                points, to_level[:, 2]
+            )
+            found = np.isfinite(errors[:, :1, 0])
+            visibility = np.where(found, np.clip(mean_visibility + visibility, 0, 1), 0)
+            errors, hint_errors = errors + mean_errors, hint_errors + mean_hint_errors
         return {
             "rays": rays + errors * STANDARD_HEIGHT / depth,
             "confidence": visibility,

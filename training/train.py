@@ -18,6 +18,7 @@ from inference.lifters.view import view
 from inference.lifters.weights import load_weights, save_weights
 
 from .detected import fit_detector, load_sequences
+from .emulator import emulated
 from .evaluate import detected_batches, figures, test_batches
 from .losses import WEIGHTS, losses, total
 from .mocap import load_clips
@@ -52,7 +53,7 @@ CONFIGS: dict[str, Config] = {
 def train(
     config: Config,
     mocap: Path,
-    detected: Path,
+    detected: list[Path],
     run: Path,
     out: Path,
     device: str,
@@ -64,8 +65,10 @@ def train(
     Parameters
     ----------
     config : Config
-    mocap, detected : Path
-        Folders with BVH clips and with detected sequences.
+    mocap : Path
+        Folder with BVH clips.
+    detected : list of Path
+        Folders with detected sequences.
     run : Path
         Folder of the checkpoint and the log (JSON lines); an unfinished run in it is resumed.
     out : Path
@@ -78,7 +81,7 @@ def train(
         Steps between a checkpoint with its figures and the next.
     """
     run.mkdir(parents=True, exist_ok=True)
-    clips, sequences = load_clips(mocap), load_sequences(detected)
+    clips, sequences = load_clips(mocap), load_sequences(*detected)
     held = sequences[::HELD_OUT]
     seen = [s for i, s in enumerate(sequences) if i % HELD_OUT]
     detector = fit_detector(seen)
@@ -103,7 +106,9 @@ def train(
         kept.load_state_dict(state["kept"])
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
-    draw = Synthesis(clips, seen, detector, config.frames, config.detected_share, config.seed + step)
+    draw = Synthesis(
+        clips, seen, emulated(detector, seen), config.frames, config.detected_share, config.seed + step
+    )
     sums: dict[str, float] = {}
     started = time.monotonic()
     while step < config.steps:

@@ -10,12 +10,14 @@ import torch
 from kinelift.tests.motions import random_motion
 
 from inference.camera import WORLD_FROM_LEVEL_CAMERA
+from inference.landmarks import MIRRORED
 from inference.lifters.lifter import Lifted
 from inference.lifters.weights import load_weights
 from inference.rotations import axis_angle
 from inference.skeleton import STANDARD_HEIGHT, standing_height
 from training import detected as detected_module
-from training.detected import CARRIERS, fit_detector, load_sequences
+from training import emulator
+from training.detected import CARRIERS, fit_detector, landmarks_on, load_sequences, seen_straight
 from training.evaluate import similarity_aligned
 from training.losses import losses
 from training.mocap import load_clips
@@ -110,6 +112,31 @@ def test_landmarks_stay_on_the_body_when_the_camera_rolls(mocap, detected):
     assert np.isclose(turned["up"] @ clip["up"], np.cos(0.7), atol=0.2)
 
 
+def test_mistakes_that_go_with_the_pose_are_learnt_and_the_rest_is_left(detected, monkeypatch):
+    monkeypatch.setattr(emulator, "_EPOCHS", 1500)
+    sequences = load_sequences(detected)
+    plain = fit_detector(sequences)
+    rng = np.random.default_rng(3)
+    # depth is half of what it is, who is aside is seen worse, and all is a little too low
+    bodies = [landmarks_on(s.joints, s.rotations, plain.placement) for s in sequences]
+    hints = [rng.normal(0, 0.01, b.shape) + seen_straight(b) * [0, 0, -0.5] for b in bodies]
+    seen = [0.9 - 0.2 * abs(b[..., 0] / b[..., 1]) for b in bodies]
+    errors = [np.full((*b.shape[:2], 2), [0.0, 0.02]) for b in bodies]
+    known = replace(plain, errors=errors, visibility=seen, hint_errors=hints)
+    sequences = [replace(s, visibility=v) for s, v in zip(sequences, seen, strict=True)]
+    learnt = emulator.emulated(known, sequences)
+    assert np.abs(np.concatenate(learnt.hint_errors)).mean() < 0.25 * np.abs(np.concatenate(hints)).mean()
+    assert np.abs(np.concatenate(learnt.errors)).mean() < 0.002
+    assert np.abs(np.concatenate(learnt.visibility)).mean() < 0.01
+    said = learnt.emulator.errors(bodies[0], sequences[0].up)
+    left = (learnt.errors[0], learnt.visibility[0], learnt.hint_errors[0])
+    for mean, rest, whole in zip(said, left, (errors[0], seen[0], hints[0]), strict=True):
+        assert np.allclose(mean + rest, whole, atol=1e-6)
+    order, flip = list(MIRRORED), np.array([-1.0, 1, 1])
+    other = learnt.emulator.errors(bodies[0][:, order] * flip, sequences[0].up * flip)
+    assert np.abs(other[2] - said[2][:, order] * flip).mean() < 0.03
+
+
 def test_the_mirror_of_a_mirror_is_the_clip(mocap, detected):
     batch = batch_of(mocap, detected, 0.0)
     clip = {name: value[0].numpy() for name, value in vars(batch).items()}
@@ -155,13 +182,13 @@ def test_similarity_alignment_finds_any_similarity():
 def test_an_interrupted_training_goes_on_and_its_weights_load(mocap, detected, tmp_path):
     config = replace(CONFIGS["small"], channels=16, static_channels=8, stages=2, frames=16, batch=4, steps=4)
     weights, run = tmp_path / "w.safetensors", tmp_path / "run"
-    train(replace(config, steps=4), mocap, detected, run, weights, "cpu", every=2)
+    train(replace(config, steps=4), mocap, [detected], run, weights, "cpu", every=2)
     steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert steps == [2, 4]
     state = torch.load(run / "checkpoint.pt", weights_only=True)
     state["step"] = 2  # as if it had been stopped half way
     torch.save(state, run / "checkpoint.pt")
-    train(config, mocap, detected, run, weights, "cpu", every=2)
+    train(config, mocap, [detected], run, weights, "cpu", every=2)
     steps = [json.loads(line)["step"] for line in (run / "log.jsonl").read_text().splitlines()]
     assert steps == [2, 4, 4]
     assert load_weights(weights, torch.device("cpu")).config["channels"] == 16
