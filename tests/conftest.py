@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def _load_package() -> None:
 
 if "kinelift" not in sys.modules:
     _load_package()
+
+
+# started in a shell's background Ctrl-C is ignored, and by every process that a test starts
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)

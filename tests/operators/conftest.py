@@ -9,6 +9,7 @@ from pathlib import Path
 import bpy
 import kinelift
 import pytest
+from kinelift.operators import retarget
 from kinelift.operators import settings as place
 
 
@@ -16,6 +17,7 @@ from kinelift.operators import settings as place
 def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     # Blender has a folder for it only where Kinelift is installed as an extension
     monkeypatch.setattr(place, "runtime_folder", lambda: tmp_path / "runtime")
+    monkeypatch.setattr(retarget, "maps_folder", lambda: tmp_path / "bone_maps")
     bpy.ops.wm.read_factory_settings(use_empty=True)
     kinelift.register()
     addon = bpy.context.preferences.addons.new()
