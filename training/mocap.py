@@ -87,12 +87,22 @@ def load_clip(path: Path) -> Clip:
     return Clip(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
 
 
+#: heads don't turn so far against the chest (radians): a recording with more such frames (share) is faulty
+_HEAD_TURN, _FAULTY = np.radians(115), 0.1
+
+
+def _is_sound(clip: Clip) -> bool:
+    head, chest = (clip.rotations[:, INDEX[name]] for name in ("head", "chest"))
+    cosine = ((head * chest).sum((1, 2)) - 1) / 2
+    return bool((cosine < np.cos(_HEAD_TURN)).mean() < _FAULTY)
+
+
 def load_clips(folder: Path) -> list[Clip]:
-    """Read every clip of a folder, in the order of their names."""
+    """Read every clip of a folder, in the order of their names, but those with heads turned round."""
     paths = sorted(folder.glob("*.bvh"))
     if not paths:
         raise CaptureError(f"There are no BVH files in {folder}; name the folder with --mocap.")
-    return [load_clip(path) for path in paths]
+    return [clip for clip in map(load_clip, paths) if _is_sound(clip)]
 
 
 def resample(x: Array, at: Array) -> Array:
