@@ -125,7 +125,8 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
         world[:, foot], world[:, toe], ankle = plant_foot(
             world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.fps, how
         )
-        ankles.append(ankle)
+        limit = 0.999 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max(initial=0)
+        ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, limit))
     root = within_reach(motion.root, world, joints, offsets, ankles, motion.fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):
@@ -134,6 +135,32 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             world[:, thigh], world[:, shin], placed[:, thigh], ankle, offsets[shin], offsets[foot_joint]
         )
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
+
+
+def _without_jolts(ankle: Array, ball: Array, limit: float) -> Array:
+    """The ankle's path (T, 3), single frames of it nudged where planting made a jolt.
+
+    Parameters
+    ----------
+    ankle : (T, 3), metres
+    ball : (T, 3), metres
+        From the ankle.
+    limit : float
+        What the motion itself has, metres per frame squared.
+    """
+    out = ankle.copy()
+    for _ in range(4):
+        excess = np.zeros_like(out)
+        for path in (out, out + ball):
+            bend = np.zeros_like(out)
+            bend[1:-1] = np.diff(path, 2, axis=0)
+            size = np.linalg.norm(bend, axis=1, keepdims=True)
+            beyond = bend * np.maximum(0, 1 - limit / np.maximum(size, 1e-9))
+            excess = np.where(np.abs(beyond) > np.abs(excess), beyond, excess)
+        if not excess.any():
+            break
+        out += excess / 2  # so much less is it bent there
+    return out
 
 
 def within_reach(

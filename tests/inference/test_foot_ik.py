@@ -97,6 +97,16 @@ def test_no_pops(jitter):
     assert after[knees].max() <= 1.4 * before[knees].max()
 
 
+def test_feet_that_are_caught_too_early_are_jolted_no_more_than_before():
+    raw = walk()
+    raw = replace(raw, contacts=np.roll(CONTACTS, -3, axis=0))
+    cleaned = clean_up(raw)
+    feet = [INDEX[f"{name}.{side}"] for name in ("foot", "toe") for side in "LR"]
+    assert joints_bend(cleaned)[:, feet].max() <= joints_bend(raw).max()
+    assert slide(cleaned, raw.contacts).max() < 0.003
+    assert soles(cleaned).min() > -0.001
+
+
 def test_contact_out_of_reach_moves_the_hips_not_the_bones():
     raw = walk()
     raised = replace(
