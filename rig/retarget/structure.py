@@ -26,6 +26,8 @@ _WORST = 2.5
 _HEAD_ABOVE, _HEAD_RANGE = 0.3, 0.13
 #: bones that begin this near to each other are at one place, as a share of the body's size
 _TOGETHER = 1e-3
+#: a body stands square to its armature's axes where its own are this near to them (cosine)
+_SQUARE = 0.999
 #: joints from the ends of the limbs and the head up to the hips
 _CHAINS = (
     *((f"toe.{s}", f"foot.{s}", f"shin.{s}", f"thigh.{s}") for s in "LR"),
@@ -70,12 +72,18 @@ def guess_by_structure(rig: Rig) -> Guess | None:
 
 def _orientations(rig: Rig) -> Iterator[Array]:
     """Axes (3, 3) to read the armature in: columns are across, ahead or back, and up."""
-    for across in range(3):
-        for up in range(3):
-            if up != across:
-                for sign in (1.0, -1.0):
-                    third = 3 - across - up
-                    yield np.stack([rig.turn[:, across], rig.turn[:, third], sign * rig.turn[:, up]], axis=1)
+    for up in range(3):
+        level = [axis for axis in range(3) if axis != up]
+        plane = rig.turn[:, level]
+        spread = rig.heads @ plane
+        # mirrored bones lie about a plane whose normal is one of the directions in which they spread
+        _, directions = np.linalg.eigh(np.cov(spread.T, bias=True))
+        along = [plane]
+        if np.abs(directions).max(axis=0).min() < _SQUARE:
+            along.append(plane @ directions)
+        for across, third in (pair for axes in along for pair in (axes.T, axes.T[::-1])):
+            for sign in (1.0, -1.0):
+                yield np.stack([across, third, sign * rig.turn[:, up]], axis=1)
 
 
 class _Reader:
