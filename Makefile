@@ -29,14 +29,15 @@ lint: $(READY)
 	cd .venv/src && ../bin/python -m mypy --config-file ../../pyproject.toml -p kinelift.rig -p kinelift.operators -p kinelift.ui -m kinelift.registration -m kinelift.batch
 
 # the suite on the other supported Blenders; everything but bpy is shared, and what never imports it can't differ
-test-blenders: $(addprefix test-bpy-,$(OTHER_BLENDERS))
+test-blenders: $(READY)
+	@$(MAKE) --no-print-directory -j2 $(addprefix test-bpy-,$(OTHER_BLENDERS))
 
 # in a real window: Debian's Blenders, 4.3 and the newest; screenshots go to out/gui
 test-gui: $(READY)
 	@set -e; for release in trixie sid; do \
 		$(PYTHON) scripts/in_debian.py $$release $(PYTHON) -m pytest tests/gui/check_window.py; done
 
-test-bpy-%: .cache/bpy-%/ready $(READY)
+test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest --ignore=tests/training --ignore=tests/bench \
 		--ignore=tests/wheels --ignore=tests/inference --ignore=tests/test_set_up.py
 
