@@ -39,7 +39,7 @@ test-gui: $(READY)
 
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest --ignore=tests/training --ignore=tests/bench \
-		--ignore=tests/wheels --ignore=tests/inference --ignore=tests/test_set_up.py
+		--ignore=tests/wheels --ignore=tests/inference --ignore=tests/test_set_up.py --ignore-glob='tests/test_batch_*'
 
 zips: $(READY)
 	$(PYTHON) -m wheels build light linux-x64 windows-x64 macos-arm64
