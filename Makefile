@@ -30,7 +30,7 @@ lint: $(READY)
 
 # the suite on the other supported Blenders; everything but bpy is shared, and what never imports it can't differ
 test-blenders: $(READY)
-	@$(MAKE) --no-print-directory -j2 $(addprefix test-bpy-,$(OTHER_BLENDERS))
+	@$(MAKE) --no-print-directory $(addprefix test-bpy-,$(OTHER_BLENDERS))
 
 # in a real window: Debian's Blenders, 4.3 and the newest; screenshots go to out/gui
 test-gui: $(READY)
