@@ -122,6 +122,25 @@ def load_sequences(*folders: Path) -> list[Sequence]:
     return out
 
 
+#: joints by which it is told whether the detector looked at the person, how far off they may be on the
+#: average (body heights), and in how many of the frames they have to be nearer than that
+_LOOKED_AT = [
+    k
+    for k, name in enumerate(LANDMARKS)
+    if name.split(".")[0] in ("shoulder", "elbow", "hip", "knee", "ankle")
+]
+_NEAR, _MOSTLY = 0.1, 0.8
+
+
+def is_seen(sequence: Sequence) -> bool:
+    """Whether what the detector said is about the person, and not about the background or a thing in it."""
+    joints = sequence.joints[:, [_AT[k] for k in _LOOKED_AT]]
+    depth = np.maximum(joints[..., 1:2], 0.3)
+    off = sequence.rays[:, _LOOKED_AT] - np.concatenate([joints[..., :1], -joints[..., 2:]], -1) / depth
+    away = np.linalg.norm(off * depth, axis=-1).mean(1) / STANDARD_HEIGHT
+    return bool((away < _NEAR).mean() > _MOSTLY)
+
+
 def level_from_world(camera_from_world: Array) -> Array:
     """The camera's pose (3, 4) in axes x right, y forward, z up, from its pose (4, 4) in OpenCV's."""
     return np.asarray(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ camera_from_world[:3].astype(float))

@@ -17,7 +17,7 @@ from inference.lifters.motionet import MotioNet
 from inference.lifters.view import view
 from inference.lifters.weights import load_weights, save_weights
 
-from .detected import fit_detector, load_sequences
+from .detected import fit_detector, is_seen, load_sequences
 from .emulator import emulated
 from .evaluate import detected_batches, figures, test_batches
 from .losses import WEIGHTS, losses, total
@@ -83,7 +83,7 @@ def train(
     run.mkdir(parents=True, exist_ok=True)
     clips, sequences = load_clips(mocap), load_sequences(*detected)
     held = sequences[::HELD_OUT]
-    seen = [s for i, s in enumerate(sequences) if i % HELD_OUT]
+    seen = [s for i, s in enumerate(sequences) if i % HELD_OUT and is_seen(s)]
     detector = fit_detector(seen)
     checks = {
         "noisy": test_batches(clips, detector, noisy=True, frames=config.frames, count=2, size=64),

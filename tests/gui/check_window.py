@@ -476,6 +476,13 @@ def test_retarget(window: Window) -> None:
     window.rest()
     window.settle()
     window.shot("retarget")
+    window.click("Bone Map")
+    window.until(lambda: window.ask("context.scene.kinelift_retarget.show_bones"))
+    window.rest()
+    window.settle()
+    window.shot("bone_map")
+    rows = window.ask("[[row.name, row.bone] for row in context.scene.kinelift_retarget.bones]")
+    assert ["thigh.L", "thigh.L"] in rows
 
 
 def test_the_preferences(window: Window) -> None:

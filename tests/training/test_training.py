@@ -17,7 +17,7 @@ from inference.rotations import axis_angle
 from inference.skeleton import STANDARD_HEIGHT, standing_height
 from training import detected as detected_module
 from training import emulator
-from training.detected import CARRIERS, fit_detector, landmarks_on, load_sequences, seen_straight
+from training.detected import CARRIERS, fit_detector, is_seen, landmarks_on, load_sequences, seen_straight
 from training.evaluate import similarity_aligned
 from training.losses import losses
 from training.mocap import load_clips
@@ -193,3 +193,13 @@ def test_an_interrupted_training_goes_on_and_its_weights_load(mocap, detected, t
     assert steps == [2, 4, 4]
     assert load_weights(weights, torch.device("cpu")).config["channels"] == 16
     assert list(itertools.islice(tmp_path.glob(".kinelift-*"), 1)) == []
+
+
+def test_what_is_about_something_else_is_told(detected):
+    sequence = load_sequences(detected)[0]
+    assert is_seen(sequence)
+    rays = sequence.rays.copy()
+    rays[: len(rays) // 4] += 0.5
+    assert not is_seen(replace(sequence, rays=rays))
+    rays[: len(rays) // 4] = np.nan
+    assert not is_seen(replace(sequence, rays=rays))
