@@ -14,8 +14,8 @@ from .landmarks import LANDMARK, SHOWN_BY, from_hips
 from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
 from .limits import unwrung
-from .rotations import matrix_from_6d, sixd_from_matrix
-from .skeleton import JOINTS
+from .rotations import matrix_from_6d, mean_turn, sixd_from_matrix
+from .skeleton import INDEX, JOINTS
 
 Array = npt.NDArray[np.float64]
 
@@ -69,18 +69,26 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
     there = torch.linspace(0, frames - 1, count)
     at = _interpolate(joined[0], there)[None].to(device)
     solid_there = torch.where(at[..., 6:] > _WHOLE, at[..., 3:6], torch.nan)
+    place, seen = at[..., :2], at[..., 2].clamp(0, 1)
     with torch.no_grad():
-        lifted = model(view(at[..., :2], at[..., 2].clamp(0, 1), solid_there), flip=True)
+        lifted = model(view(place, seen, solid_there), flip=True)
+        plain = model(view(place, seen, torch.full_like(solid_there, torch.nan)), flip=True)
     back = torch.linspace(0, count - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
-    up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
+    # the detector's 3D knows what is in front, but leans with the camera: how all stands is said without it
+    torso = [_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)]
+    up = torch.nn.functional.normalize(plain.up[0].mean(0), dim=0)
     return Body(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=unwrung(_numpy(rotations)),
+        rotations=mean_turn(*torso) @ unwrung(_numpy(rotations)),
         root=_numpy(_interpolate(lifted.root[0].cpu(), back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
         up=_numpy(up),
     )
+
+
+#: by these it is told how a body stands
+_TORSO = [INDEX[name] for name in ("hips", "spine", "chest", "thigh.L", "thigh.R")]
 
 
 #: a hint counts where no more than this much of it is made of frames that have none

@@ -135,3 +135,13 @@ def slerp(a: npt.NDArray[Any], b: npt.NDArray[Any], share: float | npt.NDArray[A
     mixed = np.where(small, 1 - share, np.sin((1 - share) * angle) / sine) * a
     mixed = mixed + np.where(small, share, np.sin(share * angle) / sine) * b
     return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
+
+
+def mean_turn(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The one rotation (3, 3) that turns rotations (..., 3, 3) as nearly as can be into others.
+
+    Least squares over the matrices' elements (Kabsch 1976).
+    """
+    sums = np.einsum("nab,ncb->ac", np.reshape(after, (-1, 3, 3)), np.reshape(before, (-1, 3, 3)))
+    u, _, v = np.linalg.svd(sums)
+    return np.asarray(u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v)

@@ -31,7 +31,13 @@ from torch import Tensor
 from .landmarks import LANDMARKS, PLACES
 from .lift import Body
 from .limits import unwrung
-from .rotations import matrix_from_6d, matrix_from_quaternion, rotation_between, sixd_from_matrix
+from .rotations import (
+    matrix_from_6d,
+    matrix_from_quaternion,
+    mean_turn,
+    rotation_between,
+    sixd_from_matrix,
+)
 from .skeleton import HEEL_OFFSET, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, rest_offsets, standing_height
 
 Progress = Callable[[str, int, int], None]
@@ -234,9 +240,7 @@ def _in_stretches(
         progress("solve", frames, frames)
     rotations = unwrung(_unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy()))
     # how the body stands to gravity the lifter knows better than how the camera does: they turn together
-    mean = np.einsum("tjab,tjcb->ac", rotations, body.rotations)
-    u, _, v = np.linalg.svd(mean)
-    up = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v @ body.up
+    up = mean_turn(body.rotations, rotations) @ body.up
     return replace(body, rotations=rotations, root=_root(out.root).double().numpy(), up=up)
 
 

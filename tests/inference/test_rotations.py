@@ -71,3 +71,14 @@ def test_angles_are_exact_when_tiny_and_when_half_turns():
     angles = np.array([0.0, 1e-7, 1.0, np.pi])
     found = r.geodesic_angle(np.tile(np.eye(3), (4, 1, 1)), r.axis_angle(axis, angles))
     assert np.allclose(found, angles, atol=1e-9)
+
+
+def test_the_mean_turn_is_found_through_noise_and_is_a_rotation():
+    rng = np.random.default_rng(4)
+    before = r.matrix_from_vector(rng.normal(0, 1, (50, 4, 3)))
+    turn = r.matrix_from_vector(np.array([0.3, -1.2, 0.5]))
+    np.testing.assert_allclose(r.mean_turn(before, turn @ before), turn, atol=1e-9)
+    noisy = r.matrix_from_vector(rng.normal(0, 0.2, (50, 4, 3))) @ turn @ before
+    found = r.mean_turn(before, noisy)
+    np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-9)
+    assert np.linalg.det(found) > 0 and np.degrees(r.geodesic_angle(found, turn)) < 4
