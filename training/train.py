@@ -82,7 +82,7 @@ def train(
     """
     run.mkdir(parents=True, exist_ok=True)
     clips, sequences = load_clips(mocap), load_sequences(*detected)
-    held = sequences[::HELD_OUT]
+    held = [s for s in sequences[::HELD_OUT] if is_seen(s)]
     seen = [s for i, s in enumerate(sequences) if i % HELD_OUT and is_seen(s)]
     detector = fit_detector(seen)
     checks = {
