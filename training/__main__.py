@@ -1,4 +1,4 @@
-"""`python -m training train|evaluate|contacts|detect|compare`."""
+"""`python -m training train|mix|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .evaluate import detected_batches, figures, test_batches
 from .mocap import load_clips
 from .report import write_report
 from .rows import ROWS
-from .train import CONFIGS, HELD_OUT, train
+from .train import CONFIGS, HELD_OUT, mix, train
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH, SHARED = (ROOT.parent / "shared" / name for name in ("bench", "mocap"))
@@ -38,6 +38,11 @@ def _arguments() -> argparse.Namespace:
     learn.add_argument("--out", type=Path, default=weights)
     learn.add_argument("--start", type=Path, help="weights to begin with")
     learn.add_argument("--steps", type=int, help="fewer or more steps than the configuration's")
+    blend = commands.add_parser("mix", help="the weighted mean of weights and those that went on from them")
+    blend.add_argument("before", type=Path)
+    blend.add_argument("after", type=Path)
+    blend.add_argument("--share", type=float, default=0.5, help="of the later ones")
+    blend.add_argument("--out", type=Path, default=weights)
     score = commands.add_parser("evaluate", help="the figures on motion that was not trained on")
     score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH clips")
     score.add_argument("--weights", type=Path, default=weights)
@@ -98,6 +103,8 @@ def main() -> int:
                 config = replace(config, steps=args.steps)
             run = args.run or Path("runs") / args.config
             train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
+        elif args.command == "mix":
+            mix(args.before, args.after, args.share, args.out)
         elif args.command == "detect":
             make(args.out, load_clips(args.mocap), args.clips, args.seed)
         elif args.command == "contacts":

@@ -183,3 +183,25 @@ def _log(
     with (run / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
     print(json.dumps(row), flush=True)
+
+
+def mix(before: Path, after: Path, share: float, out: Path) -> None:
+    """Write the weighted mean of two sets of weights, where one went on from the other.
+
+    Between the two lies a network that is better than either (model soups, Wortsman et al. 2022, arXiv
+    2203.05482).
+
+    Parameters
+    ----------
+    before, after : Path
+        Safetensors files of the same configuration.
+    share : float
+        Of `after`, 0 to 1.
+    out : Path
+        The safetensors file.
+    """
+    mixed, other = (load_weights(path, torch.device("cpu")) for path in (before, after))
+    with torch.no_grad():
+        for own, new in zip(mixed.state_dict().values(), other.state_dict().values(), strict=True):
+            own.copy_(torch.lerp(own.float(), new.float(), share))
+    save_weights(mixed, out)

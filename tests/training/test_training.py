@@ -12,7 +12,8 @@ from kinelift.tests.motions import random_motion
 from inference.camera import WORLD_FROM_LEVEL_CAMERA
 from inference.landmarks import MIRRORED
 from inference.lifters.lifter import Lifted
-from inference.lifters.weights import load_weights
+from inference.lifters.motionet import MotioNet
+from inference.lifters.weights import load_weights, save_weights
 from inference.rotations import axis_angle
 from inference.skeleton import STANDARD_HEIGHT, standing_height
 from training import detected as detected_module
@@ -22,7 +23,7 @@ from training.evaluate import similarity_aligned
 from training.losses import losses
 from training.mocap import load_clips
 from training.synthesis import Synthesis, mirrored, rolled
-from training.train import CONFIGS, train
+from training.train import CONFIGS, mix, train
 
 
 def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):
@@ -203,3 +204,15 @@ def test_what_is_about_something_else_is_told(detected):
     assert not is_seen(replace(sequence, rays=rays))
     rays[: len(rays) // 4] = np.nan
     assert not is_seen(replace(sequence, rays=rays))
+
+
+def test_weights_are_mixed(tmp_path):
+    size = {"channels": 16, "static_channels": 8, "stages": 2}
+    a, b = (MotioNet(**size).eval() for _ in range(2))
+    for name, model in (("a", a), ("b", b)):
+        save_weights(model, tmp_path / f"{name}.safetensors")
+    mix(tmp_path / "a.safetensors", tmp_path / "b.safetensors", 0.25, tmp_path / "c.safetensors")
+    mixed = load_weights(tmp_path / "c.safetensors", torch.device("cpu"))
+    for name, value in mixed.state_dict().items():
+        one, other = a.state_dict()[name].float(), b.state_dict()[name].float()
+        assert torch.allclose(value.float(), 0.75 * one + 0.25 * other, atol=2e-3), name
