@@ -114,6 +114,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
     ankles = []
+    jolt = 0.999 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max(initial=0)
     for side, columns in (("L", [0, 1]), ("R", [2, 3])):
         foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
         sole = Sole(
@@ -125,8 +126,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
         world[:, foot], world[:, toe], ankle = plant_foot(
             world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.fps, how
         )
-        limit = 0.999 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max(initial=0)
-        ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, limit))
+        ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, jolt))
     root = within_reach(motion.root, world, joints, offsets, ankles, motion.fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):

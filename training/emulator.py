@@ -63,8 +63,8 @@ class Emulator:
 
 def _inputs(points: Array, up: Array) -> Tensor:
     """The network's input (T, 33 * 3 + 6): the body as seen straight, where it is, and gravity."""
-    hips = points.mean(1)
-    place = np.concatenate([np.log(hips[:, 1:2]), hips[:, ::2] / hips[:, 1:2]], 1)
+    centre = points.mean(1)
+    place = np.concatenate([np.log(centre[:, 1:2]), centre[:, ::2] / centre[:, 1:2]], 1)
     columns = [seen_straight(points).reshape(len(points), -1) / _METRES, place, np.tile(up, (len(points), 1))]
     return torch.as_tensor(np.concatenate(columns, 1), dtype=torch.float32)
 
@@ -87,15 +87,16 @@ def emulated(detector: DetectorModel, sequences: list[Sequence], seed: int = 0) 
     detector : DetectorModel
         Fitted on `sequences`.
     """
+    bodies = [landmarks_on(s.joints, s.rotations, detector.placement) for s in sequences]
     xs, ys = [], []
-    for s, error, hint in zip(sequences, detector.errors, detector.hint_errors, strict=True):
+    for s, body, error, hint in zip(sequences, bodies, detector.errors, detector.hint_errors, strict=True):
         found = np.isfinite(error[:, 0, 0])
         rays = np.clip(error, -_MISTAKE, _MISTAKE)
         y = np.concatenate([hint, rays, s.visibility[..., None]], -1) / _UNITS
-        xs.append(_inputs(landmarks_on(s.joints, s.rotations, detector.placement), s.up)[found])
+        xs.append(_inputs(body, s.up)[found])
         ys.append(torch.as_tensor(y[found], dtype=torch.float32))
     emulator = Emulator(_fitted(torch.cat(xs), torch.cat(ys), seed))
-    said = [emulator.errors(landmarks_on(s.joints, s.rotations, detector.placement), s.up) for s in sequences]
+    said = [emulator.errors(body, s.up) for s, body in zip(sequences, bodies, strict=True)]
     wholes = (detector.errors, detector.visibility, detector.hint_errors)
     left: list[list[Array]] = [
         [whole - mean[kind] for whole, mean in zip(known, said, strict=True)]
