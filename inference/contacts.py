@@ -32,15 +32,17 @@ _HIGH, _STEEP = 0.4, 0.2
 #: share of the lifter's own log odds in ours: it is too sure of itself
 _LIFTER = 0.2
 #: log odds to begin a contact, and to end it: a contact that is missed slides, one too many is just slow
-_BEGIN, _END = -1.5, -2.0
+_BEGIN, _END = -2.0, -2.5
 #: contacts and gaps shorter than this are flicker, seconds
 _FLICKER = 0.08
 #: a body whose middle is farther than this beside its feet is held by something else; less suffices where
 #: both thighs are raised (cosine of their angle from straight down); for longer than that, or it is just a
 #: lunge; metres, seconds
 _BESIDE, _SITTING, _RAISED, _LONG = 0.22, 0.1, 0.75, 0.6
-#: hips nearer than this to where they were while the body was held so are still held, metres
-_SEAT = 0.15
+#: hips nearer than this, in height and beside it, to where they were while the body was held so are still
+#: held until both thighs are straight down (cosine): without a foot on the floor a camera hardly tells how
+#: far away hips are; metres
+_SEAT, _WANDER, _DOWN = 0.15, 0.4, 0.9
 
 
 def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
@@ -180,15 +182,16 @@ def _held_elsewhere(motion: Motion) -> npt.NDArray[np.bool_]:
     nearest = np.clip(middle, feet.min(1, keepdims=True), feet.max(1, keepdims=True))
     beside = np.linalg.norm(middle - nearest, axis=-1)[:, 0] * STANDARD_HEIGHT / motion.height
     thighs = knees - hips
-    raised = (-thighs[..., 2] < _RAISED * np.linalg.norm(thighs, axis=-1)).all(1)
-    held = (beside > np.where(raised, _SITTING, _BESIDE))[:, None]
+    down = -thighs[..., 2] / np.maximum(np.linalg.norm(thighs, axis=-1), 1e-9)
+    held = (beside > np.where((down < _RAISED).all(1), _SITTING, _BESIDE))[:, None]
     closed = ~keep_long(~held, _LONG * motion.fps)
     sure = keep_long(closed, _LONG * motion.fps)[:, 0]
     # nobody gets up without the hips leaving their seat
     out = sure.copy()
     for first, end in zip(*runs(sure), strict=True):
-        seat = joints[first:end, 0].mean(axis=0)
-        seated = np.linalg.norm(joints[:, 0] - seat, axis=1) * STANDARD_HEIGHT / motion.height < _SEAT
+        away = (joints[:, 0] - joints[first:end, 0].mean(axis=0)) * STANDARD_HEIGHT / motion.height
+        seated = (np.abs(away[:, 2]) < _SEAT) & (np.linalg.norm(away[:, :2], axis=1) < _WANDER)
+        seated &= (down < _DOWN).any(1)
         around = [run for run in zip(*runs(seated | sure), strict=True) if run[0] <= first < run[1]]
         out[slice(*around[0])] = True
     return out

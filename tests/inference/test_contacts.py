@@ -73,8 +73,12 @@ def test_somebody_who_lies_takes_no_steps():
     assert not find_contacts(replace(lying, contacts=np.full((90, 4), 0.9))).any()
 
 
-def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting_up():
-    """On a high bench, first with legs stretched out, then with feet that hang still, then on these feet."""
+@pytest.mark.parametrize("wander", [0.0, 0.3])
+def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting_up(wander):
+    """On a high bench, first with legs stretched out, then with feet that hang still, then on these feet.
+
+    How far away the hips are is guessed, and the guess wanders.
+    """
     sitting = turned(walk(60), thigh=80, shin=-10)
     hanging = turned(walk(60), thigh=40, shin=-60)
     standing = turned(walk(60), thigh=0, shin=0)
@@ -85,6 +89,7 @@ def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting
         rotations=np.concatenate([p.rotations for p in parts]),
         root=np.concatenate([p.root for p in parts]),
     )
+    motion.root[:120, 1] += np.linspace(0, wander, 120)
     found = find_contacts(filmed(motion))
     assert not found[:115].any()
     assert found[130:170].mean() > 0.8
