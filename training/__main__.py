@@ -69,6 +69,9 @@ def _arguments() -> argparse.Namespace:
     )
     papers.add_argument("--report", action="store_true", help="only write the report of what there is")
     papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
+    papers.add_argument(
+        "--longer", type=Path, metavar="RUN", help="for the report: rows that were trained on for longer"
+    )
     papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
     papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
     papers.add_argument("--out", type=Path, default=ROOT / "docs", help="where methods.md and its plots go")
@@ -136,7 +139,7 @@ def _compare(args: argparse.Namespace) -> None:
             budget = replace(budget, steps=args.budget, later=later)
         material = load_material(budget, args.mocap, args.detected, args.clips, args.run)
         compare(args.rows, budget, material, args.run, args.device, _say)
-    print(f"Written: {write_report(args.run, args.out)}")
+    print(f"Written: {write_report(args.run, args.out, args.longer)}")
 
 
 def _say(row: str, lesson: int, step: int) -> None:

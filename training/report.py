@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,28 +128,36 @@ CLAIMS = (
 BEST = 40.0
 
 
-def write_report(run: Path, docs: Path) -> Path:
+def write_report(run: Path, docs: Path, longer: Path | None = None) -> Path:
     """Write methods.md and its plots of the rows that are finished; the others are called missing.
 
     The text is that of `training/methods.md`: what stands in braces there, a table's name or
-    ``row.set.figure``, is replaced.
+    ``row.set.figure`` (with ``longer.`` before it: after the longer run), is replaced.
+
+    Parameters
+    ----------
+    run, docs : Path
+    longer : Path, optional
+        A run of some of the rows with more steps: what it makes of the claims stands beside.
     """
-    rows = {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
+    rows = _finished(run)
+    far = _finished(longer) if longer else {}
     tables = {
         "budget": _budget(rows),
-        "claims": claims_table(rows),
+        "claims": claims_table(rows, far),
         "bones": _bones_table(rows),
         "truth": _truth(run / TRUTH),
         "missing": ", ".join(f"`{name}`" for name in ROWS if name not in rows) or "none",
+        "longer_budget": _budget(far),
+        "longer": set_table(far, "perfect", far) if far else MISSING,
         **{name: set_table(rows, name) for name in SETS},
     }
 
     def said(match: re.Match[str]) -> str:
-        name, _, rest = match[1].partition(".")
-        if name in tables:
-            return tables[name]
-        group, _, figure = rest.partition(".")
-        return _cell(_value(rows, name, group, figure))
+        if match[1] in tables:
+            return tables[match[1]]
+        *run_of, name, group, figure = match[1].split(".")
+        return _cell(_value(far if run_of else rows, name, group, figure))
 
     (docs / "images").mkdir(parents=True, exist_ok=True)
     text = re.sub(r"\{([a-z0-9_.-]+)\}", said, TEMPLATE.read_text(encoding="utf-8"))
@@ -157,6 +166,10 @@ def write_report(run: Path, docs: Path) -> Path:
     with replacing(docs / "methods.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return docs / "methods.md"
+
+
+def _finished(run: Path) -> dict[str, Figures]:
+    return {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
 
 
 def _read(path: Path) -> Figures:
@@ -190,10 +203,11 @@ def _table(headings: list[str], lines: list[list[str]]) -> str:
     )
 
 
-def set_table(rows: dict[str, Figures], group: str) -> str:
-    """All rows and columns of one set of clips; what the truth doesn't tell is a dash."""
+def set_table(rows: dict[str, Figures], group: str, names: Iterable[str] = ROWS) -> str:
+    """These rows and all columns of one set of clips; what the truth doesn't tell is a dash."""
     lines = []
-    for name, row in ROWS.items():
+    for name in names:
+        row = ROWS[name]
         if name not in rows:
             lines.append([f"`{name}`", row.about, *[MISSING] * (len(COLUMNS) + 2)])
             continue
@@ -204,33 +218,42 @@ def set_table(rows: dict[str, Figures], group: str) -> str:
     return _table(["row", "what it is", *COLUMNS.values(), "million parameters", "ms per 1000 frames"], lines)
 
 
-def claims_table(rows: dict[str, Figures]) -> str:
-    """What the papers claim, their figures, ours, and whether the bounds hold."""
+def claims_table(rows: dict[str, Figures], longer: dict[str, Figures]) -> str:
+    """What the papers claim, their figures, ours (with more steps too, if there are any), and the bounds."""
     lines = []
     for claim in CLAIMS:
-        before, after = (
-            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
-        )
         paper = "–" if claim.paper is None else _change(*claim.paper)
         bound = "–" if claim.bound is None else f"-{claim.bound:.0f} % or less" if claim.bound else "lower"
-        ours, holds = MISSING, "–" if claim.bound is None else MISSING
-        if before is not None and after is not None:
-            ours = _change(before, after)
-            if claim.bound is not None:
-                met = after <= before * (1 - claim.bound / 100) and after < before
-                holds = "yes" if met else "**no**"
         rows_named = f"`{claim.without}` → `{claim.with_it}`"
         figure = f"{COLUMNS[claim.figure]}{_ON[claim.group]}"
-        lines.append([claim.about, rows_named, figure, paper, ours, bound, holds])
+        lines.append([claim.about, rows_named, figure, paper, bound, *_held(claim, rows)])
+        if longer:
+            lines[-1] += ["–" if cell == MISSING else cell for cell in _held(claim, longer)]
+    if rows:
+        best = ["the best row", "", COLUMNS["mpjpe_mm"], "25.6", f"at most {BEST:.0f}", *_best(rows)]
+        lines.insert(sum(c.bound is not None for c in CLAIMS), best + (_best(longer) if longer else []))
+    headings = ["claim", "rows", "figure", "paper", "bound", "here", "holds"]
+    if longer:
+        headings += ["after the longer run", "holds"]
+    return _table(headings, lines)
+
+
+def _held(claim: Claim, rows: dict[str, Figures]) -> list[str]:
+    """What the rows make of a claim, and whether its bound holds."""
+    before, after = (_value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it))
+    if before is None or after is None:
+        return [MISSING, "–" if claim.bound is None else MISSING]
+    if claim.bound is None:
+        return [_change(before, after), "–"]
+    met = after <= before * (1 - claim.bound / 100) and after < before
+    return [_change(before, after), "yes" if met else "**no**"]
+
+
+def _best(rows: dict[str, Figures]) -> list[str]:
+    """The best row and its figure, and whether that is good enough."""
     reached = {name: _value(rows, name, "perfect", "mpjpe_mm") for name in rows}
-    best = min(
-        (name for name in reached if reached[name] is not None), key=lambda n: reached[n] or 0, default=""
-    )
-    if best:
-        holds = "yes" if (reached[best] or 0) <= BEST else "**no**"
-        found = [f"`{best}`", COLUMNS["mpjpe_mm"], "25.6", _cell(reached[best]), f"at most {BEST:.0f}", holds]
-        lines.insert(sum(c.bound is not None for c in CLAIMS), ["the best row", *found])
-    return _table(["claim", "rows", "figure", "paper", "here", "bound", "holds"], lines)
+    best, value = min(((n, v) for n, v in reached.items() if v is not None), key=lambda pair: pair[1])
+    return [f"`{best}` {_cell(value)}", "yes" if value <= BEST else "**no**"]
 
 
 def _change(before: float, after: float) -> str:

@@ -150,6 +150,9 @@ def test_the_report_says_what_is_and_calls_missing_what_is_not(material, tmp_pat
     asymmetry = next(line for line in text.splitlines() if "`simple` → `sap-net-symmetry`" in line)
     assert f"{left['perfect']['asymmetry_mm']:.1f} →" in asymmetry and "-25 % or less" in asymmetry
     assert {c.without for c in CLAIMS} | {c.with_it for c in CLAIMS} <= set(ROWS)
+    beside = write_report(run, docs, longer=run).read_text()
+    asymmetry = next(line for line in beside.splitlines() if "`simple` → `sap-net-symmetry`" in line)
+    assert asymmetry.count(f"{left['perfect']['asymmetry_mm']:.1f} →") == 2
 
 
 def test_a_benchmark_clip_is_a_batch_of_what_the_detector_sees():
