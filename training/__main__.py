@@ -17,7 +17,7 @@ from .bodies import make
 from .compare import BUDGETS, compare, load_material
 from .contacts import fit_contacts
 from .detected import fit_detector, load_sequences
-from .evaluate import detected_batches, figures, test_batches
+from .evaluate import detected_batches, figures, solved, test_batches
 from .mocap import load_clips
 from .report import write_report
 from .rows import ROWS
@@ -119,11 +119,13 @@ def main() -> int:
             detector = fit_detector(sequences)
             clips, model = load_clips(args.mocap), load_weights(args.weights, torch.device("cpu"))
             held = sequences[::HELD_OUT]
-            report = {
-                "perfect 2D": figures(model, test_batches(clips, detector, noisy=False)),
-                "detector-like noise": figures(model, test_batches(clips, detector, noisy=True)),
-                "detected, held out": figures(model, detected_batches(held, detector)),
+            sets = {
+                "perfect 2D": test_batches(clips, detector, noisy=False),
+                "detector-like noise": test_batches(clips, detector, noisy=True),
+                "detected, held out": detected_batches(held, detector),
             }
+            report = {name: figures(model, batches) for name, batches in sets.items()}
+            report |= {f"{name}, solved": figures(model, b, then=solved) for name, b in sets.items()}
             print(json.dumps(report, indent=2))
     except CaptureError as error:
         print(error, file=sys.stderr)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.lifters.lifter import Lifted, Lifter
+from inference.lift import Body
+from inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from inference.lifters.view import view
 from inference.skeleton import INDEX
+from inference.solve import solve
 
 from .detected import DetectorModel, Sequence
 from .mocap import Clip
@@ -66,8 +70,29 @@ def rotation_errors(rotations: Array, truth: Array) -> Array:
     return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def figures(model: Lifter, batches: list[Batch], flip: bool = True) -> dict[str, float]:
-    """Mean errors over batches of clips.
+def solved(lifted: Lifted, batch: Batch) -> Lifted:
+    """What the solver makes of a lifter's answer and the landmarks, as a capture does."""
+    up = torch.nn.functional.normalize(lifted.up.mean(1), dim=-1)
+    bodies = []
+    for clip in range(len(batch.rays)):
+        said = (lifted.lengths, lifted.rotations, lifted.root, lifted.contacts.sigmoid(), up)
+        body = Body(*(x[clip].double().numpy() for x in said))
+        rays, confidence = (x[clip].double().numpy() for x in (batch.rays, batch.confidence))
+        bodies.append(solve(body, rays, confidence, LIFTER_FPS, torch.device("cpu")))
+    rotations, root, ups = (
+        torch.as_tensor(np.stack([getattr(body, name) for body in bodies])).float()
+        for name in ("rotations", "root", "up")
+    )
+    return replace(lifted, rotations=rotations, root=root, up=ups[:, None].expand_as(lifted.up))
+
+
+def figures(
+    model: Lifter,
+    batches: list[Batch],
+    flip: bool = True,
+    then: Callable[[Lifted, Batch], Lifted] | None = None,
+) -> dict[str, float]:
+    """Mean errors over batches of clips, of what the lifter says or of what is made of that `then`.
 
     Returns
     -------
@@ -81,6 +106,8 @@ def figures(model: Lifter, batches: list[Batch], flip: bool = True) -> dict[str,
     with torch.no_grad():
         for batch in batches:
             lifted = model(view(batch.rays, batch.confidence, batch.hint), flip=flip)
+            if then is not None:
+                lifted = then(lifted, batch)
             angle = rotation_errors(lifted.rotations.numpy(), batch.rotations.numpy())
             rotated = batch.rotated.numpy()[:, None] * np.ones_like(angle)
             up = torch.nn.functional.normalize(lifted.up.mean(1), dim=-1)
