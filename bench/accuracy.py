@@ -301,8 +301,15 @@ def further(references: list[Path]) -> list[tuple[str, str, str]]:
             [sys.executable, "-m", "training", "evaluate"],
             cwd=ROOT, capture_output=True, text=True, check=True,
         )  # fmt: skip
-        error = json.loads(said.stdout)["perfect 2D"]["mpjpe_mm"]
-        lines.append(("motion kept from training, perfect 2D, MPJPE", "35 mm or less", f"{error:.1f} mm"))
+        sets = json.loads(said.stdout)
+        alone, solved = (sets[name]["mpjpe_mm"] for name in ("perfect 2D", "perfect 2D, solved"))
+        lines.append(
+            (
+                "motion kept from training, perfect 2D, MPJPE",
+                "35 mm or less",
+                f"the lifter {alone:.1f} mm, solved {solved:.1f} mm",
+            )
+        )
     return lines
 
 
