@@ -144,6 +144,7 @@ def write_report(run: Path, docs: Path, longer: Path | None = None) -> Path:
     far = _finished(longer) if longer else {}
     tables = {
         "budget": _budget(rows),
+        "took": _took(rows),
         "claims": claims_table(rows, far),
         "bones": _bones_table(rows),
         "truth": _truth(run / TRUTH),
@@ -283,9 +284,12 @@ def _budget(rows: dict[str, Figures]) -> str:
             f"{b['steps']} steps on perfect 2D and {b['later']} on detections, of {b['batch']} clips of "
             f"96 frames (from {b['clips']} of each kind), seed {b['seed']}"
         )
+    return "; ".join(parts)
+
+
+def _took(rows: dict[str, Figures]) -> str:
     seconds = sorted(r["seconds"] for r in rows.values())
-    took = f"{seconds[0]:.0f} to {seconds[-1]:.0f} s"
-    return f"{'; '.join(parts)}. On one CPU core, beside other work, that took {took} a row"
+    return f"{seconds[0]:.0f} to {seconds[-1]:.0f} s" if seconds else MISSING
 
 
 def _truth(path: Path) -> str:
