@@ -259,7 +259,7 @@ def _best(rows: dict[str, Figures]) -> list[str]:
 
 def _change(before: float, after: float) -> str:
     return (
-        f"{before:.1f} → {after:.1f} ({100 * (after / before - 1):+.0f} %)" if before else f"0 → {after:.1f}"
+        f"{before:.1f} → {after:.1f} ({100 * (after / before - 1):+.1f} %)" if before else f"0 → {after:.1f}"
     )
 
 
