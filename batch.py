@@ -69,6 +69,7 @@ from .inference.options import (  # noqa: E402
     RENDERS,
     CleanUp,
     add_clean_up,
+    add_looks,
     clean_up_of,
 )
 
@@ -155,6 +156,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
     capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
     capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
+    add_looks(capture)
     solve = parser.add_argument_group("solving (of videos, and again of captured motions)")
     solve.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
     solve.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
@@ -169,7 +171,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     return parser
 
 
-_CAPTURE_OPTIONS = ("start", "end", "fps", "device", "focal", "person", "height")
+_CAPTURE_OPTIONS = ("start", "end", "fps", "device", "focal", "person", "height", "looks")
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -18,7 +18,7 @@ from types import FrameType
 from .client import missing_modules
 from .errors import CaptureError
 from .files import check_writable
-from .options import AUTO, MOST_THREADS, add_clean_up, clean_up_of
+from .options import AUTO, LOOKS, MOST_THREADS, add_clean_up, add_looks, clean_up_of
 from .progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
@@ -55,6 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         help=f"look at so many stretches of a long clip at once, 1 to {MOST_THREADS} (default: what the "
         "cores allow); the motion is the same",
     )
+    add_looks(capture)
     solve = commands.add_parser("solve", help="clean a captured motion, or solve it again, without its video")
     solve.add_argument("motion", type=Path, metavar="M.npz")
     solve.add_argument("--out", type=Path, required=True, metavar="N.npz", help="the cleaned motion")
@@ -108,7 +109,9 @@ def _capture(args: argparse.Namespace) -> None:
             check_writable(path)
     progress = _json if args.progress == "json" else TerminalBar()
     who = args.person or Settings.person
-    settings = Settings(args.start, args.end, args.fps, args.focal, who, args.device, args.height)
+    settings = Settings(
+        args.start, args.end, args.fps, args.focal, who, args.device, args.height, args.looks or LOOKS
+    )
     motion = capture(args.video, settings, progress, args.threads)
     motion.save(args.out)
     cleaned = clean_up(motion, clean_up_of(args)) if args.bvh or args.overlay else motion

@@ -9,6 +9,7 @@ import queue
 import sys
 import threading
 from bisect import bisect_left
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -22,8 +23,8 @@ import numpy.typing as npt
 
 from .camera_motion import CameraWatch
 from .errors import CaptureError
-from .landmarks import LANDMARK, TORSO
-from .options import MOST_THREADS, default_threads
+from .landmarks import LANDMARK, MIRRORED, TORSO
+from .options import LOOKS, MOST_THREADS, default_threads
 from .video import Clip
 
 Array = npt.NDArray[np.float32]
@@ -44,6 +45,12 @@ _LOOK_SECONDS, _LOOK_FRAMES = 1.0, 20
 _CALM_SECONDS, _WARY = 1.0, 4
 #: a torso that moves by more than its own size from one frame to the next is perhaps somebody else's
 _JUMP = 1.0
+
+#: the second look is at a square of so many times the person's extent, of at most so many pixels a side; it
+#: finds somebody else where it is farther off than this, in torsos
+_ROOM, _MOST_PIXELS, _SAME = 2.0, 512, 0.8
+#: frames by which it may be behind the first one
+_BEHIND = 4
 
 #: a long clip is looked at in stretches of at least so many frames
 _STRETCH = 360
@@ -117,7 +124,9 @@ def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[An
     return corners.mean(-2), np.linalg.norm(edges, axis=-1).max(0)
 
 
-def detect(clip: Clip, progress: Progress | None = None, threads: int | None = None) -> Detections:
+def detect(
+    clip: Clip, progress: Progress | None = None, threads: int | None = None, looks: int = LOOKS
+) -> Detections:
     """Find the people in every frame of `clip`.
 
     A long clip is looked at in overlapping stretches, several at once. What is found doesn't depend on how
@@ -130,6 +139,8 @@ def detect(clip: Clip, progress: Progress | None = None, threads: int | None = N
         Told how many frames are done.
     threads : int, optional
         How many stretches at once; None: what this computer's cores allow.
+    looks : int
+        How often to look at everybody: once (1), or once more in the mirror (2), which halves the speed.
 
     Raises
     ------
@@ -139,9 +150,11 @@ def detect(clip: Clip, progress: Progress | None = None, threads: int | None = N
     news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
     stop = threading.Event()
     frames = 0
-    with ThreadPoolExecutor(threads or default_threads(), "detect") as pool:
+    threads, cuts = threads or default_threads(), _cut(clip)
+    with ThreadPoolExecutor(threads, "detect") as pool:
+        second = _SecondLook(clip.size, looks > 1, beside=threads >= 2 * len(cuts))
         stretches = [
-            pool.submit(_looked_through, clip, first, last, news, stop) for first, last in _cut(clip)
+            pool.submit(_looked_through, clip, first, last, second, news, stop) for first, last in cuts
         ]
         for stretch in stretches:
             stretch.add_done_callback(news.put)
@@ -191,6 +204,7 @@ def _looked_through(
     clip: Clip,
     first: int,
     last: int | None,
+    second: _SecondLook,
     news: queue.SimpleQueue[Any],
     stop: threading.Event,
 ) -> _Found:
@@ -199,15 +213,17 @@ def _looked_through(
     part = clip.part(max(first - _OVERLAP, 0), last)
     # where the next stretch begins, which goes on from there
     meeting = None if last is None else last - _OVERLAP
-    with _watcher(clip) as watch:
+    people: tuple[Person, ...] = ()
+    with _watcher(clip) as watch, second.looking(found.people) as confirm:
         for frame in part:
             if stop.is_set():
                 return found
             if not found.times or frame.time > found.times[-1]:
                 found.times.append(frame.time)
-                found.people.append(watch(frame.image, frame.time))
+                people = watch(frame.image, frame.time)
+                confirm(frame.image, people)
             if meeting is None or frame.index <= meeting:
-                found.camera.look(frame.image, frame.time, found.people[-1], frame.index == meeting)
+                found.camera.look(frame.image, frame.time, people, frame.index == meeting)
             found.frames = frame.index + 1
             if frame.index >= first:
                 news.put(None)
@@ -318,20 +334,118 @@ def _distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
     return tuple(kept)
 
 
-class _Landmarker:
-    """A PoseLandmarker for so many people; its answers as `Person`."""
+@dataclass(frozen=True)
+class _SecondLook:
+    """Makes everybody found in a picture the mean of what two looks say.
 
-    def __init__(self, people: int, size: tuple[int, int]) -> None:
+    The detector errs otherwise in the mirror, and where it is led there by that picture alone rather than by
+    the ones before: the mean of both errs less, in depth too (docs/model-card.md).
+
+    Attributes
+    ----------
+    size : (int, int)
+        Of the video's picture.
+    wanted : bool
+        Otherwise there is one look.
+    beside : bool
+        Whether there is a core for it while the first look goes on.
+    """
+
+    size: tuple[int, int]
+    wanted: bool
+    beside: bool
+
+    @contextmanager
+    def looking(
+        self, out: list[tuple[Person, ...]]
+    ) -> Iterator[Callable[[npt.NDArray[np.uint8], tuple[Person, ...]], None]]:
+        """A function that takes pictures and who was found in each; what comes of it goes to `out`."""
+        if not self.wanted:
+            yield lambda image, people: out.append(people)
+            return
+        waiting: deque[Future[tuple[Person, ...]]] = deque()
+        with (
+            closing(_Landmarker(1, self.size, still=True)) as landmarker,
+            ThreadPoolExecutor(1, "detect again") as pool,
+        ):
+
+            def both(image: npt.NDArray[np.uint8], people: tuple[Person, ...]) -> tuple[Person, ...]:
+                return tuple(_confirmed(image, person, self.size, landmarker) for person in people)
+
+            def confirm(image: npt.NDArray[np.uint8], people: tuple[Person, ...]) -> None:
+                waiting.append(pool.submit(both, image, people))
+                # no more pictures are kept than it takes
+                if not self.beside or len(waiting) > _BEHIND:
+                    out.append(waiting.popleft().result())
+
+            yield confirm
+            out.extend(one.result() for one in waiting)
+
+
+def _confirmed(
+    image: npt.NDArray[np.uint8], person: Person, size: tuple[int, int], landmarker: _Landmarker
+) -> Person:
+    """The mean of `person` and of who is found in the mirror image of the surroundings."""
+    scale = image.shape[1] / size[0]
+    inside = np.clip(person.landmarks[:, :2] * scale, 0, (image.shape[1], image.shape[0]))
+    low, high = inside.min(0), inside.max(0)
+    # in steps: what is found hardly depends on where exactly the person was thought to be
+    side = 16 * round(2 ** (np.round(4 * np.log2(max(_ROOM * float((high - low).max()), 16.0))) / 4) / 16)
+    step = side // 16
+    corner = step * np.round((low + high - side) / 2 / step).astype(int)
+    found = landmarker.seen(_cut_out(image, corner, side)[:, ::-1], 0.0)
+    if not found:
+        return person
+    landmarks, world = (x[list(MIRRORED)] for x in found[0])
+    landmarks[:, 0] = 1 - landmarks[:, 0]
+    landmarks[:, :2] = (corner + side * landmarks[:, :2]) / scale
+    world[:, 0] *= -1
+    either = [(landmarks, world), (landmarks[list(MIRRORED)], world[list(MIRRORED)])]
+    # which of them is right about left and right is told by the whole clip, later; here they have to agree
+    landmarks, world = min(either, key=lambda one: float(np.abs(one[0] - person.landmarks)[:, :2].sum()))
+    second = Person(landmarks, world, person.look)
+    if _distance(person, second) > _SAME * torso(person.landmarks)[1]:
+        return person
+    mean = _seen_inside((person.landmarks + landmarks) / 2, size)
+    return Person(mean, (person.world_landmarks + world) / 2, person.look)
+
+
+def _seen_inside(landmarks: Array, size: tuple[int, int]) -> Array:
+    """`landmarks` with visibility 0 outside a picture of that size."""
+    landmarks[((landmarks[:, :2] < 0) | (landmarks[:, :2] >= size)).any(1), 2] = 0
+    return landmarks
+
+
+def _cut_out(image: npt.NDArray[np.uint8], corner: npt.NDArray[Any], side: int) -> npt.NDArray[np.uint8]:
+    """The square of `side` pixels from `corner` on, black beyond the picture, in `_MOST_PIXELS` at most."""
+    x, y = corner
+    part: npt.NDArray[Any] = image[max(y, 0) : y + side, max(x, 0) : x + side]
+    above, left = max(-y, 0), max(-x, 0)
+    below, right = side - above - part.shape[0], side - left - part.shape[1]
+    part = cv2.copyMakeBorder(part, above, below, left, right, cv2.BORDER_CONSTANT)
+    if side > _MOST_PIXELS:
+        part = cv2.resize(part, (_MOST_PIXELS, _MOST_PIXELS), interpolation=cv2.INTER_AREA)
+    return np.asarray(part)
+
+
+class _Landmarker:
+    """A PoseLandmarker for so many people; its answers as `Person`.
+
+    Where pictures are `still` nothing is known from one to the next, and time doesn't matter.
+    """
+
+    def __init__(self, people: int, size: tuple[int, int], still: bool = False) -> None:
         data = _task()
         try:
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
 
+            mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO
             with _silence():
                 self._landmarker = vision.PoseLandmarker.create_from_options(
                     vision.PoseLandmarkerOptions(
                         base_options=BaseOptions(model_asset_buffer=data),
-                        running_mode=vision.RunningMode.VIDEO,
+                        running_mode=mode,
                         num_poses=people,
                         min_pose_detection_confidence=_CONFIDENCE,
                     )
@@ -343,22 +457,37 @@ class _Landmarker:
             ) from error
         self._image = mediapipe.Image
         self._format = mediapipe.ImageFormat.SRGB
-        self._size = size
+        self._size, self._still = size, still
         self._last_ms = -1
 
-    def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
-        """The people in an RGB image of the `time` (seconds; never goes back)."""
-        ms = max(round(time * 1000), self._last_ms + 1)
+    def seen(self, image: npt.NDArray[np.uint8], time: float) -> list[tuple[Array, Array]]:
+        """Landmarks (33, 3), x and y as shares of the picture, and world landmarks (33, 3) of everybody.
+
+        The picture is RGB, and the `time` in seconds never goes back.
+        """
+        picture = self._image(image_format=self._format, data=np.ascontiguousarray(image))
         with _silence(self._last_ms < 0):
-            found = self._landmarker.detect_for_video(self._image(image_format=self._format, data=image), ms)
-        self._last_ms = ms
+            if self._still:
+                self._last_ms = 0
+                found = self._landmarker.detect(picture)
+            else:
+                self._last_ms = max(round(time * 1000), self._last_ms + 1)
+                found = self._landmarker.detect_for_video(picture, self._last_ms)
+        return [
+            (
+                np.array([(p.x, p.y, p.visibility) for p in here], np.float32),
+                np.array([(p.x, p.y, p.z) for p in world], np.float32),
+            )
+            for here, world in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True)
+        ]
+
+    def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+        """The people that are `seen`."""
         people = []
-        for here, world in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True):
-            landmarks = np.array([(p.x, p.y, p.visibility) for p in here], np.float32)
-            landmarks[((landmarks[:, :2] < 0) | (landmarks[:, :2] >= 1)).any(1), 2] = 0
+        for landmarks, world in self.seen(image, time):
             look = _look(image, landmarks)
             landmarks[:, :2] *= self._size
-            people.append(Person(landmarks, np.array([(p.x, p.y, p.z) for p in world], np.float32), look))
+            people.append(Person(_seen_inside(landmarks, self._size), world, look))
         return tuple(people)
 
     def close(self) -> None:

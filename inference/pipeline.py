@@ -21,7 +21,7 @@ from .lift import Body, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .motion import Motion
-from .options import AUTO, LIMITS
+from .options import AUTO, LIMITS, LOOKS
 from .rotations import quaternion_from_matrix
 from .skeleton import INDEX, rest_offsets
 from .solve import misfit, solve
@@ -51,6 +51,8 @@ class Settings:
         Where the lifter runs: one of `DEVICES`; ``auto`` takes a GPU if there is one.
     height : float, optional
         The person's standing height, metres; None: not known, `skeleton.STANDARD_HEIGHT` is assumed.
+    looks : int
+        How often the detector looks at each frame, as `detect.detect` takes it.
     """
 
     start: float = 0.0
@@ -60,6 +62,7 @@ class Settings:
     person: str = "largest"
     device: str = "auto"
     height: float | None = None
+    looks: int = LOOKS
 
 
 def capture(
@@ -84,7 +87,7 @@ def capture(
     # what can be refused at once is refused before minutes are spent on the video
     model = _model(settings)
     clip = Clip(video, settings.start, settings.end, settings.fps)
-    detections = detect(clip, progress, threads)
+    detections = detect(clip, progress, threads, settings.looks)
     source = {"video": video.name, "folder": str(video.absolute().parent)}
     return _solved(detections, settings, model, source, progress)
 
@@ -97,7 +100,7 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     motion : Motion
         A capture.
     settings : Settings
-        `start`, `end` and `fps` remain those of the capture.
+        `start`, `end`, `fps` and `looks` remain those of the capture.
     progress : callable, optional
         As for `capture`.
 
@@ -123,6 +126,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
         warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
     )  # fmt: skip
     kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
+    # motions captured before there was a second look don't say
+    kept["looks"] = motion.settings.get("looks", 1)
     source: dict[str, str] = {k: motion.settings[k] for k in ("video", "folder") if k in motion.settings}
     return _solved(detections, replace(settings, **kept), model, source, progress)
 

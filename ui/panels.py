@@ -91,6 +91,7 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
             row = row.row()
             row.active = getattr(chosen, known)
             row.prop(chosen, value, text="")
+        layout.prop(chosen, "look_twice")
 
 
 class KINELIFT_PT_capture(_Tab, bpy.types.Panel):

@@ -96,6 +96,11 @@ class SceneSettings(bpy.types.PropertyGroup):
         min=5.0,
         max=1000.0,
     )
+    look_twice: BoolProperty(
+        name="Look Twice",
+        description="Have the detector look at every frame a second time, mirrored: more exact, and slower",
+        default=True,
+    )
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
     clean_up: PointerProperty(type=CleanUpSettings, description="How feet are cleaned up")
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -70,6 +71,31 @@ def test_one_person_is_found_where_they_are(found: Detections) -> None:
         assert person.world_landmarks.shape == (33, 3)
         assert 1.2 < np.ptp(person.world_landmarks[:, 1]) < 2.0, "as tall as a person, in metres"
         assert np.linalg.norm(person.look) == pytest.approx(1, abs=1e-3)
+
+
+def test_the_second_look_finds_the_same_person(found: Detections) -> None:
+    """What the mean was made of, found again from the mean and the first look."""
+    landmarks, truth = _truth()
+    once = detect(Clip(SAMPLE, 1, 2), looks=1)
+    second = replace(
+        found,
+        people=tuple(
+            (replace(two, landmarks=2 * two.landmarks - one.landmarks),)
+            for (two,), (one,) in zip(found.people, once.people, strict=True)
+        ),
+    )
+    truth = truth[30:60]
+    height = float(np.ptp(truth[..., 1], axis=1).mean()) / 0.8
+    assert 0 < _error(second, truth, landmarks, height) < 0.04
+    between = [
+        np.linalg.norm(two.landmarks - one.landmarks, axis=-1).max() / height
+        for (two,), (one,) in zip(found.people, once.people, strict=True)
+    ]
+    assert min(between) > 0.001
+    left = [LANDMARK["shoulder.L"], LANDMARK["hip.L"]]
+    right = [LANDMARK["shoulder.R"], LANDMARK["hip.R"]]
+    for (person,) in second.people:
+        assert (person.landmarks[left, 0] > person.landmarks[right, 0]).all(), "who walks to us is mirrored"
 
 
 def test_progress_counts_the_frames() -> None:
