@@ -32,7 +32,9 @@ _HIGH, _STEEP = 0.4, 0.2
 #: share of the lifter's own log odds in ours: it is too sure of itself
 _LIFTER = 0.2
 #: log odds to begin a contact, and to end it: a contact that is missed slides, one too many is just slow
-_BEGIN, _END = -2.0, -2.5
+_BEGIN, _END = -3.5, -4.5
+#: a point that is so far above the lowest of `_NEARBY`, m, is the likelier to fly: log odds by the metre
+_STEP, _FLIES = 0.15, 50.0
 #: contacts and gaps shorter than this are flicker, seconds
 _FLICKER = 0.08
 #: a body whose middle is farther than this beside its feet is held by something else; less suffices where
@@ -62,6 +64,9 @@ def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
         odds = log_odds(contact_features(motion), network)
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     odds += _LIFTER * np.log(probability / (1 - probability))
+    height = _heights(motion)
+    above = height - _floor(height.min(1), motion.fps)[:, None]
+    odds -= _FLIES * np.maximum(above - _STEP, 0)
     on = _without_flicker(hysteresis(odds, _BEGIN, _END), _FLICKER * motion.fps)
     return on & ~_held_elsewhere(motion)[:, None]
 
@@ -74,9 +79,7 @@ def log_odds(features: Array, network: Mapping[str, npt.NDArray[Any]]) -> Array:
 
 def contact_features(motion: Motion) -> Array:
     """What the network knows of each of `motion.CONTACT_POINTS` (T, 4, F), at all the moments around."""
-    points = motion.sole_points()
-    scale = motion.height / STANDARD_HEIGHT
-    height = points[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
+    points, height = motion.sole_points(), _heights(motion)
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
     speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
     shown = motion.landmarks[:, _SHOWN_BY]
@@ -105,6 +108,12 @@ def contact_features(motion: Motion) -> Array:
     share = (at - before)[..., None, None]
     around = (1 - share) * now[before] + share * now[np.minimum(before + 1, len(now) - 1)]
     return np.asarray(np.moveaxis(around, 1, 2).reshape(*height.shape, -1))
+
+
+def _heights(motion: Motion) -> Array:
+    """Of `motion.CONTACT_POINTS` (T, 4), as if the balls' joints were on the sole; m at standard height."""
+    scale = motion.height / STANDARD_HEIGHT
+    return np.asarray(motion.sole_points()[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]))
 
 
 def _floor(lowest: Array, fps: float) -> Array:

@@ -67,10 +67,25 @@ def _arguments() -> argparse.Namespace:
         metavar="STEPS",
         help="of every row on perfect 2D (default: the configuration's)",
     )
+    papers.add_argument(
+        "--later", type=int, metavar="STEPS", help="of every row on detections (default: in proportion)"
+    )
+    papers.add_argument("--seed", type=int, help="another one draws other clips and other networks")
+    papers.add_argument(
+        "--rate", type=float, default=1.0, metavar="F", help="learn so many times as fast (a try)"
+    )
     papers.add_argument("--report", action="store_true", help="only write the report of what there is")
     papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
     papers.add_argument(
         "--longer", type=Path, metavar="RUN", help="for the report: rows that were trained on for longer"
+    )
+    papers.add_argument(
+        "--tries",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="for the report: rows of claims with other seeds, rates or steps",
     )
     papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
     papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
@@ -139,9 +154,12 @@ def _compare(args: argparse.Namespace) -> None:
         if args.budget:
             later = max(1, args.budget * budget.later // budget.steps)
             budget = replace(budget, steps=args.budget, later=later)
+        later = budget.later if args.later is None else args.later
+        seed = budget.seed if args.seed is None else args.seed
+        budget = replace(budget, later=later, seed=seed, rate=args.rate)
         material = load_material(budget, args.mocap, args.detected, args.clips, args.run)
         compare(args.rows, budget, material, args.run, args.device, _say)
-    print(f"Written: {write_report(args.run, args.out, args.longer)}")
+    print(f"Written: {write_report(args.run, args.out, args.longer, args.tries)}")
 
 
 def _say(row: str, lesson: int, step: int) -> None:

@@ -62,6 +62,9 @@ class Budget:
         Steps between checkpoints.
     full : bool
         Whether the networks are those for a GPU.
+    seed : int
+    rate : float
+        Factor of every row's learning rate.
     """
 
     steps: int
@@ -71,6 +74,7 @@ class Budget:
     every: int = 100
     full: bool = False
     seed: int = 11
+    rate: float = 1.0
 
 
 BUDGETS = {
@@ -208,7 +212,7 @@ class Lesson:
         self.device = device
         self.steps = (budget.steps, budget.later)[lesson]
         # what the first lesson taught isn't to be forgotten at once
-        self.rate = row.rate * (1.0, 0.3)[lesson]
+        self.rate = row.rate * budget.rate * (1.0, 0.3)[lesson]
         self.learnt = [p for p in model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.learnt, lr=self.rate, weight_decay=1e-4)
         self.judge = Discriminator().to(device)

@@ -128,7 +128,7 @@ CLAIMS = (
 BEST = 40.0
 
 
-def write_report(run: Path, docs: Path, longer: Path | None = None) -> Path:
+def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Iterable[Path] = ()) -> Path:
     """Write methods.md and its plots of the rows that are finished; the others are called missing.
 
     The text is that of `training/methods.md`: what stands in braces there, a table's name or
@@ -139,9 +139,12 @@ def write_report(run: Path, docs: Path, longer: Path | None = None) -> Path:
     run, docs : Path
     longer : Path, optional
         A run of some of the rows with more steps: what it makes of the claims stands beside.
+    tries : iterable of Path
+        Runs of some of the rows with other steps, rates or seeds.
     """
     rows = _finished(run)
     far = _finished(longer) if longer else {}
+    tried = [far, *(_finished(one) for one in tries)]
     tables = {
         "budget": _budget(rows),
         "took": _took(rows),
@@ -151,6 +154,7 @@ def write_report(run: Path, docs: Path, longer: Path | None = None) -> Path:
         "missing": ", ".join(f"`{name}`" for name in ROWS if name not in rows) or "none",
         "longer_budget": _budget(far),
         "longer": set_table(far, "perfect", far) if far else MISSING,
+        "tries": tries_table(tried),
         **{name: set_table(rows, name) for name in SETS},
     }
 
@@ -237,6 +241,20 @@ def claims_table(rows: dict[str, Figures], longer: dict[str, Figures]) -> str:
     if longer:
         headings += ["after the longer run", "holds"]
     return _table(headings, lines)
+
+
+def tries_table(runs: list[dict[str, Figures]]) -> str:
+    """What runs with other steps, rates and seeds make of the claims with bounds."""
+    lines = []
+    for claim in (c for c in CLAIMS if c.bound is not None):
+        for rows in runs:
+            change, held = _held(claim, rows)
+            if change == MISSING:
+                continue
+            budget, rate = rows[claim.with_it]["budget"], rows[claim.with_it]["row"]["rate"]
+            how = [f"{budget['steps']}", f"{rate * budget.get('rate', 1):g}", f"{budget['seed']}"]
+            lines.append([claim.about, COLUMNS[claim.figure], *how, change, held])
+    return _table(["claim", "figure", "steps", "rate", "seed", "here", "holds"], lines) if lines else MISSING
 
 
 def _held(claim: Claim, rows: dict[str, Figures]) -> list[str]:
