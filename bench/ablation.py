@@ -22,6 +22,7 @@ from bench.score import Figures, score
 from inference.camera import DEFAULT_FOCAL_MM
 from inference.errors import CaptureError
 from inference.motion import Motion
+from inference.options import LOOKS
 from inference.pipeline import Settings, resolve
 from inference.skeleton import JOINTS
 
@@ -38,9 +39,11 @@ def _without_confidence(motion: Motion) -> Motion:
     return replace(motion, landmarks=landmarks)
 
 
+_ONCE = "lens told, one look of the detector instead of two"
 #: from what was detected and the true lens, mm
 VARIANTS: dict[str, Callable[[Motion, float], Motion]] = {
     "all of it, lens told": lambda seen, lens: resolve(seen, Settings(focal=lens)),
+    _ONCE: lambda seen, lens: resolve(seen, Settings(focal=lens)),
     "lens searched (as shipped)": lambda seen, lens: resolve(seen, Settings()),
     f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(
         seen, Settings(focal=DEFAULT_FOCAL_MM)
@@ -73,8 +76,8 @@ def main() -> None:
     for video in videos:
         reference = video.with_suffix(".npz")
         try:
-            seen, _ = detected(video, args.out)
             for name, variant in VARIANTS.items():
+                seen, _ = detected(video, args.out, 1 if name == _ONCE else LOOKS)
                 motion = variant(seen, known_focal_mm(reference))
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)

@@ -46,6 +46,7 @@ from inference.landmarks import bridge
 from inference.lift import lift
 from inference.lifters.weights import load_weights
 from inference.motion import Motion
+from inference.options import LOOKS
 from inference.pipeline import WEIGHTS, Settings, capture, resolve
 from inference.rotations import quaternion_from_matrix
 from inference.skeleton import JOINTS, rest_offsets
@@ -126,9 +127,9 @@ def known_focal_mm(reference: Path) -> float:
         return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
 
 
-def detected(video: Path, out: Path) -> tuple[Motion, Path]:
+def detected(video: Path, out: Path, looks: int = LOOKS) -> tuple[Motion, Path]:
     """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
-    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode())
+    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
     for name in _DETECTION:
         digest.update((ROOT / f"inference/{name}.py").read_bytes())
     kept, baseline = (
@@ -138,7 +139,7 @@ def detected(video: Path, out: Path) -> tuple[Motion, Path]:
         with replacing(baseline) as temporary:
             mediapipe_baseline.capture(video, temporary)
     if not kept.exists():
-        capture(video, Settings()).save(kept)
+        capture(video, Settings(looks=looks)).save(kept)
     return Motion.load(kept), baseline
 
 
