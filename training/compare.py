@@ -289,7 +289,8 @@ class Lesson:
         relative, true = (x - x[:, :, :1] for x in (joints, batch.joints))
         known = batch.positioned[:, None, :, None]
         if row.motion:
-            out = out + motion_loss(relative * known, true * known, row.motion, row.intervals)
+            moved = motion_loss(relative * known, true * known, row.motion, row.intervals)
+            out = out + row.weight * moved
         for name, weight in row.structure.items():
             if self.lesson or done >= _WARM[name]:
                 out = out + weight * _STRUCTURE[name](joints)

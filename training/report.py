@@ -112,6 +112,7 @@ CLAIMS = (
     Claim("SAP-Net: all three losses", "simple", "sap-net", "mpjpe_mm", (58.5, 55.51)),
     Claim("TP-Net, online", "sap-net", "tp-net-online", "mpjpe_mm", (55.51, 52.1)),
     Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjpe_mm", (55.51, 51.1)),
+    Claim("TP-Net that keeps SAP-Net's losses", "tp-net-semi-online", "tp-net-structure", "bone_std_mm"),
     Claim("MotioNet: adversarial loss", "motionet-no-adversarial", "motionet"),
     Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet"),
     Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet", "bone_std_mm"),
@@ -142,9 +143,9 @@ def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Itera
     tries : iterable of Path
         Runs of some of the rows with other steps, rates or seeds.
     """
-    rows = _finished(run)
-    far = _finished(longer) if longer else {}
-    tried = [far, *(_finished(one) for one in tries)]
+    rows = finished(run)
+    far = finished(longer) if longer else {}
+    tried = [far, *(finished(one) for one in tries)]
     tables = {
         "budget": _budget(rows),
         "took": _took(rows),
@@ -173,7 +174,8 @@ def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Itera
     return docs / "methods.md"
 
 
-def _finished(run: Path) -> dict[str, Figures]:
+def finished(run: Path) -> dict[str, Figures]:
+    """The figures of those rows of a run that are finished."""
     return {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
 
 

@@ -35,6 +35,8 @@ class Row:
         Operator of the motion loss; empty: there is none.
     intervals : tuple of int
         The motion loss's, frames.
+    weight : float
+        Of the motion loss.
     structure : dict
         Weights of SAP-Net's losses (`illegal`, `ratio`, `symmetry`).
     adversarial : float
@@ -57,6 +59,7 @@ class Row:
     losses: dict[str, float] = field(default_factory=lambda: POSITIONS)
     motion: str = ""
     intervals: tuple[int, ...] = INTERVALS
+    weight: float = 1.0
     structure: dict[str, float] = field(default_factory=dict)
     adversarial: float = 0.0
     classes: float = 0.0
@@ -74,8 +77,11 @@ _MOTIONET = {"channels": 128, "static_channels": 64}
 _SKELETON: dict[str, Any] = {"channels": 384, "dropout": 0.0}
 
 
-def _ugcn(about: str, motion: str = "", intervals: tuple[int, ...] = INTERVALS, **options: Any) -> Row:
-    return Row(about, "ugcn", _UGCN | options, motion=motion, intervals=intervals, rate=5e-3)
+def _ugcn(
+    about: str, motion: str = "", intervals: tuple[int, ...] = INTERVALS, weight: float = 1.0, **options: Any
+) -> Row:
+    options = _UGCN | options
+    return Row(about, "ugcn", options, motion=motion, intervals=intervals, weight=weight, rate=5e-3)
 
 
 def _simple(about: str, **changed: Any) -> Row:
@@ -93,9 +99,9 @@ def _motionet(about: str, losses: dict[str, float] = BODY, **changed: Any) -> Ro
     return Row(about, "motionet", options, losses, **{"adversarial": 0.01, "rate": 2e-3} | changed)
 
 
-def _tpnet(about: str, online: bool) -> Row:
+def _tpnet(about: str, online: bool, **changed: Any) -> Row:
     options = _SIMPLE | {"hidden": 1024, "online": online}
-    return Row(about, "tp-net", options, inner="sap-net", rate=1e-3)
+    return Row(about, "tp-net", options, inner="sap-net", rate=1e-3, **changed)
 
 
 #: the bounds first, then everything else; a row that another begins from comes before it
@@ -115,6 +121,11 @@ ROWS: dict[str, Row] = {
     "sap-net": _simple("simple baseline, all of SAP-Net's losses", structure=ILLEGAL | RATIO | SYMMETRY),
     "tp-net-online": _tpnet("TP-Net, online, on SAP-Net's losses", online=True),
     "tp-net-semi-online": _tpnet("TP-Net, semi-online, on SAP-Net's losses", online=False),
+    "tp-net-structure": _tpnet(
+        "TP-Net, semi-online, that keeps SAP-Net's losses",
+        online=False,
+        structure=ILLEGAL | RATIO | SYMMETRY,
+    ),
     "motionet": _motionet("MotioNet, complete"),
     "gcn-classes": Row(
         "graph convolutions, weights by class of edge", "gcn", _GCN | {"shared": False}, rate=5e-3
@@ -128,6 +139,9 @@ ROWS: dict[str, Row] = {
     "sap-net-illegal": _simple("simple baseline, illegal-angle loss", structure=ILLEGAL),
     "sap-net-ratio": _simple("simple baseline, bone-length ratio loss", structure=RATIO),
     "ugcn-subtraction-4": _ugcn("UGCN, motion loss: subtraction, 1 4 12 24", "subtraction", (1, 4, 12, 24)),
+    "ugcn-subtraction-4-heavy": _ugcn(
+        "UGCN, motion loss: subtraction, 1 4 12 24, three times as heavy", "subtraction", (1, 4, 12, 24), 3.0
+    ),
     "motionet-no-adversarial": _motionet("MotioNet without the adversarial loss", adversarial=0.0),
     "motionet-frame-lengths": _motionet(
         "MotioNet without E_S: bone lengths for every frame", options={"static_channels": 0}

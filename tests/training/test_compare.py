@@ -18,7 +18,7 @@ from training.columns import COLUMNS, measure
 from training.compare import BUDGETS, FIGURES, TRUTH, Lesson, Material, build, compare, with_inner
 from training.detected import fit_detector, load_sequences
 from training.mocap import load_clips
-from training.report import CLAIMS, MISSING, write_report
+from training.report import CLAIMS, MISSING, finished, tries_table, write_report
 from training.rotation_classes import nearest_class, rotation_centres
 from training.rows import FULL, ROWS
 from training.synthesis import Synthesis
@@ -153,6 +153,13 @@ def test_the_report_says_what_is_and_calls_missing_what_is_not(material, tmp_pat
     beside = write_report(run, docs, longer=run).read_text()
     asymmetry = next(line for line in beside.splitlines() if "`simple` → `sap-net-symmetry`" in line)
     assert asymmetry.count(f"{left['perfect']['asymmetry_mm']:.1f} →") == 2
+    quick = replace(TINY, rate=2.0)
+    compare(["simple", "sap-net-symmetry"], quick, material, tmp_path / "quick", "cpu")
+    tries = tries_table([{}, finished(run), finished(tmp_path / "quick")]).splitlines()[2:]
+    rate = ROWS["sap-net-symmetry"].rate
+    how = [f"| {TINY.steps} | {factor * rate:g} | {TINY.seed} |" for factor in (1, 2)]
+    assert [line for line, said in zip(tries, how, strict=True) if said in line] == tries
+    assert tries[0].split("|")[6] != tries[1].split("|")[6], "another rate learns something else"
 
 
 def test_a_benchmark_clip_is_a_batch_of_what_the_detector_sees():
