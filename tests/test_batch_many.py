@@ -39,7 +39,7 @@ def states(out: Path) -> list[str]:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, str(ROOT / "batch.py"), *map(str, arguments), "--format", "bvh"]
+    return [sys.executable, str(ROOT / "batch.py"), *map(str, arguments), "--looks", "1", "--format", "bvh"]
 
 
 class Page(HTMLParser):

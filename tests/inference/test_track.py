@@ -67,7 +67,7 @@ def swapped(person: Person, part: slice) -> Person:
 
 @pytest.fixture(scope="module")
 def walk() -> Detections:
-    return detect(Clip(SAMPLE))
+    return detect(Clip(SAMPLE), looks=1)
 
 
 # --- one person ---

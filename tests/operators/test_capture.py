@@ -28,6 +28,7 @@ def choose(video: Path = SAMPLE, **chosen: object) -> None:
     settings = bpy.context.scene.kinelift
     settings.video = str(video)
     settings.info.frames, settings.info.fps = 120, 30.0
+    settings.look_twice = False
     for name, value in chosen.items():
         setattr(settings, name, value)
 
@@ -47,7 +48,8 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     motion = Motion.load(Path(result.motion))
     assert len(motion) == 30 and motion.start == pytest.approx(1.0)
     assert motion.height == pytest.approx(1.9, abs=1e-3)
-    assert motion.settings["focal"] == 35.0
+    assert (motion.settings["focal"], motion.settings["looks"]) == (35.0, 1)
+    assert bpy.context.scene.kinelift.bl_rna.properties["look_twice"].default
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
     assert tuple(armature.animation_data.action.frame_range) == (1, 59)

@@ -81,7 +81,7 @@ def test_refusals_are_one_sentence_and_make_nothing() -> None:
 
 
 def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
-    capture(SAMPLE, Settings(end=1.0)).save(tmp_path / "walk.motion.npz")
+    capture(SAMPLE, Settings(end=1.0, looks=1)).save(tmp_path / "walk.motion.npz")
     first = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
     action = first.animation_data.action
     chosen = bpy.context.scene.kinelift
@@ -94,7 +94,7 @@ def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> 
 
 
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
-    motion = capture(SAMPLE, Settings(end=1.0, focal=28.0))
+    motion = capture(SAMPLE, Settings(end=1.0, focal=28.0, looks=1))
     everybody = np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1)
     aside = everybody.copy()
     aside[..., 0] = motion.camera.size[0] - aside[..., 0]
