@@ -32,7 +32,7 @@ _HIGH, _STEEP = 0.4, 0.2
 #: share of the lifter's own log odds in ours: it is too sure of itself
 _LIFTER = 0.2
 #: log odds to begin a contact, and to end it: a contact that is missed slides, one too many is just slow
-_BEGIN, _END = -2.5, -3.5
+_BEGIN, _END = -2.5, -3.0
 #: a point that is so far above the lowest of `_NEARBY`, m, is the likelier to fly: log odds by the metre
 _STEP, _FLIES = 0.15, 50.0
 #: contacts and gaps shorter than this are flicker, seconds
