@@ -25,8 +25,7 @@ test: $(READY)
 lint: $(READY)
 	$(PYTHON) -m ruff check
 	$(PYTHON) -m ruff format --check
-	$(PYTHON) -m mypy -p inference -p training -p bench -p wheels
-	cd .venv/src && ../bin/python -m mypy --config-file ../../pyproject.toml -p kinelift.rig -p kinelift.operators -p kinelift.ui -m kinelift.registration -m kinelift.batch
+	$(PYTHON) scripts/check_types.py
 
 # the suite on the other supported Blenders; everything but bpy is shared, and what never imports it can't differ
 test-blenders: $(READY)
@@ -39,7 +38,8 @@ test-gui: $(READY)
 
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest --ignore=tests/training --ignore=tests/bench \
-		--ignore=tests/wheels --ignore=tests/inference --ignore=tests/test_set_up.py --ignore-glob='tests/test_batch_*'
+		--ignore=tests/wheels --ignore=tests/core --ignore=tests/inference --ignore=tests/test_set_up.py \
+		--ignore=tests/batch/test_cluster.py --ignore=tests/batch/test_many.py
 
 zips: $(READY)
 	$(PYTHON) -m wheels build light linux-x64 windows-x64 macos-arm64

@@ -112,6 +112,6 @@ def end_workers(*_: object) -> None:
 
 def _run_command(arguments: list[str]) -> int:
     """``blender --command kinelift ...``."""
-    from .batch import command
+    from .batch.command import command
 
     return command(arguments)

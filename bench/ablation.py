@@ -16,15 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.accuracy import COLUMNS, default_clips, detected, known_focal_mm, lifted
-from bench.known import rotation_error
-from bench.score import Figures, score
-from inference.camera import DEFAULT_FOCAL_MM
-from inference.errors import CaptureError
-from inference.motion import Motion
-from inference.options import LOOKS
-from inference.pipeline import Settings, resolve
-from inference.skeleton import JOINTS
+from kinelift.bench.accuracy import COLUMNS, default_clips, detected, known_focal_mm, lifted
+from kinelift.bench.known import rotation_error
+from kinelift.bench.score import Figures, score
+from kinelift.core.camera import DEFAULT_FOCAL_MM
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+from kinelift.core.options import LOOKS
+from kinelift.core.skeleton import JOINTS
+from kinelift.inference.pipeline import Settings, resolve
 
 _SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
 

@@ -31,26 +31,26 @@ import torch
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from bench import mediapipe_baseline
-from bench.filters import butterworth, one_euro
-from bench.known import rotation_error, solver_seconds, swing_kept
-from bench.score import Figures, score
-from bench.sheets import sheet
-from inference.bvh import write_bvh
-from inference.camera import FILM_WIDTH_MM
-from inference.errors import CaptureError
-from inference.files import replacing
-from inference.foot_ik import clean_up
-from inference.kinematics import local_rotations
-from inference.landmarks import bridge
-from inference.lift import lift
-from inference.lifters.weights import load_weights
-from inference.motion import Motion
-from inference.options import LOOKS
-from inference.pipeline import WEIGHTS, Settings, capture, resolve
-from inference.rotations import quaternion_from_matrix
-from inference.skeleton import JOINTS, rest_offsets
-from inference.world import to_world
+from kinelift.bench import mediapipe_baseline
+from kinelift.bench.filters import butterworth, one_euro
+from kinelift.bench.known import rotation_error, solver_seconds, swing_kept
+from kinelift.bench.score import Figures, score
+from kinelift.bench.sheets import sheet
+from kinelift.core.bvh import write_bvh
+from kinelift.core.camera import FILM_WIDTH_MM
+from kinelift.core.errors import CaptureError
+from kinelift.core.files import replacing
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.landmarks import bridge
+from kinelift.core.motion import Motion
+from kinelift.core.options import LOOKS
+from kinelift.core.rotations import quaternion_from_matrix
+from kinelift.core.skeleton import JOINTS, rest_offsets
+from kinelift.inference.lift import lift
+from kinelift.inference.lifters.weights import load_weights
+from kinelift.inference.pipeline import WEIGHTS, Settings, capture, resolve
+from kinelift.inference.world import to_world
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"

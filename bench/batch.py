@@ -23,10 +23,10 @@ from pathlib import Path
 
 import distributed
 
-from inference.batch.journal import Journal
-from inference.batch.orders import MOTION_SUFFIX, Order
-from inference.batch.run import DEFAULT_MEMORY, FOLDER, JOB_MB, JOURNAL
-from inference.options import FORMATS, CleanUp
+from kinelift.batch.journal import Journal
+from kinelift.batch.orders import MOTION_SUFFIX, Order
+from kinelift.batch.run import DEFAULT_MEMORY, FOLDER, JOB_MB, JOURNAL
+from kinelift.core.options import FORMATS, CleanUp
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"

@@ -38,17 +38,17 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from bench.accuracy import default_clips
-from bench.score import score, similarity
-from bench.truth import true_motion
-from inference.camera import WORLD_FROM_LEVEL_CAMERA
-from inference.contacts import runs
-from inference.errors import CaptureError
-from inference.foot_ik import clean_up
-from inference.landmarks import LANDMARK
-from inference.motion import Motion
-from inference.pipeline import Settings, capture
-from inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, STANDARD_HEIGHT
+from kinelift.bench.accuracy import default_clips
+from kinelift.bench.score import score, similarity
+from kinelift.bench.truth import true_motion
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.contacts import runs
+from kinelift.core.errors import CaptureError
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.landmarks import LANDMARK
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import BALL_HEIGHT, INDEX, JOINTS, STANDARD_HEIGHT
+from kinelift.inference.pipeline import Settings, capture
 
 Array = npt.NDArray[Any]
 Figures = dict[str, float | None]

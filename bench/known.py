@@ -10,16 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bench.score import LIMBS, similarity
-from bench.truth import true_motion
-from inference.camera import WORLD_FROM_LEVEL_CAMERA
-from inference.kinematics import joint_positions
-from inference.landmarks import PLACES
-from inference.lift import Body
-from inference.motion import Motion
-from inference.rotations import geodesic_angle, rotation_between
-from inference.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
-from inference.solve import solve
+from kinelift.bench.score import LIMBS, similarity
+from kinelift.bench.truth import true_motion
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.landmarks import PLACES
+from kinelift.core.motion import Motion
+from kinelift.core.rotations import geodesic_angle, rotation_between
+from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
+from kinelift.inference.lift import Body
+from kinelift.inference.solve import solve
 
 Array = npt.NDArray[np.float64]
 

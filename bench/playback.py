@@ -34,8 +34,8 @@ _SETTLE = 4.0
 
 def walk(frames: int) -> Any:
     """The sample's true `Motion`, forth and back for so many frames, seen better and worse."""
-    from bench.truth import true_motion
-    from inference.skeleton import JOINTS
+    from kinelift.bench.truth import true_motion
+    from kinelift.core.skeleton import JOINTS
 
     motion = true_motion(ROOT / "samples/walk_front.npz")
     there = np.arange(len(motion))
@@ -119,7 +119,7 @@ def _measure() -> None:
     import bpy
 
     asked = json.loads(os.environ["KINELIFT_PLAYBACK"])
-    motion = importlib.import_module("kinelift.inference.motion").Motion.load(Path(asked["motion"]))
+    motion = importlib.import_module("kinelift.core.motion").Motion.load(Path(asked["motion"]))
     window = bpy.context.window_manager.windows[0]
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     with bpy.context.temp_override(window=window, area=area):
@@ -154,7 +154,6 @@ def _measure() -> None:
 if __name__ == "__main__":
     if "KINELIFT_PLAYBACK" in os.environ:
         sys.path.insert(0, str(ROOT))
-        importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
         import bpy
 
         bpy.context.preferences.view.show_splash = False

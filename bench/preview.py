@@ -23,21 +23,21 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from bench.accuracy import default_clips, known_focal_mm
-from bench.truth import true_motion
-from inference.chart import png
-from inference.errors import CaptureError
-from inference.figure import Figure
-from inference.files import replacing
-from inference.foot_ik import clean_up
-from inference.landmarks import LANDMARKS, PLACES
-from inference.lettering import write
-from inference.mannequin import mannequin, rest_positions
-from inference.motion import Motion
-from inference.pipeline import Settings, capture
-from inference.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
-from inference.skinning import Skin
-from inference.video import Clip
+from kinelift.bench.accuracy import default_clips, known_focal_mm
+from kinelift.bench.truth import true_motion
+from kinelift.core.chart import png
+from kinelift.core.errors import CaptureError
+from kinelift.core.files import replacing
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.landmarks import LANDMARKS, PLACES
+from kinelift.core.lettering import write
+from kinelift.core.mannequin import mannequin, rest_positions
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
+from kinelift.inference.figure import Figure
+from kinelift.inference.pipeline import Settings, capture
+from kinelift.inference.skinning import Skin
+from kinelift.inference.video import Clip
 
 _LIMBS = [
     i
@@ -132,7 +132,6 @@ def skinning_fps(threads: int, frames: int = 300) -> float:
 
 def binding_seconds() -> tuple[float, float]:
     """How long it takes to build and bind the mannequin in Blender: the first time, and the best of five."""
-    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
     import bpy
 
     bpy.ops.wm.read_factory_settings(use_empty=True)

@@ -25,15 +25,15 @@ from typing import Any
 import cv2
 import numpy as np
 
-from inference.bvh import read_bvh
-from inference.camera import Camera
-from inference.contacts import keep_long
-from inference.foot_ik import clean_up
-from inference.kinematics import joint_positions
-from inference.motion import Motion
-from inference.options import CleanUp
-from inference.rotations import quaternion_from_matrix
-from inference.skeleton import (
+from kinelift.core.bvh import read_bvh
+from kinelift.core.camera import Camera
+from kinelift.core.contacts import keep_long
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.motion import Motion
+from kinelift.core.options import CleanUp
+from kinelift.core.rotations import quaternion_from_matrix
+from kinelift.core.skeleton import (
     BALL_HEIGHT,
     INDEX,
     JOINTS,
@@ -286,7 +286,6 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/retarget"))
     args = parser.parse_args()
 
-    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
     import bpy
 
     logging.disable(logging.INFO)
@@ -298,7 +297,7 @@ def main() -> None:
     )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}
     if args.capture.is_file():
-        from inference.pipeline import Settings, capture
+        from kinelift.inference.pipeline import Settings, capture
 
         motions["capture"] = clean_up(capture(args.capture, Settings()), CleanUp())
     args.out.mkdir(parents=True, exist_ok=True)

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from bench.score import LIMBS, similarity
-from inference.figure import LEFT, MIDDLE, RIGHT
-from inference.motion import Motion
-from inference.overlay import overlay
-from inference.skeleton import INDEX
-from inference.video import Clip
+from kinelift.bench.score import LIMBS, similarity
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import INDEX
+from kinelift.inference.figure import LEFT, MIDDLE, RIGHT
+from kinelift.inference.overlay import overlay
+from kinelift.inference.video import Clip
 
 Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]

@@ -28,12 +28,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from bench import mediapipe_baseline
-from inference.errors import CaptureError
-from inference.motion import Motion
-from inference.options import LOOKS
-from inference.pipeline import Settings, capture
-from inference.video import Clip
+from kinelift.bench import mediapipe_baseline
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+from kinelift.core.options import LOOKS
+from kinelift.inference.pipeline import Settings, capture
+from kinelift.inference.video import Clip
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
@@ -106,12 +106,11 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
 
 def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     """Keyframing in bulk against `keyframe_insert` a frame at a time; the whole result, in fresh Blenders."""
-    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
     import bpy
 
     animate = importlib.import_module("kinelift.rig.action").animate
     build_armature = importlib.import_module("kinelift.rig.armature").build_armature
-    motion = importlib.import_module("kinelift.inference.motion").Motion.load(motion_file)
+    motion = importlib.import_module("kinelift.core.motion").Motion.load(motion_file)
     again = np.resize(np.arange(len(motion)), KEYED_FRAMES)
     arrays = ("rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")
     long = dataclasses.replace(
@@ -232,14 +231,11 @@ def stretches_rows(repeat: int, folder: Path) -> list[Row]:
 def in_fresh_blender(measured: str, before: str = "") -> float:
     """Seconds that a statement takes in a Blender of its own; `register()` enables the extension there."""
     code = f"""\
-import importlib.util, os, sys, time, bpy, numpy
+import os, time, bpy, numpy
 from pathlib import Path
-spec = importlib.util.spec_from_file_location("kinelift", "__init__.py", submodule_search_locations=["."])
-package = importlib.util.module_from_spec(spec)
 def register():
-    sys.modules["kinelift"] = package
-    spec.loader.exec_module(package)
-    package.register()
+    import kinelift
+    kinelift.register()
 {before}
 began = time.perf_counter()
 {measured}

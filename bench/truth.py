@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.camera import Camera
-from inference.contacts import find_contacts
-from inference.kinematics import joint_positions, local_rotations
-from inference.landmarks import LANDMARK
-from inference.motion import Motion
-from inference.rotations import quaternion_from_matrix, rotation_between
-from inference.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
-from inference.world import stand_on_floor
+from kinelift.core.camera import Camera
+from kinelift.core.contacts import find_contacts
+from kinelift.core.kinematics import joint_positions, local_rotations
+from kinelift.core.landmarks import LANDMARK
+from kinelift.core.motion import Motion
+from kinelift.core.rotations import quaternion_from_matrix, rotation_between
+from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
+from kinelift.inference.world import stand_on_floor
 
 Array = npt.NDArray[Any]
 _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}

@@ -15,11 +15,11 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from .client import missing_modules
-from .errors import CaptureError
-from .files import check_writable
-from .options import AUTO, LOOKS, MOST_THREADS, add_clean_up, add_looks, clean_up_of
-from .progress import TerminalBar
+from kinelift.core.client import missing_modules
+from kinelift.core.errors import CaptureError
+from kinelift.core.files import check_writable
+from kinelift.core.options import AUTO, LOOKS, MOST_THREADS, add_clean_up, add_looks, clean_up_of
+from kinelift.core.progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
@@ -96,10 +96,10 @@ def _json(stage: str, frame: int, of: int) -> None:
 
 def _capture(args: argparse.Namespace) -> None:
     # heavy imports wait until the command line is known to be right
-    from .bvh import write_bvh
-    from .foot_ik import clean_up
-    from .overlay import overlay
-    from .pipeline import Settings, capture
+    from kinelift.core.bvh import write_bvh
+    from kinelift.core.foot_ik import clean_up
+    from kinelift.inference.overlay import overlay
+    from kinelift.inference.pipeline import Settings, capture
 
     if str(args.overlay) in _STYLES:
         args.overlay_style = str(args.overlay)
@@ -124,10 +124,10 @@ def _capture(args: argparse.Namespace) -> None:
 
 
 def _solve(args: argparse.Namespace) -> None:
-    from .bvh import write_bvh
-    from .foot_ik import clean_up
-    from .motion import Motion
-    from .pipeline import asked_again, resolve
+    from kinelift.core.bvh import write_bvh
+    from kinelift.core.foot_ik import clean_up
+    from kinelift.core.motion import Motion
+    from kinelift.inference.pipeline import asked_again, resolve
 
     motion = Motion.load(args.motion)
     if args.out.exists() and args.out.samefile(args.motion):
@@ -148,7 +148,7 @@ def _solve(args: argparse.Namespace) -> None:
 
 
 def _probe(args: argparse.Namespace) -> None:
-    from .probe import probe, save_still
+    from kinelift.inference.probe import probe, save_still
 
     if args.still is not None:
         save_still(args.video, args.at, args.still)
@@ -157,7 +157,7 @@ def _probe(args: argparse.Namespace) -> None:
 
 
 def _about(args: argparse.Namespace) -> None:
-    from .about import about
+    from kinelift.inference.about import about
 
     print(json.dumps(about(args.device), ensure_ascii=False), flush=True)
 

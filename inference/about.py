@@ -13,7 +13,7 @@ import cv2
 import mediapipe
 import torch
 
-from .errors import CaptureError
+from ..core.errors import CaptureError
 from .lifters.weights import load_weights
 from .pipeline import DEVICES, WEIGHTS, torch_device
 

@@ -21,10 +21,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import CaptureError
+from ..core.landmarks import LANDMARK, MIRRORED, TORSO
+from ..core.options import LOOKS, MOST_THREADS, default_threads
 from .camera_motion import CameraWatch
-from .errors import CaptureError
-from .landmarks import LANDMARK, MIRRORED, TORSO
-from .options import LOOKS, MOST_THREADS, default_threads
 from .video import Clip
 
 Array = npt.NDArray[np.float32]

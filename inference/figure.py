@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .mannequin import mannequin, rest_positions
-from .motion import CONTACT_POINTS, Motion
-from .skeleton import INDEX
+from ..core.mannequin import mannequin, rest_positions
+from ..core.motion import CONTACT_POINTS, Motion
+from ..core.skeleton import INDEX
 from .skinning import Skin
 
 # RGB

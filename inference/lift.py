@@ -10,12 +10,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .landmarks import LANDMARK, SHOWN_BY, from_hips
+from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
+from ..core.limits import unwrung
+from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
+from ..core.skeleton import INDEX, JOINTS
 from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
-from .limits import unwrung
-from .rotations import matrix_from_6d, mean_turn, sixd_from_matrix
-from .skeleton import INDEX, JOINTS
 
 Array = npt.NDArray[np.float64]
 

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import CaptureError
+from ..core.files import replacing
+from ..core.kinematics import attached_points
+from ..core.motion import Motion
+from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .detect import Progress
-from .errors import CaptureError
 from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
-from .files import replacing
-from .kinematics import attached_points
-from .motion import Motion
-from .skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .video import Clip
 
 _OUTLINE = (20, 20, 20)

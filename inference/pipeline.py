@@ -11,19 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from .camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
-from .contacts import find_contacts
+from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
+from ..core.contacts import find_contacts
+from ..core.errors import CaptureError
+from ..core.kinematics import local_rotations
+from ..core.landmarks import bridge
+from ..core.motion import Motion
+from ..core.options import AUTO, LIMITS, LOOKS
+from ..core.rotations import quaternion_from_matrix
+from ..core.skeleton import INDEX, rest_offsets
 from .detect import Detections, Person, Progress, detect
-from .errors import CaptureError
-from .kinematics import local_rotations
-from .landmarks import bridge
 from .lift import Body, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
-from .motion import Motion
-from .options import AUTO, LIMITS, LOOKS
-from .rotations import quaternion_from_matrix
-from .skeleton import INDEX, rest_offsets
 from .solve import misfit, solve
 from .track import Track, track
 from .video import Clip

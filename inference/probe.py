@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import CaptureError
+from ..core.files import replacing
+from ..core.landmarks import LANDMARK
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect import Person, people_in
-from .errors import CaptureError
-from .files import replacing
-from .landmarks import LANDMARK
 from .video import Clip
 
 Image = npt.NDArray[np.uint8]

@@ -28,17 +28,25 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from .landmarks import LANDMARKS, PLACES
-from .lift import Body
-from .limits import unwrung
-from .rotations import (
+from ..core.landmarks import LANDMARKS, PLACES
+from ..core.limits import unwrung
+from ..core.rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
     mean_turn,
     rotation_between,
     sixd_from_matrix,
 )
-from .skeleton import HEEL_OFFSET, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, rest_offsets, standing_height
+from ..core.skeleton import (
+    HEEL_OFFSET,
+    INDEX,
+    JOINTS,
+    PARENTS,
+    STANDARD_HEIGHT,
+    rest_offsets,
+    standing_height,
+)
+from .lift import Body
 
 Progress = Callable[[str, int, int], None]
 

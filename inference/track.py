@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .contacts import runs
+from ..core.contacts import runs
+from ..core.errors import CaptureError
+from ..core.landmarks import LANDMARK, MIRRORED
 from .detect import Detections, Person, torso
-from .errors import CaptureError
-from .landmarks import LANDMARK, MIRRORED
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]

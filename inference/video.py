@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from .errors import CaptureError
-from .options import LIMITS
+from ..core.errors import CaptureError
+from ..core.options import LIMITS
 
 cv2.setLogLevel(0)
 

@@ -8,7 +8,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from .jobs import queue
 from .settings import settings
 
@@ -33,8 +33,8 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
         If the file is missing or damaged.
     """
     # numpy's import takes longer than enabling an add-on may
-    from ..inference.motion import Motion
-    from ..inference.quality import detected_share, unsure_stretches
+    from ..core.motion import Motion
+    from ..core.quality import detected_share, unsure_stretches
     from ..rig.result import add_result
 
     motion = Motion.load(path)

@@ -14,8 +14,8 @@ import bpy
 from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
-from ..inference.errors import CaptureError
-from ..inference.options import LOOKS, default_threads
+from ..core.errors import CaptureError
+from ..core.options import LOOKS, default_threads
 from .build import build, clip_name
 from .jobs import Job, queue
 from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python

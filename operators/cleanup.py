@@ -7,7 +7,7 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_rpt
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from .capture import Working, new_motion
 from .jobs import Job
 from .settings import captured, preferences, settings, worker_python
@@ -28,7 +28,7 @@ class KINELIFT_OT_clean_up(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Clean the active armature's motion."""
         # numpy's import takes longer than enabling an add-on may
-        from ..inference.options import CleanUp
+        from ..core.options import CleanUp
         from ..rig.cleanup import clean_action, stands
 
         armature, chosen = context.active_object, settings(context).clean_up
@@ -73,8 +73,8 @@ class KINELIFT_OT_resolve(Working, bpy.types.Operator):
     def new_job(self, context: bpy.types.Context) -> Job:
         """The active armature's motion, solved as the scene's settings say."""
         # numpy's import takes longer than enabling an add-on may
-        from ..inference.options import AUTO
-        from ..inference.skeleton import STANDARD_HEIGHT
+        from ..core.options import AUTO
+        from ..core.skeleton import STANDARD_HEIGHT
 
         chosen = settings(context)
         motion = Path(bpy.path.abspath(captured(context).kinelift.motion)).absolute()

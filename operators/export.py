@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from .settings import captured
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from bpy.app.translations import pgettext_rpt
 
-from ..inference.client import Message, Worker
-from ..inference.errors import CaptureError
+from ..core.client import Message, Worker
+from ..core.errors import CaptureError
 
 #: a worker that says nothing for so long hangs, seconds: the first start of a runtime takes one of them
 HANGS_AFTER = 120.0

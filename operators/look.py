@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..inference.client import Worker
-from ..inference.errors import CaptureError
+from ..core.client import Worker
+from ..core.errors import CaptureError
 from .capture import chosen_video
 from .jobs import queue
 from .settings import redraw_sidebars, settings, worker_python

@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface
 
-from ..inference.client import Worker
-from ..inference.errors import CaptureError
+from ..core.client import Worker
+from ..core.errors import CaptureError
 from .capture import chosen_video
 from .settings import redraw_sidebars, settings, worker_python
 

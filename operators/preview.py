@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from .settings import captured, settings
 
 
@@ -95,7 +95,7 @@ class KINELIFT_OT_add_camera(_OnCaptured, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context, armature: Any) -> None:
         """Add camera and floor; what is wrong with the video is told."""
-        from ..inference.motion import Motion
+        from ..core.motion import Motion
         from ..rig.camera import add_camera, add_floor, find_video, show_video
 
         path = Path(bpy.path.abspath(armature.kinelift.motion))
@@ -122,7 +122,7 @@ class KINELIFT_OT_show_confidence(_OnCaptured, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context, armature: Any) -> None:
         """Colour it, with a body first where there is none, and let this viewport show it."""
-        from ..inference.motion import Motion
+        from ..core.motion import Motion
         from ..rig.confidence import show_confidence
         from ..rig.preview import add_body, body_of
 

@@ -12,7 +12,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from .settings import ADDON
 
 

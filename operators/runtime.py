@@ -13,9 +13,9 @@ from typing import Any
 import bpy
 from bpy.app.translations import pgettext_iface, pgettext_rpt
 
-from ..inference.client import Worker
-from ..inference.errors import CaptureError
-from ..inference.install import Installation, installed_python, requirements
+from ..core.client import Worker
+from ..core.errors import CaptureError
+from ..core.install import Installation, installed_python, requirements
 from .capture import captures_folder
 from .settings import preferences, redraw_sidebars, runtime_folder, worker_python
 

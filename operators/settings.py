@@ -7,8 +7,8 @@ from typing import Any
 
 import bpy
 
-from ..inference.client import find_python
-from ..inference.install import installed_python
+from ..core.client import find_python
+from ..core.install import installed_python
 
 #: what Blender calls this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
 ADDON = __package__.rpartition(".")[0]

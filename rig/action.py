@@ -9,9 +9,9 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ..inference.motion import Motion
-from ..inference.rotations import continuous_quaternions, slerp
-from ..inference.skeleton import JOINTS
+from ..core.motion import Motion
+from ..core.rotations import continuous_quaternions, slerp
+from ..core.skeleton import JOINTS
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet
 
 #: custom property of an action: which heels and toes stand, a bit each of `motion.CONTACT_POINTS`, by frame

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from mathutils import Vector
 
-from ..inference.skeleton import (
+from ..core.skeleton import (
     ANKLE_HEIGHT,
     END_POINTS,
     INDEX,

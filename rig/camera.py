@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from mathutils import Matrix
 
-from ..inference.camera import FILM_WIDTH_MM, Camera
-from ..inference.errors import CaptureError
-from ..inference.lettering import width, write
-from ..inference.motion import Motion
+from ..core.camera import FILM_WIDTH_MM, Camera
+from ..core.errors import CaptureError
+from ..core.lettering import width, write
+from ..core.motion import Motion
 from .action import FIRST_FRAME, TURNS_VIDEOS, Curves
 
 #: what a video can be behind the camera

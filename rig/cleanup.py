@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import bpy
 
-from ..inference.errors import CaptureError
-from ..inference.foot_ik import clean_up, within_range
-from ..inference.motion import Motion
-from ..inference.options import CleanUp
+from ..core.errors import CaptureError
+from ..core.foot_ik import clean_up, within_range
+from ..core.motion import Motion
+from ..core.options import CleanUp
 from .action import animate, contact_points, curves_of, every_frame
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion

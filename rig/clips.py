@@ -12,8 +12,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..inference.errors import CaptureError
-from ..inference.motion import Motion
+from ..core.errors import CaptureError
+from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
 from .camera import turn_needed, video_frames
 from .export import written_by_blender

@@ -7,10 +7,10 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..inference.chart import HIGH, LOW, MIDDLING
-from ..inference.mannequin import MOST_BONES
-from ..inference.motion import Motion
-from ..inference.skeleton import JOINTS
+from ..core.chart import HIGH, LOW, MIDDLING
+from ..core.mannequin import MOST_BONES
+from ..core.motion import Motion
+from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
 
 #: the colour attribute of the evaluated body, and its share between 0 and 1

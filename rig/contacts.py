@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..inference.contacts import runs
-from ..inference.errors import CaptureError
-from ..inference.motion import CONTACT_POINTS, Motion
-from ..inference.skeleton import BALL_HEIGHT, STANDARD_HEIGHT
+from ..core.contacts import runs
+from ..core.errors import CaptureError
+from ..core.motion import CONTACT_POINTS, Motion
+from ..core.skeleton import BALL_HEIGHT, STANDARD_HEIGHT
 
 Bools = npt.NDArray[np.bool_]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import bpy
 
-from ..inference.chart import save_chart
-from ..inference.files import replacing
-from ..inference.foot_ik import clean_up
-from ..inference.motion import Motion
-from ..inference.options import RENDERS, CleanUp
-from ..inference.quality import detected_share
+from ..core.chart import save_chart
+from ..core.files import replacing
+from ..core.foot_ik import clean_up
+from ..core.motion import Motion
+from ..core.options import RENDERS, CleanUp
+from ..core.quality import detected_share
 from .camera import find_video, show_video
 from .clips import render
 from .export import export

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import bpy
 
-from ..inference.bvh import write_bvh
-from ..inference.errors import CaptureError
-from ..inference.files import replacing
-from ..inference.motion import Motion
+from ..core.bvh import write_bvh
+from ..core.errors import CaptureError
+from ..core.files import replacing
+from ..core.motion import Motion
 
 #: how whole files end, of kinds that Blender leaves cut off on a full disk without a word
 _ENDINGS = {

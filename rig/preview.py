@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ..inference.errors import CaptureError
-from ..inference.mannequin import largest, mannequin
-from ..inference.skeleton import INDEX, JOINTS, PARENTS, lengths_of, rest_offsets, standing_height
+from ..core.errors import CaptureError
+from ..core.mannequin import largest, mannequin
+from ..core.skeleton import INDEX, JOINTS, PARENTS, lengths_of, rest_offsets, standing_height
 from .scene import node
 
 #: what a body that Kinelift made is marked with, a custom property of the object

@@ -8,10 +8,10 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ..inference.camera import Camera
-from ..inference.errors import CaptureError
-from ..inference.motion import Motion
-from ..inference.skeleton import JOINTS, PARENTS
+from ..core.camera import Camera
+from ..core.errors import CaptureError
+from ..core.motion import Motion
+from ..core.skeleton import JOINTS, PARENTS
 from .action import contact_points, curves_of
 
 #: `Keyframe.interpolation` as a number

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import bpy
 
-from ..inference.motion import Motion
-from ..inference.options import CleanUp
+from ..core.motion import Motion
+from ..core.options import CleanUp
 from .armature import build_armature
 from .cleanup import animate_cleaned
 from .scene import frame_rate

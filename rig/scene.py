@@ -8,8 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 
-from ..inference.motion import Motion
-from ..inference.options import CleanUp
+from ..core.motion import Motion
+from ..core.options import CleanUp
 from .action import animate
 from .armature import build_armature
 from .camera import add_camera

@@ -46,7 +46,7 @@ def bodies(motion: Any, folder: Path) -> list[Image]:
     """What the capture camera sees at the strip's moments, rendered in Blender."""
     import bpy
 
-    how = importlib.import_module("kinelift.inference.options").CleanUp()
+    how = importlib.import_module("kinelift.core.options").CleanUp()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     armature = importlib.import_module("kinelift.rig.scene").build_scene(motion, SAMPLE.stem, how)
     importlib.import_module("kinelift.rig.preview").add_body(armature)
@@ -81,11 +81,10 @@ def joined(parts: list[Image], axis: int) -> Image:
 def strip(folder: Path) -> Image:
     """Moments of the sample clip: filmed, the skeleton on it, the body."""
     sys.path.insert(0, str(ROOT))
-    importlib.import_module("batch")  # makes the checkout importable as the package that `rig` belongs to
     file, drawn = folder / "motion.npz", folder / "drawn.mp4"
     command = [sys.executable, "-m", "inference", "capture", SAMPLE, "--out", file, "--overlay", drawn]
     subprocess.run(command, cwd=ROOT, check=True)
-    motion = importlib.import_module("kinelift.inference.motion").Motion.load(file)
+    motion = importlib.import_module("kinelift.core.motion").Motion.load(file)
     joints = motion.camera.project(motion.joints)[list(MOMENTS)]
     rows = [pictures(SAMPLE, MOMENTS), pictures(drawn, MOMENTS), bodies(motion, folder)]
     lines = [[cut(image, there) for image, there in zip(row, joints, strict=True)] for row in rows]

@@ -81,9 +81,6 @@ def main() -> None:
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
         pip = [VENV / "bin/python", "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", *wanted], check=True)
-        # the type checker finds the checkout as the package `kinelift`, whatever its folder is called
-        (VENV / "src").mkdir()
-        (VENV / "src/kinelift").symlink_to(ROOT)
         READY.write_text("\n".join(wanted) + "\n", encoding="utf-8")
     READY.touch()
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from kinelift.inference.landmarks import LANDMARKS
-from kinelift.inference.motion import Motion
-from kinelift.inference.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
+
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
+from kinelift.core.landmarks import LANDMARKS
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
 
 #: the joint that each of MediaPipe's landmarks is nearest to
 _NEAREST = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from kinelift.inference.foot_ik import two_bone
-from kinelift.inference.kinematics import joint_positions, local_rotations
-from kinelift.inference.motion import Motion
-from kinelift.inference.rotations import quaternion_from_matrix
-from kinelift.inference.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
+
+from kinelift.core.foot_ik import two_bone
+from kinelift.core.kinematics import joint_positions, local_rotations
+from kinelift.core.motion import Motion
+from kinelift.core.rotations import quaternion_from_matrix
+from kinelift.core.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.tests.motions import level_camera
 
 SPEED, PERIOD, STANCE = 0.7, 1.0, 0.6

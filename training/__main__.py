@@ -10,18 +10,17 @@ from pathlib import Path
 
 import torch
 
-from inference.errors import CaptureError
-from inference.lifters.weights import FOLDER, load_weights
-
-from .bodies import make
-from .compare import BUDGETS, compare, load_material
-from .contacts import fit_contacts
-from .detected import fit_detector, load_sequences
-from .evaluate import detected_batches, figures, solved, test_batches
-from .mocap import load_clips
-from .report import write_report
-from .rows import ROWS
-from .train import CONFIGS, HELD_OUT, mix, train
+from kinelift.core.errors import CaptureError
+from kinelift.inference.lifters.weights import FOLDER, load_weights
+from kinelift.training.bodies import make
+from kinelift.training.compare import BUDGETS, compare, load_material
+from kinelift.training.contacts import fit_contacts
+from kinelift.training.detected import fit_detector, load_sequences
+from kinelift.training.evaluate import detected_batches, figures, solved, test_batches
+from kinelift.training.mocap import load_clips
+from kinelift.training.report import write_report
+from kinelift.training.rows import ROWS
+from kinelift.training.train import CONFIGS, HELD_OUT, mix, train
 
 ROOT = Path(__file__).resolve().parent.parent
 BENCH, SHARED = (ROOT.parent / "shared" / name for name in ("bench", "mocap"))

@@ -6,9 +6,9 @@ from typing import cast
 
 from torch import Tensor, nn
 
-from inference.kinematics import local_rotations
-from inference.rotations import sixd_from_matrix
-from inference.skeleton import JOINTS
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.rotations import sixd_from_matrix
+from kinelift.core.skeleton import JOINTS
 
 #: frames between the two rotations of a difference
 INTERVAL = 5

@@ -25,15 +25,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.detect import Detections, detect
-from inference.errors import CaptureError
-from inference.figure import rasterised
-from inference.files import replacing
-from inference.kinematics import attached_points, joint_positions
-from inference.landmarks import PLACES
-from inference.mannequin import Mannequin, mannequin, rest_positions
-from inference.rotations import rotation_between
-from inference.skeleton import (
+from kinelift.core.errors import CaptureError
+from kinelift.core.files import replacing
+from kinelift.core.kinematics import attached_points, joint_positions
+from kinelift.core.landmarks import PLACES
+from kinelift.core.mannequin import Mannequin, mannequin, rest_positions
+from kinelift.core.rotations import rotation_between
+from kinelift.core.skeleton import (
     END_POINTS,
     HEEL_OFFSET,
     INDEX,
@@ -44,13 +42,14 @@ from inference.skeleton import (
     rest_offsets,
     standing_height,
 )
-from inference.skinning import Skin
-from inference.video import Clip as Video
-
-from .detected import FILE_JOINTS, DetectorModel, t_pose_turns
-from .mocap import FPS, Clip
-from .poses import made_clips
-from .synthesis import Synthesis
+from kinelift.inference.detect import Detections, detect
+from kinelift.inference.figure import rasterised
+from kinelift.inference.skinning import Skin
+from kinelift.inference.video import Clip as Video
+from kinelift.training.detected import FILE_JOINTS, DetectorModel, t_pose_turns
+from kinelift.training.mocap import FPS, Clip
+from kinelift.training.poses import made_clips
+from kinelift.training.synthesis import Synthesis
 
 Array = npt.NDArray[Any]
 Picture = npt.NDArray[np.uint8]

@@ -9,17 +9,23 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.detect import detect
-from inference.errors import CaptureError
-from inference.kinematics import joint_positions
-from inference.landmarks import bridge, from_hips
-from inference.lifters.lifter import LIFTER_FPS
-from inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from inference.track import track
-from inference.video import Clip
-
-from .detected import FILE_JOINTS, POSITIONED, ROTATED, Sequence, as_sequence, level_from_world
-from .synthesis import Batch
+from kinelift.core.errors import CaptureError
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.landmarks import bridge, from_hips
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
+from kinelift.inference.detect import detect
+from kinelift.inference.lifters.lifter import LIFTER_FPS
+from kinelift.inference.track import track
+from kinelift.inference.video import Clip
+from kinelift.training.detected import (
+    FILE_JOINTS,
+    POSITIONED,
+    ROTATED,
+    Sequence,
+    as_sequence,
+    level_from_world,
+)
+from kinelift.training.synthesis import Batch
 
 Array = npt.NDArray[Any]
 #: bones by which a body without a rest pose is brought to standard size: their ends

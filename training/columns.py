@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from inference.lifters.lifter import Lifter
-from inference.lifters.view import view
-from inference.rotations import matrix_from_6d, sixd_from_matrix
-from inference.skeleton import INDEX, JOINTS
-
-from .evaluate import errors, rotation_errors
-from .structure import implausibility, limb_lengths
-from .synthesis import Batch
+from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
+from kinelift.core.skeleton import INDEX, JOINTS
+from kinelift.inference.lifters.lifter import Lifter
+from kinelift.inference.lifters.view import view
+from kinelift.training.evaluate import errors, rotation_errors
+from kinelift.training.structure import implausibility, limb_lengths
+from kinelift.training.synthesis import Batch
 
 #: figures of every set of clips, and their headings
 COLUMNS: dict[str, str] = {

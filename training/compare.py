@@ -20,30 +20,29 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from inference.errors import CaptureError
-from inference.files import replacing
-from inference.lifters.lifter import Lifted, Lifter
-from inference.lifters.positions import PositionLifter
-from inference.lifters.skeletonnet import SkeletonNet
-from inference.lifters.table import LIFTERS
-from inference.lifters.tpnet import TemporalPoseNet
-from inference.lifters.ugcn import WINDOW
-from inference.lifters.view import View, view
-from inference.lifters.weights import load_weights, save_weights
-
-from .adversary import Discriminator, adversarial_loss, discriminator_loss
-from .clips import load_batches
-from .columns import measure, pace, truth
-from .detected import fit_detector, load_sequences
-from .evaluate import perfect, test_batches
-from .losses import losses, position_losses, total
-from .mocap import load_clips
-from .motion_loss import motion_loss
-from .rotation_classes import class_loss, rotation_centres
-from .rows import FULL, ROWS, Row
-from .structure import bone_ratio, illegal_angle, symmetry
-from .synthesis import Batch, Synthesis
-from .train import HELD_OUT
+from kinelift.core.errors import CaptureError
+from kinelift.core.files import replacing
+from kinelift.inference.lifters.lifter import Lifted, Lifter
+from kinelift.inference.lifters.view import View, view
+from kinelift.inference.lifters.weights import load_weights, save_weights
+from kinelift.training.adversary import Discriminator, adversarial_loss, discriminator_loss
+from kinelift.training.clips import load_batches
+from kinelift.training.columns import measure, pace, truth
+from kinelift.training.detected import fit_detector, load_sequences
+from kinelift.training.evaluate import perfect, test_batches
+from kinelift.training.losses import losses, position_losses, total
+from kinelift.training.methods.positions import PositionLifter
+from kinelift.training.methods.skeletonnet import SkeletonNet
+from kinelift.training.methods.table import LIFTERS
+from kinelift.training.methods.tpnet import TemporalPoseNet
+from kinelift.training.methods.ugcn import WINDOW
+from kinelift.training.mocap import load_clips
+from kinelift.training.motion_loss import motion_loss
+from kinelift.training.rotation_classes import class_loss, rotation_centres
+from kinelift.training.rows import FULL, ROWS, Row
+from kinelift.training.structure import bone_ratio, illegal_angle, symmetry
+from kinelift.training.synthesis import Batch, Synthesis
+from kinelift.training.train import HELD_OUT
 
 
 @dataclass(frozen=True)
@@ -184,7 +183,7 @@ def _finish(
             _put_inside(model, run / row.inner / _weights(lesson))
         taught = Lesson(model, row, budget, lesson, device)
         seconds += taught.through(batches, folder / f"lesson{lesson + 1}.pt", partial(told, name, lesson))
-        save_weights(model.cpu(), folder / _weights(lesson))
+        save_weights(model.cpu(), folder / _weights(lesson), LIFTERS)
         if lesson == 0:
             figures["perfect"] = measure(model, [_known_to(row, b) for b in material.perfect])
     figures["noisy"] = measure(model, [_known_to(row, b) for b in material.noisy])
@@ -336,5 +335,5 @@ def _weights(lesson: int) -> str:
 
 def _put_inside(model: Lifter, weights: Path) -> None:
     """Give a temporal network the finished lifter of another row, as it was after the same lesson."""
-    inner = load_weights(weights, torch.device("cpu"))
+    inner = load_weights(weights, torch.device("cpu"), LIFTERS)
     cast(TemporalPoseNet, model).inner.load_state_dict(inner.state_dict())

@@ -1,4 +1,4 @@
-"""The network by which `inference.contacts` decides: `python -m training contacts`."""
+"""The network by which `core.contacts` decides: `python -m training contacts`."""
 
 from __future__ import annotations
 
@@ -12,19 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from inference.contacts import contact_features, log_odds
-from inference.files import replacing
-from inference.kinematics import local_rotations
-from inference.landmarks import bridge
-from inference.lift import joint_confidence, lift
-from inference.lifters.lifter import LIFTER_FPS, Lifter
-from inference.motion import Motion
-from inference.rotations import quaternion_from_matrix
-from inference.skeleton import rest_offsets
-from inference.world import to_world
-
-from .detected import Sequence
-from .train import HELD_OUT
+from kinelift.core.contacts import contact_features, log_odds
+from kinelift.core.files import replacing
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.landmarks import bridge
+from kinelift.core.motion import Motion
+from kinelift.core.rotations import quaternion_from_matrix
+from kinelift.core.skeleton import rest_offsets
+from kinelift.inference.lift import joint_confidence, lift
+from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
+from kinelift.inference.world import to_world
+from kinelift.training.detected import Sequence
+from kinelift.training.train import HELD_OUT
 
 Array = npt.NDArray[Any]
 

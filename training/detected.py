@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.errors import CaptureError
-from inference.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
-from inference.rotations import rotation_between
-from inference.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
+from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
+from kinelift.core.rotations import rotation_between
+from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
 
 if TYPE_CHECKING:
-    from .emulator import Emulator
+    from kinelift.training.emulator import Emulator
 
 Array = npt.NDArray[Any]
 

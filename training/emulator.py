@@ -17,9 +17,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from inference.landmarks import MIRRORED
-
-from .detected import DetectorModel, Sequence, landmarks_on, seen_straight
+from kinelift.core.landmarks import MIRRORED
+from kinelift.training.detected import DetectorModel, Sequence, landmarks_on, seen_straight
 
 Array = npt.NDArray[Any]
 

@@ -10,15 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from inference.lift import Body
-from inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
-from inference.lifters.view import view
-from inference.skeleton import INDEX
-from inference.solve import solve
-
-from .detected import DetectorModel, Sequence
-from .mocap import Clip
-from .synthesis import Batch, Synthesis
+from kinelift.core.skeleton import INDEX
+from kinelift.inference.lift import Body
+from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
+from kinelift.inference.lifters.view import view
+from kinelift.inference.solve import solve
+from kinelift.training.detected import DetectorModel, Sequence
+from kinelift.training.mocap import Clip
+from kinelift.training.synthesis import Batch, Synthesis
 
 Array = npt.NDArray[Any]
 

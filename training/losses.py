@@ -6,11 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.kinematics import attached_points
-from inference.lifters.lifter import Lifted
-from inference.skeleton import HEEL_OFFSET, INDEX
-
-from .synthesis import Batch
+from kinelift.core.kinematics import attached_points
+from kinelift.core.skeleton import HEEL_OFFSET, INDEX
+from kinelift.inference.lifters.lifter import Lifted
+from kinelift.training.synthesis import Batch
 
 #: how much each loss counts; joints and velocities are in metres, rotations in squared chord length
 WEIGHTS: dict[str, float] = {

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.bvh import read_bvh
-from inference.errors import CaptureError
-from inference.kinematics import attached_points, joint_positions, world_rotations
-from inference.rotations import matrix_from_6d, sixd_from_matrix
-from inference.skeleton import (
+from kinelift.core.bvh import read_bvh
+from kinelift.core.errors import CaptureError
+from kinelift.core.kinematics import attached_points, joint_positions, world_rotations
+from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
+from kinelift.core.skeleton import (
     ANKLE_HEIGHT,
     BALL_HEIGHT,
     HEEL_OFFSET,

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from inference.kinematics import attached_points, joint_positions, world_rotations
-from inference.rotations import matrix_from_vector
-from inference.skeleton import (
+from kinelift.core.kinematics import attached_points, joint_positions, world_rotations
+from kinelift.core.rotations import matrix_from_vector
+from kinelift.core.skeleton import (
     BALL_HEIGHT,
     END_POINTS,
     HEEL_OFFSET,
@@ -19,8 +19,7 @@ from inference.skeleton import (
     TEMPLATE_LENGTHS,
     rest_offsets,
 )
-
-from .mocap import FPS, Clip, contact_labels
+from kinelift.training.mocap import FPS, Clip, contact_labels
 
 Array = npt.NDArray[Any]
 _X, _Y, _Z = np.eye(3)

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from inference.files import replacing
-
-from .columns import COLUMNS
-from .compare import FIGURES, TRUTH
-from .rows import ROWS
+from kinelift.core.files import replacing
+from kinelift.training.columns import COLUMNS
+from kinelift.training.compare import FIGURES, TRUTH
+from kinelift.training.rows import ROWS
 
 #: figures of a row: of the sets of clips, `parameters`, `ms_per_1000`, `seconds`, `budget`
 Figures = dict[str, Any]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from inference.rotations import matrix_from_6d, sixd_from_matrix
+from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
 
 
 def rotation_centres(rotations: Tensor, count: int, rounds: int = 20) -> Tensor:

@@ -26,7 +26,7 @@ class Row:
     about : str
         What it is, in the table.
     lifter : str
-        One of `inference.lifters.table.LIFTERS`.
+        One of `training.methods.table.LIFTERS`.
     options : dict
         The lifter's arguments.
     losses : dict

@@ -7,7 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from inference.skeleton import INDEX, LENGTHS, TEMPLATE_LENGTHS
+from kinelift.core.skeleton import INDEX, LENGTHS, TEMPLATE_LENGTHS
 
 #: joint before the limb, its three joints, and the side of the plane (equation 1's signs) that is legal
 _HINGES = (

@@ -21,11 +21,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from inference.kinematics import joint_positions
-from inference.landmarks import MIRRORED, bridge
-from inference.motion import CONTACT_POINTS
-from inference.rotations import axis_angle
-from inference.skeleton import (
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.landmarks import MIRRORED, bridge
+from kinelift.core.motion import CONTACT_POINTS
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import (
     INDEX,
     JOINTS,
     LENGTHS,
@@ -35,9 +35,15 @@ from inference.skeleton import (
     rest_offsets,
     standing_height,
 )
-
-from .detected import POSITIONED, ROTATED, DetectorModel, Sequence, landmarks_on, seen_straight
-from .mocap import Clip, resample
+from kinelift.training.detected import (
+    POSITIONED,
+    ROTATED,
+    DetectorModel,
+    Sequence,
+    landmarks_on,
+    seen_straight,
+)
+from kinelift.training.mocap import Clip, resample
 
 Array = npt.NDArray[Any]
 _CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]

@@ -11,18 +11,17 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from inference.files import replacing
-from inference.lifters.lifter import Lifter
-from inference.lifters.motionet import MotioNet
-from inference.lifters.view import view
-from inference.lifters.weights import load_weights, save_weights
-
-from .detected import fit_detector, is_seen, load_sequences
-from .emulator import emulated
-from .evaluate import detected_batches, figures, test_batches
-from .losses import WEIGHTS, losses, total
-from .mocap import load_clips
-from .synthesis import Batch, Synthesis
+from kinelift.core.files import replacing
+from kinelift.inference.lifters.lifter import Lifter
+from kinelift.inference.lifters.motionet import MotioNet
+from kinelift.inference.lifters.view import view
+from kinelift.inference.lifters.weights import load_weights, save_weights
+from kinelift.training.detected import fit_detector, is_seen, load_sequences
+from kinelift.training.emulator import emulated
+from kinelift.training.evaluate import detected_batches, figures, test_batches
+from kinelift.training.losses import WEIGHTS, losses, total
+from kinelift.training.mocap import load_clips
+from kinelift.training.synthesis import Batch, Synthesis
 
 #: every n-th detected sequence is kept from training, to measure on real detections
 HELD_OUT = 12

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface
 
-from ..inference.errors import CaptureError
+from ..core.errors import CaptureError
 from ..operators.build import KINELIFT_OT_rebuild
 from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
 from ..operators.choose_video import KINELIFT_OT_import_video

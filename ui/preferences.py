@@ -10,8 +10,8 @@ import bpy
 from bpy.app.translations import pgettext_iface
 from bpy.props import EnumProperty, StringProperty
 
-from ..inference.errors import CaptureError
-from ..inference.install import installed_python
+from ..core.errors import CaptureError
+from ..core.install import installed_python
 from ..operators.runtime import (
     KINELIFT_OT_cancel_install,
     KINELIFT_OT_clear_cache,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from .build import build_full, build_light
-from .lock import PLATFORMS, PYTHONS, ROOT, fetch, pythons_of, read_lock, write_lock
+from kinelift.wheels.build import build_full, build_light
+from kinelift.wheels.lock import PLATFORMS, PYTHONS, ROOT, fetch, pythons_of, read_lock, write_lock
 
 _LIGHT = "light"
 

@@ -11,7 +11,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
-from .lock import PYTHONS, ROOT, fetch, pythons_of, read_lock
+from kinelift.wheels.lock import PYTHONS, ROOT, fetch, pythons_of, read_lock
 
 
 def build_light(folder: Path) -> Path:

@@ -1,1 +1,1 @@
-"""Networks that turn landmarks into motion, one file each, chosen by name."""
+"""The network that turns landmarks into motion, and how its weights are kept."""

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..kinematics import joint_positions
-from ..motion import CONTACT_POINTS
-from ..rotations import matrix_from_6d
-from ..skeleton import (
+from ...core.kinematics import joint_positions
+from ...core.motion import CONTACT_POINTS
+from ...core.rotations import matrix_from_6d
+from ...core.skeleton import (
     MIRROR,
     STANDARD_HEIGHT,
     TEMPLATE_LENGTHS,

@@ -20,7 +20,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..skeleton import JOINTS, LENGTHS
+from ...core.skeleton import JOINTS, LENGTHS
 from .lifter import REST, Numbers, RotationLifter, numbers
 from .view import FEATURES
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..camera import WORLD_FROM_LEVEL_CAMERA
-from ..landmarks import LANDMARK, LANDMARKS, MIRRORED, TORSO
+from ...core.camera import WORLD_FROM_LEVEL_CAMERA
+from ...core.landmarks import LANDMARK, LANDMARKS, MIRRORED, TORSO
 
 #: landmarks that the lifters use: the inner face adds detail that a body doesn't need
 USED: tuple[int, ...] = tuple(

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ..errors import CaptureError
-from ..files import replacing
+from ...core.errors import CaptureError
+from ...core.files import replacing
 from .lifter import Lifter
-from .table import LIFTERS
+from .motionet import MotioNet
 
 #: where the weights lie in the project
 FOLDER = Path(__file__).parent.parent / "weights"
+#: the lifters that the product can load, by the name that their weights give
+SHIPPED: Mapping[str, type[Lifter]] = {"motionet": MotioNet}
 
 
-def save_weights(model: Lifter, path: Path) -> str:
+def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> str:
     """Write `path` (safetensors, float16) and beside it its checksum (``.sha256``), which is returned."""
     tensors = {
         name: value.detach().contiguous().half() if value.dtype.is_floating_point else value
         for name, value in model.state_dict().items()
     }
-    name = next(name for name, kind in LIFTERS.items() if type(model) is kind)
+    name = next(name for name, kind in lifters.items() if type(model) is kind)
     content = save(tensors, metadata={"lifter": name, "config": json.dumps(model.config)})
     digest = hashlib.sha256(content).hexdigest()
     with replacing(path) as temporary:
@@ -35,7 +38,7 @@ def save_weights(model: Lifter, path: Path) -> str:
     return digest
 
 
-def load_weights(path: Path, device: torch.device) -> Lifter:
+def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> Lifter:
     """Read what `save_weights` wrote, in float32, ready to lift.
 
     Raises
@@ -55,7 +58,7 @@ def load_weights(path: Path, device: torch.device) -> Lifter:
         tensors = load(content)
         told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         # files from before there were several lifters don't name theirs
-        model = LIFTERS[told.get("lifter", "motionet")](**json.loads(told["config"]))
+        model = lifters[told.get("lifter", "motionet")](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from mathutils import Matrix, Quaternion
 
-from ...inference.errors import CaptureError
-from ...inference.kinematics import joint_positions, world_rotations
-from ...inference.motion import Motion
-from ...inference.rotations import geodesic_angle, matrix_from_quaternion, rotation_between
-from ...inference.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
+from ...core.errors import CaptureError
+from ...core.kinematics import joint_positions, world_rotations
+from ...core.motion import Motion
+from ...core.rotations import geodesic_angle, matrix_from_quaternion, rotation_between
+from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, at_rate, contact_points, curves_of
 from ..contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet, read_contacts
 from ..read import values as values_of

@@ -11,7 +11,7 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ...inference.errors import CaptureError
+from ...core.errors import CaptureError
 
 Array = npt.NDArray[np.float64]
 

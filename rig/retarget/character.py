@@ -9,7 +9,7 @@ from typing import Any
 
 import bpy
 
-from ...inference.errors import CaptureError
+from ...core.errors import CaptureError
 from .mapping import HUMANOID
 
 _KINDS = (".blend", ".fbx", ".glb", ".gltf", ".vrm")

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from ...inference.contacts import keep_long
-from ...inference.foot_ik import two_bone
-from ...inference.kinematics import joint_positions
-from ...inference.planting import Sole, laid
-from ...inference.rotations import axis_angle, matrix_from_vector, rotation_between
-from ...inference.skeleton import INDEX
-from ...inference.whittaker import inverse, solve_blocks
+from ...core.contacts import keep_long
+from ...core.foot_ik import two_bone
+from ...core.kinematics import joint_positions
+from ...core.planting import Sole, laid
+from ...core.rotations import axis_angle, matrix_from_vector, rotation_between
+from ...core.skeleton import INDEX
+from ...core.whittaker import inverse, solve_blocks
 from .bones import Array
 from .transfer import Body, leg_length
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import bpy
 
-from ...inference.errors import CaptureError
-from ...inference.files import replacing
-from ...inference.skeleton import JOINTS, MIRROR
+from ...core.errors import CaptureError
+from ...core.files import replacing
+from ...core.skeleton import JOINTS, MIRROR
 from .bones import Rig
 from .structure import guess_by_structure
 

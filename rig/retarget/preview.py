@@ -13,7 +13,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...inference.errors import CaptureError
+from ...core.errors import CaptureError
 from . import PREVIEW
 from .apply import Retargeter, Settings, perform_armature
 from .bones import read_rig

@@ -15,14 +15,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from ...inference.planting import Sole
-from ...inference.rotations import (
+from ...core.planting import Sole
+from ...core.rotations import (
     matrix_from_quaternion,
     quaternion_from_matrix,
     rotation_between,
     slerp,
 )
-from ...inference.skeleton import END_POINTS, INDEX, JOINTS, PARENTS
+from ...core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS
 from .bones import Array, Rig, body_frame
 
 #: heel behind the ankle, as a share of the way from ankle to ball

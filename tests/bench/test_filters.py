@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.filters import butterworth, one_euro
+from kinelift.bench.filters import butterworth, one_euro
 
 FPS = 30.0
 T = np.arange(300) / FPS

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.accuracy import TARGETS, mean, targets
-from bench.known import rotation_error, swing_kept
-from bench.truth import true_motion
-from inference.kinematics import local_rotations
-from inference.rotations import axis_angle, quaternion_from_matrix
-from inference.skeleton import INDEX
+from kinelift.bench.accuracy import TARGETS, mean, targets
+from kinelift.bench.known import rotation_error, swing_kept
+from kinelift.bench.truth import true_motion
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.rotations import axis_angle, quaternion_from_matrix
+from kinelift.core.skeleton import INDEX
 
 REFERENCE = Path(__file__).resolve().parents[2] / "samples/walk_front.npz"
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from kinelift.bench.score import bvh_joints, score
-from kinelift.inference.bvh import write_bvh
-from kinelift.inference.rotations import axis_angle
-from kinelift.inference.skeleton import JOINTS
+from kinelift.core.bvh import write_bvh
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import JOINTS
 from kinelift.tests.motions import random_motion
 
 REFERENCE = Path(__file__).resolve().parents[2] / "samples/walk_front.npz"

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from kinelift.tests.gui.window import TABS, Window
 from kinelift.tests.videos import SAMPLE, read_video, write_video
 

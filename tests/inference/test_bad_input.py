@@ -9,13 +9,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from kinelift.inference.camera import Camera
-from kinelift.inference.foot_ik import clean_up
-from kinelift.inference.kinematics import local_rotations
-from kinelift.inference.landmarks import LANDMARK, LANDMARKS, PLACES
+
+from kinelift.core.camera import Camera
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
+from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
+from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, TEMPLATE_LENGTHS
 from kinelift.inference.pipeline import Settings, capture, resolve
-from kinelift.inference.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
-from kinelift.inference.skeleton import INDEX, STANDARD_HEIGHT, TEMPLATE_LENGTHS
 from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pytest
+
 from kinelift.inference.camera_motion import CameraWatch
 
 SIZE = (640, 360)

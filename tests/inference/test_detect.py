@@ -12,11 +12,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import LANDMARK
+from kinelift.core.options import MOST_THREADS, default_threads
 from kinelift.inference import detect as module
 from kinelift.inference.detect import Detections, detect, torso
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.landmarks import LANDMARK
-from kinelift.inference.options import MOST_THREADS, default_threads
 from kinelift.inference.video import Clip
 from kinelift.tests.videos import (
     SAMPLE,

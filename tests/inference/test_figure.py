@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+
+from kinelift.core.mannequin import mannequin
+from kinelift.core.skeleton import INDEX
 from kinelift.inference.figure import Figure
-from kinelift.inference.mannequin import mannequin
 from kinelift.inference.overlay import CONTACT, LEFT, RIGHT, overlay
-from kinelift.inference.skeleton import INDEX
 from kinelift.tests.inference.test_overlay import SIZE, grey, standing
 from kinelift.tests.videos import Image, read_video, write_video
 

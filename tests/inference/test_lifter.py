@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import torch
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.landmarks import MIRRORED, bridge
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import MIRRORED, bridge
+from kinelift.core.motion import CONTACT_POINTS
+from kinelift.core.skeleton import MIRROR
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
-from kinelift.inference.motion import CONTACT_POINTS
 from kinelift.inference.pipeline import WEIGHTS
-from kinelift.inference.skeleton import MIRROR
 
 CPU = torch.device("cpu")
 

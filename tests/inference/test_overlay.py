@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
+
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.inference.overlay import CONTACT, LEFT, MIDDLE, RIGHT, overlay
-from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.tests.videos import Image, read_video, turned, write_video
 
 SIZE = (480, 360)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
 from kinelift.inference.pipeline import Settings, capture, resolve
 from kinelift.tests.videos import read_video, write_video
 

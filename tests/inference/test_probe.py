@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from kinelift.inference.__main__ import main
 from kinelift.inference.probe import probe, save_still
 from kinelift.tests.videos import SAMPLE, Image, background, read_video, recoloured, turned, write_video

@@ -9,11 +9,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.kinematics import joint_positions, world_rotations
-from kinelift.inference.mannequin import MOST_BONES, Mannequin, mannequin, rest_positions
-from kinelift.inference.rotations import axis_angle
-from kinelift.inference.skeleton import (
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.kinematics import joint_positions, world_rotations
+from kinelift.core.mannequin import MOST_BONES, Mannequin, mannequin, rest_positions
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import (
     HEEL_OFFSET,
     INDEX,
     JOINTS,

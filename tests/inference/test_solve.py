@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from kinelift.core.bvh import read_bvh
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.motion import Motion
+from kinelift.core.options import CleanUp
 from kinelift.inference.__main__ import main
-from kinelift.inference.bvh import read_bvh
-from kinelift.inference.foot_ik import clean_up
-from kinelift.inference.motion import Motion
-from kinelift.inference.options import CleanUp
 from kinelift.inference.pipeline import Settings, capture
 from kinelift.tests.walks import slide, sliding, walk
 

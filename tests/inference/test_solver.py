@@ -5,13 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.landmarks import LANDMARK, PLACES
+from kinelift.core.rotations import axis_angle, geodesic_angle
+from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
 from kinelift.inference import solve as solver
-from kinelift.inference.camera import WORLD_FROM_LEVEL_CAMERA
-from kinelift.inference.kinematics import joint_positions
-from kinelift.inference.landmarks import LANDMARK, PLACES
 from kinelift.inference.lift import Body
-from kinelift.inference.rotations import axis_angle, geodesic_angle
-from kinelift.inference.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
 from kinelift.inference.solve import solve
 from kinelift.tests.walks import walk
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.inference import detect as detector
 from kinelift.inference.detect import Detections, Person, detect, torso
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.landmarks import LANDMARK, MIRRORED
 from kinelift.inference.track import track
 from kinelift.inference.video import Clip
 from kinelift.tests.videos import SAMPLE, background, read_video, recoloured, write_video

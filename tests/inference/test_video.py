@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
+
+from kinelift.core.errors import CaptureError
 from kinelift.inference.video import MAX_SIDE, Clip
 from kinelift.tests.videos import SAMPLE, number, numbered, turned, with_times, write_video
 

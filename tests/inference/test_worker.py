@@ -12,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from kinelift.core.bvh import read_bvh
+from kinelift.core.foot_ik import clean_up
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import JOINTS
 from kinelift.inference import detect, pipeline
 from kinelift.inference.__main__ import main
-from kinelift.inference.bvh import read_bvh
-from kinelift.inference.foot_ik import clean_up
-from kinelift.inference.motion import Motion
-from kinelift.inference.skeleton import JOINTS
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"

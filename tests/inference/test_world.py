@@ -1,9 +1,10 @@
 import numpy as np
-from kinelift.inference.camera import Camera, focal_pixels
-from kinelift.inference.kinematics import joint_positions
+
+from kinelift.core.camera import Camera, focal_pixels
+from kinelift.core.kinematics import joint_positions
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
 from kinelift.inference.lift import Body
-from kinelift.inference.rotations import axis_angle
-from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
 from kinelift.inference.world import of_height, to_world
 
 SIZE = (1920, 1080)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
-import kinelift
 import pytest
+
+import kinelift
 from kinelift.operators import retarget
 from kinelift.operators import settings as place
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
 from kinelift.operators import jobs
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
@@ -154,7 +155,7 @@ def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
     code = f"""
         import json, os, sys, time
         sys.path.insert(0, {str(ROOT)!r})
-        import batch, bpy, kinelift
+        import bpy, kinelift
         kinelift.register()
         from kinelift.operators import settings as place
         place.runtime_folder = lambda: __import__("pathlib").Path({str(tmp_path)!r}, "runtime")

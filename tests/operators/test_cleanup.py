@@ -8,7 +8,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.motion import Motion
+
+from kinelift.core.motion import Motion
 from kinelift.inference.pipeline import Settings, capture
 from kinelift.operators.build import build
 from kinelift.rig.action import curves_of

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 import pytest
+
 from kinelift.operators.build import build
 from kinelift.rig.preview import body_of
 from kinelift.tests.motions import random_motion

@@ -9,6 +9,7 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
+
 from kinelift.operators.build import build
 from kinelift.rig.retarget.preview import previewing
 from kinelift.tests.rig.characters import MIXAMO, character

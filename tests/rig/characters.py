@@ -8,14 +8,15 @@ from typing import Any
 import addon_utils
 import bpy
 import numpy as np
-from kinelift.inference.motion import Motion
-from kinelift.inference.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
+from mathutils import Matrix, Vector
+
+from kinelift.core.motion import Motion
+from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
 from kinelift.rig.armature import rest_joints
 from kinelift.rig.retarget.apply import Performance, Settings, perform_motion, retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import detect
 from kinelift.tests.motions import random_motion
-from mathutils import Matrix, Vector
 
 ENDS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 #: Mixamo's names for our joints

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 import pytest
-from kinelift.inference.skeleton import JOINTS
+
+from kinelift.core.skeleton import JOINTS
 
 
 @pytest.fixture(autouse=True)

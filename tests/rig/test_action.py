@@ -7,7 +7,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.skeleton import JOINTS
+
+from kinelift.core.skeleton import JOINTS
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.contacts import CONTACT_PROPERTIES

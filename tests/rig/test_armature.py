@@ -5,10 +5,11 @@ import math
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.skeleton import INDEX, JOINTS, MIRROR, PARENTS, TEMPLATE_LENGTHS, rest_offsets
+from mathutils import Quaternion
+
+from kinelift.core.skeleton import INDEX, JOINTS, MIRROR, PARENTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.rig.armature import build_armature
 from kinelift.tests.motions import random_motion
-from mathutils import Quaternion
 
 OFFSETS = random_motion(1, seed=3).offsets
 

@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
+from mathutils import Matrix, Vector
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
 from kinelift.rig.camera import add_camera, add_floor, find_video, show_video, turn_needed
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.tests.motions import random_motion
 from kinelift.tests.videos import number, numbered, turned, write_video
-from mathutils import Matrix, Vector
 
 SIZE = (64, 48)
 

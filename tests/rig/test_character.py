@@ -11,8 +11,9 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.skeleton import INDEX, JOINTS
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import load_character, read_humanoid, split_character
 from kinelift.rig.retarget.mapping import MAIN, detect

@@ -10,9 +10,10 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
-from kinelift.inference.options import CleanUp
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+from kinelift.core.options import CleanUp
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.cleanup import animate_cleaned, clean_action, raw_action, raw_name

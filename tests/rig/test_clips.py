@@ -8,8 +8,9 @@ import bpy
 import cv2
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.options import RENDERS
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.options import RENDERS
 from kinelift.rig.clips import render
 from kinelift.rig.preview import add_body
 from kinelift.rig.scene import build_scene

@@ -8,9 +8,10 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 import pytest
-from kinelift.inference.chart import HIGH, LOW, MIDDLING
-from kinelift.inference.mannequin import mannequin
-from kinelift.inference.skeleton import JOINTS
+
+from kinelift.core.chart import HIGH, LOW, MIDDLING
+from kinelift.core.mannequin import mannequin
+from kinelift.core.skeleton import JOINTS
 from kinelift.rig.confidence import ATTRIBUTE, show_confidence
 from kinelift.rig.preview import add_body
 from kinelift.rig.scene import build_scene

@@ -9,7 +9,8 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
+
+from kinelift.core.errors import CaptureError
 from kinelift.rig.action import animate, contact_points, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.contacts import CONTACT_CURVES, feet, heels_and_toes, read_contacts

@@ -9,10 +9,11 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.motion import Motion
-from kinelift.inference.options import FORMATS
-from kinelift.inference.skeleton import JOINTS
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+from kinelift.core.options import FORMATS
+from kinelift.core.skeleton import JOINTS
 from kinelift.rig.export import export
 from kinelift.rig.scene import build_scene
 from kinelift.rig.still import render_still

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import bpy
 import numpy as np
 import torch
+
+from kinelift.core.motion import CONTACT_POINTS
 from kinelift.inference.lifters.lifter import Lifted
-from kinelift.inference.motion import CONTACT_POINTS
 from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
 from kinelift.tests.motions import random_motion

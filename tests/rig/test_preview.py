@@ -7,9 +7,11 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.mannequin import MOST_BONES, mannequin, rest_positions
-from kinelift.inference.skeleton import (
+from mathutils import Matrix, Vector
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.mannequin import MOST_BONES, mannequin, rest_positions
+from kinelift.core.skeleton import (
     JOINTS,
     LENGTHS,
     STANDARD_HEIGHT,
@@ -22,7 +24,6 @@ from kinelift.rig.armature import build_armature
 from kinelift.rig.preview import add_body, bind_mesh, body_of
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion
-from mathutils import Matrix, Vector
 
 
 def places(owner: bpy.types.Object) -> npt.NDArray[np.float64]:

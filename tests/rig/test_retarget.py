@@ -11,8 +11,10 @@ import addon_utils
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.errors import CaptureError
-from kinelift.inference.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
+from mathutils import Matrix
+
+from kinelift.core.errors import CaptureError
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
 from kinelift.rig.retarget.apply import (
@@ -39,7 +41,6 @@ from kinelift.rig.retarget.transfer import channels, leg_length, rotations_of
 from kinelift.tests import walks
 from kinelift.tests.motions import random_motion
 from kinelift.tests.rig.characters import OWN, character, joints, limb_errors, put, walk
-from mathutils import Matrix
 
 #: by bone, the sum of its keys, each times the number of its channel (`test_keys_are_those...`)
 KEYS: dict[str, float] = {

@@ -11,7 +11,9 @@ from typing import Any
 import bpy
 import numpy as np
 import pytest
-from kinelift.inference.skeleton import JOINTS
+from mathutils import Matrix, Vector
+
+from kinelift.core.skeleton import JOINTS
 from kinelift.rig.retarget.apply import Settings, perform_motion, retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import load_character
@@ -34,7 +36,6 @@ from kinelift.tests.rig.characters import (
     nameless,
     walk,
 )
-from mathutils import Matrix, Vector
 
 RIGS = sorted((Path(__file__).resolve().parents[3] / "shared" / "rigs").glob("*.[gv][lr][bm]"))
 

@@ -6,11 +6,12 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from kinelift.inference.errors import CaptureError
+from mathutils import Vector
+
+from kinelift.core.errors import CaptureError
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.rig.still import render_still
 from kinelift.tests.motions import random_motion
-from mathutils import Vector
 
 
 @pytest.mark.parametrize(

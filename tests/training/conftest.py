@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from kinelift.tests.motions import random_motion
 
-from inference.bvh import write_bvh
-from inference.rotations import rotation_between
-from inference.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
-from training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS
+from kinelift.core.bvh import write_bvh
+from kinelift.core.rotations import rotation_between
+from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
+from kinelift.tests.motions import random_motion
+from kinelift.training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from inference.kinematics import joint_positions, world_rotations
-from inference.landmarks import LANDMARKS, PLACES
-from inference.rotations import matrix_from_vector
-from inference.skeleton import (
+from kinelift.core.kinematics import joint_positions, world_rotations
+from kinelift.core.landmarks import LANDMARKS, PLACES
+from kinelift.core.rotations import matrix_from_vector
+from kinelift.core.skeleton import (
     INDEX,
     JOINTS,
     LENGTHS,
@@ -14,9 +14,9 @@ from inference.skeleton import (
     rest_offsets,
     standing_height,
 )
-from training.bodies import Scene, make, truth
-from training.detected import POSITIONED, ROTATED, landmarks_on, load_sequences
-from training.poses import made_clips
+from kinelift.training.bodies import Scene, make, truth
+from kinelift.training.detected import POSITIONED, ROTATED, landmarks_on, load_sequences
+from kinelift.training.poses import made_clips
 
 
 def test_made_motion_stays_within_what_joints_allow_and_on_the_floor():

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from inference.lifters.lifter import Lifted
-from inference.lifters.table import LIFTERS
-from inference.rotations import axis_angle, geodesic_angle
-from inference.skeleton import INDEX
-from training import evaluate
-from training.clips import load_batches
-from training.columns import COLUMNS, measure
-from training.compare import BUDGETS, FIGURES, TRUTH, Lesson, Material, build, compare, with_inner
-from training.detected import fit_detector, load_sequences
-from training.mocap import load_clips
-from training.report import CLAIMS, MISSING, finished, tries_table, write_report
-from training.rotation_classes import nearest_class, rotation_centres
-from training.rows import FULL, ROWS
-from training.synthesis import Synthesis
+from kinelift.core.rotations import axis_angle, geodesic_angle
+from kinelift.core.skeleton import INDEX
+from kinelift.inference.lifters.lifter import Lifted
+from kinelift.training import evaluate
+from kinelift.training.clips import load_batches
+from kinelift.training.columns import COLUMNS, measure
+from kinelift.training.compare import BUDGETS, FIGURES, TRUTH, Lesson, Material, build, compare, with_inner
+from kinelift.training.detected import fit_detector, load_sequences
+from kinelift.training.methods.table import LIFTERS
+from kinelift.training.mocap import load_clips
+from kinelift.training.report import CLAIMS, MISSING, finished, tries_table, write_report
+from kinelift.training.rotation_classes import nearest_class, rotation_centres
+from kinelift.training.rows import FULL, ROWS
+from kinelift.training.synthesis import Synthesis
 
 FRAMES = 24
 TINY = replace(BUDGETS["small"], steps=4, later=2, batch=2, clips=6, every=1)

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from inference.kinematics import joint_positions, world_rotations
-from inference.rotations import axis_angle
-from inference.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from training.adversary import Discriminator, adversarial_loss, discriminator_loss
-from training.motion_loss import motion_loss
-from training.structure import bone_ratio, illegal_angle, implausibility, symmetry
+from kinelift.core.kinematics import joint_positions, world_rotations
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
+from kinelift.training.adversary import Discriminator, adversarial_loss, discriminator_loss
+from kinelift.training.motion_loss import motion_loss
+from kinelift.training.structure import bone_ratio, illegal_angle, implausibility, symmetry
 
 
 @pytest.mark.parametrize(("operator", "value"), [("subtraction", 2**0.5), ("inner", 1.0), ("cross", 2.0)])

@@ -7,20 +7,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+
+from kinelift.core.bvh import write_bvh
+from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.landmarks import MIRRORED, PLACES
+from kinelift.core.rotations import axis_angle
+from kinelift.core.skeleton import STANDARD_HEIGHT, standing_height
+from kinelift.inference.lifters.lifter import Lifted
+from kinelift.inference.lifters.motionet import MotioNet
+from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.tests.motions import random_motion
 from kinelift.tests.walks import walk
-
-from inference.bvh import write_bvh
-from inference.camera import WORLD_FROM_LEVEL_CAMERA
-from inference.landmarks import MIRRORED, PLACES
-from inference.lifters.lifter import Lifted
-from inference.lifters.motionet import MotioNet
-from inference.lifters.weights import load_weights, save_weights
-from inference.rotations import axis_angle
-from inference.skeleton import STANDARD_HEIGHT, standing_height
-from training import detected as detected_module
-from training import emulator
-from training.detected import (
+from kinelift.training import detected as detected_module
+from kinelift.training import emulator
+from kinelift.training.detected import (
     CARRIERS,
     DetectorModel,
     fit_detector,
@@ -29,11 +29,11 @@ from training.detected import (
     load_sequences,
     seen_straight,
 )
-from training.evaluate import errors, perfect, similarity_aligned, solved
-from training.losses import losses
-from training.mocap import load_clips
-from training.synthesis import Synthesis, mirrored, rolled
-from training.train import CONFIGS, mix, train
+from kinelift.training.evaluate import errors, perfect, similarity_aligned, solved
+from kinelift.training.losses import losses
+from kinelift.training.mocap import load_clips
+from kinelift.training.synthesis import Synthesis, mirrored, rolled
+from kinelift.training.train import CONFIGS, mix, train
 
 
 def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):

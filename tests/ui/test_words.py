@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
-import kinelift
 import pytest
+
+import kinelift
 from kinelift.registration import CLASSES
 
 ROOT = Path(__file__).resolve().parents[2]

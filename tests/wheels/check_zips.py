@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kinelift.inference.client import RUNTIME_MODULES
-from kinelift.inference.motion import Motion
+
+from kinelift.core.client import RUNTIME_MODULES
+from kinelift.core.motion import Motion
 from kinelift.wheels.lock import PLATFORMS, pythons_of, read_lock
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -146,7 +147,7 @@ def test_it_captures_with_its_own_wheels_alone(version: str, home: Path) -> None
         import bpy
         # the module bpy starts with factory settings
         bpy.ops.preferences.addon_enable(module="bl_ext.user_default.kinelift")
-        from bl_ext.user_default.kinelift.batch import command
+        from bl_ext.user_default.kinelift.batch.command import command
         from bl_ext.user_default.kinelift.operators.runtime import state
         bpy.ops.kinelift.test_runtime()
         answer = {{"about": state.about, "status": command([{str(SAMPLE)!r}, "--out", {str(out)!r}])}}
@@ -174,7 +175,7 @@ def test_the_light_zip_says_what_it_lacks(version: str, home: Path) -> None:
         import bpy, contextlib, io
         bpy.ops.extensions.package_install_files(
             filepath={str(built(""))!r}, repo="user_default", enable_on_install=True)
-        from bl_ext.user_default.kinelift.batch import command
+        from bl_ext.user_default.kinelift.batch.command import command
 
         def said(call):
             words = io.StringIO()

@@ -10,7 +10,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kinelift.inference.client import RUNTIME_MODULES
+
+from kinelift.core.client import RUNTIME_MODULES
 from kinelift.wheels import lock
 from kinelift.wheels.lock import LOCK, PLATFORMS, PYTHONS, Wheel, fetch, pythons_of, read_lock
 

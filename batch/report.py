@@ -1,0 +1,85 @@
+"""What became of all clips as a page: thumbnails, quality over time, reasons, links."""
+
+from __future__ import annotations
+
+import html
+import time
+from base64 import b64encode
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from ..core.files import replacing
+from .journal import Entry
+
+REPORT = "report.html"
+#: from what has to be looked at to what is in order
+_ORDER = ("failed", "running", "queued", "done")
+_COLUMNS = ("", "clip", "state", "length", "person seen", "quality over time", "files")
+_STYLE = """
+body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222; background: #fff }
+h1 { font-size: 1.4em; margin: 0 } p { margin: .2em 0 1.2em; color: #666 }
+table { border-collapse: collapse; width: 100% }
+td, th { padding: .4em .8em .4em 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: middle }
+th { color: #666; font-weight: normal } .failed td { background: #fdeeee }
+td:nth-child(3), td:nth-child(4), td:nth-child(5) { white-space: nowrap } small { color: #666 }
+.still { height: 96px; display: block }
+.strip { width: 240px; height: 14px; display: block; image-rendering: pixelated }
+"""
+
+
+def write_report(entries: Sequence[Entry], path: Path) -> None:
+    """Write the page of a journal beside the results; it appears whole or not at all.
+
+    What failed comes first. All links are relative, so that the folder can be moved as a whole.
+
+    Raises
+    ------
+    CaptureError
+        If it can't be written.
+    """
+    numbers = [(sum(entry.state == state for entry in entries), state) for state in _ORDER]
+    counts = ", ".join(f"{number} {state}" for number, state in reversed(numbers) if number)
+    seconds = sum(e.frames / e.fps for e in entries if e.state == "done" and e.frames and e.fps)
+    rows = "\n".join(map(_row, sorted(entries, key=lambda entry: (_ORDER.index(entry.state), entry.name))))
+    head = f"<tr>{''.join(f'<th>{column}</th>' for column in _COLUMNS)}</tr>"
+    page = (
+        f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Kinelift: {counts}</title>'
+        f"<style>{_STYLE}</style>\n<h1>{counts}</h1>\n"
+        f"<p>{seconds / 60:.1f} minutes of motion; {time.strftime('%Y-%m-%d %H:%M')}. The strips show how "
+        "well the person was seen: green well, red not at all; each leads to the chart of all joints.</p>\n"
+        f"<table>\n{head}\n{rows}\n</table></html>\n"
+    )
+    with replacing(path) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def _row(entry: Entry) -> str:
+    folder, _, stem = entry.name.rpartition("/")
+
+    def link(file: str, shown: str) -> str:
+        return f'<a href="{quote(f"{folder}/{file}" if folder else file)}">{shown}</a>'
+
+    done = entry.state == "done"
+    took = [f"{entry.ended - entry.started:.0f} s"] if entry.ended and entry.started else []
+    took += [f"{entry.memory:.0f} MB"] if done and entry.memory else []
+    notes = [entry.reason] if entry.state == "failed" and entry.reason else entry.warnings
+    told = "".join(f"<br><small>{html.escape(note)}</small>" for note in notes)
+    still = length = seen = strip = links = ""
+    if done:
+        picture = quote(f"{folder}/{stem}.png" if folder else f"{stem}.png")
+        still = link(f"{stem}.png", f'<img class="still" loading="lazy" alt="" src="{picture}">')
+        rate = f"<small>{entry.frames} at {entry.fps:g}/s</small>"
+        length = f"{(entry.frames or 0) / (entry.fps or 1):.1f} s<br>{rate}"
+        seen = f"{entry.detected:.0%}<br><small>sure to {entry.confidence:.0%}</small>"
+        image = b64encode(entry.strip or b"").decode("ascii")
+        strip = link(
+            f"{stem}.chart.png",
+            f'<img class="strip" alt="quality over time" src="data:image/png;base64,{image}">',
+        )
+        links = " ".join(
+            link(file, html.escape(file.removeprefix(stem + "."))) for file in sorted(entry.files)
+        )
+    state = f"{entry.state}<br><small>{', '.join(took)}</small>"
+    cells = (still, html.escape(entry.name) + told, state, length, seen, strip, links)
+    return f'<tr class="{entry.state}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,0 +1,160 @@
+"""Kill a batch and its workers again and again: every clip has to be done once, and no file be half-written.
+
+    python -m tests.batch.soak FOLDER [--clips N] [--jobs N] [--kills N] [--every S]
+
+FOLDER gets the clips, one in five a video and the others captured motions, and the results. A random worker
+is killed every few seconds and the batch itself some times, all with SIGKILL. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from kinelift.batch.journal import Journal
+from kinelift.batch.run import FOLDER, JOURNAL
+from kinelift.core.bvh import read_bvh
+from kinelift.core.motion import Motion
+from kinelift.tests.motions import random_motion
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_PNG_END = b"IEND\xaeB`\x82"
+
+
+def children(pid: int) -> list[int]:
+    """Processes that a process started."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+        except OSError:  # it has just ended
+            continue
+        if int(parent) == pid:
+            found.append(int(stat.parent.name))
+    return found
+
+
+def results(out: Path) -> dict[str, int]:
+    """Size of every file that the batch has put in its place, by path."""
+    found = {}
+    for here, folders, files in os.walk(out):
+        folders[:] = [folder for folder in folders if folder != FOLDER]
+        for path in (Path(here) / file for file in files if file != "report.html"):
+            found[path.relative_to(out).as_posix()] = path.stat().st_size
+    return found
+
+
+def check_whole(out: Path) -> None:
+    """No result is half-written."""
+    for name in results(out):
+        path = out / name
+        if name.endswith(".npz"):
+            Motion.load(path)
+        elif name.endswith(".bvh"):
+            read_bvh(path)
+        elif name.endswith(".json"):
+            json.loads(path.read_text(encoding="utf-8"))
+        else:
+            assert name.endswith(".png") and path.read_bytes().endswith(_PNG_END), name
+
+
+def soak(command: list[str], out: Path, clips: int, kills: int, every: float, most: float = math.inf) -> str:
+    """Run a batch to its end against all odds.
+
+    Parameters
+    ----------
+    command : list of str
+        The batch; it writes no formats but BVH.
+    out : Path
+        Its output folder.
+    clips : int
+        How many there are.
+    kills : int
+        How often the batch itself is killed, evenly over its work.
+    every : float
+        Seconds between two kills of a worker, on the average.
+    most : float
+        How many workers are killed: where a clip takes much longer than `every`, it would never end.
+
+    Returns
+    -------
+    str
+        What happened.
+    """
+    dice, began = random.Random(1), time.monotonic()
+    workers_killed, statuses = 0, []
+    killed = 0
+    while True:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        strike = time.monotonic() + every
+        while process.poll() is None:
+            time.sleep(0.1)
+            finished = sum(name.endswith(".summary.json") for name in results(out))
+            if killed < kills and finished >= clips * (killed + 1) / (kills + 1):
+                process.send_signal(signal.SIGKILL)
+                killed += 1
+                break
+            if workers_killed < most and time.monotonic() > strike and (workers := children(process.pid)):
+                os.kill(dice.choice(workers), signal.SIGKILL)
+                workers_killed += 1
+                strike = time.monotonic() + every * dice.uniform(0.5, 1.5)
+        statuses.append(process.wait())
+        check_whole(out)
+        assert statuses[-1] in (0, 3, -signal.SIGKILL), statuses
+        if statuses[-1] == 0:
+            break
+    assert killed == kills
+    path = out / FOLDER / JOURNAL
+    journal = Journal(path)
+    entries = journal.entries()
+    journal.close()
+    assert len(entries) == clips
+    assert {(entry.state, entry.completions) for entry in entries} == {("done", 1)}
+    told = {(Path(e.name).parent / file).as_posix(): size for e in entries for file, size in e.files.items()}
+    assert told == results(out)
+    assert [p.name for p in path.parent.iterdir()] == [JOURNAL]
+    return (
+        f"{clips} clips, each done once; the journal agrees with {len(told)} files, all whole. "
+        f"Workers killed: {workers_killed}; the batch: {killed}; runs ended with {statuses}; "
+        f"{time.monotonic() - began:.0f} s."
+    )
+
+
+def main() -> None:
+    """Soak 200 short clips."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clips", type=int, default=200)
+    parser.add_argument("--jobs", default="2")
+    parser.add_argument("--kills", type=int, default=3, help="of the batch itself")
+    parser.add_argument("--every", type=float, default=4.0, metavar="S", help="a worker is killed")
+    args = parser.parse_args()
+    clips, out = args.folder / "clips", args.folder / "out"
+    for folder in (clips, out):
+        shutil.rmtree(folder, ignore_errors=True)
+    for number in range(args.clips):
+        path = clips / f"day {number % 3}" / f"clip {number:03}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if number % 5:
+            random_motion(6, number).save(path.with_suffix(".motion.npz"))
+        else:
+            shutil.copyfile(ROOT / "samples/walk_front.mp4", path.with_suffix(".mp4"))
+    command = [sys.executable, str(ROOT / "batch.py"), str(clips), "--out", str(out), "--resume"]
+    options = ["--pattern", "*", "--format", "bvh", "--end", "0.2", "--jobs", args.jobs]
+    print(soak([*command, *options], out, args.clips, args.kills, args.every))
+
+
+if __name__ == "__main__":
+    main()

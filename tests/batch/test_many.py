@@ -1,0 +1,167 @@
+"""Many clips, as somebody would give and interrupt them."""
+
+from __future__ import annotations
+
+import html
+import os
+import pty
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from kinelift.batch.journal import Journal
+from kinelift.batch.run import FOLDER, JOURNAL, STAGING
+from kinelift.tests.batch.soak import check_whole, soak
+from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, results, sentences
+from kinelift.tests.motions import random_motion
+
+
+def motions(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        random_motion(6, seed=number).save(folder / f"clip {number}.motion.npz")
+    return folder
+
+
+def states(out: Path) -> list[str]:
+    journal = Journal(out / FOLDER / JOURNAL)
+    found = [entry.state for entry in journal.entries()]
+    journal.close()
+    return found
+
+
+def command(*arguments: str | Path) -> list[str]:
+    return [sys.executable, str(ROOT / "batch.py"), *map(str, arguments), "--looks", "1", "--format", "bvh"]
+
+
+class Page(HTMLParser):
+    """What a report points to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.targets: list[str] = []
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.targets += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def test_a_folder_and_its_report(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 2), tmp_path / "out"
+    (clips / "day #1").mkdir()
+    shutil.move(clips / "clip 1.motion.npz", clips / "day #1" / "50% <b>.motion.npz")
+    (clips / "broken.motion.npz").write_text("no motion")
+    arguments = (clips, "--pattern", "*.npz", "--out", out, "--format", "bvh")
+    told = batch(*arguments, "--dry-run")
+    assert told.returncode == 0 and told.stdout.count("would be made") == 3 and not out.exists()
+    assert batch(*arguments).returncode == 3
+    page = Page(out / "report.html")
+    links = [target for target in page.targets if not target.startswith("data:")]
+    assert {unquote(link) for link in links} == {
+        path.relative_to(out).as_posix()
+        for path in out.rglob("*")
+        if path.is_file() and FOLDER not in path.parts and path.name != "report.html"
+    }
+    assert "<h1>2 done, 1 failed</h1>" in page.text and "50% &lt;b&gt;" in page.text
+    rows = re.findall(r'<tr class="(\w+)">(.*?)</tr>', page.text)
+    assert [state for state, _ in rows] == ["failed", "done", "done"]
+    assert f"{clips / 'broken.motion.npz'} is" in html.unescape(rows[0][1])
+    told = batch(*arguments, "--dry-run")
+    assert told.stdout.count("is done") == 2 and told.stdout.count("would be made") == 1
+    again = batch(*arguments)
+    assert again.returncode == 3 and again.stdout.count("is done already") == 2
+
+
+def test_a_table_on_a_terminal(tmp_path: Path) -> None:
+    clips = motions(tmp_path / "clips", 2)
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command(clips, "--pattern", "*.npz", "--out", tmp_path / "out", "--jobs", "2"),
+        stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
+    ) as process:  # fmt: skip
+        os.close(theirs)
+        drawn = b""
+        while True:
+            try:
+                drawn += os.read(ours, 65536)
+            except OSError:  # the other side is closed
+                break
+        assert process.stdout is not None
+        lines = process.stdout.read().decode()
+    os.close(ours)
+    assert process.returncode == 0
+    # both may end between two drawings
+    assert re.search(rb"clip 0 +build .*0/1", drawn) and re.search(rb"[12] running, 0 waiting", drawn)
+    # a file gets its lines, and nothing of the table
+    assert sorted(line.partition(":")[0] for line in lines.splitlines()) == ["clip 0", "clip 1"]
+    assert "\x1b" not in lines
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_is_interrupted_and_goes_on(tmp_path: Path, how: signal.Signals) -> None:
+    out = tmp_path / "out"
+    process = subprocess.Popen(command(SAMPLE, "--out", out), stderr=subprocess.PIPE, text=True)
+    while process.poll() is None and not list((out / FOLDER / STAGING).glob("*/")):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130 and "the same command goes on" in said and "Traceback" not in said
+    assert states(out) == ["queued"] and not results(out)
+    assert [path.name for path in (out / FOLDER).iterdir()] == [JOURNAL]
+
+
+def test_a_process_that_takes_too_much_memory_is_ended(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 1), tmp_path / "out"
+    done = batch(clips, "--pattern", "*.npz", "--out", out, "--format", "bvh", "--memory", "100")
+    assert done.returncode == 3 and states(out) == ["failed"] and not results(out)
+    (sentence,) = sentences(done.stderr)
+    assert "more than 100 MB of memory" in sentence and "--memory" in sentence
+
+
+def test_it_is_killed_and_goes_on(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 6), tmp_path / "out"
+    words = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "2", "--resume")
+    assert "6 clips, each done once" in soak(words, out, clips=6, kills=1, every=3.0, most=5)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB of its own."""
+    if os.geteuid() != 0 or shutil.which("mount") is None:
+        pytest.skip("only root can make a small disk")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(disk)], check=False).returncode:
+        pytest.skip("this system lets nobody make a small disk")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_disk_that_fills_up(tmp_path: Path, small_disk: Path) -> None:
+    clips, out = tmp_path / "clips", small_disk / "out"
+    clips.mkdir()
+    for number in range(3):  # 1.5 MB each
+        random_motion(700, seed=number).save(clips / f"clip {number}.motion.npz")
+    arguments = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "1")
+    stopped = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
+    assert stopped.returncode == 4, stopped.stderr
+    (sentence,) = sentences(stopped.stderr)
+    assert "is full: make room and give the same command again" in sentence
+    check_whole(out)
+    assert not any(path.name.startswith(".kinelift-") for path in out.rglob("*"))
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    resumed = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
+    assert resumed.returncode == 0, resumed.stderr
+    assert states(out) == ["done"] * 3
+    check_whole(out)

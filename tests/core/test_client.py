@@ -1,0 +1,173 @@
+"""The worker as Blender meets it: a real process that captures the sample clip."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kinelift.core import client
+from kinelift.core.client import Worker, find_python
+from kinelift.core.errors import CaptureError
+from kinelift.core.motion import Motion
+
+ROOT = Path(__file__).resolve().parents[2]
+SAMPLE = ROOT / "samples" / "walk_front.mp4"
+PYTHON = Path(sys.executable)
+
+
+def capture(video: Path, out: Path, *options: str) -> Worker:
+    return Worker(PYTHON, ["capture", str(video), "--out", str(out), *options])
+
+
+def test_progress_and_result(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz", "--end", "0.5")
+    messages = list(worker.messages())
+    assert not worker.running
+    stages = list(dict.fromkeys(message.stage for message in messages))
+    assert stages[0] == "detect" and "lift" in stages
+    assert all(0 <= message.frame <= message.of for message in messages)
+    assert len(Motion.load(tmp_path / "m.npz")) == messages[-1].of
+
+
+def test_asking_without_waiting(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz", "--end", "0.3")
+    assert list(worker.messages(wait=False)) == []  # Python itself takes longer to start
+    heard = []
+    until = time.monotonic() + 120
+    while worker.running and time.monotonic() < until:
+        heard.extend(worker.messages(wait=False))
+        time.sleep(0.05)
+    assert not worker.running and heard and (tmp_path / "m.npz").exists()
+
+
+def test_a_refusal_is_the_workers_own_sentence(tmp_path: Path) -> None:
+    worker = capture(tmp_path / "gone.mp4", tmp_path / "m.npz")
+    with pytest.raises(CaptureError, match=r"gone\.mp4") as caught:
+        list(worker.messages())
+    assert "broke down" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_death_is_told(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz")
+    with pytest.raises(CaptureError, match=r"broke down \(SIGKILL\).* memory may have run out: close"):
+        for _ in worker.messages():
+            os.kill(worker.pid, signal.SIGKILL)
+    assert not (tmp_path / "m.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [("", "(SIGSEGV) without a word; press Test"), ("Bad bit.", "(SIGSEGV) with the words: Bad bit; press")],
+)
+def test_a_crash_is_told_with_its_last_words(tmp_path: Path, words: str, told: str) -> None:
+    crashing = tmp_path / "crashing"
+    crashing.write_text(f"#!/bin/sh\necho '{words}' >&2\nkill -SEGV $$\n")
+    crashing.chmod(0o755)
+    with pytest.raises(CaptureError) as caught:
+        list(Worker(crashing, ["capture"]).messages())
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_python_without_the_worker_is_told(tmp_path: Path) -> None:
+    worker = Worker(PYTHON, ["no-such-command"])
+    with pytest.raises(CaptureError, match="broke down"):
+        list(worker.messages())
+
+
+def test_a_worker_that_hangs_is_ended_and_its_last_words_told(tmp_path: Path) -> None:
+    stuck = tmp_path / "stuck"
+    stuck.write_text(f"#!{sys.executable}\nimport sys, time\nprint('so far so good', file=sys.stderr)\n"
+                     "sys.stderr.flush()\ntime.sleep(600)\n")  # fmt: skip
+    stuck.chmod(0o755)
+    worker = Worker(stuck, ["capture"])
+    until = time.monotonic() + 60
+    while not worker._words and time.monotonic() < until:
+        time.sleep(0.05)
+    assert list(worker.messages(wait=False)) == [] and worker.silent > 0
+    began = time.monotonic()
+    sentence = str(worker.give_up())
+    assert time.monotonic() - began < 1  # nobody waits for it
+    assert "said nothing for" in sentence and "so far so good" in sentence
+    assert not worker.running
+    while time.monotonic() < until:
+        try:
+            os.killpg(worker.pid, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    else:
+        pytest.fail("it is still there")
+
+
+def test_a_python_without_torch_is_told_in_a_sentence(tmp_path: Path) -> None:
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    worker = Worker(bare / "bin/python", ["capture", str(SAMPLE), "--out", str(tmp_path / "m.npz")])
+    with pytest.raises(CaptureError, match=r"lacks .*torch.*preferences") as caught:
+        list(worker.messages())
+    assert "broke down" not in str(caught.value)
+
+
+def test_cancel_ends_the_process_group_and_leaves_nothing(tmp_path: Path) -> None:
+    worker = capture(SAMPLE, tmp_path / "m.npz")
+    next(worker.messages())
+    worker.cancel()
+    assert not worker.running
+    assert list(worker.messages()) == []
+    with pytest.raises(ProcessLookupError):
+        os.killpg(worker.pid, 0)
+    assert list(tmp_path.iterdir()) == []
+    worker.cancel()  # twice does no harm
+
+
+def test_the_named_python_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named, preferred = tmp_path / "named", tmp_path / "preferred"
+    for python in (named, preferred):
+        python.touch()
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    assert find_python() == PYTHON
+    monkeypatch.setenv("KINELIFT_PYTHON", str(named))
+    assert find_python() == named
+    assert find_python(str(preferred)) == preferred
+    named.unlink()
+    with pytest.raises(CaptureError, match="no Python at"):
+        find_python()
+
+
+def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:
+    (tmp_path / "python").write_text("not a program")
+    with pytest.raises(CaptureError, match="Can't start"):
+        Worker(tmp_path / "python", ["capture"])
+
+
+def test_a_worker_tells_about_its_runtime() -> None:
+    (said,) = Worker(PYTHON, ["about"]).said()
+    assert Path(said["executable"]) == PYTHON
+    assert {"python", "torch", "mediapipe", "opencv"} <= {name for name, value in said.items() if value}
+    assert said["devices"]["cpu"] and said["device"] in said["devices"] and said["size"] > 100_000_000
+
+
+def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    installed = tmp_path / "python"
+    assert find_python(installed=installed) == PYTHON  # this one has all it takes
+    monkeypatch.setattr(client, "RUNTIME_MODULES", ("numpy", "not_there"))
+    assert find_python(installed=installed) == installed
+    with pytest.raises(CaptureError, match=r"lacks not_there: .* preferences, or in KINELIFT_PYTHON"):
+        find_python()
+
+
+def test_another_python_does_not_get_this_ones_modules(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "cv2.py").write_text("raise SystemExit('the wrong cv2')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONHOME", str(tmp_path))
+    for python in (PYTHON, PYTHON.with_name("python3")):
+        assert list(Worker(python, ["about"]).said())

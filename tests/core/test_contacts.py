@@ -1,0 +1,124 @@
+"""Contacts are found where a known walk has them, and none are invented."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinelift.core.contacts import find_contacts, hysteresis, keep_long, runs
+from kinelift.core.kinematics import local_rotations
+from kinelift.core.landmarks import LANDMARK
+from kinelift.core.rotations import axis_angle, quaternion_from_matrix
+from kinelift.core.skeleton import INDEX
+from kinelift.tests.walks import walk
+
+NEAR = 2
+
+
+def filmed(motion):
+    """The same with the landmarks of the feet where the camera sees them, and a lifter that knows nothing."""
+    landmarks = np.full((len(motion), 33, 3), np.nan)
+    shown = ("heel.L", "foot_index.L", "heel.R", "foot_index.R")
+    landmarks[:, [LANDMARK[n] for n in shown], :2] = motion.camera.project(motion.sole_points())
+    landmarks[:, [LANDMARK[n] for n in shown], 2] = 1
+    return replace(motion, landmarks=landmarks, contacts=np.full((len(motion), 4), 0.5))
+
+
+def f1(found, truth):
+    def widened(x):
+        out = x.copy()
+        for step in range(1, NEAR + 1):
+            out[step:] |= x[:-step]
+            out[:-step] |= x[step:]
+        return out
+
+    right = (found & widened(truth)).sum()
+    return 2 * right / (2 * right + (found & ~widened(truth)).sum() + (truth & ~widened(found)).sum())
+
+
+@pytest.mark.parametrize("fps", [24.0, 30.0, 60.0])
+def test_a_walk_stands_where_it_stands(fps):
+    motion = walk(round(4 * fps), fps)
+    assert f1(find_contacts(filmed(motion)), motion.contacts > 0.5) > 0.95
+
+
+def test_a_flight_phase_has_no_contact():
+    motion = walk(120)
+    seconds = np.arange(120) / 30
+    jump = np.where((seconds > 1.5) & (seconds < 2.1), np.sin(np.pi * (seconds - 1.5) / 0.6), 0) * 0.4
+    found = find_contacts(filmed(replace(motion, root=motion.root + jump[:, None] * [0, 0, 1])))
+    assert not found[48:61].any()
+    assert found[:40].any() and found[70:].any()
+
+
+def turned(motion, **angles):
+    """The same with local turns about X of some joints, degrees."""
+    rotations = motion.rotations.copy()
+    for joint, degrees in angles.items():
+        for side in "LR":
+            turn = axis_angle(np.array([1.0, 0, 0]), np.radians(float(degrees)))
+            rotations[:, INDEX[f"{joint}.{side}"]] = quaternion_from_matrix(turn)
+    return replace(motion, rotations=rotations)
+
+
+def test_somebody_who_lies_takes_no_steps():
+    motion = turned(walk(90), thigh=0, shin=0)
+    world = motion.world_rotations
+    down = axis_angle(np.array([1.0, 0, 0]), np.radians(-90.0))
+    lying = replace(
+        motion,
+        rotations=quaternion_from_matrix(local_rotations(down @ world)),
+        root=np.tile([0, 0, 0.12], (90, 1)),
+    )
+    lying = filmed(lying)
+    assert not find_contacts(replace(lying, contacts=np.full((90, 4), 0.9))).any()
+
+
+@pytest.mark.parametrize("wander", [0.0, 0.3])
+def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting_up(wander):
+    """On a high bench, first with legs stretched out, then with feet that hang still, then on these feet.
+
+    How far away the hips are is guessed, and the guess wanders.
+    """
+    sitting = turned(walk(60), thigh=80, shin=-10)
+    hanging = turned(walk(60), thigh=40, shin=-60)
+    standing = turned(walk(60), thigh=0, shin=0)
+    parts = [replace(p, root=np.tile([0, y, z], (60, 1))) for p, y, z in
+             ((sitting, 0.0, 0.9), (hanging, 0.0, 0.9), (standing, -0.5, 0.86))]  # fmt: skip
+    motion = replace(
+        walk(180),
+        rotations=np.concatenate([p.rotations for p in parts]),
+        root=np.concatenate([p.root for p in parts]),
+    )
+    motion.root[:120, 1] += np.linspace(0, wander, 120)
+    found = find_contacts(filmed(motion))
+    assert not found[:115].any()
+    assert found[130:170].mean() > 0.8
+
+
+def test_feet_that_were_never_seen_do_not_break_it():
+    motion = replace(filmed(walk(60)), landmarks=np.full((60, 33, 3), np.nan))
+    assert find_contacts(motion).shape == (60, 4)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3])
+def test_clips_of_few_frames(frames):
+    assert find_contacts(filmed(walk(frames))).shape == (frames, 4)
+
+
+def test_the_lifter_is_asked():
+    motion = filmed(walk(60))
+    sure, unsure = (find_contacts(replace(motion, contacts=np.full((60, 4), p))) for p in (0.99, 0.01))
+    assert sure.sum() > unsure.sum()
+
+
+def test_hysteresis_needs_more_to_begin_than_to_go_on():
+    value = np.array([[-1.0], [0.1], [0.5], [0.1], [-0.1], [0.1], [-0.5], [0.1], [0.1]])
+    np.testing.assert_array_equal(hysteresis(value, 0.3, -0.3)[:, 0], [0, 0, 1, 1, 1, 1, 0, 0, 0])
+
+
+def test_runs_and_the_long_ones_of_them():
+    on = np.array([1, 1, 0, 1, 0, 1, 1, 1], bool)
+    first, end = runs(on)
+    assert list(first) == [0, 3, 5] and list(end) == [2, 4, 8]
+    np.testing.assert_array_equal(keep_long(on[:, None], 2)[:, 0], [1, 1, 0, 0, 0, 1, 1, 1])

@@ -1,0 +1,111 @@
+"""The runtime that is installed on the artist's wish: whole or not at all, in its own folder."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kinelift.core import install
+from kinelift.core.install import Installation, installed_python, requirements
+
+PYTHON = Path(sys.executable)
+
+
+def wheel(shelf: Path, name: str, needs: str = "") -> None:
+    """A package of our own that pip finds in a folder."""
+    requires = f"Requires-Dist: {needs}\n" if needs else ""
+    with zipfile.ZipFile(shelf / f"{name}-1.0-py3-none-any.whl", "w") as archive:
+        info = f"{name}-1.0.dist-info"
+        archive.writestr(f"{name}.py", "import sys\nwhere = sys.prefix\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n{requires}")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(
+            f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n"
+        )
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "shelf"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setattr(install, "requirements", lambda: ("captures==1.0",))
+    return folder
+
+
+def test_what_is_fetched() -> None:
+    assert [pin.partition("==")[0] for pin in requirements()] == [
+        "opencv-contrib-python",
+        "mediapipe",
+        "safetensors",
+        "torch",
+    ]
+    assert all(pin.partition("==")[2].replace(".", "").isdigit() for pin in requirements())
+
+
+def test_it_is_installed_where_it_belongs_and_nowhere_else(shelf: Path, tmp_path: Path) -> None:
+    wheel(shelf, "captures", needs="numbers_too")
+    wheel(shelf, "numbers_too")
+    folder = tmp_path / "Ein Ordner für später" / "runtime"
+    (folder / "lib").mkdir(parents=True)
+    (folder / "lib" / "left over").touch()
+    installation = Installation(PYTHON, folder)
+    assert installed_python(folder) is None
+    installation.join()
+    assert installation.error is None and not installation.running
+    python = installed_python(folder)
+    assert python is not None and not (folder / "lib" / "left over").exists()
+    run = [python, "-c", "import captures, numbers_too; print(captures.where)"]
+    assert subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip() == str(folder)
+    assert subprocess.run([PYTHON, "-c", "import captures"], check=False, capture_output=True).returncode == 1
+
+
+def test_what_can_not_be_had_is_told_and_nothing_stays(shelf: Path, tmp_path: Path) -> None:
+    installation = Installation(PYTHON, tmp_path / "runtime")
+    installation.join()
+    assert "No matching distribution found for captures==1.0" in str(installation.error)
+    assert "\n" not in str(installation.error)
+    assert not (tmp_path / "runtime").exists()
+
+
+def test_a_folder_that_can_not_be_made_is_told(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    installation = Installation(PYTHON, tmp_path / "file" / "runtime")
+    installation.join()
+    assert "can't be installed" in str(installation.error)
+    installation = Installation(tmp_path / "no python", tmp_path / "runtime")
+    installation.join()
+    assert "No such file" in str(installation.error)
+
+
+def test_cancel_ends_it_and_nothing_stays(shelf: Path, tmp_path: Path) -> None:
+    wheel(shelf, "captures")
+    folder = tmp_path / "runtime"
+    installation = Installation(PYTHON, folder)
+    until = time.monotonic() + 60
+    while not folder.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    began = time.monotonic()
+    installation.cancel()
+    assert time.monotonic() - began < 1  # nobody waits
+    installation.join()
+    assert installation.error is None and not installation.running
+    assert not folder.exists() and installed_python(folder) is None
+
+
+def test_a_runtime_that_was_cut_off_or_lost_its_python_is_none(tmp_path: Path) -> None:
+    python = tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    python.symlink_to(PYTHON)
+    assert installed_python(tmp_path) is None
+    (tmp_path / "complete").touch()
+    assert installed_python(tmp_path) == python
+    python.unlink()
+    python.symlink_to(tmp_path / "a Blender that was moved")
+    assert installed_python(tmp_path) is None
