@@ -26,19 +26,13 @@ from pathlib import Path
 from types import FrameType
 
 from ..core.client import find_python
+from ..core.command_line import add_options, given
 from ..core.errors import CaptureError
-from ..core.options import (
-    FORMATS,
-    RENDERS,
-    CleanUp,
-    add_clean_up,
-    add_looks,
-    clean_up_of,
-)
+from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
 from .cluster import Cluster
 from .job import Tools, blender_command, make
 from .journal import Journal
-from .orders import MOTION_SUFFIX, Order, option_problems, orders_of
+from .orders import MOTION_SUFFIX, Order, order_from, orders_of
 from .report import REPORT, write_report
 from .run import (
     DEFAULT_MEMORY,
@@ -53,22 +47,6 @@ from .run import (
 from .show import watch
 
 _ALL_DONE, _REFUSED, _SOME_FAILED, _STOPPED, _INTERRUPTED = 0, 1, 3, 4, 130
-
-
-def _kinds(text: str, there: Sequence[str], problem: str) -> tuple[str, ...]:
-    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",")))
-    unknown = [kind for kind in kinds if kind not in there]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"{problem} '{unknown[0]}'; there are {', '.join(there)}")
-    return kinds
-
-
-def _formats(text: str) -> tuple[str, ...]:
-    return _kinds(text, FORMATS, "no format")
-
-
-def _renders(text: str) -> tuple[str, ...]:
-    return _kinds(text, tuple(RENDERS), "can't render")
 
 
 def _count(text: str) -> int:
@@ -87,14 +65,6 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help=f"a video, a captured *{MOTION_SUFFIX}, or a folder that is searched for videos",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
-    parser.add_argument("--format", type=_formats, default=FORMATS, help=f"default: {','.join(FORMATS)}")
-    parser.add_argument(
-        "--render",
-        type=_renders,
-        default=(),
-        metavar="KIND",
-        help=f"also render the body: {','.join(RENDERS)}",
-    )
     batch = parser.add_argument_group("many clips")
     batch.add_argument(
         "--list",
@@ -102,8 +72,8 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="a clip on each line, or .csv with columns clip, name, start, end, fps, focal, height, person, "
-        "retarget",
+        help="a clip on each line, or .csv with the column clip and, as wanted, name, retarget and one for "
+        "every option of the groups below",
     )
     batch.add_argument("--pattern", default="", metavar="P", help="which files of folders, such as '*_a.mov'")
     batch.add_argument(
@@ -131,26 +101,22 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=True,
         help="go on with the others when a clip fails (default)",
     )
-    capture = parser.add_argument_group("capture (of videos)")
-    capture.add_argument("--start", type=float, metavar="S", help="begin here, seconds")
-    capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
-    capture.add_argument("--fps", type=float, metavar="N", help="frames per second; default: the video's own")
-    add_looks(capture)
-    solve = parser.add_argument_group("solving (of videos, and again of captured motions)")
-    solve.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
-    solve.add_argument("--person", metavar="WHO", help="largest, leftmost, rightmost, or a number by size")
-    solve.add_argument("--height", type=float, metavar="M", help="the person's height in metres, if known")
-    solve.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), help="where torch runs")
-    add_clean_up(parser)
-    parser.add_argument(
+    add_options(parser.add_argument_group("files"), Outputs)
+    add_options(parser.add_argument_group("capture (of videos)"), Settings, lambda one: not one.in_resolve)
+    add_options(
+        parser.add_argument_group("solving (of videos, and again of captured motions)"),
+        Settings,
+        lambda one: one.in_resolve,
+    )
+    add_options(parser.add_argument_group("clean-up"), CleanUp)
+    retarget = parser.add_argument_group("retarget")
+    retarget.add_argument(
         "--retarget",
         metavar="CHARACTER",
         help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it",
     )
+    add_options(retarget, RetargetSettings)
     return parser
-
-
-_CAPTURE_OPTIONS = ("start", "end", "fps", "device", "focal", "person", "height", "looks")
 
 
 def command(arguments: Sequence[str]) -> int:
@@ -204,17 +170,17 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
     out = options.out.absolute()
-    capture = {o: getattr(options, o) for o in _CAPTURE_OPTIONS if getattr(options, o) is not None}
-    if problems := option_problems(capture):
+    chosen = {cls: given(options, cls) for cls in (Settings, CleanUp, Outputs, RetargetSettings)}
+    if problems := [problem for cls, values in chosen.items() for problem in problems_of(cls, values)]:
         raise CaptureError(f"The command line {' and '.join(problems)}.")
     common = Order(
-        Path(),
-        "",
-        capture,
-        clean_up_of(options),
-        options.format,
-        options.render,
-        _character(options.retarget),
+        clip=Path(),
+        name="",
+        capture=chosen[Settings],
+        clean_up=CleanUp(**chosen[CleanUp]),
+        outputs=Outputs(**chosen[Outputs]),
+        retarget=_character(options.retarget),
+        retargeting=RetargetSettings(**chosen[RetargetSettings]),
     )
     orders = orders_of(options.clips, options.list, common, out, options.pattern)
     path = out / FOLDER / JOURNAL
@@ -269,15 +235,8 @@ def _build(request_path: Path) -> int:
 
     request = json.loads(request_path.read_text(encoding="utf-8"))
     try:
-        path = Path(request["motion"])
-        warnings = deliver(
-            path,
-            Path(request["clip"]),
-            request["formats"],
-            request["renders"],
-            request["retarget"],
-            CleanUp(**request["clean_up"]),
-        )
+        path, order = Path(request["motion"]), order_from(request["order"])
+        warnings = deliver(path, order.clip, order.outputs, order.clean_up, order.retarget, order.retargeting)
         motion = Motion.load(path)
         result = {
             "frames": len(motion),
@@ -290,7 +249,7 @@ def _build(request_path: Path) -> int:
         request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
     except (CaptureError, OSError) as error:
         # a motion is a copy on its way: what the artist knows is the clip
-        print(str(error).replace(request["motion"], request["clip"]), file=sys.stderr)
+        print(str(error).replace(request["motion"], request["order"]["clip"]), file=sys.stderr)
         return _REFUSED
     return _ALL_DONE
 

@@ -15,9 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.client import BrokenDownError, Process, Worker
+from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
+from ..core.options import Settings
 from .journal import Made
-from .orders import MOTION_SUFFIX, SOLVE_OPTIONS, Order
+from .orders import MOTION_SUFFIX, Order
 
 #: stage, frame, of how many
 Progress = Callable[[str, int, int], None]
@@ -97,7 +99,6 @@ def make(order: Order, staging: Path, progress: Progress, stop: threading.Event,
 
 def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: threading.Event) -> Made:
     motion = folder / f"{Path(order.name).name}{MOTION_SUFFIX}"
-    options = order.capture
     memory = 0.0
 
     def run(process: Process) -> None:
@@ -105,17 +106,17 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
         memory = max(memory, _followed(process, progress, tools.memory, stop))
 
     if not order.is_motion:
-        run(_worker(tools, ["capture", str(order.clip), "--threads", str(tools.threads)], motion, options))
+        words = ["capture", str(order.clip), "--threads", str(tools.threads)]
+        run(_worker(tools, words, motion, order.capture))
     elif order.needs_capture:
-        changed = {name: value for name, value in options.items() if name in {*SOLVE_OPTIONS, "device"}}
-        run(_worker(tools, ["solve", str(order.clip), "--no-feet"], motion, changed))
+        run(_worker(tools, ["solve", str(order.clip), "--no-feet"], motion, order.solve_options))
     else:
         try:
             shutil.copyfile(order.clip, motion)
         except OSError as error:
             raise CaptureError(f"{order.clip} can't be copied: {error.strerror or error}.") from error
     progress("build", 0, 1)
-    request = {**asdict(order), "clip": str(order.clip), "motion": str(motion)}
+    request = {"order": {**asdict(order), "clip": str(order.clip)}, "motion": str(motion)}
     asked = folder / RESULT
     asked.write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
     environment = {**os.environ, "PYTHONUTF8": "1"}
@@ -131,8 +132,7 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
 
 def _worker(tools: Tools, words: list[str], motion: Path, options: Mapping[str, object]) -> Worker:
     assert tools.python is not None
-    flags = [word for option, value in options.items() for word in (f"--{option}", str(value))]
-    return Worker(tools.python, [*words, "--out", str(motion), *flags])
+    return Worker(tools.python, [*words, "--out", str(motion), *arguments_of(Settings, options)])
 
 
 def _followed(process: Process, progress: Progress, bound: float, stop: threading.Event) -> float:

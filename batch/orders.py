@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import CaptureError
-from ..core.options import LIMITS, CleanUp
+from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain, options_of, problems_of
 
 #: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
 MOTION_SUFFIX = ".motion.npz"
@@ -36,11 +35,9 @@ _VIDEOS = frozenset(
         ".3gp",
     )
 )
-#: options of a capture that a clip can have of its own, and of those the numbers and the words
-_NUMBERS, _WORDS = ("start", "end", "fps", "focal", "height"), ("person",)
-#: those by which a captured motion is solved again
-SOLVE_OPTIONS = frozenset(("focal", "height", "person"))
-_COLUMNS = ("clip", "name", *_NUMBERS, *_WORDS, "retarget")
+#: what a row of a CSV can say of its clip alone, beside its name and its character
+_OPTIONS = (Settings, CleanUp, RetargetSettings, Outputs)
+_COLUMNS = ("clip", "name", *(one.flag for cls in _OPTIONS for one in options_of(cls).values()), "retarget")
 
 
 @dataclass(frozen=True)
@@ -54,21 +51,22 @@ class Order:
     name : str
         What its files are called: a path relative to the output folder, with slashes, without ending.
     capture : dict
-        Options of the worker by name, as on its command line; only those that were given.
+        Values of `Settings` by name; only those that were given.
     clean_up : CleanUp
-    formats, renders : tuple of str
-        Of `options.FORMATS` and `options.RENDERS`.
+    outputs : Outputs
     retarget : str
         The character to move as well, as ``batch.py --retarget`` takes it; absolute, empty: none.
+    retargeting : RetargetSettings
+        How to move it.
     """
 
     clip: Path
     name: str
     capture: Mapping[str, Any]
-    clean_up: CleanUp
-    formats: tuple[str, ...]
-    renders: tuple[str, ...] = ()
+    clean_up: CleanUp = field(default_factory=CleanUp)
+    outputs: Outputs = field(default_factory=Outputs)
     retarget: str = ""
+    retargeting: RetargetSettings = field(default_factory=RetargetSettings)
 
     @property
     def is_motion(self) -> bool:
@@ -78,7 +76,13 @@ class Order:
     @property
     def needs_capture(self) -> bool:
         """Whether the Python that captures is needed, as the clip is a video or is solved again."""
-        return not self.is_motion or bool(self.capture.keys() & SOLVE_OPTIONS)
+        return not self.is_motion or bool(self.solve_options.keys() - {"device"})
+
+    @property
+    def solve_options(self) -> dict[str, Any]:
+        """Those of `capture` by which a captured motion is solved again."""
+        options = options_of(Settings)
+        return {name: value for name, value in self.capture.items() if options[name].in_resolve}
 
     def settings(self) -> dict[str, Any]:
         """All that decides what is made of the clip's content; the journal compares it."""
@@ -100,6 +104,26 @@ class Order:
             settings["retarget"] = [file_hash(file), name]
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def order_from(plain: Mapping[str, Any]) -> Order:
+    """An order that went through JSON, or through a cluster, as `dataclasses.asdict` made it.
+
+    Raises
+    ------
+    CaptureError
+        If its options aren't those of this version.
+    """
+    from_plain(Settings, plain["capture"])
+    return Order(
+        clip=Path(plain["clip"]),
+        name=plain["name"],
+        capture=plain["capture"],
+        clean_up=from_plain(CleanUp, plain["clean_up"]),
+        outputs=from_plain(Outputs, plain["outputs"]),
+        retarget=plain["retarget"],
+        retargeting=from_plain(RetargetSettings, plain["retargeting"]),
+    )
 
 
 def file_hash(path: Path) -> str:
@@ -143,9 +167,9 @@ def orders_of(
         Files, and folders that are searched with all folders in them; what comes from a folder keeps its path
         in it.
     lists : sequence of Path
-        A clip on each line, or CSV (by the ending) with the columns ``clip`` and, as wanted, ``name``,
-        ``start``, ``end``, ``fps``, ``focal``, ``height``, ``person``, ``retarget``; an empty cell leaves
-        what the command line says. Paths are relative to the list.
+        A clip on each line, or CSV (by the ending) with the column ``clip`` and, as wanted, ``name``,
+        ``retarget`` and every option of a capture, a clean-up, a retarget and the outputs; an empty cell
+        leaves what the command line says. Paths are relative to the list.
     common : Order
         What the command line says for all; its `clip` and `name` don't count.
     out : Path
@@ -253,15 +277,9 @@ def _of_row(cells: dict[str, str], folder: Path, common: Order, problems: list[s
         problems.append("names no clip")
     elif not clip.is_file():
         problems.append(f"names {cells['clip']}, which is not there")
-    own: dict[str, Any] = {name: cells[name] for name in _WORDS if cells.get(name)}
-    for name in _NUMBERS:
-        if cells.get(name):
-            try:
-                own[name] = float(cells[name])
-            except ValueError:
-                problems.append(f"says {name} '{cells[name]}', which is no number")
-    capture = {**common.capture, **own}
-    problems += option_problems(capture)
+    own = {cls: _options_of_row(cells, cls, problems) for cls in _OPTIONS}
+    capture = {**common.capture, **own[Settings]}
+    problems += problems_of(Settings, capture)
     name = cells.get("name") or _mirrored(clip, folder)
     if name != PurePosixPath(name).as_posix() or PurePosixPath(name).is_absolute() or ".." in name.split("/"):
         problems.append(f"has the name '{name}', which is no path inside the output folder")
@@ -271,20 +289,29 @@ def _of_row(cells: dict[str, str], folder: Path, common: Order, problems: list[s
         character = str(folder / file) + (f":{target}" if target else "")
         if not (folder / file).is_file():
             problems.append(f"names the character {file}, which is not there")
-    return replace(common, clip=clip, name=name, capture=capture, retarget=character)
+    return Order(
+        clip=clip,
+        name=name,
+        capture=capture,
+        clean_up=replace(common.clean_up, **own[CleanUp]),
+        outputs=replace(common.outputs, **own[Outputs]),
+        retarget=character,
+        retargeting=replace(common.retargeting, **own[RetargetSettings]),
+    )
 
 
-def option_problems(capture: Mapping[str, Any]) -> list[str]:
-    """What can't be right about options of a capture, whatever the clip."""
-    problems = []
-    for name, (least, most) in LIMITS.items():
-        value = capture.get(name)
-        if value is not None and not least <= value <= most:
-            problems.append(f"says {name} {value:g}, which is not within {least:g} and {most:g}")
-    start, end = capture.get("start", 0.0), capture.get("end", math.inf)
-    if not 0 <= start < end:
-        problems.append(f"asks for {start:g} to {end:g} s, which is no stretch")
-    return problems
+def _options_of_row(cells: dict[str, str], cls: type, problems: list[str]) -> dict[str, Any]:
+    """The values of an options class in a row; what is wrong with them is added to `problems`."""
+    own = {}
+    for name, one in options_of(cls).items():
+        if text := cells.get(one.flag):
+            try:
+                own[name] = one.read(text)
+            except ValueError as error:
+                problems.append(f"says {one.flag} '{text}', which {error}")
+    if cls is not Settings:  # those are checked together with the command line's
+        problems += problems_of(cls, own)
+    return own
 
 
 def _mirrored(clip: Path, folder: Path) -> str:

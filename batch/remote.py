@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -21,9 +21,8 @@ from typing import Any
 
 from ..core.client import missing_modules
 from ..core.errors import CaptureError
-from ..core.options import CleanUp
 from .job import Progress, Stopped, Tools, blender_command, make
-from .orders import Order, file_hash
+from .orders import file_hash, order_from
 from .run import is_full
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -149,15 +148,7 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
     character = str(here[asked["retarget"]]) if asked["retarget"] else ""
     if character and request["target"]:
         character += f":{request['target']}"
-    order = Order(
-        here[asked["clip"]],
-        asked["name"],
-        asked["capture"],
-        CleanUp(**asked["clean_up"]),
-        tuple(asked["formats"]),
-        tuple(asked["renders"]),
-        character,
-    )
+    order = replace(order_from(asked), clip=here[asked["clip"]], retarget=character)
     staging = Path(request["staging"]) if shared else temporary
     tools = Tools(Path(sys.executable), blender_command(""), request["memory"])
     made = make(order, staging, progress, _running[request["key"]], tools)

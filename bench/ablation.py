@@ -22,9 +22,9 @@ from kinelift.bench.score import Figures, score
 from kinelift.core.camera import DEFAULT_FOCAL_MM
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
-from kinelift.core.options import LOOKS
+from kinelift.core.options import MAX_LOOKS
 from kinelift.core.skeleton import JOINTS
-from kinelift.inference.pipeline import Settings, resolve
+from kinelift.inference.pipeline import resolve
 
 _SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
 
@@ -42,19 +42,13 @@ def _without_confidence(motion: Motion) -> Motion:
 _ONCE = "lens told, one look of the detector instead of two"
 #: from what was detected and the true lens, mm
 VARIANTS: dict[str, Callable[[Motion, float], Motion]] = {
-    "all of it, lens told": lambda seen, lens: resolve(seen, Settings(focal=lens)),
-    _ONCE: lambda seen, lens: resolve(seen, Settings(focal=lens)),
-    "lens searched (as shipped)": lambda seen, lens: resolve(seen, Settings()),
-    f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(
-        seen, Settings(focal=DEFAULT_FOCAL_MM)
-    ),
-    "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(
-        _without_hint(seen), Settings(focal=lens)
-    ),
-    "lens told, without confidence": lambda seen, lens: resolve(
-        _without_confidence(seen), Settings(focal=lens)
-    ),
-    "lens told, without the solver": lambda seen, lens: lifted(resolve(seen, Settings(focal=lens))),
+    "all of it, lens told": lambda seen, lens: resolve(seen, {"focal": lens}),
+    _ONCE: lambda seen, lens: resolve(seen, {"focal": lens}),
+    "lens searched (as shipped)": lambda seen, lens: resolve(seen),
+    f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(seen, {"focal": DEFAULT_FOCAL_MM}),
+    "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(_without_hint(seen), {"focal": lens}),
+    "lens told, without confidence": lambda seen, lens: resolve(_without_confidence(seen), {"focal": lens}),
+    "lens told, without the solver": lambda seen, lens: lifted(resolve(seen, {"focal": lens})),
 }
 
 
@@ -77,7 +71,7 @@ def main() -> None:
         reference = video.with_suffix(".npz")
         try:
             for name, variant in VARIANTS.items():
-                seen, _ = detected(video, args.out, 1 if name == _ONCE else LOOKS)
+                seen, _ = detected(video, args.out, 1 if name == _ONCE else MAX_LOOKS)
                 motion = variant(seen, known_focal_mm(reference))
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)

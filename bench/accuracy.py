@@ -44,12 +44,12 @@ from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import bridge
 from kinelift.core.motion import Motion
-from kinelift.core.options import LOOKS
+from kinelift.core.options import MAX_LOOKS, Settings
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import JOINTS, rest_offsets
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.weights import load_weights
-from kinelift.inference.pipeline import WEIGHTS, Settings, capture, resolve
+from kinelift.inference.pipeline import WEIGHTS, capture, resolve
 from kinelift.inference.world import to_world
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -127,7 +127,7 @@ def known_focal_mm(reference: Path) -> float:
         return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
 
 
-def detected(video: Path, out: Path, looks: int = LOOKS) -> tuple[Motion, Path]:
+def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Motion, Path]:
     """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
     digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
     for name in _DETECTION:
@@ -163,9 +163,8 @@ def lifted(motion: Motion) -> Motion:
 def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
     """Figures of all methods on one clip; motions and contact sheet are left in `out`."""
     reference = video.with_suffix(".npz")
-    settings = Settings(focal=known_focal_mm(reference)) if known_focal else Settings()
     seen, baseline = detected(video, out)
-    solved = resolve(seen, settings)
+    solved = resolve(seen, {"focal": known_focal_mm(reference)} if known_focal else {})
     motions = {"lifter": lifted(solved), "solved": solved, "cleaned": clean_up(solved)}
     with np.load(baseline, allow_pickle=False) as data:
         plain = {"mediapipe": ([str(n) for n in data["joint_names"]], data["joints"], float(data["fps"]))}

@@ -26,7 +26,6 @@ import distributed
 from kinelift.batch.journal import Journal
 from kinelift.batch.orders import MOTION_SUFFIX, Order
 from kinelift.batch.run import DEFAULT_MEMORY, FOLDER, JOB_MB, JOURNAL
-from kinelift.core.options import FORMATS, CleanUp
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
@@ -46,8 +45,8 @@ def loop(clips: Path, out: Path) -> None:
     for clip in sorted(clips.iterdir()):
         out.mkdir(parents=True, exist_ok=True)
         motion, request = out / f"{clip.stem}{MOTION_SUFFIX}", out / f"{clip.stem}.request.json"
-        order = Order(clip, clip.stem, {}, CleanUp(), FORMATS)
-        asked = {**asdict(order), "clip": str(clip), "motion": str(motion)}
+        order = asdict(Order(clip, clip.stem, {}))
+        asked = {"order": {**order, "clip": str(clip)}, "motion": str(motion)}
         request.write_text(json.dumps(asked), encoding="utf-8")
         quietly([sys.executable, "-m", "inference", "capture", clip, "--out", motion, "--progress", "json"])
         quietly([sys.executable, ROOT / "batch.py", "--build", request])

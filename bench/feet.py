@@ -47,8 +47,9 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.motion import Motion
+from kinelift.core.options import Settings
 from kinelift.core.skeleton import BALL_HEIGHT, INDEX, JOINTS, STANDARD_HEIGHT
-from kinelift.inference.pipeline import Settings, capture
+from kinelift.inference.pipeline import capture
 
 Array = npt.NDArray[Any]
 Figures = dict[str, float | None]

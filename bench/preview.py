@@ -33,9 +33,10 @@ from kinelift.core.landmarks import LANDMARKS, PLACES
 from kinelift.core.lettering import write
 from kinelift.core.mannequin import mannequin, rest_positions
 from kinelift.core.motion import Motion
+from kinelift.core.options import Settings
 from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from kinelift.inference.figure import Figure
-from kinelift.inference.pipeline import Settings, capture
+from kinelift.inference.pipeline import capture
 from kinelift.inference.skinning import Skin
 from kinelift.inference.video import Clip
 

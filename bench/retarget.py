@@ -31,7 +31,7 @@ from kinelift.core.contacts import keep_long
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.motion import Motion
-from kinelift.core.options import CleanUp
+from kinelift.core.options import CleanUp, RetargetSettings
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import (
     BALL_HEIGHT,
@@ -131,7 +131,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
     scene.render.fps, scene.render.fps_base = round(motion.fps), 1.0
     performance = kit.apply.perform_motion(motion, scene.render.fps)
     began = time.perf_counter()
-    result = kit.apply.retarget(performance, target, bone_map, kit.apply.Settings(), clip)
+    result = kit.apply.retarget(performance, target, bone_map, RetargetSettings(), clip)
     seconds = time.perf_counter() - began
     for warning in result.warnings:
         print(f"{name}: {warning}")
@@ -297,7 +297,8 @@ def main() -> None:
     )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}
     if args.capture.is_file():
-        from kinelift.inference.pipeline import Settings, capture
+        from kinelift.core.options import Settings
+        from kinelift.inference.pipeline import capture
 
         motions["capture"] = clean_up(capture(args.capture, Settings()), CleanUp())
     args.out.mkdir(parents=True, exist_ok=True)

@@ -31,8 +31,8 @@ import numpy as np
 from kinelift.bench import mediapipe_baseline
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
-from kinelift.core.options import LOOKS
-from kinelift.inference.pipeline import Settings, capture
+from kinelift.core.options import MAX_LOOKS, Settings
+from kinelift.inference.pipeline import capture
 from kinelift.inference.video import Clip
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -86,7 +86,7 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     def whole(looks: int) -> None:
         capture(video, Settings(looks=looks)).save(folder / "motion.npz")
 
-    whole(LOOKS)  # libraries and models are loaded at the first
+    whole(MAX_LOOKS)  # libraries and models are loaded at the first
     for _ in range(repeat):
         note("plain decoding", seconds(lambda: read_plainly(video)))
         note("decoding", seconds(lambda: sum(1 for _ in Clip(video))))
@@ -94,7 +94,7 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
         note("detector", mediapipe_baseline.capture(video, folder / "baseline.npz"))
         note("baseline", time.perf_counter() - began)
         note("once", seconds(partial(whole, 1)))
-        note("twice", seconds(partial(whole, LOOKS)))
+        note("twice", seconds(partial(whole, MAX_LOOKS)))
     t = {name: median(values) for name, values in times.items()}
     return [
         Row("decoding", t["decoding"], "OpenCV in a loop", t["plain decoding"], "s"),

@@ -16,15 +16,14 @@ from pathlib import Path
 from types import FrameType
 
 from kinelift.core.client import missing_modules
+from kinelift.core.command_line import add_options, given
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import check_writable
-from kinelift.core.options import AUTO, LOOKS, MOST_THREADS, add_clean_up, add_looks, clean_up_of
+from kinelift.core.options import MAX_THREADS, OVERLAY_STYLES, CleanUp, Settings, check_options
 from kinelift.core.progress import TerminalBar
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
-#: `overlay.STYLES`, known before anything heavy is imported
-_STYLES = ("skeleton", "body")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -38,51 +37,37 @@ def _parser() -> argparse.ArgumentParser:
         "--overlay",
         type=Path,
         metavar="F.mp4",
-        help="also draw the motion over the video; the word skeleton or body: so, into M.overlay.mp4",
+        help="also draw the motion over the video; a word of --overlay-style: so, into M.overlay.mp4",
     )
-    capture.add_argument("--overlay-style", choices=_STYLES, default=_STYLES[0], help="bones, or the body")
-    capture.add_argument("--start", type=float, default=0.0, metavar="S", help="begin here, seconds")
-    capture.add_argument("--end", type=float, metavar="S", help="end here, seconds")
     capture.add_argument(
-        "--fps", type=float, metavar="N", help="frames per second (default: the video's own)"
+        "--overlay-style", choices=tuple(OVERLAY_STYLES), default="skeleton", help="bones, or the body"
     )
-    capture.add_argument("--focal", type=float, metavar="MM", help="35 mm equivalent focal length, if known")
     capture.add_argument(
         "--threads",
         type=int,
-        choices=range(1, MOST_THREADS + 1),
+        choices=range(1, MAX_THREADS + 1),
         metavar="N",
-        help=f"look at so many stretches of a long clip at once, 1 to {MOST_THREADS} (default: what the "
+        help=f"detect this many stretches of a long clip at once, 1 to {MAX_THREADS} (default: what the "
         "cores allow); the motion is the same",
     )
-    add_looks(capture)
+    add_options(capture.add_argument_group("capture"), Settings)
     solve = commands.add_parser("solve", help="clean a captured motion, or solve it again, without its video")
     solve.add_argument("motion", type=Path, metavar="M.npz")
     solve.add_argument("--out", type=Path, required=True, metavar="N.npz", help="the cleaned motion")
     solve.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write it as BVH")
-    solve.add_argument(
-        "--focal",
-        type=lambda text: text if text == AUTO else float(text),
-        metavar="MM",
-        help=f"35 mm equivalent focal length; {AUTO}: not known (default: as in the capture)",
+    add_options(
+        solve.add_argument_group("solving again (default: as in the capture)"),
+        Settings,
+        lambda one: one.in_resolve,
     )
     for command in (capture, solve):
-        command.add_argument(
-            "--person",
-            metavar="WHO",
-            help="largest (default), leftmost, rightmost, a number by size, or X,Y[@SECONDS]: who is there",
-        )
-        command.add_argument(
-            "--height", type=float, metavar="M", help="the person's height in metres, if known"
-        )
-        add_clean_up(command)
+        add_options(command.add_argument_group("clean-up"), CleanUp)
     probe = commands.add_parser("probe", help="print what a video is, and advice, as a line of JSON")
     probe.add_argument("video", type=Path)
     probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
-    for command in (capture, solve, about):
-        command.add_argument("--device", choices=("auto", "cpu", "cuda", "mps"), default="auto")
+    add_options(about, Settings, lambda one: one.name == "device")
     for command in (capture, solve, probe, about):
         command.add_argument(
             "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
@@ -98,23 +83,21 @@ def _capture(args: argparse.Namespace) -> None:
     # heavy imports wait until the command line is known to be right
     from kinelift.core.bvh import write_bvh
     from kinelift.core.foot_ik import clean_up
+    from kinelift.core.options import OVERLAY_STYLES, Settings
     from kinelift.inference.overlay import overlay
-    from kinelift.inference.pipeline import Settings, capture
+    from kinelift.inference.pipeline import capture
 
-    if str(args.overlay) in _STYLES:
+    if str(args.overlay) in OVERLAY_STYLES:
         args.overlay_style = str(args.overlay)
         args.overlay = args.out.with_suffix(".overlay.mp4")
     for path in (args.out, args.bvh, args.overlay):
         if path is not None:
             check_writable(path)
+    how = _clean_up(args)
     progress = _json if args.progress == "json" else TerminalBar()
-    who = args.person or Settings.person
-    settings = Settings(
-        args.start, args.end, args.fps, args.focal, who, args.device, args.height, args.looks or LOOKS
-    )
-    motion = capture(args.video, settings, progress, args.threads)
+    motion = capture(args.video, Settings(**given(args, Settings)), progress, args.threads)
     motion.save(args.out)
-    cleaned = clean_up(motion, clean_up_of(args)) if args.bvh or args.overlay else motion
+    cleaned = clean_up(motion, how) if args.bvh or args.overlay else motion
     if args.bvh is not None:
         write_bvh(cleaned, args.bvh)
     if args.overlay is not None:
@@ -127,7 +110,7 @@ def _solve(args: argparse.Namespace) -> None:
     from kinelift.core.bvh import write_bvh
     from kinelift.core.foot_ik import clean_up
     from kinelift.core.motion import Motion
-    from kinelift.inference.pipeline import asked_again, resolve
+    from kinelift.inference.pipeline import resolve
 
     motion = Motion.load(args.motion)
     if args.out.exists() and args.out.samefile(args.motion):
@@ -136,15 +119,21 @@ def _solve(args: argparse.Namespace) -> None:
         if path is not None:
             check_writable(path)
     progress = _json if args.progress == "json" else TerminalBar()
-    changed = {name: getattr(args, name) for name in ("focal", "height", "person")}
-    if any(value is not None for value in changed.values()):
-        motion = resolve(motion, asked_again(motion, device=args.device, **changed), progress)
-    cleaned = clean_up(motion, clean_up_of(args))
+    how, changed = _clean_up(args), given(args, Settings)
+    if changed.keys() - {"device"}:
+        motion = resolve(motion, changed, progress)
+    cleaned = clean_up(motion, how)
     cleaned.save(args.out)
     if args.bvh is not None:
         write_bvh(cleaned, args.bvh)
     for warning in cleaned.warnings:
         print(f"Note: {warning}", file=sys.stderr)
+
+
+def _clean_up(args: argparse.Namespace) -> CleanUp:
+    how = CleanUp(**given(args, CleanUp))
+    check_options(how)
+    return how
 
 
 def _probe(args: argparse.Namespace) -> None:
@@ -159,7 +148,7 @@ def _probe(args: argparse.Namespace) -> None:
 def _about(args: argparse.Namespace) -> None:
     from kinelift.inference.about import about
 
-    print(json.dumps(about(args.device), ensure_ascii=False), flush=True)
+    print(json.dumps(about(args.device or Settings.device), ensure_ascii=False), flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,8 +14,9 @@ import mediapipe
 import torch
 
 from ..core.errors import CaptureError
+from ..core.options import Settings, options_of
 from .lifters.weights import load_weights
-from .pipeline import DEVICES, WEIGHTS, torch_device
+from .pipeline import WEIGHTS, torch_device
 
 
 def about(device: str) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def about(device: str) -> dict[str, Any]:
     Parameters
     ----------
     device : str
-        What a capture would be told: one of `DEVICES`.
+        As `Settings.device`.
 
     Returns
     -------
@@ -41,7 +42,7 @@ def about(device: str) -> dict[str, Any]:
     chosen = torch_device(device)
     load_weights(WEIGHTS, chosen)
     devices = {}
-    for kind in DEVICES:
+    for kind in options_of(Settings)["device"].choices:
         if kind == "auto":
             continue
         try:

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ..core.errors import CaptureError
 from ..core.landmarks import LANDMARK, MIRRORED, TORSO
-from ..core.options import LOOKS, MOST_THREADS, default_threads
+from ..core.options import MAX_LOOKS, MAX_THREADS, default_threads
 from .camera_motion import CameraWatch
 from .video import Clip
 
@@ -125,7 +125,7 @@ def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[An
 
 
 def detect(
-    clip: Clip, progress: Progress | None = None, threads: int | None = None, looks: int = LOOKS
+    clip: Clip, progress: Progress | None = None, threads: int | None = None, looks: int = MAX_LOOKS
 ) -> Detections:
     """Find the people in every frame of `clip`.
 
@@ -181,7 +181,7 @@ def _cut(clip: Clip) -> list[tuple[int, int | None]]:
     They are a power of two and of one length: that shares out best.
     """
     count = 1
-    while count < MOST_THREADS and clip.frames >= 2 * count * _STRETCH:
+    while count < MAX_THREADS and clip.frames >= 2 * count * _STRETCH:
         count *= 2
     starts = [round(clip.frames * i / count) for i in range(count)]
     return list(itertools.zip_longest(starts, starts[1:]))

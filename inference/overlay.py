@@ -20,7 +20,6 @@ from .video import Clip
 
 _OUTLINE = (20, 20, 20)
 #: what can be drawn
-STYLES = ("skeleton", "body")
 #: of a line, as a share of the picture's shorter side
 _WIDTH = 0.005
 #: lines are placed to a sixteenth of a pixel
@@ -28,12 +27,12 @@ _SHIFT = 4
 
 
 def overlay(
-    video: Path, motion: Motion, out: Path, progress: Progress | None = None, style: str = STYLES[0]
+    video: Path, motion: Motion, out: Path, progress: Progress | None = None, style: str = "skeleton"
 ) -> None:
     """Write `video` with `motion` on it: left orange, right blue, green where feet stand.
 
-    `style` is one of `STYLES`: lines for the bones, or the shaded mannequin. Pictures larger than
-    `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
+    `style` is one of `options.OVERLAY_STYLES`: lines for the bones, or the shaded mannequin. Pictures larger
+    than `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
 
     Raises
     ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ..core.errors import CaptureError
 from ..core.kinematics import local_rotations
 from ..core.landmarks import bridge
 from ..core.motion import Motion
-from ..core.options import AUTO, LIMITS, LOOKS
+from ..core.options import Settings, check_options, from_plain, options_of
 from ..core.rotations import quaternion_from_matrix
 from ..core.skeleton import INDEX, rest_offsets
 from .detect import Detections, Person, Progress, detect
@@ -30,39 +30,6 @@ from .video import Clip
 from .world import of_height, stand_on_floor, to_world
 
 WEIGHTS = FOLDER / "motionet.safetensors"
-DEVICES = ("auto", "cpu", "cuda", "mps")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a capture may be asked for.
-
-    Attributes
-    ----------
-    start, end : float, seconds
-        The stretch of the video; `end` None: to its end.
-    fps : float, optional
-        Frames per second of the motion; None: the video's own.
-    focal : float, optional
-        Focal length in mm, 35 mm equivalent; None: not known, the likeliest is found.
-    person : str
-        Whom to follow, as `track.track` takes it.
-    device : str
-        Where the lifter runs: one of `DEVICES`; ``auto`` takes a GPU if there is one.
-    height : float, optional
-        The person's standing height, metres; None: not known, `skeleton.STANDARD_HEIGHT` is assumed.
-    looks : int
-        How often the detector looks at each frame, as `detect.detect` takes it.
-    """
-
-    start: float = 0.0
-    end: float | None = None
-    fps: float | None = None
-    focal: float | None = None
-    person: str = "largest"
-    device: str = "auto"
-    height: float | None = None
-    looks: int = LOOKS
 
 
 def capture(
@@ -92,15 +59,18 @@ def capture(
     return _solved(detections, settings, model, source, progress)
 
 
-def resolve(motion: Motion, settings: Settings, progress: Progress | None = None) -> Motion:
+def resolve(
+    motion: Motion, changed: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Motion:
     """Solve again from the landmarks that a motion keeps, without its video: another lens, height or person.
 
     Parameters
     ----------
     motion : Motion
         A capture.
-    settings : Settings
-        `start`, `end`, `fps` and `looks` remain those of the capture.
+    changed : dict, optional
+        Values of `Settings` that are other than in the capture, by name; None for an optional one: it is not
+        known. Only those count that a re-solve may change.
     progress : callable, optional
         As for `capture`.
 
@@ -109,7 +79,7 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
     CaptureError
         If a setting can't be met, or it is no capture.
     """
-    _check_captured(motion)
+    settings = _settings_again(motion, changed or {})
     model = _model(settings)
     everybody = [
         _whole(one)
@@ -125,11 +95,8 @@ def resolve(motion: Motion, settings: Settings, progress: Progress | None = None
         fps=motion.fps, start=motion.start, size=motion.camera.size,
         warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
     )  # fmt: skip
-    kept = {name: motion.settings[name] for name in ("start", "end", "fps")}
-    # motions captured before there was a second look don't say
-    kept["looks"] = motion.settings.get("looks", 1)
     source: dict[str, str] = {k: motion.settings[k] for k in ("video", "folder") if k in motion.settings}
-    return _solved(detections, replace(settings, **kept), model, source, progress)
+    return _solved(detections, settings, model, source, progress)
 
 
 def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -145,44 +112,25 @@ def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return out
 
 
-def asked_again(motion: Motion, **changed: float | str | None) -> Settings:
-    """What a motion was captured with, but for those of `changed` that aren't None (focal `AUTO`: not known).
-
-    Raises
-    ------
-    CaptureError
-        If it is no capture.
-    """
-    _check_captured(motion)
-    names = ("focal", "person", "height")
-    known: dict[str, Any] = {name: motion.settings[name] for name in names if name in motion.settings}
-    said: dict[str, Any] = {name: value for name, value in changed.items() if value is not None}
-    if said.get("focal") == AUTO:
-        said["focal"] = None
-    return Settings(**known | said)
-
-
-def _check_captured(motion: Motion) -> None:
+def _settings_again(motion: Motion, changed: Mapping[str, Any]) -> Settings:
+    """The settings of a capture, with others where a re-solve may change them."""
     if not {"video", "start", "end", "fps"} <= motion.settings.keys():
         raise CaptureError(
             "This motion doesn't come from a video, so it can't be solved again; it can be cleaned."
         )
+    options = options_of(Settings)
+    known = {name: motion.settings[name] for name in options if name in motion.settings}
+    # another computer may have other devices
+    known["device"] = Settings.device
+    # captures from before there was test-time augmentation don't say that they went without
+    known.setdefault("looks", 1)
+    return from_plain(Settings, known | {name: changed[name] for name in changed if options[name].in_resolve})
 
 
 def _model(settings: Settings) -> Lifter:
     """The lifter on its device, if all settings can be met."""
+    check_options(settings)
     device = torch_device(settings.device)
-    (least, most), (lowest, highest) = LIMITS["focal"], LIMITS["height"]
-    if settings.focal is not None and not least <= settings.focal <= most:
-        raise CaptureError(
-            f"A focal length of {settings.focal:g} mm won't do; choose {least:g} to {most:g} mm, "
-            "or leave it out."
-        )
-    if settings.height is not None and not lowest <= settings.height <= highest:
-        raise CaptureError(
-            f"A height of {settings.height:g} m won't do; choose {lowest:g} to {highest:g} m, "
-            "or leave it out."
-        )
     return load_weights(WEIGHTS, device)
 
 
@@ -293,7 +241,7 @@ def _open(person: Track) -> npt.NDArray[np.float32]:
 
 
 def torch_device(name: str) -> torch.device:
-    """The device called `name`, one of `DEVICES`.
+    """The device that the option ``device`` of `Settings` names.
 
     Raises
     ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from ..core.contacts import runs
 from ..core.errors import CaptureError
 from ..core.landmarks import LANDMARK, MIRRORED
+from ..core.options import Place, read_person
 from .detect import Detections, Person, torso
 
 Array = npt.NDArray[np.float32]
@@ -31,7 +31,6 @@ _PATIENCE, _ALIKE = 0.5, 0.8
 #: people seen less than this share of the one seen most don't count as people
 _EXTRA = 0.1
 #: somebody picked in the picture: X,Y@SECONDS; found within that many seconds, and torsos of a landmark
-_PLACE = re.compile(r"(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?))?")
 _SAME_MOMENT, _AT = 0.5, 0.7
 
 
@@ -67,8 +66,7 @@ def track(detections: Detections, person: str = "largest") -> Track:
     ----------
     detections : Detections
     person : str
-        ``largest``, ``leftmost``, ``rightmost``, a number from 1 on, by size, or ``X,Y`` or ``X,Y@SECONDS``:
-        who is at that place of the picture (pixels) at that time of the video (default: the clip's start).
+        As `options.read_person` takes it; a place without a time means the clip's start.
 
     Raises
     ------
@@ -215,19 +213,15 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
             "There is no person to be found in the video; film one whole person, well lit and not too far "
             "away."
         )
-    if (place := _PLACE.fullmatch(person)) is not None:
-        x, y, time = place.groups()
-        return _at(trails, detections, (float(x), float(y)), float(time or detections.start))
+    who = read_person(person)
+    if isinstance(who, Place):
+        time = detections.start if who.seconds is None else who.seconds
+        return _at(trails, detections, (who.x, who.y), time)
     people = _people(trails)
-    if person in ("leftmost", "rightmost"):
+    if who in ("leftmost", "rightmost"):
         across = [np.median([_torso(p)[0][0] for _, p in trail.frames]) for trail in people]
-        return people[int(np.argmin(across) if person == "leftmost" else np.argmax(across))]
-    number = 1 if person == "largest" else int(person) if person.isdecimal() else 0
-    if number < 1:
-        raise CaptureError(
-            f"There is no person '{person}'; choose largest, leftmost, rightmost or a number from 1 on, or a "
-            "place in the picture as X,Y@SECONDS."
-        )
+        return people[int(np.argmin(across) if who == "leftmost" else np.argmax(across))]
+    number = who if isinstance(who, int) else 1
     if number > len(people):
         raise CaptureError(
             f"Person {number} was asked for, but there "

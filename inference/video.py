@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import CaptureError
-from ..core.options import LIMITS
+from ..core.options import Settings, check_options, options_of
 
 cv2.setLogLevel(0)
 
@@ -29,7 +29,7 @@ cv2.setLogLevel(0)
 MAX_SIDE = 1920
 #: frames decoded ahead of the one in use
 _AHEAD = 4
-MIN_FPS, MAX_FPS = LIMITS["fps"]
+MIN_FPS, MAX_FPS = options_of(Settings)["fps"].limits
 #: containers that claim more are believed only after a look at the times: browsers record WebM at "1000 fps"
 _CREDIBLE_FPS = 120.0
 #: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers; where
@@ -92,14 +92,7 @@ class Clip:
         self, path: Path, start: float = 0.0, end: float | None = None, fps: float | None = None
     ) -> None:
         """Open the file and look at its first frame."""
-        if start < 0 or (end is not None and end <= start):
-            raise CaptureError(
-                f"The range from {start:g} s to {end:g} s is empty; the end has to lie after the start."
-                if end is not None and start >= 0
-                else f"The start, {start:g} s, has to be 0 or more."
-            )
-        if fps is not None and not MIN_FPS <= fps <= MAX_FPS:
-            raise CaptureError(f"{fps:g} frames per second won't do; choose {MIN_FPS:g} to {MAX_FPS:g}.")
+        check_options(Settings(start=start, end=end, fps=fps))
         _check_file(path)
         self.path, self.start, self.end = path, float(start), end
         self.warnings: list[str] = []

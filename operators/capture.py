@@ -15,7 +15,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
 from ..core.errors import CaptureError
-from ..core.options import LOOKS, default_threads
+from ..core.options import MAX_LOOKS, default_threads
 from .build import build, clip_name
 from .jobs import Job, queue
 from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
@@ -80,7 +80,7 @@ def new_job(context: bpy.types.Context) -> Job:
         options += ["--focal", f"{chosen.focal:.6g}"]
     if chosen.use_height:
         options += ["--height", f"{chosen.height:.6g}"]
-    options += ["--looks", str(LOOKS if chosen.look_twice else 1)]
+    options += ["--looks", str(MAX_LOOKS if chosen.look_twice else 1)]
     # a core is left to the artist, who goes on working
     options += ["--threads", str(max(1, default_threads() - 1))]
     motion = new_motion(context, video)

@@ -13,6 +13,7 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
+from ..core.options import PARTS, RetargetSettings
 from .settings import ADDON
 
 
@@ -79,12 +80,10 @@ def shown_map(context: bpy.types.Context) -> Any:
 
 
 def shown_settings(context: bpy.types.Context) -> Any:
-    """The panel's settings as `rig.retarget.apply.Settings`."""
-    from ..rig.retarget.apply import Settings
-
+    """The panel's settings as `options.RetargetSettings`."""
     chosen = retarget_settings(context)
-    return Settings(
-        parts=frozenset(chosen.parts),
+    return RetargetSettings(
+        parts=tuple(part for part in PARTS if part in chosen.parts),
         root_motion=chosen.root_motion,
         posed=chosen.posed,
         plant=chosen.plant,

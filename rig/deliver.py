@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,12 @@ from ..core.chart import save_chart
 from ..core.files import replacing
 from ..core.foot_ik import clean_up
 from ..core.motion import Motion
-from ..core.options import RENDERS, CleanUp
+from ..core.options import RENDERS, CleanUp, Outputs, RetargetSettings
 from ..core.quality import detected_share
 from .camera import find_video, show_video
 from .clips import render
 from .export import export
 from .preview import add_body
-from .retarget.apply import Settings as RetargetSettings
 from .retarget.apply import perform_motion, retarget
 from .retarget.bones import read_rig
 from .retarget.character import load_character, split_character
@@ -34,10 +32,10 @@ _RENDER_NAMES = {kind: ("body" if kind == "still" else kind) + ending for kind, 
 def deliver(
     motion_path: Path,
     clip: Path,
-    formats: Sequence[str],
-    renders: Sequence[str],
-    character: str,
+    outputs: Outputs,
     how: CleanUp,
+    character: str = "",
+    retargeting: RetargetSettings = RetargetSettings(),  # noqa: B008 - frozen
 ) -> tuple[str, ...]:
     """Make a clip's files beside its motion; what is open in Blender is lost.
 
@@ -47,12 +45,14 @@ def deliver(
         ``NAME.motion.npz``; everything is called NAME.
     clip : Path
         What it was captured from, or the motion that it is a copy of.
-    formats, renders : sequence of str
-        Of `options.FORMATS` and `options.RENDERS`.
-    character : str
-        What to retarget to as well, which .fbx and .glb then hold; empty: nothing.
+    outputs : Outputs
+        Which files to make.
     how : CleanUp
         For all files but the motion.
+    character : str
+        A character to retarget to as well, which .fbx and .glb then hold; empty: none.
+    retargeting : RetargetSettings
+        How to move it.
 
     Returns
     -------
@@ -75,19 +75,19 @@ def deliver(
     # a motion from a file names its video
     video = clip if clip.suffix != ".npz" else find_video(motion, clip.parent)
     scene = bpy.context.scene
-    if "blend" in formats:
+    if "blend" in outputs.format:
         show_video(scene.camera, scene, motion, video.absolute())
     if character:
-        played, told = _retargeted(character, cleaned, name)
+        played, told = _retargeted(character, cleaned, name, retargeting)
         warnings += told
-    files = {kind: folder / f"{name}.{kind}" for kind in formats}
+    files = {kind: folder / f"{name}.{kind}" for kind in outputs.format}
     for kind, path in files.items():
         export(kind, path, played, cleaned)
     files["still"] = folder / f"{name}.png"
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
-    if renders:
+    if outputs.render:
         add_body(armature)
-    for kind in renders:
+    for kind in outputs.render:
         path = folder / f"{name}.{_RENDER_NAMES[kind]}"
         render(kind, path, armature, motion, video)
         files[path.suffixes[-2][1:]] = path
@@ -100,13 +100,15 @@ def deliver(
     return warnings
 
 
-def _retargeted(character: str, motion: Motion, name: str) -> tuple[bpy.types.Object, tuple[str, ...]]:
+def _retargeted(
+    character: str, motion: Motion, name: str, how: RetargetSettings
+) -> tuple[bpy.types.Object, tuple[str, ...]]:
     """Add a character to the scene and let it play the motion; also what the artist should know."""
     scene = bpy.context.scene.render
     target = load_character(*split_character(character))
     performance = perform_motion(motion, scene.fps / scene.fps_base)
     bone_map = detect(read_rig(target), target.data)
-    result = retarget(performance, target, bone_map, RetargetSettings(), f"{target.name} {name}")
+    result = retarget(performance, target, bone_map, how, f"{target.name} {name}")
     return target, result.warnings
 
 

@@ -78,9 +78,9 @@ class RetargetSettings(bpy.types.PropertyGroup):
         name="Path",
         description="What carries the character through space",
         items=(
-            ("HIPS", "Hips", "The hips move through space"),
-            ("ROOT", "Root Bone", "The root bone moves along the floor, the hips above it"),
-            ("IN_PLACE", "In Place", "The character stays where it is"),
+            ("hips", "Hips", "The hips move through space"),
+            ("root", "Root Bone", "The root bone moves along the floor, the hips above it"),
+            ("in-place", "In Place", "The character stays where it is"),
         ),
     )
     posed: BoolProperty(

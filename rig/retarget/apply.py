@@ -14,6 +14,7 @@ from mathutils import Matrix, Quaternion
 from ...core.errors import CaptureError
 from ...core.kinematics import joint_positions, world_rotations
 from ...core.motion import Motion
+from ...core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
 from ...core.rotations import geodesic_angle, matrix_from_quaternion, rotation_between
 from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, at_rate, contact_points, curves_of
@@ -24,49 +25,12 @@ from .feet import plant
 from .mapping import BoneMap, detect
 from .transfer import NEXT, Body, Performance, bone_deltas, channels, leg_length, read_body, rotations_of
 
-#: parts of the body that can be left out, and their joints
-PARTS: dict[str, tuple[str, ...]] = {
-    "hips": ("hips", "root"),
-    "spine": ("spine", "chest"),
-    "head": ("neck", "head"),
-    "arms": ("shoulder", "upper_arm", "forearm"),
-    "hands": ("hand",),
-    "legs": ("thigh", "shin"),
-    "feet": ("foot", "toe"),
-}
-#: where the path of the body goes
-HIPS, ROOT, IN_PLACE = "HIPS", "ROOT", "IN_PLACE"
 _CHANNELS = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
 #: how far (degrees, matrix entries) a bone may be from what it was told before it is named
 _OFF, _RIGID = 1.0, 2e-3
 #: legs and trunk of somebody who stands point in opposite directions; of an animal they don't (degrees)
 _UPRIGHT = 120.0
 _RAISED = 0.03
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to retarget.
-
-    Attributes
-    ----------
-    parts : frozenset of str
-        Of `PARTS`: what moves; the rest keeps what it does.
-    root_motion : str
-        `HIPS`, `ROOT` (the path along the floor goes onto the root bone) or `IN_PLACE` (there is none).
-    posed : bool
-        Whether the target's current pose is what answers to the T-pose, instead of its rest pose.
-    plant : bool
-        Whether feet that stand are planted on the target's floor.
-    strip : bool
-        Whether the result is put into an NLA strip of its own instead of being the active action.
-    """
-
-    parts: frozenset[str] = frozenset(PARTS)
-    root_motion: str = HIPS
-    posed: bool = False
-    plant: bool = True
-    strip: bool = False
 
 
 @dataclass(frozen=True)
@@ -334,7 +298,11 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
 
 
 def retarget(
-    performance: Performance, target: bpy.types.Object, bone_map: BoneMap, settings: Settings, name: str
+    performance: Performance,
+    target: bpy.types.Object,
+    bone_map: BoneMap,
+    settings: RetargetSettings,
+    name: str,
 ) -> Result:
     """Give `target` a new action that does what the source does.
 
@@ -344,7 +312,7 @@ def retarget(
     target : bpy.types.Object
         An armature (`check_target`).
     bone_map : BoneMap
-    settings : Settings
+    settings : RetargetSettings
     name : str
         Of the action.
 
@@ -363,7 +331,7 @@ def retarget(
     keys = retargeter.keys(performance)
     animation = target.animation_data_create()
     earlier = animation.action
-    if earlier is not None and settings.parts != frozenset(PARTS):
+    if earlier is not None and set(settings.parts) != set(PARTS):
         action = earlier.copy()
         action.name = name
     else:
@@ -404,7 +372,7 @@ class Retargeter:
     """
 
     def __init__(
-        self, target: bpy.types.Object, bone_map: BoneMap, settings: Settings, source: Performance
+        self, target: bpy.types.Object, bone_map: BoneMap, settings: RetargetSettings, source: Performance
     ) -> None:
         self.target, self.settings = target, settings
         self.rig = read_rig(target, posed=settings.posed)
@@ -451,7 +419,7 @@ class Retargeter:
         # legs are scaled, what is under the ankles isn't: shoes have soles and heels of their own
         root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
         root[:, :2] += body.centre[:2]
-        if settings.plant and {"hips", "legs"} <= settings.parts and self._has_legs():
+        if settings.plant and {"hips", "legs"} <= set(settings.parts) and self._has_legs():
             world, root = plant(world, root, body, performance.contacts, performance.fps, body.floor)
         if settings.root_motion == IN_PLACE:
             root[:, :2] = body.centre[:2]
@@ -611,7 +579,7 @@ def _driven(target: bpy.types.Object) -> set[tuple[str, int]]:
     return {(c.data_path, c.array_index) for c in animation.drivers} if animation is not None else set()
 
 
-def _check_body(rig: Rig, bones: Mapping[str, int], settings: Settings, name: str) -> None:
+def _check_body(rig: Rig, bones: Mapping[str, int], settings: RetargetSettings, name: str) -> None:
     if "hips" not in bones:
         raise CaptureError(
             f"The bone map of {name} names no hips: choose the bone that carries the whole body."

@@ -7,6 +7,7 @@ file being saved and loaded again.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import bpy
@@ -14,8 +15,9 @@ import numpy as np
 from mathutils import Matrix
 
 from ...core.errors import CaptureError
+from ...core.options import RetargetSettings, from_plain
 from . import PREVIEW
-from .apply import Retargeter, Settings, perform_armature
+from .apply import Retargeter, perform_armature
 from .bones import read_rig
 from .mapping import BoneMap, detect
 
@@ -26,7 +28,11 @@ class _Follower:
     """One target that follows."""
 
     def __init__(
-        self, source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, settings: Settings
+        self,
+        source: bpy.types.Object,
+        target: bpy.types.Object,
+        bone_map: BoneMap,
+        settings: RetargetSettings,
     ) -> None:
         self.source, self.target = source.name, target.name
         self.bone_map, self.settings = bone_map, settings
@@ -54,7 +60,7 @@ class _Follower:
 
 
 def start_preview(
-    source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, settings: Settings
+    source: bpy.types.Object, target: bpy.types.Object, bone_map: BoneMap, settings: RetargetSettings
 ) -> None:
     """Let `target` follow `source` from now on; a preview that runs ends first.
 
@@ -71,7 +77,7 @@ def start_preview(
         "source": source.name,
         "target": target.name,
         "map": [bone_map.bones, bone_map.certainty, bone_map.name, bone_map.properties],
-        "settings": [sorted(settings.parts), settings.root_motion, settings.posed],
+        "settings": asdict(settings),
         "pose": {bone.name: [list(row) for row in bone.matrix_basis] for bone in target.pose.bones},
         "properties": {
             bone: {name: target.pose.bones[bone][name] for name in values if name in target.pose.bones[bone]}
@@ -92,11 +98,10 @@ def resume_preview() -> None:
     try:
         state = json.loads(text)
         source, target = (bpy.data.objects[state[name]] for name in ("source", "target"))
-        parts, root_motion, posed = state["settings"]
-        if posed:  # the pose that it follows with is no rest
+        settings = from_plain(RetargetSettings, state["settings"])
+        if settings.posed:  # the pose that it follows with is no rest
             _restore(state)
             bpy.context.view_layer.update()
-        settings = Settings(frozenset(parts), root_motion, posed)
         _go_on(_Follower(source, target, BoneMap(*state["map"]), settings))
     except (CaptureError, KeyError, TypeError, ValueError):  # the file was changed elsewhere
         end_preview()

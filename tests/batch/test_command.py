@@ -103,7 +103,7 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["a.mp4", "--out", "o", "--format", "blend,doc"], "no format 'doc'"),
+        (["a.mp4", "--out", "o", "--format", "blend,doc"], "has 'doc'; there are blend, bvh, fbx, glb"),
         (["--out", "o"], "VIDEO"),
         (["a.mp4"], "--out"),
     ],

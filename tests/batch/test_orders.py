@@ -9,9 +9,9 @@ import pytest
 
 from kinelift.batch.orders import Order, orders_of
 from kinelift.core.errors import CaptureError
-from kinelift.core.options import CleanUp
+from kinelift.core.options import CleanUp, Outputs
 
-COMMON = Order(Path(), "", {"fps": 30.0}, CleanUp(), ("bvh",))
+COMMON = Order(Path(), "", {"fps": 30.0}, CleanUp(), Outputs(format=("bvh",)))
 
 
 def files(folder: Path, *names: str) -> Path:
@@ -99,8 +99,8 @@ def test_bad_rows_are_all_named_at_once(tmp_path: Path) -> None:
     for problem in (
         "row 3 of clips.csv names gone.mp4, which is not there",
         "row 4 of clips.csv names no clip",
-        "row 5 of clips.csv says start 'soon', which is no number",
-        "row 6 of clips.csv asks for 5 to 3 s, which is no stretch",
+        "row 5 of clips.csv says start 'soon', which isn't a number",
+        "row 6 of clips.csv asks for 5 to 3 s, but the end has to lie after the start",
         "row 7 of clips.csv says fps 1000, which is not within 5 and 240",
         "says height 18, which is not within 0.3 and 3",
         "row 8 of clips.csv has the name '../up', which is no path inside the output folder",
@@ -143,8 +143,8 @@ def test_what_makes_the_settings_others(tmp_path: Path) -> None:
     others = [
         replace(order, capture={"fps": 25.0}),
         replace(order, clean_up=CleanUp(floor=0.1)),
-        replace(order, formats=("bvh", "fbx")),
-        replace(order, renders=("still",)),
+        replace(order, outputs=Outputs(format=("bvh", "fbx"))),
+        replace(order, outputs=Outputs(render=("still",))),
         replace(order, retarget=""),
     ]
     assert len({first, *(other.settings_hash() for other in others)}) == 6

@@ -19,7 +19,7 @@ from kinelift.batch.journal import Journal, Made
 from kinelift.batch.orders import Order
 from kinelift.batch.run import FOLDER, JOURNAL, STAGING, Outcome, default_jobs, run
 from kinelift.core.errors import CaptureError
-from kinelift.core.options import CleanUp
+from kinelift.core.options import CleanUp, Outputs
 
 
 class Batch:
@@ -32,7 +32,7 @@ class Batch:
         for number in range(clips):
             clip = folder / f"clip{number}.mp4"
             clip.write_text(f"content {number}", encoding="utf-8")
-            self.orders.append(Order(clip, f"sub/clip{number}", {}, CleanUp(), ("bvh",)))
+            self.orders.append(Order(clip, f"sub/clip{number}", {}, CleanUp(), Outputs(format=("bvh",))))
 
     def make(self, order: Order, staging: Path, progress: Progress, stop: threading.Event) -> Made:
         progress("detect", 1, 2)

@@ -14,9 +14,10 @@ from kinelift.core.camera import Camera
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
+from kinelift.core.options import Settings
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, TEMPLATE_LENGTHS
-from kinelift.inference.pipeline import Settings, capture, resolve
+from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
 
@@ -99,7 +100,7 @@ def lost(motion, frames):
 
 def through(motion):
     """What the pipeline makes of the landmarks; everything that must always hold does."""
-    solved = resolve(motion, Settings(focal=28.0))
+    solved = resolve(motion, {"focal": 28.0})
     assert len(solved) == len(motion)
     for one in (solved, clean_up(solved)):
         plausible(one)

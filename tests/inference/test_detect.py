@@ -15,7 +15,7 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
-from kinelift.core.options import MOST_THREADS, default_threads
+from kinelift.core.options import MAX_THREADS, default_threads
 from kinelift.inference import detect as module
 from kinelift.inference.detect import Detections, detect, torso
 from kinelift.inference.video import Clip
@@ -324,5 +324,5 @@ def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
 
 
 def test_captures_that_share_the_cores_take_their_share() -> None:
-    assert 1 <= default_threads(2) <= default_threads() <= MOST_THREADS
+    assert 1 <= default_threads(2) <= default_threads() <= MAX_THREADS
     assert default_threads(10_000) == 1

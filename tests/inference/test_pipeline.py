@@ -8,7 +8,8 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
-from kinelift.inference.pipeline import Settings, capture, resolve
+from kinelift.core.options import Settings
+from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.videos import read_video, write_video
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
@@ -23,14 +24,14 @@ def motion(tmp_path_factory):
 
 
 def test_solving_again_with_the_same_settings_changes_nothing(motion):
-    again = resolve(motion, Settings(end=2.0))
+    again = resolve(motion)
     assert np.allclose(again.joints, motion.joints, atol=2e-4)
     assert (again.contacts == motion.contacts).all()
     assert again.settings == motion.settings
 
 
 def test_a_height_scales_the_person_and_the_path(motion):
-    tall = resolve(motion, Settings(height=1.25 * motion.height))
+    tall = resolve(motion, {"height": 1.25 * motion.height})
     assert np.isclose(tall.height, 1.25 * motion.height, rtol=1e-4)
     assert np.allclose(tall.root[-1] - tall.root[0], 1.25 * (motion.root[-1] - motion.root[0]), atol=0.05)
     # and the picture stays what it was
@@ -39,7 +40,7 @@ def test_a_height_scales_the_person_and_the_path(motion):
 
 
 def test_another_lens_moves_the_person_away(motion):
-    phone, tele = (resolve(motion, Settings(focal=focal)) for focal in (28.0, 56.0))
+    phone, tele = (resolve(motion, {"focal": focal}) for focal in (28.0, 56.0))
     away = [np.linalg.norm(m.root[0] - m.camera.eye) for m in (phone, tele)]
     assert 1.7 < away[1] / away[0] < 2.3
     assert tele.settings["focal"] == 56.0 and tele.settings["end"] == motion.settings["end"]
@@ -59,15 +60,15 @@ def test_another_person_of_the_same_video(motion):
     beside[..., 0] -= 250
     beside[half:] = np.nan
     both = replace(motion, others=beside[None])
-    first, second = resolve(both, Settings()), resolve(both, Settings(person="2"))
+    first, second = resolve(both), resolve(both, {"person": "2"})
     assert np.allclose(first.joints, motion.joints, atol=2e-4)
     assert np.allclose(second.landmarks[:half], beside[:half, :, :3], atol=1e-3, equal_nan=True)
     assert np.isnan(second.landmarks[half:]).all() and np.isfinite(second.joints).all()
     assert len(second.others) == 1  # and back again
-    back = resolve(second, Settings(person="largest"))
+    back = resolve(second, {"person": "largest"})
     assert np.allclose(back.landmarks, motion.landmarks, atol=1e-3)
     with pytest.raises(CaptureError, match="only 2"):
-        resolve(both, Settings(person="3"))
+        resolve(both, {"person": "3"})
 
 
 def test_feet_stand_on_the_floor_and_gravity_points_down(motion):
@@ -88,13 +89,13 @@ def test_a_camera_that_pans_is_told(tmp_path):
 
 def test_what_was_wrong_with_the_video_is_told_again(motion):
     settings = motion.settings | {"video_warnings": ["The camera moved."]}
-    assert "The camera moved." in resolve(replace(motion, settings=settings), Settings()).warnings
+    assert "The camera moved." in resolve(replace(motion, settings=settings)).warnings
 
 
 def test_feet_that_were_never_seen_are_told(motion):
     landmarks = motion.landmarks.copy()
     landmarks[:, 27:, 2] = 0
-    blind = resolve(replace(motion, landmarks=landmarks), Settings())
+    blind = resolve(replace(motion, landmarks=landmarks))
     assert any("feet are hardly in the picture" in warning for warning in blind.warnings)
     assert not any("feet are hardly" in warning for warning in motion.warnings)
     assert np.isfinite(blind.joints).all()

@@ -8,9 +8,9 @@ import pytest
 from kinelift.core.bvh import read_bvh
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.motion import Motion
-from kinelift.core.options import CleanUp
+from kinelift.core.options import CleanUp, Settings
 from kinelift.inference.__main__ import main
-from kinelift.inference.pipeline import Settings, capture
+from kinelift.inference.pipeline import capture
 from kinelift.tests.walks import slide, sliding, walk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"

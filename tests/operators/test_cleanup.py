@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from kinelift.core.motion import Motion
-from kinelift.inference.pipeline import Settings, capture
+from kinelift.core.options import Settings
+from kinelift.inference.pipeline import capture
 from kinelift.operators.build import build
 from kinelift.rig.action import curves_of
 from kinelift.rig.cleanup import raw_action

@@ -11,9 +11,10 @@ import numpy as np
 from mathutils import Matrix, Vector
 
 from kinelift.core.motion import Motion
+from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
 from kinelift.rig.armature import rest_joints
-from kinelift.rig.retarget.apply import Performance, Settings, perform_motion, retarget
+from kinelift.rig.retarget.apply import Performance, perform_motion, retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import detect
 from kinelift.tests.motions import random_motion
@@ -112,11 +113,11 @@ def walk(frames: int = 40, seed: int = 1) -> Motion:
 
 
 def put(
-    target: bpy.types.Object, motion: Motion, settings: Settings | None = None, **change: Any
+    target: bpy.types.Object, motion: Motion, settings: RetargetSettings | None = None, **change: Any
 ) -> Performance:
     performance = perform_motion(motion, motion.fps)
     bone_map = detect(read_rig(target), target.data)
-    retarget(performance, target, bone_map, settings or Settings(**change), "Result")
+    retarget(performance, target, bone_map, settings or RetargetSettings(**change), "Result")
     return performance
 
 

@@ -14,20 +14,11 @@ import pytest
 from mathutils import Matrix
 
 from kinelift.core.errors import CaptureError
+from kinelift.core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.rig.action import animate, curves_of
 from kinelift.rig.armature import build_armature
-from kinelift.rig.retarget.apply import (
-    IN_PLACE,
-    PARTS,
-    ROOT,
-    Settings,
-    check_target,
-    frames_of,
-    perform_armature,
-    perform_motion,
-    retarget,
-)
+from kinelift.rig.retarget.apply import check_target, frames_of, perform_armature, perform_motion, retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import (
     PRESETS,
@@ -176,7 +167,7 @@ def test_earlier_action_is_kept_and_parts_are_put_into_a_copy(curves: Callable[.
     put(target, walk(seed=2))
     earlier = target.animation_data.action
     before = earlier.frame_range[1]
-    put(target, walk(20, seed=3), parts=frozenset({"arms", "head"}))
+    put(target, walk(20, seed=3), parts=("arms", "head"))
     now = target.animation_data.action
     assert now != earlier and earlier.frame_range[1] == before
     lengths = {path.split('"')[1]: len(c.keyframe_points) for (path, _), c in curves(target).items()}
@@ -209,7 +200,7 @@ def test_path_goes_onto_the_root_bone_or_nowhere() -> None:
         bone_map = detect(read_rig(target), target.data)
         assert bone_map.bones["root"] == "root" and bone_map.bones["hips"] == "pelvis"
         performance = perform_motion(motion, 30.0)
-        retarget(performance, target, bone_map, Settings(root_motion=how), "x")
+        retarget(performance, target, bone_map, RetargetSettings(root_motion=how), "x")
         names = {**OWN, "hips": "pelvis"}
         assert limb_errors(target, motion, names).max() < 0.1
         found = joints(target, {"root": "root", "hips": "pelvis"}, np.array([1, 40]))
@@ -302,7 +293,7 @@ def test_preview_follows_and_leaves_nothing() -> None:
     animate(source, motion, "Take", 30.0)
     target = character()
     before = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
-    start_preview(source, target, detect(read_rig(target), target.data), Settings())
+    start_preview(source, target, detect(read_rig(target), target.data), RetargetSettings())
     assert limb_errors(target, motion, OWN).max() < 0.1
     end_preview()
     assert target.animation_data is None or target.animation_data.action is None
@@ -316,7 +307,7 @@ def test_preview_goes_on_when_the_file_is_loaded_again(tmp_path: Path) -> None:
     animate(source, motion, "Take", 30.0)
     target = character()
     before = [tuple(tuple(r) for r in bone.matrix_basis) for bone in target.pose.bones]
-    start_preview(source, target, detect(read_rig(target), target.data), Settings())
+    start_preview(source, target, detect(read_rig(target), target.data), RetargetSettings())
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "previewed.blend"))
     bpy.ops.wm.read_factory_settings(use_empty=True)
     assert not previewing()
@@ -335,7 +326,7 @@ def test_preview_of_a_file_whose_source_is_gone_gives_the_pose_back(tmp_path: Pa
     source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
     animate(source, motion, "Take", 30.0)
     target = character()
-    start_preview(source, target, detect(read_rig(target), target.data), Settings())
+    start_preview(source, target, detect(read_rig(target), target.data), RetargetSettings())
     assert not np.allclose(target.pose.bones["thigh.L"].matrix_basis, np.eye(4))
     bpy.data.objects.remove(source)
     resume_preview()
@@ -390,10 +381,10 @@ def test_rig_without_legs() -> None:
     target = character(leave_out=("thigh", "shin", "foot", "toe"))
     bone_map = detect(read_rig(target), target.data)
     performance = perform_motion(walk(), 30.0)
-    act = lambda **how: retarget(performance, target, bone_map, Settings(**how), "x")  # noqa: E731
+    act = lambda **how: retarget(performance, target, bone_map, RetargetSettings(**how), "x")  # noqa: E731
     assert "two legs" in refused(act)
     assert target.animation_data is None
-    act(parts=frozenset(PARTS) - {"legs", "feet"})
+    act(parts=tuple(p for p in PARTS if p not in ("legs", "feet")))
     assert target.animation_data.action is not None
 
 
@@ -430,11 +421,11 @@ def test_maps_that_do_not_fit(tmp_path: Path) -> None:
     bone_map = detect(rig, target.data)
     bone_map.bones["hips"] = "gone"
     assert "no bone gone" in refused(
-        lambda: retarget(perform_motion(walk(), 30.0), target, bone_map, Settings(), "x")
+        lambda: retarget(perform_motion(walk(), 30.0), target, bone_map, RetargetSettings(), "x")
     )
     del bone_map.bones["hips"]
     assert "no hips" in refused(
-        lambda: retarget(perform_motion(walk(), 30.0), target, bone_map, Settings(), "x")
+        lambda: retarget(perform_motion(walk(), 30.0), target, bone_map, RetargetSettings(), "x")
     )
     cube = bpy.data.objects.new("Bones", bpy.data.armatures.new("Bones"))
     bpy.context.scene.collection.objects.link(cube)
@@ -454,7 +445,7 @@ def test_locked_and_driven_channels_are_named_and_left(curves: Callable[..., dic
     driver = head.driver_add("rotation_euler", 1)
     driver.driver.expression = "0.1"
     bone_map = detect(read_rig(target), target.data)
-    result = retarget(perform_motion(motion, 30.0), target, bone_map, Settings(), "x")
+    result = retarget(perform_motion(motion, 30.0), target, bone_map, RetargetSettings(), "x")
     told = " ".join(result.warnings)
     assert "shin.L has locked" in told and "hips has locked location" in told and "driver" in told
     keyed = curves(target).keys()
@@ -469,7 +460,7 @@ def test_constraints_are_left_and_named() -> None:
     constraint = target.pose.bones["hand.L"].constraints.new("COPY_ROTATION")
     constraint.target, constraint.subtarget = target, "head"
     bone_map = detect(read_rig(target), target.data)
-    result = retarget(perform_motion(motion, 30.0), target, bone_map, Settings(), "x")
+    result = retarget(perform_motion(motion, 30.0), target, bone_map, RetargetSettings(), "x")
     assert any("hand.L" in warning and "Copy Rotation" in warning for warning in result.warnings)
     assert not constraint.mute and constraint.influence == 1
 

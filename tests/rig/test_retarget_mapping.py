@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from mathutils import Matrix, Vector
 
+from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import JOINTS
-from kinelift.rig.retarget.apply import Settings, perform_motion, retarget
+from kinelift.rig.retarget.apply import perform_motion, retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import load_character
 from kinelift.rig.retarget.mapping import (
@@ -368,7 +369,7 @@ def test_generated_rigify_with_and_without_names() -> None:
     renamed = nameless(target)
     found = detect(read_rig(target), target.data)
     assert {joint: found.bones.get(joint) for joint in MAIN} == {j: renamed[named.bones[j]] for j in MAIN}
-    retarget(perform_motion(motion, motion.fps), target, found, Settings(), "Result")
+    retarget(perform_motion(motion, motion.fps), target, found, RetargetSettings(), "Result")
     # what deforms the mesh follows the controls
     deform = load_preset(PRESETS / "rigify_deform.json").bones
     bones = {joint: renamed[f"DEF-{deform[joint][-1]}"] for joint in MAIN}
