@@ -12,27 +12,29 @@ from .operators import (
     choose_video,
     cleanup,
     export,
-    jobs,
-    look,
     mark_unsure,
     pick_person,
     preview,
     retarget,
     runtime,
 )
+from .state import jobs, probe_video
+from .state import retarget as retarget_state
+from .state import runtime as runtime_state
+from .state import scene as scene_state
 from .ui import cleanup as cleanup_panel
-from .ui import panels, preferences, properties
+from .ui import panels, preferences
 from .ui import preview as preview_panel
 from .ui import retarget as retarget_panel
 
 CLASSES: tuple[type, ...] = (
-    preferences.Preferences,
-    properties.VideoInfo,
-    cleanup_panel.CleanUpSettings,
-    properties.SceneSettings,
-    properties.Stretch,
-    properties.Sentence,
-    properties.Result,
+    preferences.AddonPreferences,
+    scene_state.VideoInfo,
+    scene_state.SceneCleanUp,
+    scene_state.SceneSettings,
+    scene_state.Stretch,
+    scene_state.Sentence,
+    scene_state.Result,
     capture.KINELIFT_OT_capture,
     capture.KINELIFT_OT_cancel,
     build.KINELIFT_OT_rebuild,
@@ -59,8 +61,8 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_capture,
     panels.KINELIFT_PT_result,
     cleanup_panel.KINELIFT_PT_clean_up,
-    retarget_panel.BoneRow,
-    retarget_panel.RetargetSettings,
+    retarget_state.BoneRow,
+    retarget_state.SceneRetarget,
     retarget.KINELIFT_OT_retarget,
     retarget.KINELIFT_OT_preview_retarget,
     retarget.KINELIFT_OT_detect_bones,
@@ -79,9 +81,9 @@ def register() -> None:
     """Register everything."""
     for cls in CLASSES:
         bpy.utils.register_class(cls)
-    bpy.types.Scene.kinelift = PointerProperty(type=properties.SceneSettings)
-    bpy.types.Scene.kinelift_retarget = PointerProperty(type=retarget_panel.RetargetSettings)
-    bpy.types.Object.kinelift = PointerProperty(type=properties.Result)
+    bpy.types.Scene.kinelift = PointerProperty(type=scene_state.SceneSettings)
+    bpy.types.Scene.kinelift_retarget = PointerProperty(type=retarget_state.SceneRetarget)
+    bpy.types.Object.kinelift = PointerProperty(type=scene_state.Result)
     bpy.types.TOPBAR_MT_file_import.append(panels.draw_import)
     bpy.types.VIEW3D_MT_armature_add.append(panels.draw_add)
     bpy.app.handlers.load_pre.append(end_workers)
@@ -92,7 +94,7 @@ def unregister() -> None:
     """Undo `register`; workers are ended."""
     bpy.utils.unregister_cli_command(_commands.pop())
     end_workers()
-    runtime.end_runtime()
+    runtime_state.end_runtime()
     bpy.app.handlers.load_pre.remove(end_workers)
     bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)
     bpy.types.TOPBAR_MT_file_import.remove(panels.draw_import)
@@ -106,7 +108,7 @@ def unregister() -> None:
 @persistent  # type: ignore[untyped-decorator]
 def end_workers(*_: object) -> None:
     """No worker outlives the file that it works for."""
-    look.end_look()
+    probe_video.end_probe()
     jobs.end_all()
 
 

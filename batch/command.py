@@ -124,7 +124,7 @@ def command(arguments: Sequence[str]) -> int:
     import bpy
 
     from ..core.install import installed_python
-    from ..operators.settings import preferences, runtime_folder
+    from ..state.access import preferences, runtime_folder
 
     chosen, folder = preferences(bpy.context).python, runtime_folder()
     return main(

@@ -9,8 +9,8 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..core.errors import CaptureError
-from .jobs import queue
-from .settings import settings
+from ..state.access import settings
+from ..state.jobs import queue
 
 
 def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types.Object:

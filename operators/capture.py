@@ -15,10 +15,10 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
 from ..core.errors import CaptureError
-from ..core.options import MAX_LOOKS, default_threads
+from ..core.options import default_threads
+from ..state.access import ADDON, captures_folder, preferences, redraw_sidebars, settings, worker_python
+from ..state.jobs import Job, queue
 from .build import build, clip_name
-from .jobs import Job, queue
-from .settings import ADDON, preferences, redraw_sidebars, settings, worker_python
 
 #: how often the worker's progress is looked at, seconds
 _TICK = 0.1
@@ -27,37 +27,6 @@ _SHARE, _SOON = 0.04, 0.25
 _numbers = itertools.count(1)
 #: what a result is built with
 _BUILDER = f"{ADDON}.rig.result"
-
-
-def captures_folder(context: bpy.types.Context) -> Path:
-    """Where captured motions are kept; it may not be there yet."""
-    chosen = preferences(context).cache_folder
-    if chosen:
-        return Path(bpy.path.abspath(chosen)).absolute()
-    return Path(bpy.utils.extension_path_user(ADDON, path="captures"))
-
-
-def chosen_video(context: bpy.types.Context) -> Path:
-    """The video of the scene's settings.
-
-    Raises
-    ------
-    CaptureError
-        If there is none.
-    """
-    chosen = settings(context).video
-    if not chosen:
-        raise CaptureError("No video is chosen; choose one in the sidebar's Kinelift tab.")
-    if chosen.startswith("//") and not bpy.data.filepath:
-        raise CaptureError(
-            "The video's path is relative to a Blender file that was never saved; save it, or choose the "
-            "video again."
-        )
-    video = Path(bpy.path.abspath(chosen)).absolute()
-    if not video.exists():
-        gone = pgettext_rpt("There is no {video} any more; choose the video again.")
-        raise CaptureError(gone.format(video=video))
-    return video
 
 
 def new_job(context: bpy.types.Context) -> Job:
@@ -69,23 +38,17 @@ def new_job(context: bpy.types.Context) -> Job:
         If it can't be had.
     """
     chosen = settings(context)
-    video = chosen_video(context)
-    options = ["--person", chosen.who(), "--device", preferences(context).device]
-    start, end = chosen.stretch()
-    if start > 0:
-        options += ["--start", f"{start:.6f}"]
-    if end is not None:
-        options += ["--end", f"{end:.6f}"]
-    if chosen.use_focal:
-        options += ["--focal", f"{chosen.focal:.6g}"]
-    if chosen.use_height:
-        options += ["--height", f"{chosen.height:.6g}"]
-    options += ["--looks", str(MAX_LOOKS if chosen.look_twice else 1)]
+    video = chosen.chosen_video()
     # a core is left to the artist, who goes on working
-    options += ["--threads", str(max(1, default_threads() - 1))]
-    motion = new_motion(context, video)
+    threads = max(1, default_threads() - 1)
     return Job(
-        worker_python(context), video, motion, tuple(options), context.scene.name, chosen.rate == "VIDEO"
+        python=worker_python(context),
+        video=video,
+        motion=new_motion(context, video),
+        settings=chosen.capture_settings(preferences(context).device),
+        scene=context.scene.name,
+        video_rate=chosen.rate == "VIDEO",
+        arguments=("--threads", str(threads)),
     )
 
 

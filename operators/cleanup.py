@@ -8,9 +8,10 @@ import bpy
 from bpy.app.translations import pgettext_rpt
 
 from ..core.errors import CaptureError
+from ..core.options import Settings, options_of
+from ..state.access import captured, preferences, settings, worker_python
+from ..state.jobs import Job
 from .capture import Working, new_motion
-from .jobs import Job
-from .settings import captured, preferences, settings, worker_python
 
 
 class KINELIFT_OT_clean_up(bpy.types.Operator):
@@ -28,21 +29,13 @@ class KINELIFT_OT_clean_up(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Clean the active armature's motion."""
         # numpy's import takes longer than enabling an add-on may
-        from ..core.options import CleanUp
         from ..rig.cleanup import clean_action, stands
 
         armature, chosen = context.active_object, settings(context).clean_up
-        how = CleanUp(
-            feet=chosen.feet,
-            lock_toes=chosen.lock_toes,
-            floor=chosen.floor,
-            minimum=chosen.minimum,
-            smooth=chosen.smooth,
-        )
         frames = (chosen.first, chosen.last) if chosen.use_range else None
         render = context.scene.render
         try:
-            action = clean_action(armature, how, render.fps / render.fps_base, frames)
+            action = clean_action(armature, chosen.clean_up(), render.fps / render.fps_base, frames)
         except CaptureError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -72,10 +65,6 @@ class KINELIFT_OT_resolve(Working, bpy.types.Operator):
 
     def new_job(self, context: bpy.types.Context) -> Job:
         """The active armature's motion, solved as the scene's settings say."""
-        # numpy's import takes longer than enabling an add-on may
-        from ..core.options import AUTO
-        from ..core.skeleton import STANDARD_HEIGHT
-
         chosen = settings(context)
         motion = Path(bpy.path.abspath(captured(context).kinelift.motion)).absolute()
         if not motion.is_file():
@@ -83,12 +72,14 @@ class KINELIFT_OT_resolve(Working, bpy.types.Operator):
                 f"The captured motion {motion} is gone: capture the video again. "
                 "Clean Up Feet works without it."
             )
-        options = [
-            "--person", chosen.who(), "--device", preferences(context).device, "--no-feet",
-            "--focal", f"{chosen.focal:.6g}" if chosen.use_focal else AUTO,
-            "--height", f"{chosen.height if chosen.use_height else STANDARD_HEIGHT:.6g}",
-        ]  # fmt: skip
+        asked = chosen.capture_settings(preferences(context).device)
         return Job(
-            worker_python(context), motion, new_motion(context, motion), tuple(options), context.scene.name,
-            chosen.rate == "VIDEO", "solve",
-        )  # fmt: skip
+            python=worker_python(context),
+            video=motion,
+            motion=new_motion(context, motion),
+            settings={name: asked[name] for name, one in options_of(Settings).items() if one.in_resolve},
+            scene=context.scene.name,
+            video_rate=chosen.rate == "VIDEO",
+            command="solve",
+            arguments=("--no-feet",),
+        )

@@ -10,7 +10,7 @@ from bpy.props import EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
 from ..core.errors import CaptureError
-from .settings import captured
+from ..state.access import captured
 
 
 class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_data, pgettext_rpt
 
-from .settings import captured
+from ..state.access import captured
 
 _NAMES = ("Unsure", "Sure")
 

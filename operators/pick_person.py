@@ -10,8 +10,7 @@ from bpy.app.translations import pgettext_iface
 
 from ..core.client import Worker
 from ..core.errors import CaptureError
-from .capture import chosen_video
-from .settings import redraw_sidebars, settings, worker_python
+from ..state.access import redraw_sidebars, settings, worker_python
 
 
 class KINELIFT_OT_pick_person(bpy.types.Operator):
@@ -39,7 +38,7 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
                 worker_python(context),
                 [
                     "probe",
-                    str(chosen_video(context)),
+                    str(settings(context).chosen_video()),
                     "--still",
                     str(self._still),
                     "--at",

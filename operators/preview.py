@@ -9,7 +9,7 @@ import bpy
 from bpy.props import BoolProperty, EnumProperty, StringProperty
 
 from ..core.errors import CaptureError
-from .settings import captured, settings
+from ..state.access import captured, settings
 
 
 class _OnCaptured:

@@ -13,13 +13,7 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
-from ..core.options import PARTS, RetargetSettings
-from .settings import ADDON
-
-
-def retarget_settings(context: bpy.types.Context) -> Any:
-    """The scene's settings (`ui.retarget.RetargetSettings`)."""
-    return context.scene.kinelift_retarget
+from ..state.access import ADDON, retarget_settings
 
 
 def maps_folder() -> Path:
@@ -79,18 +73,6 @@ def shown_map(context: bpy.types.Context) -> Any:
     return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
 
 
-def shown_settings(context: bpy.types.Context) -> Any:
-    """The panel's settings as `options.RetargetSettings`."""
-    chosen = retarget_settings(context)
-    return RetargetSettings(
-        parts=tuple(part for part in PARTS if part in chosen.parts),
-        root_motion=chosen.root_motion,
-        posed=chosen.posed,
-        plant=chosen.plant,
-        strip=chosen.strip,
-    )
-
-
 class _OnTarget:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -131,7 +113,9 @@ class KINELIFT_OT_retarget(_OnTarget, bpy.types.Operator):
         performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
         playing = source.animation_data.action or source
         name = f"{target.name} {playing.name}"
-        result = retarget(performance, target, shown_map(context), shown_settings(context), name)
+        result = retarget(
+            performance, target, shown_map(context), retarget_settings(context).settings(), name
+        )
         for warning in result.warnings:
             self.report({"WARNING"}, warning)
         self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=result.action.name))
@@ -177,7 +161,7 @@ class KINELIFT_OT_preview_retarget(_OnTarget, bpy.types.Operator):
         check_target(context.active_object)
         source = find_source(context)
         target = check_target(context.active_object, source)
-        start_preview(source, target, shown_map(context), shown_settings(context))
+        start_preview(source, target, shown_map(context), retarget_settings(context).settings())
 
 
 class KINELIFT_OT_detect_bones(_OnTarget, bpy.types.Operator):

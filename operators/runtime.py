@@ -6,9 +6,7 @@ import importlib.util
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface, pgettext_rpt
@@ -16,53 +14,15 @@ from bpy.app.translations import pgettext_iface, pgettext_rpt
 from ..core.client import Worker
 from ..core.errors import CaptureError
 from ..core.install import Installation, installed_python, requirements
-from .capture import captures_folder
-from .settings import preferences, redraw_sidebars, runtime_folder, worker_python
+from ..state.access import captures_folder, preferences, redraw_sidebars, runtime_folder, worker_python
+from ..state.runtime import forget, state
 
 _TICK = 0.2
-
-
-@dataclass
-class State:
-    """What is known of the runtime, and what goes on.
-
-    Attributes
-    ----------
-    about : dict
-        What the last test told, as `inference.about.about` returns it; empty: nothing.
-    problem : str
-        Why the last test or installation came to nothing, a sentence for the artist; empty: it didn't.
-    test, installation
-        What runs.
-    """
-
-    about: dict[str, Any]
-    problem: str = ""
-    test: Worker | None = None
-    installation: Installation | None = None
-
-
-state = State({})
 
 
 def captures(context: bpy.types.Context) -> list[Path]:
     """The captured motions that are kept."""
     return sorted(captures_folder(context).glob("*.motion.npz"))
-
-
-def forget() -> None:
-    """What was told no longer holds; a test that runs is ended."""
-    if state.test is not None and state.test.running:
-        state.test.cancel_soon()
-    state.about, state.problem, state.test = {}, "", None
-
-
-def end_runtime() -> None:
-    """End what goes on."""
-    forget()
-    if state.installation is not None:
-        state.installation.cancel()
-    state.installation = None
 
 
 def _follow(step: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ CHECKED = (
     "inference",
     "batch",
     "rig",
+    "state",
     "operators",
     "ui",
     "training",

@@ -27,7 +27,7 @@ def text_of(node: ast.AST) -> str:
 def spoken() -> list[str]:
     return [
         text_of(node).replace("\n", " ")
-        for package in ("batch", "core", "inference", "operators", "rig")
+        for package in ("batch", "core", "inference", "operators", "rig", "state")
         for path in (ROOT / package).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant | ast.JoinedStr | ast.BinOp)

@@ -20,8 +20,9 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "inference": ({"core"}, {"numpy", *WORKER}),
     "batch": ({"core"}, {"distributed", "rich"}),
     "rig": ({"core"}, {"numpy", *BLENDER}),
-    "operators": ({"core", "rig"}, BLENDER),
-    "ui": ({"core", "rig", "operators"}, BLENDER),
+    "state": ({"core"}, BLENDER),
+    "operators": ({"core", "rig", "state"}, BLENDER),
+    "ui": ({"core", "rig", "state", "operators"}, BLENDER),
     "training": ({"core", "inference"}, {"numpy", "matplotlib", *WORKER}),
     "bench": (
         {"core", "inference", "batch", "rig"},
@@ -30,10 +31,10 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "wheels": (set(), set()),
 }
 #: the rooms that are in the zip
-SHIPPED = ("core", "inference", "batch", "rig", "operators", "ui")
+SHIPPED = ("core", "inference", "batch", "rig", "state", "operators", "ui")
 #: joins rooms that know nothing of each other: `rig` builds the clips of a batch, and Blender's command asks
 #: the preferences
-JOINTS = {"batch/command.py": {"operators", "rig"}}
+JOINTS = {"batch/command.py": {"state", "rig"}}
 
 
 def sources(package: str) -> list[Path]:

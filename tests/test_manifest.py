@@ -61,7 +61,7 @@ def test_blender_accepts_the_zip(extension_tool: Path, extension_zip: Path) -> N
 
 def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> None:
     names = zipfile.ZipFile(extension_zip).namelist()
-    for package in ("batch", "core", "inference", "rig", "operators", "ui"):
+    for package in ("batch", "core", "inference", "rig", "state", "operators", "ui"):
         for path in (ROOT / package).rglob("*.py"):
             assert path.relative_to(ROOT).as_posix() in names
     for needed in (

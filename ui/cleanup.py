@@ -1,54 +1,13 @@
-"""The sidebar's part about feet, and what the artist can set there."""
+"""The sidebar's part about feet."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import BoolProperty, FloatProperty, IntProperty
 
+from ..core.options import CleanUp
 from ..operators.cleanup import KINELIFT_OT_clean_up, KINELIFT_OT_resolve
-from ..operators.settings import captured, settings
-
-
-class CleanUpSettings(bpy.types.PropertyGroup):
-    """How Clean Up Feet works; the defaults are those of a capture."""
-
-    feet: BoolProperty(
-        name="Plant Feet",
-        description="Keep the feet where they are while the contact curves say that they stand",
-        default=True,
-    )
-    lock_toes: BoolProperty(
-        name="Lock Toes", description="Lay the toes flat on the floor while the foot stands", default=True
-    )
-    floor: FloatProperty(
-        name="Floor",
-        description="Height of the floor above the armature's origin",
-        subtype="DISTANCE",
-        soft_min=-1.0,
-        soft_max=1.0,
-    )
-    minimum: FloatProperty(
-        name="Min. Contact",
-        description="Shorter contacts are ignored",
-        subtype="TIME_ABSOLUTE",
-        unit="TIME_ABSOLUTE",
-        default=0.1,
-        min=0.0,
-        soft_max=1.0,
-    )
-    smooth: FloatProperty(
-        name="Smoothing",
-        description="Movements quicker than this are evened out first; 0: none",
-        subtype="TIME_ABSOLUTE",
-        unit="TIME_ABSOLUTE",
-        min=0.0,
-        soft_max=1.0,
-    )
-    use_range: BoolProperty(
-        name="Frame Range", description="Clean only these frames; the others remain as they are"
-    )
-    first: IntProperty(name="First", description="First frame of the scene to clean", default=1)
-    last: IntProperty(name="Last", description="Last frame of the scene to clean", default=250)
+from ..state.access import captured, settings
+from .options import draw_options
 
 
 class KINELIFT_PT_clean_up(bpy.types.Panel):
@@ -74,8 +33,7 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
         column.prop(chosen, "feet")
         feet = column.column(align=True)
         feet.active = chosen.feet
-        for name in ("lock_toes", "floor", "minimum"):
-            feet.prop(chosen, name)
+        draw_options(feet, chosen, CleanUp, but=("feet", "smooth"))
         layout.prop(chosen, "smooth")
         row = layout.row(heading="Frame Range")
         row.prop(chosen, "use_range", text="")

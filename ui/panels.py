@@ -6,15 +6,17 @@ import bpy
 from bpy.app.translations import pgettext_iface
 
 from ..core.errors import CaptureError
+from ..core.options import Settings
 from ..operators.build import KINELIFT_OT_rebuild
 from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
 from ..operators.choose_video import KINELIFT_OT_import_video
 from ..operators.export import KINELIFT_OT_export
-from ..operators.jobs import Job, queue
-from ..operators.look import looking
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
 from ..operators.pick_person import KINELIFT_OT_pick_person
-from ..operators.settings import captured, settings, worker_python
+from ..state.access import captured, settings, worker_python
+from ..state.jobs import Job, queue
+from ..state.probe_video import probing
+from .options import draw_options
 from .text import paragraph
 
 #: what the worker's stages are called
@@ -54,7 +56,7 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
             column.label(text=f"{info.width} × {info.height}, {_clock(info.seconds)}", translate=False)
             if info.advice:
                 paragraph(layout, context, info.advice, "INFO")
-        elif looking():
+        elif probing():
             layout.label(text="Looking at the video...")
 
 
@@ -85,13 +87,7 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         column.prop(chosen, "first")
         column.prop(chosen, "last", text="Last")
         layout.prop(chosen, "rate")
-        for known, value in (("use_height", "height"), ("use_focal", "focal")):
-            row = layout.row(heading=chosen.bl_rna.properties[value].name)
-            row.prop(chosen, known, text="")
-            row = row.row()
-            row.active = getattr(chosen, known)
-            row.prop(chosen, value, text="")
-        layout.prop(chosen, "look_twice")
+        draw_options(layout, chosen, Settings)
 
 
 class KINELIFT_PT_capture(_Tab, bpy.types.Panel):

@@ -8,7 +8,6 @@ from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface
-from bpy.props import EnumProperty, StringProperty
 
 from ..core.errors import CaptureError
 from ..core.install import installed_python
@@ -19,58 +18,18 @@ from ..operators.runtime import (
     KINELIFT_OT_remove_runtime,
     KINELIFT_OT_test_runtime,
     captures,
-    forget,
     size_text,
-    state,
 )
-from ..operators.settings import ADDON, preferences, runtime_folder, worker_python
+from ..state.access import ADDON, runtime_folder, worker_python
+from ..state.preferences import Preferences
+from ..state.runtime import state
 from .text import paragraph
 
-__all__ = ["Preferences", "preferences"]
 
-
-def _forget(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    """What was told of another choice."""
-    forget()
-
-
-def _make_absolute(self: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    """Blender's file browser gives paths relative to the open file, which is another one tomorrow."""
-    for name in ("python", "cache_folder"):
-        path = bpy.path.abspath(getattr(self, name))
-        if path != getattr(self, name):
-            setattr(self, name, path)
-    forget()
-
-
-class Preferences(bpy.types.AddonPreferences):
-    """What holds for every file of the artist."""
+class AddonPreferences(Preferences, bpy.types.AddonPreferences):
+    """The preferences page."""
 
     bl_idname = ADDON
-
-    python: StringProperty(
-        name="Python",
-        description="Python that captures; empty: the one that came with Kinelift",
-        subtype="FILE_PATH",
-        update=_make_absolute,
-    )
-    device: EnumProperty(
-        name="Device",
-        description="Where the network runs",
-        items=(
-            ("auto", "Automatic", "A GPU if there is one that can be used"),
-            ("cpu", "CPU", "The processor"),
-            ("cuda", "CUDA", "An NVIDIA GPU"),
-            ("mps", "MPS", "The GPU of an Apple computer"),
-        ),
-        update=_forget,
-    )
-    cache_folder: StringProperty(
-        name="Cache Folder",
-        description="Folder that keeps captured motions; empty: in Blender's own folder for extensions",
-        subtype="DIR_PATH",
-        update=_make_absolute,
-    )
 
     def draw(self, context: bpy.types.Context) -> None:
         """The preferences page."""

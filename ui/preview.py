@@ -11,7 +11,7 @@ from ..operators.preview import (
     KINELIFT_OT_show_confidence,
     KINELIFT_OT_view_camera,
 )
-from ..operators.settings import captured
+from ..state.access import captured
 
 
 class KINELIFT_PT_preview(bpy.types.Panel):

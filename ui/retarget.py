@@ -1,17 +1,10 @@
-"""The sidebar's part about retargeting, and what the artist can set there."""
+"""The sidebar's part about retargeting."""
 
 from __future__ import annotations
 
 import bpy
-from bpy.props import (
-    BoolProperty,
-    CollectionProperty,
-    EnumProperty,
-    FloatProperty,
-    PointerProperty,
-    StringProperty,
-)
 
+from ..core.options import PARTS, RetargetSettings
 from ..operators.retarget import (
     KINELIFT_OT_detect_bones,
     KINELIFT_OT_load_bone_map,
@@ -19,82 +12,13 @@ from ..operators.retarget import (
     KINELIFT_OT_retarget,
     KINELIFT_OT_save_bone_map,
     KINELIFT_OT_swap_sides,
-    retarget_settings,
 )
 from ..rig.retarget import PREVIEW
+from ..state.access import retarget_settings
+from .options import draw_options
 
 #: a bone that is less certain gets a question mark
 _CERTAIN = 0.9
-_PARTS = {
-    "hips": "Hips, and the way through space",
-    "spine": "Spine and chest",
-    "head": "Neck and head",
-    "arms": "Shoulders, upper arms and forearms",
-    "hands": "Hands",
-    "legs": "Thighs and shins",
-    "feet": "Feet and toes",
-}
-
-
-def _armature(_settings: bpy.types.PropertyGroup, obj: bpy.types.Object) -> bool:
-    return bool(obj.type == "ARMATURE")
-
-
-def _edited(row: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
-    row.certainty = 1.0
-
-
-class BoneRow(bpy.types.PropertyGroup):
-    """A joint (the name) and its bone."""
-
-    bone: StringProperty(
-        name="Bone", description="Bone of the character that moves as this joint", update=_edited
-    )
-    certainty: FloatProperty(description="How sure it is that this is the bone, 0 to 1")
-
-
-class RetargetSettings(bpy.types.PropertyGroup):
-    """How Retarget works, and the bone map of the character that it was last used for."""
-
-    source: PointerProperty(
-        name="Source",
-        description="Armature whose motion the character gets; empty: the captured one",
-        type=bpy.types.Object,
-        poll=_armature,
-    )
-    target: PointerProperty(type=bpy.types.Object, description="Character that the bone map belongs to")
-    bones: CollectionProperty(type=BoneRow, description="Which bone is which")
-    map_name: StringProperty(description="Where the bone map comes from")
-    properties_json: StringProperty(description="Switches of the rig that the bone map asks for, as JSON")
-    show_bones: BoolProperty(name="Bone Map", description="Show which bone is which")
-    parts: EnumProperty(
-        name="Body",
-        description="Parts of the body that get the motion; the others keep theirs",
-        items=tuple((part, part.capitalize(), what) for part, what in _PARTS.items()),
-        options={"ENUM_FLAG"},
-        default=set(_PARTS),
-    )
-    root_motion: EnumProperty(
-        name="Path",
-        description="What carries the character through space",
-        items=(
-            ("hips", "Hips", "The hips move through space"),
-            ("root", "Root Bone", "The root bone moves along the floor, the hips above it"),
-            ("in-place", "In Place", "The character stays where it is"),
-        ),
-    )
-    posed: BoolProperty(
-        name="Pose is Rest",
-        description="The character's pose as it is now is taken for the T-pose, not its rest pose",
-    )
-    plant: BoolProperty(
-        name="Plant Feet",
-        description="Plant the feet on the character's floor where the source's feet stand",
-        default=True,
-    )
-    strip: BoolProperty(
-        name="As NLA Strip", description="Put the result into an NLA strip; the active action stays"
-    )
 
 
 class KINELIFT_PT_retarget(bpy.types.Panel):
@@ -118,15 +42,12 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(chosen, "source")
-        layout.prop(chosen, "root_motion")
-        column = layout.column(align=True)
-        for name in ("plant", "posed", "strip"):
-            column.prop(chosen, name)
+        draw_options(layout.column(align=True), chosen, RetargetSettings, but=("parts",))
         column = layout.column(align=True)
         column.use_property_split = False  # it would put each part's name before its button, too
         column.label(text=chosen.bl_rna.properties["parts"].name)
         grid = column.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
-        for part in _PARTS:
+        for part in PARTS:
             grid.prop_enum(chosen, "parts", part)
         runs = PREVIEW in context.scene
         layout.operator(

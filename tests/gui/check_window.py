@@ -31,7 +31,7 @@ PANELS = (
 )  # fmt: skip
 #: as Blender is asked about them
 PREFERENCES = "context.preferences.addons['bl_ext.user_default.kinelift'].preferences"
-QUEUE = "__import__('bl_ext.user_default.kinelift.operators.jobs', fromlist=['queue']).queue"
+QUEUE = "__import__('bl_ext.user_default.kinelift.state.jobs', fromlist=['queue']).queue"
 #: of the window while a capture runs, seconds
 SMOOTH = 0.030
 #: of each of the operator's own steps, seconds

@@ -11,7 +11,7 @@ import pytest
 
 import kinelift
 from kinelift.operators import retarget
-from kinelift.operators import settings as place
+from kinelift.state import access as place
 
 
 @pytest.fixture(autouse=True)

@@ -15,10 +15,10 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
-from kinelift.operators import jobs
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
-from kinelift.operators.jobs import queue
+from kinelift.state import jobs
+from kinelift.state.jobs import queue
 from kinelift.tests.motions import random_motion
 from kinelift.tests.videos import SAMPLE
 
@@ -29,7 +29,7 @@ def choose(video: Path = SAMPLE, **chosen: object) -> None:
     settings = bpy.context.scene.kinelift
     settings.video = str(video)
     settings.info.frames, settings.info.fps = 120, 30.0
-    settings.look_twice = False
+    settings.looks = 1
     for name, value in chosen.items():
         setattr(settings, name, value)
 
@@ -50,7 +50,7 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     assert len(motion) == 30 and motion.start == pytest.approx(1.0)
     assert motion.height == pytest.approx(1.9, abs=1e-3)
     assert (motion.settings["focal"], motion.settings["looks"]) == (35.0, 1)
-    assert bpy.context.scene.kinelift.bl_rna.properties["look_twice"].default
+    assert bpy.context.scene.kinelift.bl_rna.properties["looks"].default == 2
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
     assert tuple(armature.animation_data.action.frame_range) == (1, 59)
@@ -88,8 +88,8 @@ def test_whom_to_follow(chosen: dict[str, object], option: str) -> None:
     choose(**chosen)
     job = new_job(bpy.context)
     job.end()
-    assert job.options[:2] == ("--person", option)
-    assert "--start" not in job.options and "--end" not in job.options
+    assert job.settings["person"] == option
+    assert (job.settings["start"], job.settings["end"]) == (0.0, None)
 
 
 def test_settings_are_saved_with_the_scene(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
         sys.path.insert(0, {str(ROOT)!r})
         import bpy, kinelift
         kinelift.register()
-        from kinelift.operators import settings as place
+        from kinelift.state import access as place
         place.runtime_folder = lambda: __import__("pathlib").Path({str(tmp_path)!r}, "runtime")
         addon = bpy.context.preferences.addons.new()
         addon.module = "kinelift"

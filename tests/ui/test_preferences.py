@@ -29,8 +29,8 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             filepath={str(build_light(home))!r}, repo="user_default", enable_on_install=True)
         name = "bl_ext.user_default.kinelift"
         preferences = bpy.context.preferences.addons[name].preferences
-        from bl_ext.user_default.kinelift.operators.runtime import state
-        from bl_ext.user_default.kinelift.operators.settings import runtime_folder
+        from bl_ext.user_default.kinelift.state.runtime import state
+        from bl_ext.user_default.kinelift.state.access import runtime_folder
 
         def attempt(operator):
             try:

@@ -13,7 +13,7 @@ import kinelift
 from kinelift.registration import CLASSES
 
 ROOT = Path(__file__).resolve().parents[2]
-SOURCES = sorted(path for package in ("operators", "ui") for path in (ROOT / package).glob("*.py"))
+SOURCES = sorted(path for package in ("operators", "state", "ui") for path in (ROOT / package).glob("*.py"))
 #: what Blender's own code translates when it is given as it stands in the program
 SHOWN = {"label", "operator", "prop", "menu", "progress", "report", "header_text_set", "poll_message_set"}
 

@@ -148,7 +148,7 @@ def test_it_captures_with_its_own_wheels_alone(version: str, home: Path) -> None
         # the module bpy starts with factory settings
         bpy.ops.preferences.addon_enable(module="bl_ext.user_default.kinelift")
         from bl_ext.user_default.kinelift.batch.command import command
-        from bl_ext.user_default.kinelift.operators.runtime import state
+        from bl_ext.user_default.kinelift.state.runtime import state
         bpy.ops.kinelift.test_runtime()
         answer = {{"about": state.about, "status": command([{str(SAMPLE)!r}, "--out", {str(out)!r}])}}
         """,

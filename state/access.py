@@ -1,27 +1,40 @@
-"""Where the artist's choices are kept: in the scene, and in the add-on's preferences."""
+"""How operators and panels reach what the add-on knows: settings of the scene, preferences, folders."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 
 from ..core.client import find_python
 from ..core.install import installed_python
 
+if TYPE_CHECKING:
+    from .preferences import Preferences
+    from .retarget import SceneRetarget
+    from .scene import SceneSettings
+
 #: what Blender calls this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
 ADDON = __package__.rpartition(".")[0]
 
 
-def preferences(context: bpy.types.Context) -> Any:
-    """The add-on's preferences (`ui.preferences.Preferences`)."""
-    return context.preferences.addons[ADDON].preferences
+def preferences(context: bpy.types.Context) -> Preferences:
+    """The add-on's preferences."""
+    found: Preferences = context.preferences.addons[ADDON].preferences
+    return found
 
 
-def settings(context: bpy.types.Context) -> Any:
-    """The scene's settings (`ui.properties.SceneSettings`)."""
-    return context.scene.kinelift
+def settings(context: bpy.types.Context) -> SceneSettings:
+    """The scene's settings."""
+    found: SceneSettings = context.scene.kinelift
+    return found
+
+
+def retarget_settings(context: bpy.types.Context) -> SceneRetarget:
+    """The scene's settings for retargeting."""
+    found: SceneRetarget = context.scene.kinelift_retarget
+    return found
 
 
 def worker_python(context: bpy.types.Context) -> Path:
@@ -38,6 +51,14 @@ def worker_python(context: bpy.types.Context) -> Path:
 def runtime_folder() -> Path:
     """Where the add-on installs a runtime, if the artist wishes; it may not be there."""
     return Path(bpy.utils.extension_path_user(ADDON, path="runtime"))
+
+
+def captures_folder(context: bpy.types.Context) -> Path:
+    """Where captured motions are kept; it may not be there yet."""
+    chosen = preferences(context).cache_folder
+    if chosen:
+        return Path(bpy.path.abspath(chosen)).absolute()
+    return Path(bpy.utils.extension_path_user(ADDON, path="captures"))
 
 
 def redraw_sidebars(context: bpy.types.Context) -> None:

@@ -1,4 +1,4 @@
-"""What the chosen video is: a worker looks at it while the artist goes on, and the panel says it."""
+"""What the chosen video is: a worker probes it while the artist goes on, and the panel shows the answer."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ import bpy
 
 from ..core.client import Worker
 from ..core.errors import CaptureError
-from .capture import chosen_video
+from .access import redraw_sidebars, settings, worker_python
 from .jobs import queue
-from .settings import redraw_sidebars, settings, worker_python
 
 _TICK = 0.1
-_looking: list[Worker] = []
+_probing: list[Worker] = []
 
 
-def look(context: bpy.types.Context) -> None:
-    """Begin to look at the scene's video; what was known of another one is forgotten."""
-    end_look()
+def probe_video(context: bpy.types.Context) -> None:
+    """Begin to probe the scene's video; what was known of another one is forgotten."""
+    end_probe()
     queue.problem = ""
     info = settings(context).info
     for name in ("frames", "fps", "width", "height", "seconds", "advice", "problem"):
@@ -28,15 +27,15 @@ def look(context: bpy.types.Context) -> None:
     except CaptureError:
         return  # the panel with the button says so already
     try:
-        worker = Worker(python, ["probe", str(chosen_video(context))])
+        worker = Worker(python, ["probe", str(settings(context).chosen_video())])
     except CaptureError as error:
         info.problem = str(error)
         return
-    _looking.append(worker)
+    _probing.append(worker)
     scene = context.scene.name
 
     def hear() -> float | None:
-        if worker not in _looking or scene not in bpy.data.scenes:
+        if worker not in _probing or scene not in bpy.data.scenes:
             return None
         chosen = bpy.data.scenes[scene].kinelift
         try:
@@ -49,21 +48,21 @@ def look(context: bpy.types.Context) -> None:
             chosen.info.problem = str(error)
         if worker.running:
             return _TICK
-        end_look()
+        end_probe()
         redraw_sidebars(bpy.context)
         return None
 
     bpy.app.timers.register(hear, first_interval=_TICK)
 
 
-def looking() -> bool:
-    """Whether a video is being looked at."""
-    return bool(_looking)
+def probing() -> bool:
+    """Whether a video is being probed."""
+    return bool(_probing)
 
 
-def end_look() -> None:
-    """Stop looking."""
-    while _looking:
-        worker = _looking.pop()
+def end_probe() -> None:
+    """Stop probing."""
+    while _probing:
+        worker = _probing.pop()
         if worker.running:
             worker.cancel_soon()

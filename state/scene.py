@@ -1,8 +1,12 @@
-"""What the artist can set, kept in the scene, and what is known of a captured armature, kept with it."""
+"""The artist's settings, kept in the scene, and what is known of a captured armature, kept with it."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import bpy
+from bpy.app.translations import pgettext_rpt
 from bpy.props import (
     BoolProperty,
     CollectionProperty,
@@ -14,8 +18,10 @@ from bpy.props import (
     StringProperty,
 )
 
-from ..operators.look import look
-from .cleanup import CleanUpSettings
+from ..core.errors import CaptureError
+from ..core.options import PERSONS, CleanUp, Settings
+from .derived import values_of, with_options
+from .probe_video import probe_video
 
 
 class VideoInfo(bpy.types.PropertyGroup):
@@ -31,9 +37,25 @@ class VideoInfo(bpy.types.PropertyGroup):
 
 
 def _chosen(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
-    look(context)
+    probe_video(context)
 
 
+@with_options(CleanUp)
+class SceneCleanUp(bpy.types.PropertyGroup):
+    """How Clean Up Feet works: the options of a clean-up, and a range of frames of the scene."""
+
+    use_range: BoolProperty(
+        name="Frame Range", description="Clean only these frames; the others remain as they are"
+    )
+    first: IntProperty(name="First", description="First frame of the scene to clean", default=1)
+    last: IntProperty(name="Last", description="Last frame of the scene to clean", default=250)
+
+    def clean_up(self) -> CleanUp:
+        """The clean-up that is chosen, of all frames."""
+        return CleanUp(**values_of(self, CleanUp))
+
+
+@with_options(Settings)
 class SceneSettings(bpy.types.PropertyGroup):
     """What Capture from Video is asked for."""
 
@@ -48,9 +70,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         name="Follow",
         description="Whom to capture, if several people are in the picture",
         items=(
-            ("largest", "Largest", "Who is large in the picture, and for long"),
-            ("leftmost", "Leftmost", "Who is on the left of the picture most of the time"),
-            ("rightmost", "Rightmost", "Who is on the right of the picture most of the time"),
+            *((word, word.capitalize(), what) for word, what in PERSONS.items()),
             ("number", "Number", "The first, second, third... by size"),
             ("pick", "Pick on a Still", "Click on the person in a picture of the video"),
         ),
@@ -73,39 +93,11 @@ class SceneSettings(bpy.types.PropertyGroup):
             ("VIDEO", "Video", "The scene takes over the video's frame rate"),
         ),
     )
-    use_height: BoolProperty(
-        name="Height Known", description="Give the armature the person's height; otherwise it is 1.71 m"
-    )
-    height: FloatProperty(
-        name="Height",
-        description="The person's standing height",
-        subtype="DISTANCE",
-        default=1.75,
-        min=0.3,
-        max=3.0,
-        precision=3,
-    )
-    use_focal: BoolProperty(
-        name="Lens Known", description="Say which lens filmed; otherwise the likeliest is found"
-    )
-    focal: FloatProperty(
-        name="Lens",
-        description="Focal length that filmed, as its 35 mm equivalent",
-        subtype="DISTANCE_CAMERA",
-        default=28.0,
-        min=5.0,
-        max=1000.0,
-    )
-    look_twice: BoolProperty(
-        name="Look Twice",
-        description="Have the detector look at every frame a second time, mirrored: more exact, and slower",
-        default=True,
-    )
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
-    clean_up: PointerProperty(type=CleanUpSettings, description="How feet are cleaned up")
+    clean_up: PointerProperty(type=SceneCleanUp, description="How feet are cleaned up")
 
     def who(self) -> str:
-        """The person to follow, as the worker takes it."""
+        """The person to follow, as `options.Settings` names it."""
         if self.person == "number":
             return str(self.number)
         if self.person == "pick" and self.picked:
@@ -118,6 +110,34 @@ class SceneSettings(bpy.types.PropertyGroup):
             return 0.0, None
         to_end = self.last == 0 or self.last >= self.info.frames
         return (self.first - 1) / self.info.fps, None if to_end else self.last / self.info.fps
+
+    def capture_settings(self, device: str) -> dict[str, Any]:
+        """What a capture is asked for, by the names of `options.Settings`."""
+        start, end = self.stretch()
+        return {
+            **values_of(self, Settings), "person": self.who(), "start": start, "end": end, "device": device,
+        }  # fmt: skip
+
+    def chosen_video(self) -> Path:
+        """The video to capture.
+
+        Raises
+        ------
+        CaptureError
+            If there is none.
+        """
+        if not self.video:
+            raise CaptureError("No video is chosen; choose one in the sidebar's Kinelift tab.")
+        if self.video.startswith("//") and not bpy.data.filepath:
+            raise CaptureError(
+                "The video's path is relative to a Blender file that was never saved; save it, or choose the "
+                "video again."
+            )
+        video = Path(bpy.path.abspath(self.video)).absolute()
+        if not video.exists():
+            gone = pgettext_rpt("There is no {video} any more; choose the video again.")
+            raise CaptureError(gone.format(video=video))
+        return video
 
 
 class Stretch(bpy.types.PropertyGroup):

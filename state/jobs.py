@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import atexit
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bpy.app.translations import pgettext_rpt
 
 from ..core.client import Message, Worker
+from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
+from ..core.options import Settings
 
 #: a worker that says nothing for so long hangs, seconds: the first start of a runtime takes one of them
 HANGS_AFTER = 120.0
@@ -26,23 +30,26 @@ class Job:
         What captures.
     video, motion : Path
         From where (a video, or a motion that is solved again), and into which file.
-    options : tuple of str
-        Of the worker's command line.
+    settings : dict
+        Values of `options.Settings` by name.
     scene : str
         Name of the scene that gets the result.
     video_rate : bool
         Whether that scene takes over the video's frame rate.
     command : str
         What the worker does.
+    arguments : tuple of str
+        More of the worker's command line.
     """
 
     python: Path
     video: Path
     motion: Path
-    options: tuple[str, ...]
+    settings: Mapping[str, Any]
     scene: str
     video_rate: bool
     command: str = "capture"
+    arguments: tuple[str, ...] = ()
     #: the last the worker said, and when the first of this stage was said
     progress: Message = field(default=Message("start", 0, 1, ""), init=False)
     _stage_began: float = field(default=0.0, init=False)
@@ -50,7 +57,7 @@ class Job:
 
     def __post_init__(self) -> None:
         """The same video with the same options is asked for once at a time."""
-        if any((self.video, self.options, self.scene) == (j.video, j.options, j.scene) for j in queue.jobs):
+        if any((self.video, self.settings, self.scene) == (j.video, j.settings, j.scene) for j in queue.jobs):
             twice = pgettext_rpt("{video} is being captured with these settings already.")
             raise CaptureError(twice.format(video=self.video.name))
         queue.jobs.append(self)
@@ -66,9 +73,8 @@ class Job:
         if queue.jobs[0] is not self:
             return False
         if self._worker is None:
-            self._worker = Worker(
-                self.python, [self.command, str(self.video), "--out", str(self.motion), *self.options]
-            )
+            words = [self.command, str(self.video), "--out", str(self.motion), *self.arguments]
+            self._worker = Worker(self.python, [*words, *arguments_of(Settings, self.settings)])
         for message in self._worker.messages(wait=False):
             if message.stage != self.progress.stage:
                 self._stage_began = time.monotonic()

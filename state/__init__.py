@@ -1,0 +1,1 @@
+"""What the add-on knows: the artist's settings and preferences, what was captured, and what runs now."""

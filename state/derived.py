@@ -1,0 +1,91 @@
+"""Blender's properties derived from `core.options`, and the values that an artist gave them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
+
+from ..core.options import Option, options_of
+
+#: subtype and unit of a property by an option's unit; properties that end with ``unit`` are shown with it
+_SUBTYPES = {
+    "s": {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE"},
+    "m": {"subtype": "DISTANCE"},
+    "mm": {"subtype": "DISTANCE_CAMERA"},
+}
+#: more digits than this are noise: Blender keeps single precision
+_DIGITS = 6
+
+
+def with_options(cls: type) -> Callable[[type], type]:
+    """Decorate a property group: it gets a property for each option that a panel asks for as it stands.
+
+    An optional value has two: ``use_NAME``, whether it is known, and ``NAME``.
+
+    Parameters
+    ----------
+    cls : type
+        The options class.
+    """
+
+    def decorate(group: type) -> type:
+        own: dict[str, Any] = {}
+        for name, one in panel_options(cls).items():
+            if one.optional:
+                own[use(name)] = BoolProperty(name=f"{one.label} Known", description=one.help)
+            own[name] = property_of(one)
+        group.__annotations__ = {**own, **group.__annotations__}
+        return group
+
+    return decorate
+
+
+def panel_options(cls: type) -> Mapping[str, Option]:
+    """The options of a class that a panel asks for as they stand, by name."""
+    return {name: one for name, one in options_of(cls).items() if one.in_panel}
+
+
+def use(name: str) -> str:
+    """The property that says whether an optional value is known."""
+    return f"use_{name}"
+
+
+def property_of(one: Option, **more: Any) -> Any:
+    """The Blender property of an option, with ``more`` of its arguments."""
+    about = {"name": one.label, "description": one.help, **more}
+    if one.kind is bool:
+        return BoolProperty(default=one.default, **about)
+    if one.choices:
+        items = tuple((value, _title(value), what) for value, what in one.choices.items())
+        if one.kind is tuple:
+            return EnumProperty(items=items, options={"ENUM_FLAG"}, default=set(one.default), **about)
+        return EnumProperty(items=items, default=one.default, **about)
+    default = one.suggestion if one.optional else one.default
+    limits = dict(zip(("min", "max"), one.limits, strict=True))
+    finite = {name: limit for name, limit in limits.items() if abs(limit) != float("inf")}
+    if one.kind is int:
+        return IntProperty(default=int(default), **{n: int(v) for n, v in finite.items()}, **about)
+    return FloatProperty(default=default, precision=3, **finite, **_SUBTYPES.get(one.unit, {}), **about)
+
+
+def values_of(group: Any, cls: type) -> dict[str, Any]:
+    """The values that a property group has for the options of a class, by name."""
+    found: dict[str, Any] = {}
+    for name, one in panel_options(cls).items():
+        value = getattr(group, name)
+        if one.optional and not getattr(group, use(name)):
+            found[name] = None
+        elif one.kind is float:
+            found[name] = float(f"{value:.{_DIGITS}g}")
+        elif one.kind is tuple:
+            found[name] = tuple(choice for choice in one.choices if choice in value)
+        else:
+            found[name] = value
+    return found
+
+
+def _title(value: str) -> str:
+    """What a choice is called in a menu: "in-place" is "In Place"."""
+    return value if value.isupper() else " ".join(word.capitalize() for word in value.split("-"))

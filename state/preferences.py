@@ -1,0 +1,42 @@
+"""What holds for every file of the artist."""
+
+from __future__ import annotations
+
+import bpy
+from bpy.props import StringProperty
+
+from ..core.options import Settings, options_of
+from .derived import property_of
+from .runtime import forget
+
+
+def _forget(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """What was told of another choice."""
+    forget()
+
+
+def _make_absolute(self: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
+    """Blender's file browser gives paths relative to the open file, which is another one tomorrow."""
+    for name in ("python", "cache_folder"):
+        path = bpy.path.abspath(getattr(self, name))
+        if path != getattr(self, name):
+            setattr(self, name, path)
+    forget()
+
+
+class Preferences:
+    """The add-on's preferences; `ui.preferences` draws them."""
+
+    python: StringProperty(
+        name="Python",
+        description="Python that captures; empty: the one that came with Kinelift",
+        subtype="FILE_PATH",
+        update=_make_absolute,
+    )
+    device: property_of(options_of(Settings)["device"], update=_forget)
+    cache_folder: StringProperty(
+        name="Cache Folder",
+        description="Folder that keeps captured motions; empty: in Blender's own folder for extensions",
+        subtype="DIR_PATH",
+        update=_make_absolute,
+    )
