@@ -136,7 +136,7 @@ def binding_seconds() -> tuple[float, float]:
     import bpy
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    add_body = importlib.import_module("kinelift.rig.preview").add_body
+    add_body = importlib.import_module("kinelift.rig.body").add_body
     build = importlib.import_module("kinelift.rig.armature").build_armature
     armature = build("Bench", TEMPLATE_OFFSETS, bpy.context.scene.collection)
     times = []

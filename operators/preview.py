@@ -43,7 +43,7 @@ class KINELIFT_OT_add_body(_OnCaptured, bpy.types.Operator):
 
     def act(self, _context: bpy.types.Context, armature: Any) -> None:
         """Build it."""
-        from ..rig.preview import add_body
+        from ..rig.body import add_body
 
         add_body(armature)
 
@@ -61,7 +61,7 @@ class KINELIFT_OT_bind_mesh(_OnCaptured, bpy.types.Operator):
 
     def act(self, context: bpy.types.Context, armature: Any) -> None:
         """Bind each selected mesh."""
-        from ..rig.preview import bind_mesh
+        from ..rig.body import bind_mesh
 
         meshes = [other for other in context.selected_objects if other != armature]
         if not meshes:
@@ -123,8 +123,8 @@ class KINELIFT_OT_show_confidence(_OnCaptured, bpy.types.Operator):
     def act(self, context: bpy.types.Context, armature: Any) -> None:
         """Colour it, with a body first where there is none, and let this viewport show it."""
         from ..core.motion import Motion
+        from ..rig.body import add_body, body_of
         from ..rig.confidence import show_confidence
-        from ..rig.preview import add_body, body_of
 
         motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
         show_confidence(body_of(armature) or add_body(armature), motion, context.scene)

@@ -14,10 +14,10 @@ from ..core.foot_ik import clean_up
 from ..core.motion import Motion
 from ..core.options import RENDERS, CleanUp, Outputs, RetargetSettings
 from ..core.quality import detected_share
+from .body import add_body
 from .camera import find_video, show_video
-from .clips import render
 from .export import export
-from .preview import add_body
+from .render import render
 from .retarget.apply import perform_motion, retarget
 from .retarget.bones import read_rig
 from .retarget.character import load_character, split_character

@@ -49,8 +49,8 @@ def bodies(motion: Any, folder: Path) -> list[Image]:
     how = importlib.import_module("kinelift.core.options").CleanUp()
     bpy.ops.wm.read_factory_settings(use_empty=True)
     armature = importlib.import_module("kinelift.rig.scene").build_scene(motion, SAMPLE.stem, how)
-    importlib.import_module("kinelift.rig.preview").add_body(armature)
-    render = importlib.import_module("kinelift.rig.clips").render
+    importlib.import_module("kinelift.rig.body").add_body(armature)
+    render = importlib.import_module("kinelift.rig.render").render
     found = []
     for moment in MOMENTS:
         bpy.context.scene.frame_start = bpy.context.scene.frame_end = moment + 1

@@ -8,7 +8,7 @@ import bpy
 import pytest
 
 from kinelift.operators.build import build
-from kinelift.rig.preview import body_of
+from kinelift.rig.body import body_of
 from kinelift.tests.motions import random_motion
 from kinelift.tests.videos import numbered, write_video
 

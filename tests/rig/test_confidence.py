@@ -12,8 +12,8 @@ import pytest
 from kinelift.core.chart import HIGH, LOW, MIDDLING
 from kinelift.core.mannequin import mannequin
 from kinelift.core.skeleton import JOINTS
+from kinelift.rig.body import add_body
 from kinelift.rig.confidence import ATTRIBUTE, show_confidence
-from kinelift.rig.preview import add_body
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion
 

@@ -21,7 +21,7 @@ from kinelift.core.skeleton import (
 )
 from kinelift.inference.skinning import Skin
 from kinelift.rig.armature import build_armature
-from kinelift.rig.preview import add_body, bind_mesh, body_of
+from kinelift.rig.body import add_body, bind_mesh, body_of
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion
 

@@ -11,8 +11,8 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.options import RENDERS
-from kinelift.rig.clips import render
-from kinelift.rig.preview import add_body
+from kinelift.rig.body import add_body
+from kinelift.rig.render import render
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_motion
 from kinelift.tests.videos import number, numbered, read_video, turned, write_video
