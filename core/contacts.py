@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .banded import whittaker
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
 from .skeleton import BALL_HEIGHT, INDEX, STANDARD_HEIGHT
-from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 

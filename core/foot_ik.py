@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from .banded import whittaker
 from .contacts import keep_long
 from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
@@ -26,7 +27,6 @@ from .rotations import (
     sixd_from_matrix,
 )
 from .skeleton import BALL_HEIGHT, END_POINTS, HEEL_OFFSET, INDEX, STANDARD_HEIGHT
-from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 

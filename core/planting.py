@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .banded import whittaker
 from .contacts import runs
 from .options import CleanUp
 from .rotations import axis_angle, matrix_from_vector, rotation_between, rotation_vector
-from .whittaker import whittaker
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

@@ -14,7 +14,7 @@ from ..core.files import replacing
 from ..core.kinematics import attached_points
 from ..core.motion import Motion
 from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
-from .detect import Progress
+from .detect.people import Progress
 from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
 from .video import Clip
 

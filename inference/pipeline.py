@@ -20,7 +20,8 @@ from ..core.motion import Motion
 from ..core.options import Settings, check_options, from_plain, options_of
 from ..core.rotations import quaternion_from_matrix
 from ..core.skeleton import INDEX, rest_offsets
-from .detect import Detections, Person, Progress, detect
+from .detect.detector import detect
+from .detect.people import Detections, Person, Progress
 from .lift import Body, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights

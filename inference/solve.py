@@ -28,6 +28,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..core.banded import banded_product, second_difference_bands, solve_banded
 from ..core.landmarks import LANDMARKS, PLACES
 from ..core.limits import unwrung
 from ..core.rotations import (
@@ -323,21 +324,21 @@ class _Equations:
 
     def add_turns(self, jacobian: Tensor, values: Tensor, weight: Tensor) -> None:
         """Accelerations of values (T, J, R) that only the joint's own turn changes, (T, J, R, 3)."""
-        bands = _bend(weight)
+        bands = second_difference_bands(weight)
         for block, band, step in zip((self.here, self.next, self.after), bands, (0, 1, 2), strict=True):
             count = len(values) - step
             pairs = jacobian[:count].transpose(-1, -2) @ jacobian[step:]
             of_joint = block[:count, _TURNS, _TURNS].unflatten(1, (_J, 3)).unflatten(3, (_J, 3))
             of_joint.diagonal(dim1=1, dim2=3).add_((band[:count, :, None, None] * pairs).permute(0, 2, 3, 1))
-        pull = _banded(bands, values)
+        pull = banded_product(bands, values)
         self.slope[:, _TURNS] += (jacobian.transpose(-1, -2) @ pull[..., None])[..., 0].flatten(1)
 
     def add_root(self, root: Tensor, weight: Tensor) -> None:
         """Accelerations of the root's parameters (T, 3)."""
-        bands = _bend(weight)
+        bands = second_difference_bands(weight)
         for block, band in zip((self.here, self.next, self.after), bands, strict=True):
             block[:, _ROOT, _ROOT].diagonal(dim1=1, dim2=2).add_(band)
-        self.slope[:, _ROOT] += _banded(bands, root)
+        self.slope[:, _ROOT] += banded_product(bands, root)
 
     def add_steps(self, jacobian: Tensor, values: Tensor, weight: Tensor) -> None:
         """Weighted squares of how far values (T, R), derivatives (T, R, N), move to the next frame."""
@@ -346,75 +347,14 @@ class _Equations:
         bands = (weight + before, -weight, torch.zeros_like(weight))
         self.here += (jacobian * bands[0][..., None]).transpose(1, 2) @ jacobian
         self.next[:-1] += (jacobian[:-1] * bands[1][:-1, :, None]).transpose(1, 2) @ jacobian[1:]
-        self.slope += (jacobian.transpose(1, 2) @ _banded(bands, values)[..., None])[..., 0]
+        self.slope += (jacobian.transpose(1, 2) @ banded_product(bands, values)[..., None])[..., 0]
 
     def step(self) -> Tensor:
-        """The step (T, N) that they ask for: block Cholesky, two frames a block."""
-        frames = len(self.slope)
-        odd = frames % 2
-        here, ahead, after, right = (
-            torch.cat([x, torch.zeros_like(x[:odd])]) for x in (self.here, self.next, self.after, -self.slope)
-        )
-        if odd:
-            here[-1].diagonal().fill_(1.0)
-        here.diagonal(dim1=1, dim2=2).mul_(1 + 1e-5)
-        ahead[frames - 1 :], after[max(frames - 2, 0) :] = 0, 0
-        own = torch.cat(
-            [
-                torch.cat([here[::2], ahead[::2]], 2),
-                torch.cat([ahead[::2].transpose(1, 2), here[1::2]], 2),
-            ],
-            1,
-        )
-        tie = torch.cat(
-            [
-                torch.cat([after[::2], torch.zeros_like(after[::2])], 2),
-                torch.cat([ahead[1::2], after[1::2]], 2),
-            ],
-            1,
-        )
-        right = right.reshape(len(own), 2 * _N, 1)
-        lower: list[Tensor] = []
-        ties: list[Tensor] = []
-        rest: list[Tensor] = []
-        for block in range(len(own)):
-            matrix, vector = own[block], right[block]
-            if block:
-                matrix = matrix - ties[-1].T @ ties[-1]
-                vector = vector - ties[-1].T @ rest[-1]
-            lower.append(torch.linalg.cholesky(matrix))
-            both = torch.linalg.solve_triangular(lower[-1], torch.cat([tie[block], vector], 1), upper=False)
-            ties.append(both[:, :-1])
-            rest.append(both[:, -1:])
-        out: list[Tensor] = []
-        for block in reversed(range(len(own))):
-            vector = rest[block] - ties[block] @ out[-1] if out else rest[block]
-            out.append(torch.linalg.solve_triangular(lower[block].T, vector, upper=True))
-        return torch.stack(out[::-1]).reshape(-1, _N)[:frames]
-
-
-Bands = tuple[Tensor, Tensor, Tensor]
-
-
-def _bend(weight: Tensor) -> Bands:
-    """Bands of the weighted sum of squared second differences around each frame but the ends, (T, C) each."""
-    weight = weight.clone()
-    weight[:1], weight[-1:] = 0, 0
-    before = torch.cat([torch.zeros_like(weight[:1]), weight[:-1]])
-    after = torch.cat([weight[1:], torch.zeros_like(weight[:1])])
-    return 4 * weight + before + after, -2 * (weight + after), after
-
-
-def _banded(bands: Bands, x: Tensor) -> Tensor:
-    """The symmetric matrix of these bands (T, C) times x (T, C, ...)."""
-    out = torch.zeros_like(x)
-    for step, band in enumerate(bands):
-        count = len(x) - step
-        factor = band[: max(count, 0)].reshape(-1, *band.shape[1:], *[1] * (x.ndim - band.ndim))
-        out[: max(count, 0)] += factor * x[step:]
-        if step:
-            out[step:] += factor * x[: max(count, 0)]
-    return out
+        """The step (T, N) that they ask for."""
+        self.here.diagonal(dim1=1, dim2=2).mul_(1 + 1e-5)
+        blocks = (x.cpu().double().numpy() for x in (self.here, self.next, self.after))
+        step = solve_banded(*blocks, -self.slope.cpu().double().numpy()[..., None])[..., 0]
+        return torch.from_numpy(step).to(self.slope)
 
 
 def _solved(clip: _Clip) -> _State:

@@ -13,7 +13,7 @@ from ..core.contacts import runs
 from ..core.errors import CaptureError
 from ..core.landmarks import LANDMARK, MIRRORED
 from ..core.options import Place, read_person
-from .detect import Detections, Person, torso
+from .detect.people import Detections, Person, torso
 
 Array = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.float64]
@@ -25,7 +25,7 @@ BRIDGE_SECONDS = 1.0
 #: how far somebody may be from where they were expected, and how much more for every second unseen
 _NEAR, _SPEED = 0.8, 8.0
 #: what a wholly different look costs, where the edge of the gate costs 1; and what may be spent
-_LOOK_COST, _SIZE_COST, _LINK_LIMIT = 1.5, 0.3, 1.25
+_APPEARANCE_COST, _SIZE_COST, _LINK_LIMIT = 1.5, 0.3, 1.25
 #: somebody unseen for longer has to be recognised by their look, at least this much alike
 _PATIENCE, _ALIKE = 0.5, 0.8
 #: people seen less than this share of the one seen most don't count as people
@@ -102,14 +102,16 @@ class _Trail:
     size: float = 0.0
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
     time: float = 0.0
-    look: Array = field(default_factory=lambda: np.zeros(22, np.float32))
+    appearance: Array = field(default_factory=lambda: np.zeros(22, np.float32))
 
     def add(self, index: int, time: float, person: Person) -> None:
         middle, size = _torso(person)
         if self.frames and time > self.time:
             # half and half: one bad detection doesn't throw the expectation off
             self.velocity = 0.5 * self.velocity + 0.5 * (middle - self.middle) / (time - self.time)
-        self.look = 0.9 * self.look + 0.1 * person.look if self.look.any() else person.look
+        self.appearance = (
+            0.9 * self.appearance + 0.1 * person.appearance if self.appearance.any() else person.appearance
+        )
         self.size = 0.8 * self.size + 0.2 * size if self.frames else size
         self.middle, self.time = middle, time
         self.frames.append((index, person))
@@ -124,7 +126,9 @@ class _Trail:
         if far > 1:
             return np.inf
         resized = abs(float(np.log(size / self.size)))
-        return far + _SIZE_COST * resized + _LOOK_COST * (1 - _alike(self.look, person.look))
+        return (
+            far + _SIZE_COST * resized + _APPEARANCE_COST * (1 - _alike(self.appearance, person.appearance))
+        )
 
 
 def _torso(person: Person) -> tuple[Floats, float]:
@@ -180,7 +184,7 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
     (came, came_size), (went, went_size) = (
         torso(np.stack([trail.frames[end][1].landmarks for trail in trails])) for end in (0, -1)
     )
-    looks = [np.median([person.look for _, person in trail.frames], axis=0) for trail in trails]
+    looks = [np.median([person.appearance for _, person in trail.frames], axis=0) for trail in trails]
     reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * (times[first] - times[last][:, None]))
     possible = (last[:, None] < first) & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
     candidates = sorted(

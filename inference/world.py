@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.banded import whittaker
 from ..core.camera import WORLD_FROM_LEVEL_CAMERA, Camera
 from ..core.kinematics import attached_points, joint_positions, local_rotations
 from ..core.motion import Motion
 from ..core.rotations import quaternion_from_matrix, rotation_between
 from ..core.skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, STANDARD_HEIGHT, rest_offsets, standing_height
-from ..core.whittaker import whittaker
 from .lift import Body
 
 Array = npt.NDArray[np.float64]

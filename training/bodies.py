@@ -42,7 +42,8 @@ from kinelift.core.skeleton import (
     rest_offsets,
     standing_height,
 )
-from kinelift.inference.detect import Detections, detect
+from kinelift.inference.detect.detector import detect
+from kinelift.inference.detect.people import Detections
 from kinelift.inference.figure import rasterised
 from kinelift.inference.skinning import Skin
 from kinelift.inference.video import Clip as Video

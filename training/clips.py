@@ -13,7 +13,7 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import bridge, from_hips
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from kinelift.inference.detect import detect
+from kinelift.inference.detect.detector import detect
 from kinelift.inference.lifters.lifter import LIFTER_FPS
 from kinelift.inference.track import track
 from kinelift.inference.video import Clip

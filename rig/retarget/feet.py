@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from ...core.banded import inverse, second_difference_bands, solve_banded
 from ...core.contacts import keep_long
 from ...core.foot_ik import two_bone
 from ...core.kinematics import joint_positions
 from ...core.planting import Sole, laid
 from ...core.rotations import axis_angle, matrix_from_vector, rotation_between
 from ...core.skeleton import INDEX
-from ...core.whittaker import inverse, solve_blocks
 from .bones import Array
 from .transfer import Body, leg_length
 
@@ -134,29 +134,12 @@ class _Equations:
 
     def solve(self) -> Array:
         """The unknowns (N, K)."""
-        frames, size = self.frames + self.frames % 2, _UNKNOWNS
-        # by pairs of frames; a frame too many has equations of its own, x = 0
-        own, link = np.zeros((2, frames // 2, 2 * size, 2 * size))
-        bend = np.zeros((frames + 1, size))  # of the second difference around each frame
-        bend[1 : self.frames - 1] = self.bends
-        here = np.arange(size)
-        for odd in (0, 1):
-            rows = slice(odd * size, (odd + 1) * size)
-            within = self.within[odd::2]
-            own[: len(within), rows, rows] = within
-            own[len(within) :, rows, rows] = np.eye(size)
-            at = np.arange(odd, frames, 2)
-            own[:, odd * size + here, odd * size + here] += bend[at - 1] + 4 * bend[at] + bend[at + 1]
-            link[:, odd * size + here, odd * size + here] = bend[at + 1]
-        after = self.after.copy()
-        after[:, here, here] -= 2 * (bend[: self.frames] + bend[1 : self.frames + 1])
-        own[: len(after[::2]), :size, size:] = after[::2]
-        own[:, size:, :size] = np.swapaxes(own[:, :size, size:], 1, 2)
-        link[: len(after[1::2]), size:, :size] = after[1::2]
-        right = np.zeros((frames, _UNKNOWNS))
-        right[: self.frames] = self.right
-        solved = solve_blocks(own, link[:-1], right.reshape(-1, 2 * _UNKNOWNS, 1))
-        return solved.reshape(-1, _UNKNOWNS)[: self.frames]
+        here, ahead, after = self.within.copy(), self.after.copy(), np.zeros_like(self.after)
+        bands = second_difference_bands(np.tile(self.bends, (self.frames, 1)))
+        each = np.arange(_UNKNOWNS)
+        for blocks, band in zip((here, ahead, after), bands, strict=True):
+            blocks[:, each, each] += band
+        return solve_banded(here, ahead, after, self.right[..., None])[..., 0]
 
 
 def plant(

@@ -17,7 +17,8 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import MAX_THREADS, default_threads
 from kinelift.inference import detect as module
-from kinelift.inference.detect import Detections, detect, torso
+from kinelift.inference.detect.detector import detect
+from kinelift.inference.detect.people import Detections, torso
 from kinelift.inference.video import Clip
 from kinelift.tests.videos import (
     SAMPLE,
@@ -71,7 +72,7 @@ def test_one_person_is_found_where_they_are(found: Detections) -> None:
     for (person,) in found.people:
         assert person.world_landmarks.shape == (33, 3)
         assert 1.2 < np.ptp(person.world_landmarks[:, 1]) < 2.0, "as tall as a person, in metres"
-        assert np.linalg.norm(person.look) == pytest.approx(1, abs=1e-3)
+        assert np.linalg.norm(person.appearance) == pytest.approx(1, abs=1e-3)
 
 
 def test_the_second_look_finds_the_same_person(found: Detections) -> None:
@@ -231,7 +232,7 @@ def test_everybody_is_found_with_a_look_of_their_own(tmp_path: Path, walk: list[
     looks: list[list[np.ndarray]] = [[], []]
     for people in found.people:
         for person in people:
-            looks[int(torso(person.landmarks)[0][0] > 400)].append(person.look)
+            looks[int(torso(person.landmarks)[0][0] > 400)].append(person.appearance)
     left, right = (np.stack(side) for side in looks)
     own, other = np.median(left, axis=0), np.median(right, axis=0)
     assert (left @ own > left @ other + 0.1).all() and (right @ other > right @ own + 0.1).all()
@@ -298,7 +299,7 @@ def test_memory_does_not_grow_with_the_clip() -> None:
     """Ten times the frames need at most 100 MB more (the frames alone would take 170)."""
     program = (
         "import resource, sys; from pathlib import Path\n"
-        "from inference.detect import detect; from inference.track import track\n"
+        "from kinelift.inference.detect.detector import detect; from kinelift.inference.track import track\n"
         "from inference.video import Clip\n"
         "track(detect(Clip(Path(sys.argv[1]), 0, float(sys.argv[2]))))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"

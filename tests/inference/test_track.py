@@ -13,7 +13,8 @@ import pytest
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.inference import detect as detector
-from kinelift.inference.detect import Detections, Person, detect, torso
+from kinelift.inference.detect.detector import detect
+from kinelift.inference.detect.people import Detections, Person, torso
 from kinelift.inference.track import track
 from kinelift.inference.video import Clip
 from kinelift.tests.videos import SAMPLE, background, read_video, recoloured, write_video

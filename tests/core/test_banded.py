@@ -1,7 +1,17 @@
+"""Least squares over time: banded equations are solved as dense ones are."""
+
 import numpy as np
 import pytest
+import torch
 
-from kinelift.core.whittaker import solve_banded, solve_blocks, whittaker
+from kinelift.core import banded
+from kinelift.core.banded import (
+    banded_product,
+    second_difference_bands,
+    solve_banded,
+    solve_blocks,
+    whittaker,
+)
 
 
 def dense(values, weight, stiffness):
@@ -38,14 +48,37 @@ def test_a_wave_of_the_stated_period_keeps_half_its_height():
     assert np.isclose(smooth[500:1500].std() / wave[500:1500].std(), 0.5, atol=0.01)
 
 
-@pytest.mark.parametrize("frames", [1, 2, 3, 8, 9])
-def test_entries_beyond_the_edge_are_ignored(frames):
+@pytest.mark.parametrize("large", [1, 99])  # eliminated in turn, and by cyclic reduction
+@pytest.mark.parametrize("frames", [1, 2, 3, 4, 5, 8, 9])
+def test_entries_beyond_the_edge_are_ignored(frames, large, monkeypatch):
+    monkeypatch.setattr(banded, "_LARGE", large)
+    size = 3
     rng = np.random.default_rng(frames)
-    first, second, right = rng.normal(size=frames), rng.normal(size=frames), rng.normal(size=(frames, 2))
-    matrix = 6 * np.eye(frames) + np.diag(first[:-1], 1) + np.diag(first[:-1], -1)
-    if frames > 2:
-        matrix += np.diag(second[:-2], 2) + np.diag(second[:-2], -2)
-    assert np.allclose(matrix @ solve_banded(np.full(frames, 6.0), first, second, right), right)
+    ahead, after = rng.normal(size=(2, frames, size, size))
+    here = 20 * np.eye(size) + rng.normal(size=(frames, size, size))
+    here = (here + here.swapaxes(1, 2)) / 2
+    right = rng.normal(size=(frames, size, 2))
+    whole = np.zeros((frames, size, frames, size))
+    for t in range(frames):
+        whole[t, :, t] = here[t]
+        for step, blocks in ((1, ahead), (2, after)):
+            if t + step < frames:
+                whole[t, :, t + step], whole[t + step, :, t] = blocks[t], blocks[t].T
+    solved = solve_banded(here, ahead, after, right)
+    assert np.allclose(np.einsum("tksl,slc->tkc", whole, solved), right)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 7])
+@pytest.mark.parametrize("kind", [np.asarray, torch.from_numpy])
+def test_second_differences_and_their_product(frames, kind):
+    rng = np.random.default_rng(frames)
+    weight, x = rng.uniform(size=(frames, 2)), rng.normal(size=(frames, 2, 3))
+    bend = np.diff(np.eye(frames), 2, axis=0)
+    expected = [
+        bend.T @ (weight[1:-1, c, None] * (bend @ x[:, c])) if frames > 2 else 0 * x[:, c] for c in (0, 1)
+    ]
+    product = banded_product(second_difference_bands(kind(weight)), kind(x))
+    assert np.allclose(np.asarray(product), np.stack(expected, axis=1))
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 3, 12, 13])

@@ -1,0 +1,1 @@
+"""Who is in a video, frame by frame: MediaPipe's landmarks of everybody."""

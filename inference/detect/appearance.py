@@ -1,0 +1,49 @@
+"""What somebody looks like: the colours of shirt and trousers."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ...core.landmarks import LANDMARK
+from .people import Array
+
+_HUES, _GREYS = 8, 3
+
+
+def appearance(image: npt.NDArray[np.uint8], landmarks: Array) -> Array:
+    """`Person.appearance` of somebody with `landmarks` (33, 3) in units of the picture."""
+    points = landmarks[:, :2]
+    garments = []
+    for upper, lower in (("shoulder", "hip"), ("hip", "knee")):
+        a, b, c, d = (points[LANDMARK[f"{name}.{side}"]] for name in (upper, lower) for side in "LR")
+        down, across = _GRID
+        grid = (1 - down) * ((1 - across) * a + across * b) + down * ((1 - across) * c + across * d)
+        grid = grid[((grid >= 0) & (grid < 1)).all(1)]
+        x, y = (grid * (image.shape[1], image.shape[0])).astype(int).T
+        garments.append(_colours(image[y, x]))
+    seen = np.sqrt(np.concatenate(garments))
+    return (seen / max(float(np.linalg.norm(seen)), 1e-6)).astype(np.float32)
+
+
+#: a grid inside the quadrangle of a garment, away from its edges
+_GRID = tuple(
+    axis.reshape(-1, 1) for axis in np.meshgrid(np.linspace(0.1, 0.9, 14), np.linspace(0.2, 0.8, 10))
+)
+
+
+def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    """Histogram (11,) of the hues, as far as pixels (N, 3) are coloured, and of the greys otherwise."""
+    if not len(rgb):
+        return np.zeros(_HUES + _GREYS)
+    hue, saturation, value = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0].T.astype(float)
+    coloured = saturation / 255 * np.minimum(value / 64, 1)
+    # each pixel goes to the two nearest bins: a shade more or less makes no other look
+    at, share = np.divmod(hue * _HUES / 180, 1)
+    hues = np.bincount(at.astype(int), coloured * (1 - share), _HUES)
+    hues += np.bincount((at.astype(int) + 1) % _HUES, coloured * share, _HUES)
+    at, share = np.divmod(value * (_GREYS - 1) / 256, 1)
+    greys = np.bincount(at.astype(int), (1 - coloured) * (1 - share), _GREYS)
+    greys += np.bincount(at.astype(int) + 1, (1 - coloured) * share, _GREYS)
+    return np.concatenate([hues, greys]) / len(rgb)

@@ -1,0 +1,193 @@
+"""The detector over a clip: everybody in every frame, in stretches of which several are detected at once."""
+
+from __future__ import annotations
+
+import itertools
+import queue
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.options import MAX_LOOKS, MAX_THREADS, default_threads
+from ..camera_motion import CameraWatch
+from ..video import Clip
+from .augmentation import Augmentation
+from .landmarker import Landmarker
+from .people import CROWD, Detections, Person, Progress, changed, distinct, unlike
+
+#: one person alone is watched by the landmarker for one, at half the cost; how often to look for others
+_SEARCH_SECONDS, _SEARCH_FRAMES = 1.0, 20
+#: how long somebody has to be alone before that, and how much more often to look once there were others
+_CALM_SECONDS, _WARY = 1.0, 4
+#: a long clip is looked at in stretches of at least so many frames
+_STRETCH = 360
+#: frames that a stretch begins before the last one ends: the detector has to settle
+_OVERLAP = 15
+
+
+def detect(
+    clip: Clip, progress: Progress | None = None, threads: int | None = None, looks: int = MAX_LOOKS
+) -> Detections:
+    """Find the people in every frame of `clip`.
+
+    A long clip is looked at in overlapping stretches, several at once. What is found doesn't depend on how
+    many: MediaPipe never quite forgets how it began, so it begins anew with every stretch in any case.
+
+    Parameters
+    ----------
+    clip : Clip
+    progress : callable, optional
+        Told how many frames are done.
+    threads : int, optional
+        How many stretches at once; None: what this computer's cores allow.
+    looks : int
+        How often to look at everybody: once (1), or once more in the mirror (2), which halves the speed.
+
+    Raises
+    ------
+    CaptureError
+        If the model is missing or altered, MediaPipe can't run here, or the clip can't be read.
+    """
+    news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
+    stop = threading.Event()
+    frames = 0
+    threads, cuts = threads or default_threads(), _cut(clip)
+    with ThreadPoolExecutor(threads, "detect") as pool:
+        augmentation = Augmentation(clip.size, looks > 1, beside=threads >= 2 * len(cuts))
+        stretches = [
+            pool.submit(_detect_stretch, clip, first, last, augmentation, news, stop) for first, last in cuts
+        ]
+        for stretch in stretches:
+            stretch.add_done_callback(news.put)
+        running = len(stretches)
+        try:
+            while running:
+                done = news.get()
+                if done is not None:
+                    running -= 1
+                    done.result()
+                    continue
+                frames += 1
+                if progress is not None:
+                    progress("detect", frames, max(clip.frames, frames))
+        finally:
+            stop.set()
+            pool.shutdown(cancel_futures=True)
+    return _joined([stretch.result() for stretch in stretches], clip)
+
+
+def _cut(clip: Clip) -> list[tuple[int, int | None]]:
+    """First and last frame (exclusive; None: the end) of the stretches; the more the longer the clip.
+
+    They are a power of two and of one length: that shares out best.
+    """
+    count = 1
+    while count < MAX_THREADS and clip.frames >= 2 * count * _STRETCH:
+        count *= 2
+    starts = [round(clip.frames * i / count) for i in range(count)]
+    return list(itertools.zip_longest(starts, starts[1:]))
+
+
+@dataclass
+class _Found:
+    """What was found in a stretch, and in the overlap before it."""
+
+    camera: CameraWatch
+    times: list[float] = field(default_factory=list)
+    people: list[tuple[Person, ...]] = field(default_factory=list)
+    #: where it ended, and whether that is where it should have
+    frames: int = 0
+    complete: bool = False
+    warnings: list[str] = field(default_factory=list)
+
+
+def _detect_stretch(
+    clip: Clip,
+    first: int,
+    last: int | None,
+    augmentation: Augmentation,
+    news: queue.SimpleQueue[Any],
+    stop: threading.Event,
+) -> _Found:
+    """Look at a stretch of `clip`, telling `news` of every frame, until told to `stop`."""
+    found = _Found(CameraWatch(clip.size))
+    part = clip.part(max(first - _OVERLAP, 0), last)
+    # where the next stretch begins, which goes on from there
+    meeting = None if last is None else last - _OVERLAP
+    people: tuple[Person, ...] = ()
+    with _watcher(clip) as watch, augmentation.run(found.people) as confirm:
+        for frame in part:
+            if stop.is_set():
+                return found
+            if not found.times or frame.time > found.times[-1]:
+                found.times.append(frame.time)
+                people = watch(frame.image, frame.time)
+                confirm(frame.image, people)
+            if meeting is None or frame.index <= meeting:
+                found.camera.look(frame.image, frame.time, people, frame.index == meeting)
+            found.frames = frame.index + 1
+            if frame.index >= first:
+                news.put(None)
+    found.complete = found.frames == last
+    found.warnings = part.warnings
+    return found
+
+
+def _joined(stretches: Sequence[_Found], clip: Clip) -> Detections:
+    """One after the other, each from where it agrees best with the one before."""
+    whole, *others = stretches
+    for found in others:
+        if not whole.complete or not found.times:  # the video breaks off here
+            break
+        overlap = bisect_left(whole.times, found.times[0])
+        here = dict(zip(whole.times[overlap:], whole.people[overlap:], strict=True))
+        both = [i for i, time in enumerate(found.times) if time in here]
+        start = min(both, key=lambda i: (unlike(here[found.times[i]], found.people[i]), -i), default=0)
+        end = bisect_left(whole.times, found.times[start])
+        whole.times[end:], whole.people[end:] = found.times[start:], found.people[start:]
+        whole.camera.go_on(found.camera)
+        whole.frames, whole.complete = found.frames, found.complete
+        whole.warnings += found.warnings
+    return Detections(
+        times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=clip.fps,
+        start=clip.start, size=clip.size, warnings=(*whole.warnings, *whole.camera.warnings),
+    )  # fmt: skip
+
+
+@contextmanager
+def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
+    """A function that finds the people in the next frame of `clip`.
+
+    It watches one person alone with the landmarker for one, and several with the one for many, which costs
+    twice as much as it searches the whole picture every time. A look around with the latter comes every
+    second, and whenever the person was lost, found or has jumped: the landmarker for one goes over to a
+    bystander without a word.
+    """
+    search_every = max(_SEARCH_SECONDS, _SEARCH_FRAMES / clip.fps)
+    searched = last_crowded = -np.inf
+    before: tuple[Person, ...] = ()
+
+    def watch(image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+        nonlocal searched, last_crowded, before
+        alone = time - last_crowded > _CALM_SECONDS
+        people = single.find(image, time) if alone else ()
+        due = searched + (search_every / _WARY if np.isfinite(last_crowded) else search_every)
+        if not alone or time >= due or changed(before, people):
+            searched = time
+            everybody = distinct(crowd.find(image, time))
+            if len(everybody) > 1:
+                last_crowded = time
+            if not alone or len(everybody) > len(people):
+                people = everybody
+        before = people
+        return people
+
+    with closing(Landmarker(1, clip.size)) as single, closing(Landmarker(CROWD, clip.size)) as crowd:
+        yield watch

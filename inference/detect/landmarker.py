@@ -1,0 +1,151 @@
+"""MediaPipe's PoseLandmarker: pictures in, people out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ...core.errors import CaptureError
+from .appearance import appearance
+from .people import CROWD, Array, Person, distinct, seen_inside
+
+TASK = Path(__file__).parent.with_name("models") / "pose_landmarker_full.task"
+TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
+#: a detection counts from here on: MediaPipe's own 0.5 misses people at a distance, and the landmark model
+#: sorts out what is nobody
+_CONFIDENCE = 0.35
+
+
+def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> list[tuple[Person, ...]]:
+    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h).
+
+    Raises
+    ------
+    CaptureError
+        If the model is missing or altered, or MediaPipe can't run here.
+    """
+    with closing(Landmarker(CROWD, size)) as crowd:
+        return [distinct(crowd.find(image, 10.0 * second)) for second, image in enumerate(images)]
+
+
+class Landmarker:
+    """A PoseLandmarker for so many people; its answers as `Person`.
+
+    Where pictures are `still` nothing is known from one to the next, and time doesn't matter.
+    """
+
+    def __init__(self, people: int, size: tuple[int, int], still: bool = False) -> None:
+        data = _task()
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+
+            mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO
+            with _silence():
+                self._landmarker = vision.PoseLandmarker.create_from_options(
+                    vision.PoseLandmarkerOptions(
+                        base_options=BaseOptions(model_asset_buffer=data),
+                        running_mode=mode,
+                        num_poses=people,
+                        min_pose_detection_confidence=_CONFIDENCE,
+                    )
+                )
+        except (ImportError, OSError, RuntimeError) as error:
+            raise CaptureError(
+                f"MediaPipe can't run here ({error}); on Debian and Ubuntu it needs the packages libegl1 and "
+                "libgles2."
+            ) from error
+        self._image = mediapipe.Image
+        self._format = mediapipe.ImageFormat.SRGB
+        self._size, self._still = size, still
+        self._last_ms = -1
+
+    def seen(self, image: npt.NDArray[np.uint8], time: float) -> list[tuple[Array, Array]]:
+        """Landmarks (33, 3), x and y as shares of the picture, and world landmarks (33, 3) of everybody.
+
+        The picture is RGB, and the `time` in seconds never goes back.
+        """
+        picture = self._image(image_format=self._format, data=np.ascontiguousarray(image))
+        with _silence(self._last_ms < 0):
+            if self._still:
+                self._last_ms = 0
+                found = self._landmarker.detect(picture)
+            else:
+                self._last_ms = max(round(time * 1000), self._last_ms + 1)
+                found = self._landmarker.detect_for_video(picture, self._last_ms)
+        return [
+            (
+                np.array([(p.x, p.y, p.visibility) for p in here], np.float32),
+                np.array([(p.x, p.y, p.z) for p in world], np.float32),
+            )
+            for here, world in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True)
+        ]
+
+    def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+        """The people that are `seen`."""
+        people = []
+        for landmarks, world in self.seen(image, time):
+            seen_in = appearance(image, landmarks)
+            landmarks[:, :2] *= self._size
+            people.append(Person(seen_inside(landmarks, self._size), world, seen_in))
+        return tuple(people)
+
+    def close(self) -> None:
+        """Has to be called: a landmarker left to garbage collection may hang the process."""
+        self._landmarker.close()
+
+
+def _task() -> bytes:
+    """The model bundle, known to be the one that Kinelift was made with."""
+    try:
+        data = TASK.read_bytes()
+    except OSError as error:
+        raise CaptureError(f"The pose detector {TASK} is missing; install Kinelift again.") from error
+    if hashlib.sha256(data).hexdigest() != TASK_SHA256:
+        raise CaptureError(f"The pose detector {TASK} is damaged or was altered; install Kinelift again.")
+    return data
+
+
+class _Silence:
+    """Keeps what native code mutters at its start off the standard error: it is no news to an artist.
+
+    Several threads may ask for it at once: the first turns it on, the last turns it off.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._asked = 0
+        self._saved = -1
+
+    @contextmanager
+    def __call__(self, on: bool = True) -> Iterator[None]:
+        if not on:
+            yield
+            return
+        with self._lock:
+            if self._asked == 0:
+                sys.stderr.flush()
+                self._saved = os.dup(2)
+                sink = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(sink, 2)
+                os.close(sink)
+            self._asked += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked -= 1
+                if self._asked == 0:
+                    os.dup2(self._saved, 2)
+                    os.close(self._saved)
+
+
+_silence = _Silence()
