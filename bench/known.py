@@ -18,8 +18,8 @@ from kinelift.core.landmarks import PLACES
 from kinelift.core.motion import Motion
 from kinelift.core.rotations import geodesic_angle, rotation_between
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
-from kinelift.inference.lift import Body
-from kinelift.inference.solve import solve
+from kinelift.inference.lift import Estimate
+from kinelift.inference.solve.solver import solve
 
 Array = npt.NDArray[np.float64]
 
@@ -69,10 +69,10 @@ def rotation_error(motion: Motion, reference: Path) -> float | None:
     return float(np.degrees(np.mean(errors)))
 
 
-def _before_camera(motion: Motion) -> tuple[Body, Array, Array]:
+def _before_camera(motion: Motion) -> tuple[Estimate, Array, Array]:
     """A motion as a lifter that is always right says it, and as a perfect detector sees it."""
     pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
-    body = Body(
+    body = Estimate(
         lengths=motion.lengths,
         rotations=pose[:, :3] @ motion.world_rotations,
         root=motion.root.astype(float) @ pose[:, :3].T + pose[:, 3],
@@ -87,7 +87,7 @@ def _before_camera(motion: Motion) -> tuple[Body, Array, Array]:
     return body, rays, np.ones(rays.shape[:2])
 
 
-def _joints(body: Body) -> Array:
+def _joints(body: Estimate) -> Array:
     return np.asarray(joint_positions(body.rotations, body.root, rest_offsets(body.lengths)))
 
 
@@ -117,7 +117,7 @@ def solver_seconds(reference: Path, frames: int = 300, repeat: int = 3) -> float
     body, rays, confidence = _before_camera(motion)
     last = len(motion) - 1
     to_and_fro = last - np.abs(np.arange(frames) % (2 * last) - last)
-    longer = Body(
+    longer = Estimate(
         body.lengths, body.rotations[to_and_fro], body.root[to_and_fro], body.contacts[to_and_fro], body.up
     )
     times = []

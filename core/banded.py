@@ -39,8 +39,8 @@ def whittaker(values: npt.NDArray[Any], weight: npt.NDArray[Any], stiffness: flo
     (T, C)
     """
     here, ahead, after = second_difference_bands(np.full(len(values), float(stiffness)))
-    blocks = (band[:, None, None] for band in (weight + here, ahead, after))
-    return solve_banded(*blocks, weight[:, None, None] * values[:, None])[:, 0]
+    here, ahead, after = (band[:, None, None] for band in (weight + here, ahead, after))
+    return solve_banded(here, ahead, after, weight[:, None, None] * values[:, None])[:, 0]
 
 
 def second_difference_bands(weight: Any) -> tuple[Any, Any, Any]:

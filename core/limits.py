@@ -20,7 +20,7 @@ _SPANS = (("hips", "spine", "chest", np.radians(80.0)), ("chest", "neck", "head"
 _BELIEVED, _NONSENSE = np.radians(40.0), np.radians(90.0)
 
 
-def unwrung(rotations: npt.NDArray[Any]) -> Array:
+def limit_spine_twist(rotations: npt.NDArray[Any]) -> Array:
     """World rotations (T, J, 3, 3) with spine, chest, neck and head within what bodies do."""
     out = np.array(rotations, np.float64)
     for lower, between, upper, most in _SPANS:

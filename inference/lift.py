@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
-from ..core.limits import unwrung
+from ..core.limits import limit_spine_twist
 from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
 from ..core.skeleton import INDEX, JOINTS
 from .lifters.lifter import LIFTER_FPS, Lifter
@@ -21,7 +21,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Body:
+class Estimate:
     """What a lifter says of one clip, in the axes of a level camera (x right, y forward, z up), metres.
 
     Attributes
@@ -43,7 +43,7 @@ class Body:
     up: Array
 
 
-def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter) -> Body:
+def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter) -> Estimate:
     """Lift one clip.
 
     Parameters
@@ -78,9 +78,9 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
     # the detector's 3D knows what is in front, but leans with the camera: how all stands is said without it
     torso = [_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)]
     up = torch.nn.functional.normalize(plain.up[0].mean(0), dim=0)
-    return Body(
+    return Estimate(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=mean_turn(*torso) @ unwrung(_numpy(rotations)),
+        rotations=mean_turn(*torso) @ limit_spine_twist(_numpy(rotations)),
         root=_numpy(_interpolate(lifted.root[0].cpu(), back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
         up=_numpy(up),

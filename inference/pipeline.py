@@ -22,13 +22,13 @@ from ..core.rotations import quaternion_from_matrix
 from ..core.skeleton import INDEX, rest_offsets
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
-from .lift import Body, joint_confidence, lift
+from .lift import Estimate, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
-from .solve import misfit, solve
+from .solve.solver import misfit, solve
 from .track import Track, track
 from .video import Clip
-from .world import of_height, stand_on_floor, to_world
+from .world import scaled_to_height, stand_on_floor, to_world
 
 WEIGHTS = FOLDER / "motionet.safetensors"
 
@@ -154,7 +154,7 @@ def _solved(
     body = solve(body, rays, confidence, detections.fps, seen.device, progress)
     focal = focal_pixels(focal_mm, detections.size)
     if settings.height is not None:
-        body = of_height(body, settings.height)
+        body = scaled_to_height(body, settings.height)
     rotations, root, camera = to_world(body, focal, detections.size)
     motion = Motion(
         fps=detections.fps,
@@ -190,7 +190,7 @@ class _Seen:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def through(self, focal_mm: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Body]:
+    def through(self, focal_mm: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Estimate]:
         """Rays, their confidence, and what the lifter says of them."""
         person, size = self.person, self.detections.size
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))

@@ -14,7 +14,7 @@ from ..core.kinematics import attached_points, joint_positions, local_rotations
 from ..core.motion import Motion
 from ..core.rotations import quaternion_from_matrix, rotation_between
 from ..core.skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, STANDARD_HEIGHT, rest_offsets, standing_height
-from .lift import Body
+from .lift import Estimate
 
 Array = npt.NDArray[np.float64]
 
@@ -22,13 +22,13 @@ Array = npt.NDArray[np.float64]
 _BELOW = 0.05
 
 
-def of_height(body: Body, height: float) -> Body:
+def scaled_to_height(body: Estimate, height: float) -> Estimate:
     """The same body at another standing height, metres: a picture alone can't tell the two apart."""
     scale = height / float(standing_height(body.lengths))
     return replace(body, lengths=body.lengths * scale, root=body.root * scale)
 
 
-def to_world(body: Body, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:
+def to_world(body: Estimate, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:
     """Stand the body on Blender's floor.
 
     Returns

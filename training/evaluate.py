@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 
 from kinelift.core.skeleton import INDEX
-from kinelift.inference.lift import Body
+from kinelift.inference.lift import Estimate
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from kinelift.inference.lifters.view import view
-from kinelift.inference.solve import solve
+from kinelift.inference.solve.solver import solve
 from kinelift.training.detected import DetectorModel, Sequence
 from kinelift.training.mocap import Clip
 from kinelift.training.synthesis import Batch, Synthesis
@@ -75,7 +75,7 @@ def solved(lifted: Lifted, batch: Batch) -> Lifted:
     bodies = []
     for clip in range(len(batch.rays)):
         said = (lifted.lengths, lifted.rotations, lifted.root, lifted.contacts.sigmoid(), up)
-        body = Body(*(x[clip].double().numpy() for x in said))
+        body = Estimate(*(x[clip].double().numpy() for x in said))
         rays, confidence = (x[clip].double().numpy() for x in (batch.rays, batch.confidence))
         bodies.append(solve(body, rays, confidence, LIFTER_FPS, torch.device("cpu")))
     rotations, root, ups = (

@@ -16,7 +16,8 @@ import pytest
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import MAX_THREADS, default_threads
-from kinelift.inference import detect as module
+from kinelift.inference.detect import detector as module
+from kinelift.inference.detect import landmarker
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections, torso
 from kinelift.inference.video import Clip
@@ -200,7 +201,7 @@ def test_cancelling_ends_all_stretches() -> None:
 
 @pytest.mark.usefixtures("short_stretches")
 def test_what_goes_wrong_in_a_stretch_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "TASK", tmp_path / "missing")
+    monkeypatch.setattr(landmarker, "TASK", tmp_path / "missing")
     with pytest.raises(CaptureError, match="is missing"):
         detect(Clip(SAMPLE), threads=2)
 
@@ -288,9 +289,9 @@ def test_the_model_has_to_be_the_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], says: str
 ) -> None:
     path = tmp_path / "pose.task"
-    path.write_bytes(module.TASK.read_bytes())
+    path.write_bytes(landmarker.TASK.read_bytes())
     spoil(path)
-    monkeypatch.setattr(module, "TASK", path)
+    monkeypatch.setattr(landmarker, "TASK", path)
     with pytest.raises(CaptureError, match=says):
         detect(Clip(SAMPLE, 0, 0.1))
 
@@ -300,7 +301,7 @@ def test_memory_does_not_grow_with_the_clip() -> None:
     program = (
         "import resource, sys; from pathlib import Path\n"
         "from kinelift.inference.detect.detector import detect; from kinelift.inference.track import track\n"
-        "from inference.video import Clip\n"
+        "from kinelift.inference.video import Clip\n"
         "track(detect(Clip(Path(sys.argv[1]), 0, float(sys.argv[2]))))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )

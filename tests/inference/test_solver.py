@@ -12,8 +12,8 @@ from kinelift.core.landmarks import LANDMARK, PLACES
 from kinelift.core.rotations import axis_angle, geodesic_angle
 from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
 from kinelift.inference import solve as solver
-from kinelift.inference.lift import Body
-from kinelift.inference.solve import solve
+from kinelift.inference.lift import Estimate
+from kinelift.inference.solve.solver import solve
 from kinelift.tests.walks import walk
 
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def walking(frames=90, fps=FPS, swing=30.0, rate=2.0):
             turn = to_and_fro @ down
             world[:, INDEX[f"{name}.{side}"]] = turn if name == "upper_arm" else turn @ bend
     pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
-    return Body(
+    return Estimate(
         lengths=motion.lengths,
         rotations=pose[:, :3] @ world,
         root=motion.root.astype(float) @ pose[:, :3].T + pose[:, 3],

@@ -12,7 +12,7 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK, MIRRORED
-from kinelift.inference import detect as detector
+from kinelift.inference.detect import detector
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections, Person, torso
 from kinelift.inference.track import track

@@ -4,8 +4,8 @@ from kinelift.core.camera import Camera, focal_pixels
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
-from kinelift.inference.lift import Body
-from kinelift.inference.world import of_height, to_world
+from kinelift.inference.lift import Estimate
+from kinelift.inference.world import scaled_to_height, to_world
 
 SIZE = (1920, 1080)
 FOCAL = focal_pixels(28.0, SIZE)
@@ -18,7 +18,7 @@ def standing_body(frames=30, pitch=20.0, roll=5.0):
     )
     world = np.tile(np.eye(3), (frames, len(JOINTS), 1, 1))
     root = np.stack([np.linspace(0, 1, frames), np.full(frames, 4.0), np.full(frames, -0.6)], 1)
-    return Body(
+    return Estimate(
         lengths=TEMPLATE_LENGTHS,
         rotations=camera_from_world @ world,
         root=root @ camera_from_world.T,
@@ -60,7 +60,7 @@ def test_projection_and_rays_are_inverse():
 
 def test_a_given_height_scales_the_person_and_their_way_alike():
     small = standing_body()
-    tall = of_height(small, 2.0)
+    tall = scaled_to_height(small, 2.0)
     assert np.isclose(standing_height(tall.lengths), 2.0)
     pixels = []
     for body in (small, tall):

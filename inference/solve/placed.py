@@ -1,0 +1,79 @@
+"""The body where the solver stands, and how its points move with the unknowns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from ...core.skeleton import PARENTS
+from .problem import JOINT_COUNT, Problem, State, root_position
+
+_CARRIER = [max(parent, 0) for parent in PARENTS]  # of the bone that ends at each joint
+
+
+def _moves() -> npt.NDArray[np.float64]:
+    """(J, J, J): 1 where the place of joint i has the bone that ends at j in it, which joint k carries."""
+    out = np.zeros((JOINT_COUNT, JOINT_COUNT, JOINT_COUNT))
+    for joint in range(JOINT_COUNT):
+        bone = joint
+        while PARENTS[bone] >= 0:
+            out[joint, bone, PARENTS[bone]] = 1
+            bone = PARENTS[bone]
+    return out
+
+
+_MOVES = _moves()
+
+
+def skew(v: Tensor) -> Tensor:
+    """Matrices (..., 3, 3) whose product with a vector is v (..., 3) times it."""
+    x, y, z = v.unbind(-1)
+    o = torch.zeros_like(x)
+    return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*v.shape, 3)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """The body where the solver stands, and what moves it.
+
+    Attributes
+    ----------
+    root, joints : (T, 3), (T, J, 3)
+    by_turns, by_root : (T, J, 3, J, 3), (T, 3, 3)
+        Derivatives of the joints by the turns, and of all that by the root's parameters.
+    """
+
+    rotations: Tensor
+    root: Tensor
+    joints: Tensor
+    by_turns: Tensor
+    by_root: Tensor
+
+    def attached(self, at: list[int], by: list[int], place: Tensor) -> tuple[Tensor, Tensor]:
+        """Points (T, K, 3) at `place` (K, 3) from their joints, and their derivatives (T, K, 3, N)."""
+        arm = (self.rotations[:, by] @ place[..., None])[..., 0]
+        turned = self.by_turns[:, at]
+        turned[:, torch.arange(len(at)), :, by] -= skew(arm).transpose(0, 1)
+        root = self.by_root[:, None].expand(-1, len(at), 3, 3)
+        return self.joints[:, at] + arm, torch.cat([turned.flatten(3), root], -1)
+
+
+def place(problem: Problem, state: State) -> Placed:
+    """The body of a state: a bone b that turns by a small w moves its end by w x b."""
+    root = root_position(state.root)
+    bones = (state.rotations[:, _CARRIER] @ problem.offsets[..., None])[..., 0]
+    moves = torch.as_tensor(_MOVES).to(root)
+    by_root = root.new_zeros(len(root), 3, 3)
+    by_root[:, 0, 0] = by_root[:, 2, 2] = root[:, 1]
+    by_root[:, :, 1] = root
+    return Placed(
+        rotations=state.rotations,
+        root=root,
+        joints=root[:, None] + torch.einsum("ij,tja->tia", moves.sum(2), bones),
+        by_turns=torch.einsum("ijk,tjab->tiakb", moves, -skew(bones)),
+        by_root=by_root,
+    )

@@ -1,0 +1,130 @@
+"""What is asked of the motion: each term of the least squares problem, around where the solver stands."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.landmarks import LANDMARKS, PLACES
+from ...core.skeleton import INDEX
+from .equations import Equations
+from .placed import Placed, place, skew
+from .problem import JOINT_COUNT, SPREAD, UNKNOWNS, Problem, State
+
+#: so many spreads away a landmark is a mistake
+_MISTAKE = 3.0
+#: spread of the lifter's rotations, radians: of the hips, of the other joints
+_HIPS_TURN, TURN_SPREAD = np.radians(5.0), np.radians(10.0)
+#: spread of the lifter's root: sideways in metres, and as a share of its distance
+_ASIDE, _DISTANCE = 0.1, 0.3
+#: movements quicker than this, Hz, are noise rather than motion where their size is that of the spreads: of
+#: bones (radians); of the root sideways and in depth (metres). Chosen with the rest on detections held out
+#: from training
+_QUICK, _QUICK_TURN = 8.5, 0.06
+_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ROOT = 3.0, 2.0, 0.03
+#: a standing foot moves less than this a frame, metres; faster than this (m/s) it isn't standing
+_STEP, _STANDING = 0.001, 0.2
+#: how far knees and elbows may bend backwards: in the solver (cosine of bone and hinge; spread), and at all
+_STRAIGHT, _FIRM, BENT_BACK = -0.05, 0.03, -0.09
+#: joint, its child, the child's bone and the direction that it bends to, in the rest pose
+HINGES = tuple(
+    (INDEX[f"{joint}.{side}"], INDEX[f"{child}.{side}"], np.array(bone), np.array(towards))
+    for side, sign in (("L", 1.0), ("R", -1.0))
+    for joint, child, bone, towards in (
+        ("thigh", "shin", (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)),
+        ("upper_arm", "forearm", (sign, 0.0, 0.0), (0.0, -np.cos(np.radians(15)), np.sin(np.radians(15)))),
+    )
+)
+_AT = [INDEX[at] for at, _, _ in PLACES]
+_BY = [INDEX[by] for _, by, _ in PLACES]
+
+
+def landmarks_left(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor]:
+    """How far the landmarks (T, 33, 2) lie from the body, in heights, and the derivatives (T, 33, 2, N)."""
+    points, jacobian = placed.attached(_AT, _BY, problem.places)
+    forward = points[..., 1].clamp(min=0.2)
+    seen = points[..., ::2] / forward[..., None]
+    size = placed.root[:, 1] / problem.height
+    slope = points.new_zeros(*points.shape[:2], 2, 3)
+    slope[..., 0, 0] = slope[..., 1, 2] = 1
+    slope[..., 1] = -seen
+    slope = slope * (size[:, None] / forward)[..., None, None]
+    return (seen - problem.rays) * size[:, None, None], slope @ jacobian
+
+
+def mistake(like: Tensor) -> Tensor:
+    """The square of the distance (33,) at which a landmark is a mistake."""
+    return _MISTAKE**2 * torch.tensor([SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(like)
+
+
+def equations_of(problem: Problem, state: State) -> Equations:
+    """All that is asked of the motion, around where it is."""
+    rotations, fps = state.rotations, problem.fps
+    placed = place(problem, state)
+    root = placed.root
+    frames = len(root)
+    equations = Equations(root)
+
+    # landmarks in the picture
+    error, jacobian = landmarks_left(problem, placed)
+    limit = mistake(error)
+    weight = problem.weight * (limit / (limit + (error**2).sum(-1))) ** 2
+    equations.add(jacobian.flatten(1, 2), error.flatten(1), weight[..., None].expand(-1, -1, 2).flatten(1))
+
+    # what the lifter said
+    turned = turn_between(problem.prior.rotations, rotations).flatten(1)
+    precision = turned.new_full((JOINT_COUNT, 3), TURN_SPREAD**-2)
+    precision[INDEX["hips"]] = _HIPS_TURN**-2
+    aside = (problem.distance / _ASIDE) ** 2
+    of_root = torch.tensor([aside, _DISTANCE**-2, aside]).to(root)
+    off = torch.cat([turned, state.root - problem.prior.root], 1)
+    trust = torch.cat([precision.flatten(), of_root])
+    equations.here.diagonal(dim1=1, dim2=2).add_(trust)
+    equations.slope += trust * off
+
+    # smooth: columns of the rotations, and the root
+    if frames > 2:
+        columns = rotations.transpose(-1, -2)
+        stiffness = (fps / (2 * np.pi * _QUICK)) ** 4 / _QUICK_TURN**2
+        equations.add_turns(
+            -skew(columns).flatten(2, 3),
+            columns.flatten(2),
+            torch.full_like(root[:, :1], stiffness).expand(-1, JOINT_COUNT),
+        )
+        quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
+        stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2
+        equations.add_root(state.root, stiff.expand(frames, 3))
+
+    # feet that stand
+    feet = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
+    soles, moved = placed.attached(
+        feet, feet, torch.stack([problem.heel, torch.zeros_like(problem.heel)]).repeat(2, 1)
+    )
+    speed = torch.zeros_like(problem.standing)
+    speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * fps
+    still = problem.standing / _STEP**2 * (_STANDING**2 / (_STANDING**2 + speed**2)) ** 2
+    equations.add_steps(moved.flatten(1, 2), soles.flatten(1), still[..., None].expand(-1, -1, 3).flatten(1))
+
+    # knees and elbows
+    for joint, child, bone, towards in HINGES:
+        along = rotations[:, child] @ torch.as_tensor(bone).to(root)
+        hinge = rotations[:, joint] @ torch.as_tensor(towards).to(root)
+        beyond = (_STRAIGHT - (along * hinge).sum(-1)).clamp(min=0)
+        across = torch.linalg.cross(along, hinge)
+        jacobian = root.new_zeros(frames, 1, UNKNOWNS)
+        jacobian[:, 0, 3 * child : 3 * child + 3] = -across
+        jacobian[:, 0, 3 * joint : 3 * joint + 3] = across
+        equations.add(jacobian, beyond[:, None], (beyond[:, None] > 0).to(root) / _FIRM**2)
+    return equations
+
+
+def turn_between(before: Tensor, after: Tensor) -> Tensor:
+    """Rotation vectors (..., 3), radians, of the turns from one to the other, both (..., 3, 3)."""
+    turn = after @ before.transpose(-1, -2)
+    # 2 sin(angle) long
+    axis = torch.stack([turn[..., i, j] - turn[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], -1)
+    sine = torch.linalg.vector_norm(axis, dim=-1) / 2
+    cosine = (turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
+    scale: Tensor = torch.atan2(sine, cosine) / (2 * sine).clamp(min=1e-9)
+    return axis * scale[..., None]
