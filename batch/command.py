@@ -25,14 +25,15 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
-from ..core.client import find_python
 from ..core.command_line import add_options, given
 from ..core.errors import CaptureError
+from ..core.files import MOTION_SUFFIX
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
+from ..core.runtime import find_python
 from .cluster import Cluster
 from .job import Tools, blender_command, make
 from .journal import Journal
-from .orders import MOTION_SUFFIX, Order, order_from, orders_of
+from .orders import Order, order_from, orders_of
 from .report import REPORT, write_report
 from .run import (
     DEFAULT_MEMORY,
@@ -123,7 +124,7 @@ def command(arguments: Sequence[str]) -> int:
     """``blender --command kinelift``, which captures with the Python of the preferences; the exit status."""
     import bpy
 
-    from ..core.install import installed_python
+    from ..core.runtime import installed_python
     from ..state.access import preferences, runtime_folder
 
     chosen, folder = preferences(bpy.context).python, runtime_folder()

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..core.client import BrokenDownError, Process, Worker
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
+from ..core.files import MOTION_SUFFIX
 from ..core.options import Settings
+from ..core.worker import BrokenDownError, Process, Worker
 from .journal import Made
-from .orders import MOTION_SUFFIX, Order
+from .orders import Order
 
 #: stage, frame, of how many
 Progress = Callable[[str, int, int], None]

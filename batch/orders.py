@@ -13,28 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import CaptureError
+from ..core.files import MOTION_SUFFIX, VIDEO_ENDINGS, file_stem
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain, options_of, problems_of
 
-#: ends the names of captured motions; `walk.motion.npz` belongs to the clip `walk`
-MOTION_SUFFIX = ".motion.npz"
-#: what is taken from a folder, unless a pattern says otherwise
-_VIDEOS = frozenset(
-    (
-        ".mp4",
-        ".mov",
-        ".m4v",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mpg",
-        ".mpeg",
-        ".mts",
-        ".m2ts",
-        ".wmv",
-        ".ogv",
-        ".3gp",
-    )
-)
 #: what a row of a CSV can say of its clip alone, beside its name and its character
 _OPTIONS = (Settings, CleanUp, RetargetSettings, Outputs)
 _COLUMNS = ("clip", "name", *(one.flag for cls in _OPTIONS for one in options_of(cls).values()), "retarget")
@@ -151,11 +132,6 @@ def split_character(text: str) -> tuple[Path, str]:
     return Path(text), ""
 
 
-def clip_name(path: Path) -> str:
-    """What the files of a clip are called."""
-    return path.name.removesuffix(MOTION_SUFFIX) if path.name.endswith(MOTION_SUFFIX) else path.stem
-
-
 def orders_of(
     given: Sequence[Path], lists: Sequence[Path], common: Order, out: Path, pattern: str = ""
 ) -> list[Order]:
@@ -191,7 +167,7 @@ def orders_of(
                 wrong.append(f"there is {f'no {pattern}' if pattern else 'no video'} in the folder {path}")
             orders += found
         else:
-            orders.append(replace(common, clip=path.absolute(), name=clip_name(path)))
+            orders.append(replace(common, clip=path.absolute(), name=file_stem(path)))
     for path in lists:
         orders += _listed(path.absolute(), common, wrong)
     orders = _once(orders, wrong)
@@ -215,9 +191,9 @@ def _in_folder(folder: Path, common: Order, out: Path, pattern: str) -> Iterator
         folders[:] = sorted(f for f in folders if f[0] != "." and (Path(here) / f).resolve() != out.resolve())
         for file in sorted(files):
             path = Path(here) / file
-            wanted = fnmatch(file, pattern) if pattern else path.suffix.lower() in _VIDEOS
+            wanted = fnmatch(file, pattern) if pattern else path.suffix.lower() in VIDEO_ENDINGS
             if wanted and file[0] != ".":
-                name = (path.relative_to(folder).parent / clip_name(path)).as_posix()
+                name = (path.relative_to(folder).parent / file_stem(path)).as_posix()
                 yield replace(common, clip=path, name=name)
 
 
@@ -318,9 +294,9 @@ def _mirrored(clip: Path, folder: Path) -> str:
     """The name of a clip in a list: its path beside the list, or its bare name if it lies elsewhere."""
     parent = Path(os.path.normpath(clip)).parent
     return (
-        (parent.relative_to(folder) / clip_name(clip)).as_posix()
+        (parent.relative_to(folder) / file_stem(clip)).as_posix()
         if parent.is_relative_to(folder)
-        else clip_name(clip)
+        else file_stem(clip)
     )
 
 

@@ -19,8 +19,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ..core.client import missing_modules
 from ..core.errors import CaptureError
+from ..core.runtime import missing_modules
 from .job import Progress, Stopped, Tools, blender_command, make
 from .orders import file_hash, order_from
 from .run import is_full

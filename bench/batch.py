@@ -24,8 +24,9 @@ from pathlib import Path
 import distributed
 
 from kinelift.batch.journal import Journal
-from kinelift.batch.orders import MOTION_SUFFIX, Order
+from kinelift.batch.orders import Order
 from kinelift.batch.run import DEFAULT_MEMORY, FOLDER, JOB_MB, JOURNAL
+from kinelift.core.files import MOTION_SUFFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"

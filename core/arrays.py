@@ -1,4 +1,4 @@
-"""The same mathematics on numpy arrays (Blender's has no torch) and on torch tensors (with gradients)."""
+"""Types of arrays, and the same mathematics on numpy arrays (Blender has no torch) and on torch tensors."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import sys
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+
+#: an array of numbers of any kind
+Array = npt.NDArray[Any]
+#: an array of double precision
+Floats = npt.NDArray[np.float64]
 
 
 def library(x: Any) -> Any:

@@ -1,14 +1,45 @@
-"""Files appear whole or not at all."""
+"""Files: what they are called, and writing them whole or not at all."""
 
 from __future__ import annotations
 
 import os
+import re
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import CaptureError
+
+#: how the names of video files end, as they are looked for in folders and offered by file browsers
+VIDEO_ENDINGS = (
+    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".ogv", ".mts", ".m2ts", ".3gp",
+)  # fmt: skip
+#: how the name of a captured motion ends
+MOTION_SUFFIX = ".motion.npz"
+#: date, time, process and number, which `new_motion_name` puts behind the name of a clip
+_STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+$")
+
+
+def file_stem(path: Path) -> str:
+    """The name of a video, or of a motion, without its ending."""
+    return path.name.removesuffix(MOTION_SUFFIX) if path.name.endswith(MOTION_SUFFIX) else path.stem
+
+
+def clip_name(path: Path) -> str:
+    """The name of the clip that a video, or a motion captured from one, shows."""
+    stem = file_stem(path)
+    return _STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem
+
+
+def new_motion_name(source: Path, number: int) -> str:
+    """The name of a file for a motion made from `source`, which no other process gives.
+
+    `number` tells the motions of one process apart.
+    """
+    stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{number}"
+    return f"{clip_name(source)}-{stamp}{MOTION_SUFFIX}"
 
 
 @contextmanager

@@ -15,12 +15,12 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from kinelift.core.client import missing_modules
 from kinelift.core.command_line import add_options, given
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import check_writable
 from kinelift.core.options import MAX_THREADS, OVERLAY_STYLES, CleanUp, Settings, check_options
 from kinelift.core.progress import TerminalBar
+from kinelift.core.runtime import missing_modules
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT

@@ -9,6 +9,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..core.errors import CaptureError
+from ..core.files import clip_name
 from ..state.access import settings
 from ..state.jobs import queue
 
@@ -53,11 +54,6 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
         result.warnings.add().name = warning
     scene.kinelift.last_motion = queue.last_motion = str(path)
     return armature
-
-
-def clip_name(path: Path) -> str:
-    """The clip that a video, or a motion of `capture.new_motion`, shows."""
-    return path.name.rsplit("-", 4)[0] if path.name.endswith(".motion.npz") else path.stem
 
 
 class KINELIFT_OT_rebuild(bpy.types.Operator):

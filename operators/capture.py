@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import itertools
-import os
 import sys
 import time
 from pathlib import Path
@@ -15,10 +14,11 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import IntProperty
 
 from ..core.errors import CaptureError
+from ..core.files import clip_name, new_motion_name
 from ..core.options import default_threads
 from ..state.access import ADDON, captures_folder, preferences, redraw_sidebars, settings, worker_python
 from ..state.jobs import Job, queue
-from .build import build, clip_name
+from .build import build
 
 #: how often the worker's progress is looked at, seconds
 _TICK = 0.1
@@ -54,8 +54,7 @@ def new_job(context: bpy.types.Context) -> Job:
 
 def new_motion(context: bpy.types.Context, source: Path) -> Path:
     """A file for a motion made from `source`, with a name that no other takes, of another Blender neither."""
-    number = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{next(_numbers)}"
-    return captures_folder(context) / f"{clip_name(source)}-{number}.motion.npz"
+    return captures_folder(context) / new_motion_name(source, next(_numbers))
 
 
 class Working:

@@ -8,9 +8,8 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ImportHelper
 
+from ..core.files import VIDEO_ENDINGS
 from ..state.access import settings
-
-EXTENSIONS = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".ogv", ".mts")
 
 
 class KINELIFT_OT_choose_video(bpy.types.Operator):
@@ -43,7 +42,7 @@ class KINELIFT_OT_import_video(bpy.types.Operator, ImportHelper):
     bl_idname = "kinelift.import_video"
     bl_label = "Motion from Video"
 
-    filter_glob: StringProperty(default=";".join(f"*{e}" for e in EXTENSIONS), options={"HIDDEN"})
+    filter_glob: StringProperty(default=";".join(f"*{e}" for e in VIDEO_ENDINGS), options={"HIDDEN"})
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the video and press Capture."""
@@ -59,7 +58,7 @@ class KINELIFT_FH_video(bpy.types.FileHandler):
     bl_idname = "KINELIFT_FH_video"
     bl_label = "Motion from Video"
     bl_import_operator = "kinelift.choose_video"
-    bl_file_extensions = ";".join(EXTENSIONS)
+    bl_file_extensions = ";".join(VIDEO_ENDINGS)
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:

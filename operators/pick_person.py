@@ -8,8 +8,8 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface
 
-from ..core.client import Worker
 from ..core.errors import CaptureError
+from ..core.worker import Worker
 from ..state.access import redraw_sidebars, settings, worker_python
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import bpy
 from bpy.app.translations import pgettext_iface, pgettext_rpt
 
-from ..core.client import Worker
 from ..core.errors import CaptureError
-from ..core.install import Installation, installed_python, requirements
+from ..core.runtime import Installation, installed_python, requirements
+from ..core.worker import Worker
 from ..state.access import captures_folder, preferences, redraw_sidebars, runtime_folder, worker_python
 from ..state.runtime import forget, state
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import bpy
 
-from ..core.client import find_python
-from ..core.install import installed_python
+from ..core.runtime import find_python, installed_python
 
 if TYPE_CHECKING:
     from .preferences import Preferences

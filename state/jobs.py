@@ -11,10 +11,10 @@ from typing import Any
 
 from bpy.app.translations import pgettext_rpt
 
-from ..core.client import Message, Worker
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
 from ..core.options import Settings
+from ..core.worker import Message, Worker
 
 #: a worker that says nothing for so long hangs, seconds: the first start of a runtime takes one of them
 HANGS_AFTER = 120.0

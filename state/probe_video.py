@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..core.client import Worker
 from ..core.errors import CaptureError
+from ..core.worker import Worker
 from .access import redraw_sidebars, settings, worker_python
 from .jobs import queue
 

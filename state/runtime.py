@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.client import Worker
-from ..core.install import Installation
+from ..core.runtime import Installation
+from ..core.worker import Worker
 
 
 @dataclass

@@ -10,7 +10,7 @@ import bpy
 from bpy.app.translations import pgettext_iface
 
 from ..core.errors import CaptureError
-from ..core.install import installed_python
+from ..core.runtime import installed_python
 from ..operators.runtime import (
     KINELIFT_OT_cancel_install,
     KINELIFT_OT_clear_cache,

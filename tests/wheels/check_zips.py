@@ -24,8 +24,8 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.core.client import RUNTIME_MODULES
 from kinelift.core.motion import Motion
+from kinelift.core.runtime import RUNTIME_MODULES
 from kinelift.wheels.lock import PLATFORMS, pythons_of, read_lock
 
 ROOT = Path(__file__).resolve().parent.parent.parent

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.core.client import RUNTIME_MODULES
+from kinelift.core.runtime import RUNTIME_MODULES
 from kinelift.wheels import lock
 from kinelift.wheels.lock import LOCK, PLATFORMS, PYTHONS, Wheel, fetch, pythons_of, read_lock
 

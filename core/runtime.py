@@ -1,7 +1,8 @@
-"""A runtime installed on the artist's explicit wish: a virtual environment in a folder of its own."""
+"""The Python that captures: find one that has the packages, or install one on the artist's explicit wish."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -12,14 +13,72 @@ import tomllib
 from contextlib import suppress
 from pathlib import Path
 
-from .client import RUNTIME_MODULES
 from .errors import CaptureError
 
+#: what the worker's Python must have; names as they are imported
+RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "numpy", "safetensors", "torch")
+#: environment variable that names the Python to capture with
+PYTHON_VARIABLE = "KINELIFT_PYTHON"
+#: variables that say where a Python finds its modules
+_PYTHONS_OWN = ("PYTHONHOME", "PYTHONPATH")
 _LOCK = Path(__file__).resolve().parent.parent / "wheels" / "lock.toml"
 #: what pip calls what is imported by another name
 _PACKAGES = {"cv2": "opencv-contrib-python"}
 #: written when all is there: a runtime that was cut off is none
 _COMPLETE = "complete"
+
+
+def missing_modules() -> tuple[str, ...]:
+    """Those of `RUNTIME_MODULES` that the running Python can't import; nothing is imported to find out."""
+    return tuple(name for name in RUNTIME_MODULES if importlib.util.find_spec(name) is None)
+
+
+def find_python(preferred: str = "", installed: Path | None = None) -> Path:
+    """The Python to capture with.
+
+    Parameters
+    ----------
+    preferred : str
+        The artist's choice, if any; next comes the one named in `KINELIFT_PYTHON`, then the running one, such
+        as Blender's own with the wheels of the full zip.
+    installed : Path, optional
+        Python of the runtime that the artist had installed (`installed_python`); the last resort.
+
+    Raises
+    ------
+    CaptureError
+        If the named one is no file, or none is named and there is none that has what it takes.
+    """
+    named = preferred or os.environ.get(PYTHON_VARIABLE, "")
+    if named:
+        python = Path(named).expanduser().absolute()
+        if not python.is_file():
+            raise CaptureError(
+                f"There is no Python at {python}: correct {PYTHON_VARIABLE} or the preferences."
+            )
+        return python
+    missing = missing_modules()
+    if not missing:
+        return Path(sys.executable)
+    if installed is not None:
+        return installed
+    raise CaptureError(
+        f"This Python ({sys.executable}) lacks {', '.join(missing)}: take the Kinelift zip that brings them, "
+        f"or install a runtime or name another Python in the preferences, or in {PYTHON_VARIABLE}."
+    )
+
+
+def environment_of(python: Path) -> dict[str, str]:
+    """What a worker on `python` gets: the packages of the running Python are for the running Python alone."""
+    environment = {name: value for name, value in os.environ.items() if name not in _PYTHONS_OWN}
+    environment["PYTHONUTF8"] = "1"
+    if python == Path(sys.executable):
+        # Blender finds the wheels of extensions through sys.path, which its Python alone doesn't know of
+        found = [importlib.util.find_spec(name) for name in RUNTIME_MODULES]
+        folders = dict.fromkeys(str(Path(s.origin).parent.parent) for s in found if s and s.origin)
+        environment["PYTHONPATH"] = os.pathsep.join(folders)
+        environment["PYTHONNOUSERSITE"] = "1"
+    return environment
 
 
 def installed_python(folder: Path) -> Path | None:

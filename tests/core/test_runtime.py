@@ -1,4 +1,4 @@
-"""The runtime that is installed on the artist's wish: whole or not at all, in its own folder."""
+"""Which Python captures, and the runtime that is installed: whole or not at all, in its own folder."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.core import install
-from kinelift.core.install import Installation, installed_python, requirements
+from kinelift.core import runtime
+from kinelift.core.errors import CaptureError
+from kinelift.core.runtime import Installation, find_python, installed_python, requirements
 
 PYTHON = Path(sys.executable)
 
@@ -35,7 +36,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
-    monkeypatch.setattr(install, "requirements", lambda: ("captures==1.0",))
+    monkeypatch.setattr(runtime, "requirements", lambda: ("captures==1.0",))
     return folder
 
 
@@ -109,3 +110,27 @@ def test_a_runtime_that_was_cut_off_or_lost_its_python_is_none(tmp_path: Path) -
     python.unlink()
     python.symlink_to(tmp_path / "a Blender that was moved")
     assert installed_python(tmp_path) is None
+
+
+def test_the_named_python_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    named, preferred = tmp_path / "named", tmp_path / "preferred"
+    for python in (named, preferred):
+        python.touch()
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    assert find_python() == PYTHON
+    monkeypatch.setenv("KINELIFT_PYTHON", str(named))
+    assert find_python() == named
+    assert find_python(str(preferred)) == preferred
+    named.unlink()
+    with pytest.raises(CaptureError, match="no Python at"):
+        find_python()
+
+
+def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
+    installed = tmp_path / "python"
+    assert find_python(installed=installed) == PYTHON  # this one has all it takes
+    monkeypatch.setattr(runtime, "RUNTIME_MODULES", ("numpy", "not_there"))
+    assert find_python(installed=installed) == installed
+    with pytest.raises(CaptureError, match=r"lacks not_there: .* preferences, or in KINELIFT_PYTHON"):
+        find_python()

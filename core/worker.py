@@ -1,12 +1,8 @@
-"""The other side of the worker: find a Python that can capture, run it, read its progress, cancel it.
-
-Blender's own Python needs nothing but numpy for this.
-"""
+"""The worker's process, from the side of who starts it: run it, read its progress, cancel it."""
 
 from __future__ import annotations
 
 import collections
-import importlib.util
 import json
 import os
 import queue
@@ -22,68 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from .errors import CaptureError
+from .runtime import environment_of
 
-#: what the worker's Python must have; names as they are imported
-RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "numpy", "safetensors", "torch")
-#: environment variable that names the Python to capture with
-PYTHON_VARIABLE = "KINELIFT_PYTHON"
-#: variables that say where a Python finds its modules
-_PYTHONS_OWN = ("PYTHONHOME", "PYTHONPATH")
 _FOLDER = Path(__file__).resolve().parent.parent
 _PATIENCE = 5.0  # seconds that a cancelled worker has to tidy up
-
-
-def missing_modules() -> tuple[str, ...]:
-    """Those of `RUNTIME_MODULES` that the running Python can't import; nothing is imported to find out."""
-    return tuple(name for name in RUNTIME_MODULES if importlib.util.find_spec(name) is None)
-
-
-def find_python(preferred: str = "", installed: Path | None = None) -> Path:
-    """The Python to capture with.
-
-    Parameters
-    ----------
-    preferred : str
-        The artist's choice, if any; next comes the one named in `KINELIFT_PYTHON`, then the running one, such
-        as Blender's own with the wheels of the full zip.
-    installed : Path, optional
-        Python of the runtime that the artist had installed (`install.installed_python`); the last resort.
-
-    Raises
-    ------
-    CaptureError
-        If the named one is no file, or none is named and there is none that has what it takes.
-    """
-    named = preferred or os.environ.get(PYTHON_VARIABLE, "")
-    if named:
-        python = Path(named).expanduser().absolute()
-        if not python.is_file():
-            raise CaptureError(
-                f"There is no Python at {python}: correct {PYTHON_VARIABLE} or the preferences."
-            )
-        return python
-    missing = missing_modules()
-    if not missing:
-        return Path(sys.executable)
-    if installed is not None:
-        return installed
-    raise CaptureError(
-        f"This Python ({sys.executable}) lacks {', '.join(missing)}: take the Kinelift zip that brings them, "
-        f"or install a runtime or name another Python in the preferences, or in {PYTHON_VARIABLE}."
-    )
-
-
-def _environment(python: Path) -> dict[str, str]:
-    """What a worker on `python` gets: the packages of the running Python are for the running Python alone."""
-    environment = {name: value for name, value in os.environ.items() if name not in _PYTHONS_OWN}
-    environment["PYTHONUTF8"] = "1"
-    if python == Path(sys.executable):
-        # Blender finds the wheels of extensions through sys.path, which its Python alone doesn't know of
-        found = [importlib.util.find_spec(name) for name in RUNTIME_MODULES]
-        folders = dict.fromkeys(str(Path(s.origin).parent.parent) for s in found if s and s.origin)
-        environment["PYTHONPATH"] = os.pathsep.join(folders)
-        environment["PYTHONNOUSERSITE"] = "1"
-    return environment
 
 
 @dataclass(frozen=True)
@@ -274,7 +212,7 @@ class Worker(Process):
     Parameters
     ----------
     python : Path
-        From `find_python`.
+        From `runtime.find_python`.
     arguments : sequence of str
         What follows ``python -m inference``, without ``--progress``; paths must be absolute.
 
@@ -286,4 +224,4 @@ class Worker(Process):
 
     def __init__(self, python: Path, arguments: Sequence[str]) -> None:
         command = [str(python), "-m", "inference", *arguments, "--progress", "json"]
-        super().__init__(command, _environment(python), "The capture")
+        super().__init__(command, environment_of(python), "The capture")

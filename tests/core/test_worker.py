@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.core import client
-from kinelift.core.client import Worker, find_python
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
+from kinelift.core.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
@@ -126,20 +125,6 @@ def test_cancel_ends_the_process_group_and_leaves_nothing(tmp_path: Path) -> Non
     worker.cancel()  # twice does no harm
 
 
-def test_the_named_python_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    named, preferred = tmp_path / "named", tmp_path / "preferred"
-    for python in (named, preferred):
-        python.touch()
-    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
-    assert find_python() == PYTHON
-    monkeypatch.setenv("KINELIFT_PYTHON", str(named))
-    assert find_python() == named
-    assert find_python(str(preferred)) == preferred
-    named.unlink()
-    with pytest.raises(CaptureError, match="no Python at"):
-        find_python()
-
-
 def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:
     (tmp_path / "python").write_text("not a program")
     with pytest.raises(CaptureError, match="Can't start"):
@@ -151,16 +136,6 @@ def test_a_worker_tells_about_its_runtime() -> None:
     assert Path(said["executable"]) == PYTHON
     assert {"python", "torch", "mediapipe", "opencv"} <= {name for name, value in said.items() if value}
     assert said["devices"]["cpu"] and said["device"] in said["devices"] and said["size"] > 100_000_000
-
-
-def test_the_installed_runtime_is_the_last_resort(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("KINELIFT_PYTHON", raising=False)
-    installed = tmp_path / "python"
-    assert find_python(installed=installed) == PYTHON  # this one has all it takes
-    monkeypatch.setattr(client, "RUNTIME_MODULES", ("numpy", "not_there"))
-    assert find_python(installed=installed) == installed
-    with pytest.raises(CaptureError, match=r"lacks not_there: .* preferences, or in KINELIFT_PYTHON"):
-        find_python()
 
 
 def test_another_python_does_not_get_this_ones_modules(
