@@ -129,7 +129,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
     bone_map = kit.mapping.detect(rig, target.data)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = round(motion.fps), 1.0
-    performance = kit.apply.perform_motion(motion, scene.render.fps)
+    performance = kit.source.perform_motion(motion, scene.render.fps)
     began = time.perf_counter()
     result = kit.apply.retarget(performance, target, bone_map, RetargetSettings(), clip)
     seconds = time.perf_counter() - began
@@ -292,7 +292,7 @@ def main() -> None:
     kit = argparse.Namespace(
         **{
             n: importlib.import_module(f"kinelift.rig.retarget.{n}")
-            for n in ("apply", "bones", "mapping", "character", "transfer")
+            for n in ("apply", "bones", "mapping", "character", "source", "transfer")
         }
     )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}

@@ -102,8 +102,9 @@ class KINELIFT_OT_retarget(_OnTarget, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Retarget onto the active armature."""
-        from ..rig.retarget.apply import check_target, frames_of, perform_armature, retarget
+        from ..rig.retarget.apply import check_target, retarget
         from ..rig.retarget.preview import end_preview
+        from ..rig.retarget.source import frames_of, perform_armature
 
         end_preview()
         check_target(context.active_object)

@@ -1,4 +1,4 @@
-"""A `Motion` as an action on an armature, written in bulk. The one module that knows Blender's versions."""
+"""A `Motion` as an action on an armature, its F-curves written in bulk."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..core.motion import Motion
 from ..core.rotations import continuous_quaternions, slerp
 from ..core.skeleton import JOINTS
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet
+from .versions import assign_action, assign_strip_slot
 
 #: custom property of an action: which heels and toes stand, a bit each of `motion.CONTACT_POINTS`, by frame
 _POINTS = "contact_points"
 #: keys this near to a whole frame (in frames) are put onto it: nothing that can be seen
 _WHOLE = 0.02
+#: frame of the scene on which captured motion begins
 FIRST_FRAME = 1
-#: whether Blender turns videos upright that note how the phone was held
-TURNS_VIDEOS = bpy.app.version >= (4, 4)
 
 
 def animate(
@@ -80,37 +80,37 @@ def animate(
             curves.add(path + "rotation_quaternion", part, bone, frames, turned[:, joint, part], "LINEAR")
     points = contacts >= CONTACT_THRESHOLD
     action[_POINTS] = (points[_key_before(frames)] @ (1 << np.arange(points.shape[1]))).tolist()
-    for (side, (path, index)), down in zip(CONTACT_CURVES.items(), feet(points).T, strict=True):
-        change = np.flatnonzero(np.concatenate([[True], down[1:] != down[:-1]]))
-        if CONTACT_PROPERTIES[side] not in armature:
-            armature[CONTACT_PROPERTIES[side]] = bool(down[0])
-        curves.add(path, index, "Contacts", frames[change], down[change], "CONSTANT")
+    key_contacts(curves, armature, frames, points)
     return action
+
+
+def key_contacts(
+    curves: Curves, owner: bpy.types.Object, frames: npt.NDArray[np.float64], points: npt.NDArray[np.bool_]
+) -> None:
+    """Key the properties `CONTACT_PROPERTIES` wherever a foot lands or leaves the floor.
+
+    Parameters
+    ----------
+    curves : Curves
+        Of an action of `owner`.
+    owner : bpy.types.Object
+        The armature; it gets the properties if it lacks them.
+    frames : (N,)
+        Frames of the scene.
+    points : (N, 4) bool
+        Which heels and toes stand, as in `motion.CONTACT_POINTS`.
+    """
+    for (side, (path, index)), stands in zip(CONTACT_CURVES.items(), feet(points).T, strict=True):
+        change = np.flatnonzero(np.concatenate([[True], stands[1:] != stands[:-1]]))
+        if CONTACT_PROPERTIES[side] not in owner:
+            owner[CONTACT_PROPERTIES[side]] = bool(stands[0])
+        curves.add(path, index, "Contacts", frames[change], stands[change], "CONSTANT")
 
 
 def contact_points(action: bpy.types.Action) -> npt.NDArray[np.bool_]:
     """The heels and toes (T, 4) that stood in each frame of an action of `animate`; (0, 4) for any other."""
     bits = np.array(action.get(_POINTS, ()), dtype=int)
     return np.asarray((bits[:, None] >> np.arange(4) & 1) == 1)
-
-
-def curves_of(action: bpy.types.Action, owner: bpy.types.Object) -> dict[tuple[str, int], Any]:
-    """The F-curves by data path and index that an action has for an object."""
-    bag = action
-    if hasattr(action, "slots"):
-        slot = _slot(action, owner)
-        bags = [b for layer in action.layers for strip in layer.strips for b in strip.channelbags]
-        bag = next((b for b in bags if slot is not None and b.slot_handle == slot.handle), None)
-    return {(c.data_path, c.array_index): c for c in bag.fcurves} if bag is not None else {}
-
-
-def _slot(action: bpy.types.Action, owner: bpy.types.ID) -> Any:
-    """The slot of an action that animates an object: the one it uses, or was made for, or the first."""
-    animation = owner.animation_data
-    if animation is not None and animation.action == action and animation.action_slot is not None:
-        return animation.action_slot
-    slots = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
-    return next((s for s in slots if s.name_display == owner.name), slots[0] if slots else None)
 
 
 def at_rate(
@@ -170,25 +170,15 @@ def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, firs
     track = owner.animation_data_create().nla_tracks.new()
     track.name = name
     strip = track.strips.new(name, first, action)
-    if hasattr(strip, "action_slot") and strip.action_slot is None:
-        strip.action_slot = _slot(action, owner)
+    assign_strip_slot(strip, owner)
     return strip
 
 
 class Curves:
-    """The F-curves of something's new action: in its slot where Blender has slots (4.4), else its own."""
+    """The F-curves of an action, which is assigned to its owner."""
 
     def __init__(self, action: bpy.types.Action, owner: bpy.types.ID) -> None:
-        animation = owner.animation_data_create()
-        animation.action = action
-        if hasattr(action, "slots"):
-            slot = _slot(action, owner) or action.slots.new(id_type=owner.id_type, name=owner.name)
-            layer = action.layers[0] if action.layers else action.layers.new("Layer")
-            strip = layer.strips[0] if layer.strips else layer.strips.new(type="KEYFRAME")
-            self._bag: Any = strip.channelbag(slot, ensure=True)
-            animation.action_slot = slot
-        else:
-            self._bag = action
+        self._bag = assign_action(owner, action)
         self._there = {(curve.data_path, curve.array_index): curve for curve in self._bag.fcurves}
         interpolation = bpy.types.Keyframe.bl_rna.properties["interpolation"]
         self._interpolations = {i.identifier: i.value for i in interpolation.enum_items}

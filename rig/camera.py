@@ -18,7 +18,8 @@ from ..core.camera import FILM_WIDTH_MM, Camera
 from ..core.errors import CaptureError
 from ..core.lettering import width, write
 from ..core.motion import Motion
-from .action import FIRST_FRAME, TURNS_VIDEOS, Curves
+from .action import FIRST_FRAME, Curves
+from .versions import TURNS_VIDEOS
 
 #: what a video can be behind the camera
 BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")

@@ -10,9 +10,10 @@ from ..core.errors import CaptureError
 from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
 from ..core.options import CleanUp
-from .action import animate, contact_points, curves_of, every_frame
+from .action import animate, contact_points, every_frame
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
+from .versions import curves_of
 
 #: custom property of a cleaned action: the action that it was cleaned from
 _RAW = "kinelift_raw"

@@ -21,7 +21,7 @@ CONTACT_PROPERTIES: dict[str, str] = {"L": "contact_foot.L", "R": "contact_foot.
 CONTACT_CURVES: dict[str, tuple[str, int]] = {s: (f'["{p}"]', 0) for s, p in CONTACT_PROPERTIES.items()}
 CONTACT_THRESHOLD = 0.5
 #: a heel or ball higher than the other by more than this is in the air, metres
-_RAISED = 0.03
+RAISED = 0.03
 
 
 def feet(points: Bools) -> Bools:
@@ -87,5 +87,5 @@ def heels_and_toes(standing: Bools, known: Bools, motion: Motion) -> Bools:
                 out[first:end, columns] = before[nearest]
             else:
                 height = np.median(heights[first:end, side], axis=0)
-                out[first:end, columns] = height <= height.min() + _RAISED
+                out[first:end, columns] = height <= height.min() + RAISED
     return out

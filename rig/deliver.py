@@ -18,10 +18,11 @@ from .body import add_body
 from .camera import find_video, show_video
 from .export import export
 from .render import render
-from .retarget.apply import perform_motion, retarget
+from .retarget.apply import retarget
 from .retarget.bones import read_rig
 from .retarget.character import load_character, split_character
 from .retarget.mapping import detect
+from .retarget.source import perform_motion
 from .scene import build_scene
 from .still import render_still
 

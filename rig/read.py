@@ -12,7 +12,8 @@ from ..core.camera import Camera
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
-from .action import contact_points, curves_of
+from .action import contact_points
+from .versions import curves_of
 
 #: `Keyframe.interpolation` as a number
 _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value

@@ -18,6 +18,7 @@ from .action import FIRST_FRAME, Curves
 from .camera import turn_needed, video_frames
 from .export import written_by_blender
 from .still import facing_camera
+from .versions import render_as_film, strips_of
 
 _STILL_SIZE, _TURNTABLE_SIZE = (720, 960), (720, 720)
 #: pictures of a film are at most so high beside the video
@@ -124,10 +125,7 @@ def _picture(scene: bpy.types.Scene, path: Path) -> None:
 
 
 def _film(scene: bpy.types.Scene, path: Path) -> None:
-    settings = scene.render.image_settings
-    if hasattr(settings, "media_type"):  # Blender 5
-        settings.media_type = "VIDEO"
-    settings.file_format = "FFMPEG"
+    render_as_film(scene.render.image_settings)
     scene.render.ffmpeg.format = "MPEG4"
     scene.render.ffmpeg.codec = "H264"
     scene.render.ffmpeg.constant_rate_factor = "HIGH"
@@ -174,8 +172,7 @@ def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Sc
     both.render.resolution_percentage = 100
     both.render.use_file_extension = False
     both.view_settings.view_transform = "Standard"
-    editor = both.sequence_editor_create()
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    strips = strips_of(both.sequence_editor_create())
     frames = np.arange(scene.frame_start, scene.frame_end + 1)
     clip = bpy.data.movieclips.load(str(video))
     wanted = video_frames(motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)

@@ -82,9 +82,14 @@ class Rig:
 
     @cached_property
     def turn(self) -> Array:
-        """The nearest rotation (3, 3) to the object's world matrix: without scale, shear."""
-        u, _, v = np.linalg.svd(self.world[:3, :3])
-        return np.asarray(u @ v)
+        """Rotation (3, 3) of the object in the world, without scale and shear."""
+        return nearest_rotation(self.world)
+
+
+def nearest_rotation(m: Array) -> Array:
+    """The rotations (..., 3, 3) nearest to the linear parts of matrices (..., 4, 4)."""
+    u, _, v = np.linalg.svd(m[..., :3, :3])
+    return np.asarray(u @ v)
 
 
 def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:

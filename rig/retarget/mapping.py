@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
@@ -291,11 +291,8 @@ def _member(owner: Any, name: str) -> Any:
     if owner is None:
         return None
     value = getattr(owner, name, None)
-    return (
-        value
-        if value is not None or (not isinstance(owner, Mapping) and not hasattr(owner, "get"))
-        else owner.get(name)
-    )
+    get = getattr(owner, "get", None)
+    return get(name) if value is None and get is not None else value
 
 
 # --- guesses -------------------------------------------------------------------------------------------

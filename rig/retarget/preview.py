@@ -17,9 +17,11 @@ from mathutils import Matrix
 from ...core.errors import CaptureError
 from ...core.options import RetargetSettings, from_plain
 from . import PREVIEW
-from .apply import Retargeter, perform_armature
+from .apply import Retargeter
 from .bones import read_rig
 from .mapping import BoneMap, detect
+from .source import perform_armature
+from .transfer import Performance
 
 _following: list[_Follower] = []
 
@@ -37,9 +39,13 @@ class _Follower:
         self.source, self.target = source.name, target.name
         self.bone_map, self.settings = bone_map, settings
         self.map = detect(read_rig(source), source.data)
-        self.retargeter = Retargeter(target, bone_map, settings, self._now(source))
+        self._take_over(target, self._now(source))
 
-    def _now(self, source: bpy.types.Object) -> Any:
+    def _take_over(self, target: bpy.types.Object, performance: Performance) -> None:
+        self.retargeter = Retargeter(target, self.bone_map, self.settings, performance)
+        self.carriers = self.retargeter.take_over()
+
+    def _now(self, source: bpy.types.Object) -> Performance:
         scene = bpy.context.scene
         fps = scene.render.fps / scene.render.fps_base
         return perform_armature(source, np.array([float(scene.frame_current)]), fps, self.map)
@@ -52,8 +58,8 @@ class _Follower:
         performance = self._now(source)
         performance.contacts[:] = False  # planting looks ahead
         if self.retargeter.target != target:  # undo has made another object of it
-            self.retargeter = Retargeter(target, self.bone_map, self.settings, performance)
-        for key in self.retargeter.keys(performance):
+            self._take_over(target, performance)
+        for key in self.retargeter.keys(performance, self.carriers):
             channel = getattr(target.pose.bones[key.bone], key.path.rpartition(".")[2])
             for index in key.free:
                 channel[index] = key.values[0, index]

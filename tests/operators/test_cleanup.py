@@ -13,10 +13,10 @@ from kinelift.core.motion import Motion
 from kinelift.core.options import Settings
 from kinelift.inference.pipeline import capture
 from kinelift.operators.build import build
-from kinelift.rig.action import curves_of
 from kinelift.rig.cleanup import raw_action
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.read import read_motion
+from kinelift.rig.versions import curves_of
 from kinelift.tests.walks import slide, sliding, walk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"

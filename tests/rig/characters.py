@@ -14,9 +14,11 @@ from kinelift.core.motion import Motion
 from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
 from kinelift.rig.armature import rest_joints
-from kinelift.rig.retarget.apply import Performance, perform_motion, retarget
+from kinelift.rig.retarget.apply import retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import detect
+from kinelift.rig.retarget.source import perform_motion
+from kinelift.rig.retarget.transfer import Performance
 from kinelift.tests.motions import random_motion
 
 ENDS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from kinelift.core.skeleton import JOINTS
-from kinelift.rig.action import animate, curves_of
+from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
 from kinelift.rig.contacts import CONTACT_PROPERTIES
 from kinelift.rig.read import read_motion
+from kinelift.rig.versions import curves_of
 from kinelift.tests.motions import random_motion
 
 Heads = Callable[..., np.ndarray]

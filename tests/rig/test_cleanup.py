@@ -14,11 +14,12 @@ import pytest
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
 from kinelift.core.options import CleanUp
-from kinelift.rig.action import animate, curves_of
+from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
 from kinelift.rig.cleanup import animate_cleaned, clean_action, raw_action, raw_name
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.read import read_motion
+from kinelift.rig.versions import curves_of
 from kinelift.tests.motions import random_motion
 from kinelift.tests.walks import slide, sliding, walk
 

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from kinelift.core.errors import CaptureError
-from kinelift.rig.action import animate, contact_points, curves_of
+from kinelift.rig.action import animate, contact_points
 from kinelift.rig.armature import build_armature
 from kinelift.rig.contacts import CONTACT_CURVES, feet, heels_and_toes, read_contacts
+from kinelift.rig.versions import curves_of
 from kinelift.tests.motions import random_motion
 from kinelift.tests.walks import walk
 

@@ -16,19 +16,23 @@ from mathutils import Matrix
 from kinelift.core.errors import CaptureError
 from kinelift.core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
-from kinelift.rig.action import animate, curves_of
+from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
-from kinelift.rig.retarget.apply import check_target, frames_of, perform_armature, perform_motion, retarget
+from kinelift.rig.retarget.apply import Retargeter, check_target, retarget
 from kinelift.rig.retarget.bones import read_rig
+from kinelift.rig.retarget.channels import rotation_values, rotations_of
 from kinelift.rig.retarget.mapping import (
     PRESETS,
+    BoneMap,
     apply_preset,
     detect,
     load_preset,
 )
 from kinelift.rig.retarget.preview import end_preview, previewing, resume_preview, start_preview
+from kinelift.rig.retarget.source import frames_of, perform_armature, perform_motion
 from kinelift.rig.retarget.structure import guess_by_structure
-from kinelift.rig.retarget.transfer import channels, leg_length, rotations_of
+from kinelift.rig.retarget.transfer import leg_length
+from kinelift.rig.versions import curves_of
 from kinelift.tests import walks
 from kinelift.tests.motions import random_motion
 from kinelift.tests.rig.characters import OWN, character, joints, limb_errors, put, walk
@@ -69,7 +73,7 @@ def test_rotation_modes_are_kept(mode: str) -> None:
 @pytest.mark.parametrize("mode", ["QUATERNION", "XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX", "AXIS_ANGLE"])
 def test_channels_say_the_same_rotation_without_jumps(mode: str) -> None:
     turned = random_motion(200, seed=4).world_rotations[:, INDEX["hand.L"]]
-    values = channels(turned, mode)
+    values = rotation_values(turned, mode)
     np.testing.assert_allclose(rotations_of(values, mode), turned, atol=1e-6)
     if mode != "AXIS_ANGLE":
         assert np.abs(np.diff(values, axis=0)).max() < 2.0
@@ -160,6 +164,48 @@ def test_hundredth_clip_is_as_exact_as_the_first(curves: Callable[..., dict[Any,
     assert first.keys() == last.keys()
     for key, values in first.items():
         np.testing.assert_array_equal(values, last[key])
+
+
+def state_of(target: bpy.types.Object) -> dict[str, Any]:
+    """What an artist can see of a rig: the channels and properties of its bones, and its action."""
+    names = ("location", "rotation_quaternion", "rotation_axis_angle", "rotation_euler", "scale")
+    bones = target.pose.bones
+    channels = {(b.name, n): tuple(getattr(b, n)) for b in bones for n in names}
+    properties = {(b.name, key): value for b in bones for key, value in b.items()}
+    animation = target.animation_data
+    return {"channels": channels, "properties": properties, "action": animation and animation.action}
+
+
+def controlled() -> tuple[bpy.types.Object, BoneMap]:
+    """A character with a switch to FK, a constraint between its bones, and a pose with whole turns."""
+    target = character()
+    target.pose.bones["upper_arm.L"]["IK_FK"] = 0.0
+    constraint = target.pose.bones["shoulder.R"].constraints.new("COPY_ROTATION")
+    constraint.target, constraint.subtarget, constraint.influence = target, "shoulder.L", 0.5
+    target.pose.bones["hand.L"].rotation_mode = "XYZ"
+    target.pose.bones["hand.L"].rotation_euler = (7.0, -0.3, 9.1)
+    target.pose.bones["head"].rotation_quaternion = (1.8, 0.2, 0.0, 0.4)
+    target.pose.bones["spine"].scale = (1.1, 1.0, 0.9)
+    bpy.context.view_layer.update()
+    found = detect(read_rig(target), target.data)
+    return target, replace(found, properties={"upper_arm.L": {"IK_FK": 1.0}})
+
+
+def test_building_a_retargeter_leaves_the_rig_as_it_was() -> None:
+    target, bone_map = controlled()
+    before = state_of(target)
+    Retargeter(target, bone_map, RetargetSettings(), perform_motion(walk(), 30.0))
+    assert state_of(target) == before
+
+
+def test_taking_over_sets_the_switches_and_gives_the_pose_back() -> None:
+    target, bone_map = controlled()
+    before = state_of(target)
+    retargeter = Retargeter(target, bone_map, RetargetSettings(), perform_motion(walk(), 30.0))
+    carriers = retargeter.take_over()
+    assert carriers.of and target.pose.bones["upper_arm.L"]["IK_FK"] == 1.0
+    target.pose.bones["upper_arm.L"]["IK_FK"] = 0.0
+    assert state_of(target) == before
 
 
 def test_earlier_action_is_kept_and_parts_are_put_into_a_copy(curves: Callable[..., dict[Any, Any]]) -> None:

@@ -15,7 +15,7 @@ from mathutils import Matrix, Vector
 
 from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import JOINTS
-from kinelift.rig.retarget.apply import perform_motion, retarget
+from kinelift.rig.retarget.apply import retarget
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import load_character
 from kinelift.rig.retarget.mapping import (
@@ -28,6 +28,7 @@ from kinelift.rig.retarget.mapping import (
     save_preset,
     swapped,
 )
+from kinelift.rig.retarget.source import perform_motion
 from kinelift.tests.rig.characters import (
     MIXAMO,
     add_bone,
