@@ -57,7 +57,17 @@ DOCS = ROOT / "docs"
 #: pictures of the clips of these folders may be published: they were made for Kinelift
 PUBLIC = ("rendered", "samples")
 #: what decides what is detected, and in whom
-_DETECTION = ("video", "detect", "track", "camera_motion", "landmarks")
+_DETECTION = (
+    "inference/video.py",
+    *(
+        f"inference/detect/{name}.py"
+        for name in ("people", "appearance", "landmarker", "augmentation", "detector")
+    ),
+    "inference/track.py",
+    "inference/left_right.py",
+    "inference/camera_motion.py",
+    "core/landmarks.py",
+)
 
 METHODS = {
     "mediapipe": "MediaPipe",
@@ -131,7 +141,7 @@ def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Motion, Pa
     """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
     digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
     for name in _DETECTION:
-        digest.update((ROOT / f"inference/{name}.py").read_bytes())
+        digest.update((ROOT / name).read_bytes())
     kept, baseline = (
         out / f"{video.stem}.{digest.hexdigest()[:12]}.{what}.npz" for what in ("detected", "mediapipe")
     )

@@ -38,7 +38,7 @@ from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, TEMPLATE_OFFS
 from kinelift.inference.figure import Figure
 from kinelift.inference.pipeline import capture
 from kinelift.inference.skinning import Skin
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 
 _LIMBS = [
     i
@@ -89,7 +89,7 @@ def contact_sheet(motion: Motion, video: Path) -> npt.NDArray[np.uint8]:
     figure = Figure(cleaned)
     wanted = np.linspace(0, len(motion) - 1, _ACROSS * _DOWN).round().astype(int).tolist()
     tiles: dict[int, npt.NDArray[np.uint8]] = {}
-    for frame in Clip(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps):
+    for frame in VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps):
         if frame.index not in wanted:
             continue
         scale = frame.image.shape[1] / motion.camera.size[0]

@@ -13,7 +13,7 @@ from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.figure import LEFT, MIDDLE, RIGHT
 from kinelift.inference.overlay import overlay
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 
 Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
@@ -38,7 +38,7 @@ def sheet(video: Path, motion: Motion, reference: Path, out: Path) -> None:
     drawn = out.with_suffix(".overlay.mp4")
     overlay(video, motion, drawn)
     moments = [int(t) for t in np.linspace(0, len(motion) - 1, _MOMENTS + 2)[1:-1]]
-    pictures = {f.index: f.image for f in Clip(drawn, 0.0, None, motion.fps) if f.index in moments}
+    pictures = {f.index: f.image for f in VideoReader(drawn, 0.0, None, motion.fps) if f.index in moments}
     drawn.unlink()
     moments = [t for t in moments if t in pictures]
     above = [_fitted(picture) for picture in _around(motion, moments, [pictures[t] for t in moments])]

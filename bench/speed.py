@@ -33,7 +33,7 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
 from kinelift.core.options import MAX_LOOKS, Settings
 from kinelift.inference.pipeline import capture
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
@@ -89,7 +89,7 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     whole(MAX_LOOKS)  # libraries and models are loaded at the first
     for _ in range(repeat):
         note("plain decoding", seconds(lambda: read_plainly(video)))
-        note("decoding", seconds(lambda: sum(1 for _ in Clip(video))))
+        note("decoding", seconds(lambda: sum(1 for _ in VideoReader(video))))
         began = time.perf_counter()
         note("detector", mediapipe_baseline.capture(video, folder / "baseline.npz"))
         note("baseline", time.perf_counter() - began)

@@ -97,7 +97,7 @@ class CameraWatch:
         #: similarities (2, 3) of the pictures looked at to the first one
         self._places: list[Array] = []
 
-    def look(self, image: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
+    def observe(self, image: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
         """Look at the next frame: RGB, filmed at `time` (seconds), with these people in it.
 
         It is passed over if one was looked at a moment ago, unless it is `always` looked at.

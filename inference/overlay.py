@@ -16,7 +16,7 @@ from ..core.motion import Motion
 from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .detect.people import Progress
 from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
-from .video import Clip
+from .video import VideoReader
 
 _OUTLINE = (20, 20, 20)
 #: what can be drawn
@@ -43,13 +43,13 @@ def overlay(
         raise CaptureError(f"The overlay would replace the video {video} itself; choose another name for it.")
     if out.suffix.lower() != ".mp4":
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
-    clip = Clip(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
+    reader = VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
     sketch = Figure(motion) if style == "body" else _Sketch(motion)
     written = 0
     with replacing(out) as temporary:
         writer: cv2.VideoWriter | None = None
         try:
-            for frame in clip:
+            for frame in reader:
                 if writer is None:
                     size = frame.image.shape[1::-1]
                     code = cv2.VideoWriter.fourcc(*"mp4v")

@@ -27,7 +27,7 @@ from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .solve.solver import misfit, solve
 from .track import Track, track
-from .video import Clip
+from .video import VideoReader
 from .world import scaled_to_height, stand_on_floor, to_world
 
 WEIGHTS = FOLDER / "motionet.safetensors"
@@ -54,8 +54,8 @@ def capture(
     """
     # what can be refused at once is refused before minutes are spent on the video
     model = _model(settings)
-    clip = Clip(video, settings.start, settings.end, settings.fps)
-    detections = detect(clip, progress, threads, settings.looks)
+    reader = VideoReader(video, settings.start, settings.end, settings.fps)
+    detections = detect(reader, progress, threads, settings.looks)
     source = {"video": video.name, "folder": str(video.absolute().parent)}
     return _solved(detections, settings, model, source, progress)
 

@@ -17,7 +17,7 @@ from ..core.landmarks import LANDMARK
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect.landmarker import people_in
 from .detect.people import Person
-from .video import Clip
+from .video import VideoReader
 
 Image = npt.NDArray[np.uint8]
 
@@ -69,8 +69,8 @@ def probe(video: Path) -> Probe:
     CaptureError
         If it can't be read.
     """
-    clip = Clip(video)
-    seconds = clip.frames / clip.fps
+    reader = VideoReader(video)
+    seconds = reader.frames / reader.fps
     pairs: list[list[Image]] = []
     try:
         for share in _MOMENTS:
@@ -79,16 +79,16 @@ def probe(video: Path) -> Probe:
     except CaptureError:  # the file was opened, so it is shorter than it says: captured as far as it goes
         pairs = pairs or [_frames(video, 0.0, 2)]
         breaks_off = True
-    people = people_in([pair[0] for pair in pairs], clip.size)
+    people = people_in([pair[0] for pair in pairs], reader.size)
     shifts = [
-        _shift(pair[0], pair[1], here, clip.size)
+        _shift(pair[0], pair[1], here, reader.size)
         for pair, here in zip(pairs, people, strict=True)
         if len(pair) > 1
     ]
-    advice = _advice(people, shifts, clip.size)
+    advice = _advice(people, shifts, reader.size)
     if breaks_off:
         advice = "The file breaks off early: what can be decoded is captured; copy or record it again."
-    return Probe(clip.frames, clip.fps, *clip.size, round(seconds, 3), advice)
+    return Probe(reader.frames, reader.fps, *reader.size, round(seconds, 3), advice)
 
 
 def save_still(video: Path, time: float, path: Path) -> None:
@@ -108,8 +108,8 @@ def save_still(video: Path, time: float, path: Path) -> None:
 
 
 def _frames(video: Path, time: float, count: int) -> list[Image]:
-    clip = Clip(video, time, fps=_PAIR_FPS)
-    return [frame.image for frame in islice(clip, count)]
+    reader = VideoReader(video, time, fps=_PAIR_FPS)
+    return [frame.image for frame in islice(reader, count)]
 
 
 def _shift(first: Image, second: Image, people: Sequence[Person], size: tuple[int, int]) -> float:

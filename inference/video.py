@@ -39,7 +39,7 @@ _RUN_UP, _LONGER = 1.0, (4.0, 16.0)
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of a `Clip`.
+    """One frame of a `VideoReader`.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Frame:
     image: npt.NDArray[np.uint8]
 
 
-class Clip:
+class VideoReader:
     """A stretch of a video, read at a steady rate; iterating streams each `Frame`.
 
     Frame i stands for the time ``start + i / fps`` and is the one filmed nearest to it, so that variable
@@ -119,7 +119,7 @@ class Clip:
         self.frames = max(round((stop - self.start) * self.fps), 1) if stop > 0 else 0
         self._first, self._last = 0, math.inf
 
-    def part(self, first: int, last: int | None = None) -> Clip:
+    def part(self, first: int, last: int | None = None) -> VideoReader:
         """The frames from `first` up to `last` (exclusive; None: all) alone, as they come from the whole.
 
         There are none where the video breaks off before. Its warnings are its own.

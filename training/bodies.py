@@ -46,7 +46,7 @@ from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections
 from kinelift.inference.figure import rasterised
 from kinelift.inference.skinning import Skin
-from kinelift.inference.video import Clip as Video
+from kinelift.inference.video import VideoReader
 from kinelift.training.detected import FILE_JOINTS, DetectorModel, t_pose_turns
 from kinelift.training.mocap import FPS, Clip
 from kinelift.training.poses import made_clips
@@ -359,7 +359,7 @@ def filmed(film: Film, folder: Path) -> Detections:
     finally:
         writer.release()
     try:
-        return detect(Video(path))
+        return detect(VideoReader(path))
     finally:
         path.unlink()
 

@@ -16,7 +16,7 @@ from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.lifters.lifter import LIFTER_FPS
 from kinelift.inference.track import track
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 from kinelift.training.detected import (
     FILE_JOINTS,
     POSITIONED,
@@ -48,7 +48,7 @@ def _batch(video: Path) -> Batch:
     with np.load(video.with_suffix(".npz"), allow_pickle=False) as data:
         d = {name: data[name] for name in data.files}
     step = round(float(d["fps"]) / LIFTER_FPS)
-    person = track(detect(Clip(video)))
+    person = track(detect(VideoReader(video)))
     frames = slice(0, min(len(person.landmarks), len(d["joints_world"])), step)
     landmarks = np.where(person.found[:, None, None], person.landmarks, np.nan)[frames]
     d["landmarks"] = np.insert(landmarks, 2, 0, axis=2)

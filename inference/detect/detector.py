@@ -1,4 +1,4 @@
-"""The detector over a clip: everybody in every frame, in stretches of which several are detected at once."""
+"""The detector over a video: everybody in every frame, in stretches of which several are detected at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from ...core.options import MAX_LOOKS, MAX_THREADS, default_threads
 from ..camera_motion import CameraWatch
-from ..video import Clip
+from ..video import VideoReader
 from .augmentation import Augmentation
 from .landmarker import Landmarker
 from .people import CROWD, Detections, Person, Progress, changed, distinct, unlike
@@ -33,16 +33,16 @@ _OVERLAP = 15
 
 
 def detect(
-    clip: Clip, progress: Progress | None = None, threads: int | None = None, looks: int = MAX_LOOKS
+    video: VideoReader, progress: Progress | None = None, threads: int | None = None, looks: int = MAX_LOOKS
 ) -> Detections:
-    """Find the people in every frame of `clip`.
+    """Find the people in every frame of `video`.
 
     A long clip is looked at in overlapping stretches, several at once. What is found doesn't depend on how
     many: MediaPipe never quite forgets how it began, so it begins anew with every stretch in any case.
 
     Parameters
     ----------
-    clip : Clip
+    video : VideoReader
     progress : callable, optional
         Told how many frames are done.
     threads : int, optional
@@ -58,11 +58,11 @@ def detect(
     news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
     stop = threading.Event()
     frames = 0
-    threads, cuts = threads or default_threads(), _cut(clip)
+    threads, cuts = threads or default_threads(), _cut(video)
     with ThreadPoolExecutor(threads, "detect") as pool:
-        augmentation = Augmentation(clip.size, looks > 1, beside=threads >= 2 * len(cuts))
+        augmentation = Augmentation(video.size, looks > 1, beside=threads >= 2 * len(cuts))
         stretches = [
-            pool.submit(_detect_stretch, clip, first, last, augmentation, news, stop) for first, last in cuts
+            pool.submit(_detect_stretch, video, first, last, augmentation, news, stop) for first, last in cuts
         ]
         for stretch in stretches:
             stretch.add_done_callback(news.put)
@@ -76,22 +76,22 @@ def detect(
                     continue
                 frames += 1
                 if progress is not None:
-                    progress("detect", frames, max(clip.frames, frames))
+                    progress("detect", frames, max(video.frames, frames))
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
-    return _joined([stretch.result() for stretch in stretches], clip)
+    return _joined([stretch.result() for stretch in stretches], video)
 
 
-def _cut(clip: Clip) -> list[tuple[int, int | None]]:
-    """First and last frame (exclusive; None: the end) of the stretches; the more the longer the clip.
+def _cut(video: VideoReader) -> list[tuple[int, int | None]]:
+    """First and last frame (exclusive; None: the end) of the stretches; the more the longer the video.
 
     They are a power of two and of one length: that shares out best.
     """
     count = 1
-    while count < MAX_THREADS and clip.frames >= 2 * count * _STRETCH:
+    while count < MAX_THREADS and video.frames >= 2 * count * _STRETCH:
         count *= 2
-    starts = [round(clip.frames * i / count) for i in range(count)]
+    starts = [round(video.frames * i / count) for i in range(count)]
     return list(itertools.zip_longest(starts, starts[1:]))
 
 
@@ -109,20 +109,20 @@ class _Found:
 
 
 def _detect_stretch(
-    clip: Clip,
+    video: VideoReader,
     first: int,
     last: int | None,
     augmentation: Augmentation,
     news: queue.SimpleQueue[Any],
     stop: threading.Event,
 ) -> _Found:
-    """Look at a stretch of `clip`, telling `news` of every frame, until told to `stop`."""
-    found = _Found(CameraWatch(clip.size))
-    part = clip.part(max(first - _OVERLAP, 0), last)
+    """Look at a stretch of `video`, telling `news` of every frame, until told to `stop`."""
+    found = _Found(CameraWatch(video.size))
+    part = video.part(max(first - _OVERLAP, 0), last)
     # where the next stretch begins, which goes on from there
     meeting = None if last is None else last - _OVERLAP
     people: tuple[Person, ...] = ()
-    with _watcher(clip) as watch, augmentation.run(found.people) as confirm:
+    with _watcher(video) as watch, augmentation.run(found.people) as confirm:
         for frame in part:
             if stop.is_set():
                 return found
@@ -131,7 +131,7 @@ def _detect_stretch(
                 people = watch(frame.image, frame.time)
                 confirm(frame.image, people)
             if meeting is None or frame.index <= meeting:
-                found.camera.look(frame.image, frame.time, people, frame.index == meeting)
+                found.camera.observe(frame.image, frame.time, people, frame.index == meeting)
             found.frames = frame.index + 1
             if frame.index >= first:
                 news.put(None)
@@ -140,7 +140,7 @@ def _detect_stretch(
     return found
 
 
-def _joined(stretches: Sequence[_Found], clip: Clip) -> Detections:
+def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
     """One after the other, each from where it agrees best with the one before."""
     whole, *others = stretches
     for found in others:
@@ -156,21 +156,21 @@ def _joined(stretches: Sequence[_Found], clip: Clip) -> Detections:
         whole.frames, whole.complete = found.frames, found.complete
         whole.warnings += found.warnings
     return Detections(
-        times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=clip.fps,
-        start=clip.start, size=clip.size, warnings=(*whole.warnings, *whole.camera.warnings),
+        times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=video.fps,
+        start=video.start, size=video.size, warnings=(*whole.warnings, *whole.camera.warnings),
     )  # fmt: skip
 
 
 @contextmanager
-def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
-    """A function that finds the people in the next frame of `clip`.
+def _watcher(video: VideoReader) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
+    """A function that finds the people in the next frame of `video`.
 
     It watches one person alone with the landmarker for one, and several with the one for many, which costs
     twice as much as it searches the whole picture every time. A look around with the latter comes every
     second, and whenever the person was lost, found or has jumped: the landmarker for one goes over to a
     bystander without a word.
     """
-    search_every = max(_SEARCH_SECONDS, _SEARCH_FRAMES / clip.fps)
+    search_every = max(_SEARCH_SECONDS, _SEARCH_FRAMES / video.fps)
     searched = last_crowded = -np.inf
     before: tuple[Person, ...] = ()
 
@@ -189,5 +189,5 @@ def _watcher(clip: Clip) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tu
         before = people
         return people
 
-    with closing(Landmarker(1, clip.size)) as single, closing(Landmarker(CROWD, clip.size)) as crowd:
+    with closing(Landmarker(1, video.size)) as single, closing(Landmarker(CROWD, video.size)) as crowd:
         yield watch

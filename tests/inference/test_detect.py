@@ -20,7 +20,7 @@ from kinelift.inference.detect import detector as module
 from kinelift.inference.detect import landmarker
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections, torso
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 from kinelift.tests.videos import (
     SAMPLE,
     TRUTH_OF_LANDMARK,
@@ -43,7 +43,7 @@ def walk() -> list[Image]:
 
 @pytest.fixture(scope="module")
 def found(walk: list[Image]) -> Detections:
-    return detect(Clip(SAMPLE, 1, 2))
+    return detect(VideoReader(SAMPLE, 1, 2))
 
 
 def _truth() -> tuple[list[int], np.ndarray]:
@@ -79,7 +79,7 @@ def test_one_person_is_found_where_they_are(found: Detections) -> None:
 def test_the_second_look_finds_the_same_person(found: Detections) -> None:
     """What the mean was made of, found again from the mean and the first look."""
     landmarks, truth = _truth()
-    once = detect(Clip(SAMPLE, 1, 2), looks=1)
+    once = detect(VideoReader(SAMPLE, 1, 2), looks=1)
     second = replace(
         found,
         people=tuple(
@@ -103,7 +103,7 @@ def test_the_second_look_finds_the_same_person(found: Detections) -> None:
 
 def test_progress_counts_the_frames() -> None:
     calls: list[tuple[str, int, int]] = []
-    detect(Clip(SAMPLE, 0, 0.2), lambda *call: calls.append(call))
+    detect(VideoReader(SAMPLE, 0, 0.2), lambda *call: calls.append(call))
     assert calls == [("detect", i, 6) for i in range(1, 7)]
 
 
@@ -132,7 +132,7 @@ def _same(one: Detections, other: Detections) -> bool:
 def test_stretches_at_once_are_stretches_one_by_one_without_a_seam(found: Detections) -> None:
     calls: list[tuple[str, int, int]] = []
     one_by_one, at_once = (
-        detect(Clip(SAMPLE, 1, 2), lambda *call: calls.append(call), threads) for threads in (1, 2)
+        detect(VideoReader(SAMPLE, 1, 2), lambda *call: calls.append(call), threads) for threads in (1, 2)
     )
     assert calls == 2 * [("detect", i, 30) for i in range(1, 31)]
     assert _same(one_by_one, at_once) and one_by_one.frames == 30
@@ -158,9 +158,9 @@ def _irregular(count: int) -> np.ndarray:
 @pytest.mark.parametrize("fps", [None, 23.976, 50.0])
 def test_every_frame_is_seen_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fps: float | None) -> None:
     video = with_times(write_video(tmp_path / "odd.mp4", numbered(110)), _irregular(110))
-    split = detect(Clip(video, 0.2, fps=fps))
+    split = detect(VideoReader(video, 0.2, fps=fps))
     monkeypatch.undo()
-    whole = detect(Clip(video, 0.2, fps=fps))
+    whole = detect(VideoReader(video, 0.2, fps=fps))
     np.testing.assert_array_equal(split.times, whole.times)
     assert split.frames == whole.frames
 
@@ -169,7 +169,7 @@ def test_every_frame_is_seen_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_somebody_away_where_stretches_meet(tmp_path: Path, walk: list[Image]) -> None:
     scene = background(walk)
     images = [scene if 20 <= i < 34 else image for i, image in enumerate(walk[30:80])]
-    found = detect(Clip(write_video(tmp_path / "away.mp4", images)), threads=2)
+    found = detect(VideoReader(write_video(tmp_path / "away.mp4", images)), threads=2)
     there = np.array([bool(people) for people in found.people])
     assert len(there) == 50 and there[:20].all() and not there[20:34].any() and there[36:].all()
 
@@ -180,9 +180,9 @@ def test_a_video_that_breaks_off_in_a_stretch(tmp_path: Path) -> None:
     cut = tmp_path / "cut.mp4"
     data = SAMPLE.read_bytes()
     cut.write_bytes(data[: len(data) // 3])
-    clip = Clip(cut)
+    clip = VideoReader(cut)
     count = sum(1 for _ in clip)
-    found = detect(Clip(cut), threads=2)
+    found = detect(VideoReader(cut), threads=2)
     assert found.frames == len(found.times) == count < 60
     assert found.warnings == tuple(clip.warnings) and len(found.warnings) == 1
 
@@ -194,7 +194,7 @@ def test_cancelling_ends_all_stretches() -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        detect(Clip(SAMPLE), cancel, 3)
+        detect(VideoReader(SAMPLE), cancel, 3)
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith(("detect", "decode"))]
 
@@ -203,12 +203,12 @@ def test_cancelling_ends_all_stretches() -> None:
 def test_what_goes_wrong_in_a_stretch_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(landmarker, "TASK", tmp_path / "missing")
     with pytest.raises(CaptureError, match="is missing"):
-        detect(Clip(SAMPLE), threads=2)
+        detect(VideoReader(SAMPLE), threads=2)
 
 
 def test_landmarks_are_in_pixels_of_the_original_picture(tmp_path: Path, walk: list[Image]) -> None:
     large = [cv2.resize(image, (4320, 4320)) for image in walk[60:62]]
-    found = detect(Clip(write_video(tmp_path / "large.mp4", large)))  # type: ignore[arg-type]
+    found = detect(VideoReader(write_video(tmp_path / "large.mp4", large)))  # type: ignore[arg-type]
     landmarks, truth = _truth()
     assert found.size == (4320, 4320)
     assert _error(found, truth[60:62] * 6, landmarks, 6 * 250) < 0.05
@@ -216,7 +216,7 @@ def test_landmarks_are_in_pixels_of_the_original_picture(tmp_path: Path, walk: l
 
 def test_what_lies_outside_the_picture_is_not_seen(tmp_path: Path, walk: list[Image]) -> None:
     # cut off at the thighs
-    found = detect(Clip(write_video(tmp_path / "half.mp4", [image[:340] for image in walk[70:90]])))
+    found = detect(VideoReader(write_video(tmp_path / "half.mp4", [image[:340] for image in walk[70:90]])))
     people = [person for people in found.people for person in people]
     assert people
     landmarks = np.stack([person.landmarks for person in people])
@@ -228,7 +228,7 @@ def test_what_lies_outside_the_picture_is_not_seen(tmp_path: Path, walk: list[Im
 
 def test_everybody_is_found_with_a_look_of_their_own(tmp_path: Path, walk: list[Image]) -> None:
     pair = [np.hstack([image[120:520, 240:640], recoloured(image)[120:520, 80:480]]) for image in walk[60:80]]
-    found = detect(Clip(write_video(tmp_path / "pair.mp4", pair)))
+    found = detect(VideoReader(write_video(tmp_path / "pair.mp4", pair)))
     assert np.mean([len(people) == 2 for people in found.people]) > 0.9
     looks: list[list[np.ndarray]] = [[], []]
     for people in found.people:
@@ -246,7 +246,7 @@ def test_somebody_who_comes_later_is_noticed(tmp_path: Path, walk: list[Image]) 
         np.hstack([image[:, 240:], (recoloured(image) if i >= 20 else scene[:, ::-1])[:, :480]])
         for i, image in enumerate(walk[:60])
     ]
-    found = detect(Clip(write_video(tmp_path / "late.mp4", late)))
+    found = detect(VideoReader(write_video(tmp_path / "late.mp4", late)))
     counts = [len(people) for people in found.people]
     assert max(counts[:20]) == 1
     assert np.mean(np.array(counts[52:]) == 2) > 0.9, "within a second"
@@ -255,7 +255,7 @@ def test_somebody_who_comes_later_is_noticed(tmp_path: Path, walk: list[Image]) 
 def test_a_frame_that_stands_for_several_moments_is_looked_at_once(tmp_path: Path) -> None:
     times = np.array([0.0, 0.1, 0.3, 0.35])
     video = with_times(write_video(tmp_path / "uneven.mp4", numbered(4)), times)
-    found = detect(Clip(video, fps=60))
+    found = detect(VideoReader(video, fps=60))
     np.testing.assert_allclose(found.times, times, atol=1e-3)
     assert found.frames > 20
 
@@ -265,12 +265,12 @@ def test_nobody(tmp_path: Path, size: tuple[int, int]) -> None:
     images = [np.full((size[1], size[0], 3), 90, np.uint8)] * 3
     if min(size) < 16:  # no encoder writes so little
         images = [np.kron(image, np.ones((16, 1, 1), np.uint8)) for image in images]
-    found = detect(Clip(write_video(tmp_path / "grey.mp4", images)))
+    found = detect(VideoReader(write_video(tmp_path / "grey.mp4", images)))
     assert found.people == ((), (), ())
 
 
 def test_a_scene_without_people(tmp_path: Path, walk: list[Image]) -> None:
-    found = detect(Clip(write_video(tmp_path / "scene.mp4", [background(walk)] * 3)))
+    found = detect(VideoReader(write_video(tmp_path / "scene.mp4", [background(walk)] * 3)))
     assert found.people == ((), (), ())
 
 
@@ -293,7 +293,7 @@ def test_the_model_has_to_be_the_one(
     spoil(path)
     monkeypatch.setattr(landmarker, "TASK", path)
     with pytest.raises(CaptureError, match=says):
-        detect(Clip(SAMPLE, 0, 0.1))
+        detect(VideoReader(SAMPLE, 0, 0.1))
 
 
 def test_memory_does_not_grow_with_the_clip() -> None:
@@ -301,8 +301,8 @@ def test_memory_does_not_grow_with_the_clip() -> None:
     program = (
         "import resource, sys; from pathlib import Path\n"
         "from kinelift.inference.detect.detector import detect; from kinelift.inference.track import track\n"
-        "from kinelift.inference.video import Clip\n"
-        "track(detect(Clip(Path(sys.argv[1]), 0, float(sys.argv[2]))))\n"
+        "from kinelift.inference.video import VideoReader\n"
+        "track(detect(VideoReader(Path(sys.argv[1]), 0, float(sys.argv[2]))))\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)"
     )
     short, long = (
@@ -319,7 +319,7 @@ def test_memory_does_not_grow_with_the_clip() -> None:
 
 @pytest.mark.usefixtures("short_stretches")
 def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
-    detect(Clip(SAMPLE, 0, 1), threads=2)
+    detect(VideoReader(SAMPLE, 0, 1), threads=2)
     assert capfd.readouterr() == ("", "")
     print("heard", file=sys.stderr)
     assert capfd.readouterr() == ("", "heard\n"), "and lets others speak again"

@@ -16,7 +16,7 @@ from kinelift.inference.detect import detector
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections, Person, torso
 from kinelift.inference.track import track
-from kinelift.inference.video import Clip
+from kinelift.inference.video import VideoReader
 from kinelift.tests.videos import SAMPLE, background, read_video, recoloured, write_video
 
 FPS = 30.0
@@ -69,7 +69,7 @@ def swapped(person: Person, part: slice) -> Person:
 
 @pytest.fixture(scope="module")
 def walk() -> Detections:
-    return detect(Clip(SAMPLE), looks=1)
+    return detect(VideoReader(SAMPLE), looks=1)
 
 
 # --- one person ---
@@ -189,7 +189,7 @@ def test_a_real_bystander(tmp_path: Path) -> None:
         np.hstack([(scene if 20 <= i < 40 else image)[120:560, 240:680], recoloured(image)[120:560, 40:480]])
         for i, image in enumerate(images)
     ]
-    followed = track(detect(Clip(write_video(tmp_path / "pair.mp4", pair))), "leftmost")
+    followed = track(detect(VideoReader(write_video(tmp_path / "pair.mp4", pair))), "leftmost")
     assert not followed.found[22:40].any()
     assert followed.found[:20].mean() > 0.9 and followed.found[43:].mean() > 0.9
     assert (middles(followed.landmarks[followed.found]) < 440).all()
@@ -202,7 +202,7 @@ def test_people_are_followed_from_stretch_to_stretch(tmp_path: Path, monkeypatch
         np.hstack([image[120:560, 240:680], recoloured(image)[120:560, 40:480]])
         for image in read_video(SAMPLE)[50:95]
     ]
-    detections = detect(Clip(write_video(tmp_path / "pair.mp4", pair)), threads=2)
+    detections = detect(VideoReader(write_video(tmp_path / "pair.mp4", pair)), threads=2)
     x, y = min(tuple(p.landmarks[0, :2]) for p in detections.people[42])
     followed = track(detections, f"{x:.0f},{y:.0f}@{detections.times[42]:.2f}")
     assert followed.found.mean() > 0.9 and (middles(followed.landmarks[followed.found]) < 440).all()

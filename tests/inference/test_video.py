@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 
 from kinelift.core.errors import CaptureError
-from kinelift.inference.video import MAX_SIDE, Clip
+from kinelift.inference.video import MAX_SIDE, VideoReader
 from kinelift.tests.videos import SAMPLE, number, numbered, turned, with_times, write_video
 
 
 def test_every_frame_of_a_plain_video_comes_once_at_its_time() -> None:
-    clip = Clip(SAMPLE)
+    clip = VideoReader(SAMPLE)
     frames = [(frame.index, frame.time, frame.image.shape) for frame in clip]
     assert (clip.size, clip.fps, clip.frames, clip.warnings) == ((720, 720), 30.0, 120, [])
     assert [index for index, _, _ in frames] == list(range(120))
@@ -28,7 +28,7 @@ def test_every_frame_of_a_plain_video_comes_once_at_its_time() -> None:
 def test_colours_and_shape(tmp_path: Path, size: tuple[int, int]) -> None:
     image = np.zeros((size[1], size[0], 3), np.uint8)
     image[:, : size[0] // 2] = (220, 30, 30)
-    clip = Clip(write_video(tmp_path / "red_left.mp4", [image] * 3))
+    clip = VideoReader(write_video(tmp_path / "red_left.mp4", [image] * 3))
     frame = next(iter(clip))
     assert clip.size == size and frame.image.shape == image.shape
     assert np.abs(frame.image.astype(int) - image).mean() < 8
@@ -36,7 +36,7 @@ def test_colours_and_shape(tmp_path: Path, size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("fps", [5.0, 24.0, 30.0, 60.0, 240.0])
 def test_the_frame_nearest_in_time_stands_for_each_moment(tmp_path: Path, fps: float) -> None:
-    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(60)), fps=fps)
+    clip = VideoReader(write_video(tmp_path / "numbers.mp4", numbered(60)), fps=fps)
     frames = [(frame.index, frame.time, number(frame.image)) for frame in clip]
     wanted = np.arange(len(frames)) / fps
     assert len(frames) == pytest.approx(2 * fps, abs=fps / 30)
@@ -47,7 +47,7 @@ def test_the_frame_nearest_in_time_stands_for_each_moment(tmp_path: Path, fps: f
 
 @pytest.mark.parametrize("fps", [5.0, 240.0])
 def test_slow_and_fast_videos_keep_their_own_rate(tmp_path: Path, fps: float) -> None:
-    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(40), fps))
+    clip = VideoReader(write_video(tmp_path / "numbers.mp4", numbered(40), fps))
     assert clip.fps == pytest.approx(fps)
     assert [number(frame.image) for frame in clip] == list(range(40))
 
@@ -56,9 +56,9 @@ def test_variable_frame_rate_is_resampled_by_time(tmp_path: Path) -> None:
     # two seconds at 30 frames per second, then three at 10
     times = np.concatenate([np.arange(60) / 30, 2 + np.arange(30) / 10])
     video = with_times(write_video(tmp_path / "uneven.mp4", numbered(90)), times)
-    own = Clip(video)
+    own = VideoReader(video)
     assert own.fps == pytest.approx(90 / 5, rel=0.01)
-    for clip in (own, Clip(video, fps=25)):
+    for clip in (own, VideoReader(video, fps=25)):
         frames = [(frame.time, number(frame.image)) for frame in clip]
         assert len(frames) == pytest.approx(5 * clip.fps, abs=2)
         for index, (time, shown) in enumerate(frames):
@@ -69,7 +69,7 @@ def test_variable_frame_rate_is_resampled_by_time(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("start", "end"), [(0.0, 0.5), (1.0, 2.5), (3.0, None), (3.9, None), (3.99, None)])
 def test_a_range_is_met_to_the_frame(tmp_path: Path, start: float, end: float | None) -> None:
-    clip = Clip(write_video(tmp_path / "numbers.mp4", numbered(120)), start, end)
+    clip = VideoReader(write_video(tmp_path / "numbers.mp4", numbered(120)), start, end)
     frames = list(clip)
     first, last = round(start * 30), min(round((end or 4) * 30), 120)
     expected = list(range(first, last)) or [119]
@@ -81,7 +81,7 @@ def test_a_range_is_met_to_the_frame(tmp_path: Path, start: float, end: float | 
 def test_a_range_of_a_video_with_variable_frame_rate(tmp_path: Path) -> None:
     times = np.concatenate([np.arange(20) / 5, 4 + np.arange(60) / 30])
     video = with_times(write_video(tmp_path / "uneven.mp4", numbered(80)), times)
-    assert [number(frame.image) for frame in Clip(video, 5, 5.5, fps=30)] == list(range(50, 65))
+    assert [number(frame.image) for frame in VideoReader(video, 5, 5.5, fps=30)] == list(range(50, 65))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_a_range_of_a_video_with_variable_frame_rate(tmp_path: Path) -> None:
     ids=["even", "29.97", "slows down", "speeds up", "a gap"],
 )
 def test_a_part_is_what_comes_from_the_whole(tmp_path: Path, times: np.ndarray, fps: float | None) -> None:
-    clip = Clip(with_times(write_video(tmp_path / "numbers.mp4", numbered(240)), times), 0.3, fps=fps)
+    clip = VideoReader(with_times(write_video(tmp_path / "numbers.mp4", numbered(240)), times), 0.3, fps=fps)
     whole = [(frame.index, frame.time, number(frame.image)) for frame in clip]
     count = len(whole)
     for first, last in ((0, 5), (20, 40), (count // 2, count // 2 + 9), (count // 2 + 9, None)):
@@ -108,7 +108,7 @@ def test_a_part_is_what_comes_from_the_whole(tmp_path: Path, times: np.ndarray, 
 def test_a_part_begins_right_wherever_it_is_cut(tmp_path: Path) -> None:
     """In a gap between frames too, where the nearest one is far from the cut."""
     times = np.concatenate([np.arange(45) / 30, 2.4 + np.arange(30) / 30])
-    clip = Clip(with_times(write_video(tmp_path / "gap.mp4", numbered(75)), times), fps=30)
+    clip = VideoReader(with_times(write_video(tmp_path / "gap.mp4", numbered(75)), times), fps=30)
     whole = [number(frame.image) for frame in clip]
     for first in range(0, len(whole), 3):
         assert number(next(iter(clip.part(first))).image) == whole[first]
@@ -118,14 +118,14 @@ def test_a_part_begins_right_wherever_it_is_cut(tmp_path: Path) -> None:
 def test_rotation_in_the_file_is_honoured(tmp_path: Path, degrees: int) -> None:
     image = np.full((48, 96, 3), 60, np.uint8)
     image[:24, :48] = 220  # top left
-    clip = Clip(turned(write_video(tmp_path / "phone.mp4", [image] * 3), degrees))
+    clip = VideoReader(turned(write_video(tmp_path / "phone.mp4", [image] * 3), degrees))
     expected = np.rot90(image, -degrees // 90)
     assert clip.size == expected.shape[1::-1]
     assert np.abs(next(iter(clip)).image.astype(int) - expected).mean() < 8
 
 
 def test_8k_is_scaled_down_and_one_frame_is_a_video(tmp_path: Path) -> None:
-    clip = Clip(write_video(tmp_path / "large.mp4", [np.full((4320, 7680, 3), 99, np.uint8)]))
+    clip = VideoReader(write_video(tmp_path / "large.mp4", [np.full((4320, 7680, 3), 99, np.uint8)]))
     frames = list(clip)
     assert clip.size == (7680, 4320)
     assert [frame.image.shape for frame in frames] == [(MAX_SIDE * 9 // 16, MAX_SIDE, 3)]
@@ -134,14 +134,14 @@ def test_8k_is_scaled_down_and_one_frame_is_a_video(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["with space.mp4", 'it\'s "quoted".mp4', "Спорт_踊り_%02d.mp4", "a:b.mp4"])
 def test_names(tmp_path: Path, name: str) -> None:
     shutil.copy(SAMPLE, tmp_path / name)
-    assert len(list(Clip(tmp_path / name, end=0.2))) == 6
+    assert len(list(VideoReader(tmp_path / name, end=0.2))) == 6
 
 
 def test_a_video_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     cut = tmp_path / "cut.mp4"
     data = SAMPLE.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
-    clip = Clip(cut)
+    clip = VideoReader(cut)
     count = len(list(clip))
     assert 20 < count < 100
     assert len(clip.warnings) == 1 and f"{count / 30:.1f} of 4.0 s" in clip.warnings[0]
@@ -149,11 +149,11 @@ def test_a_video_cut_off_is_read_as_far_as_it_goes(tmp_path: Path, capfd: pytest
 
 
 def test_reading_part_of_a_clip_leaves_no_thread(tmp_path: Path) -> None:
-    for frame in Clip(SAMPLE):
+    for frame in VideoReader(SAMPLE):
         if frame.index == 3:
             break
     del frame
-    frames = iter(Clip(SAMPLE))
+    frames = iter(VideoReader(SAMPLE))
     next(frames)
     frames.close()  # type: ignore[attr-defined]
     assert not [thread for thread in threading.enumerate() if thread.name == "decode"]
@@ -194,7 +194,7 @@ def test_what_is_no_video_gets_one_sentence(
     assert callable(make)
     make(path)
     with pytest.raises(CaptureError, match=says) as error:
-        Clip(path)
+        VideoReader(path)
     assert "\n" not in str(error.value) and str(error.value).endswith(".")
     assert capfd.readouterr() == ("", "")
 
@@ -214,7 +214,7 @@ def test_what_the_video_cannot_give_gets_one_sentence(
     start: float, end: float | None, fps: float | None, says: str
 ) -> None:
     with pytest.raises(CaptureError, match=says):
-        Clip(SAMPLE, start, end, fps)
+        VideoReader(SAMPLE, start, end, fps)
 
 
 def test_a_start_behind_what_can_be_decoded(tmp_path: Path) -> None:
@@ -222,10 +222,10 @@ def test_a_start_behind_what_can_be_decoded(tmp_path: Path) -> None:
     data = SAMPLE.read_bytes()
     cut.write_bytes(data[: len(data) // 2])
     with pytest.raises(CaptureError, match="beyond the end"):
-        list(Clip(cut, 3.5))
+        list(VideoReader(cut, 3.5))
 
 
 def test_frames_that_share_a_picture_cannot_be_drawn_on(tmp_path: Path) -> None:
-    frame = next(iter(Clip(write_video(tmp_path / "numbers.mp4", numbered(3)), fps=90)))
+    frame = next(iter(VideoReader(write_video(tmp_path / "numbers.mp4", numbered(3)), fps=90)))
     with pytest.raises(ValueError, match="read-only"):
         frame.image[:] = 255
