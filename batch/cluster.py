@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CaptureError
+from ..core.files import split_character
 from .job import HaltError, Progress, Stopped
 from .journal import Made
-from .orders import Order, file_hash, split_character
+from .orders import Order, file_hash
 from .remote import differences, fingerprint
 
 #: seconds that the scheduler has to answer, and that it may be without workers at the beginning

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import CaptureError
-from ..core.files import MOTION_SUFFIX, VIDEO_ENDINGS, file_stem
+from ..core.files import MOTION_SUFFIX, VIDEO_ENDINGS, file_stem, split_character
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain, options_of, problems_of
 
 #: what a row of a CSV can say of its clip alone, beside its name and its character
@@ -122,14 +122,6 @@ def file_hash(path: Path) -> str:
         raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error
-
-
-def split_character(text: str) -> tuple[Path, str]:
-    """The file and the object, which may be empty, of ``FILE`` or ``FILE.blend:OBJECT``."""
-    file, _, name = text.rpartition(":")
-    if not Path(text).exists() and file.lower().endswith(".blend"):
-        return Path(file), name
-    return Path(text), ""
 
 
 def orders_of(

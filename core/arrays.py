@@ -12,6 +12,10 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 #: an array of double precision
 Floats = npt.NDArray[np.float64]
+#: an array of true and false
+Bools = npt.NDArray[np.bool_]
+#: an array of numbers of rows, bones, frames
+Indices = npt.NDArray[np.intp]
 
 
 def library(x: Any) -> Any:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Array, Floats
 from .files import replacing
 from .motion import Motion
 from .rotations import matrix_from_quaternion
 from .skeleton import END_POINTS, JOINTS, PARENTS, STANDARD_HEIGHT
 
 #: BVH axes (Y up, facing +Z) -> Blender's world (Z up, facing -Y)
-WORLD_FROM_BVH: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
+WORLD_FROM_BVH: Floats = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 _ORDER = "ZXY"
 
 
@@ -36,13 +35,13 @@ class Bvh:
 
     names: list[str]
     parents: list[int]
-    offsets: npt.NDArray[np.float64]
-    rotations: npt.NDArray[np.float64]
-    root: npt.NDArray[np.float64]
+    offsets: Floats
+    rotations: Floats
+    root: Floats
     fps: float
 
 
-def _axis_rotation(axis: str, angle: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _axis_rotation(axis: str, angle: Array) -> Floats:
     i = "XYZ".index(axis)
     j, k = (i + 1) % 3, (i + 2) % 3
     out = np.zeros((*angle.shape, 3, 3))
@@ -53,7 +52,7 @@ def _axis_rotation(axis: str, angle: npt.NDArray[Any]) -> npt.NDArray[np.float64
     return out
 
 
-def _euler_zxy(m: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _euler_zxy(m: Array) -> Floats:
     """Angles (T, ..., 3) about Z, X, Y of matrices (T, ..., 3, 3) = Rz Rx Ry, radians, without jumps.
 
     X and Y are read from what is left once Z is undone. Near a right angle about X, where the other two turn
@@ -75,7 +74,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
     order: list[int] = []
     lines = ["HIERARCHY"]
 
-    def numbers(values: npt.NDArray[Any]) -> str:
+    def numbers(values: Array) -> str:
         return " ".join(f"{v:.6f}" for v in values)
 
     def describe(joint: int, depth: int) -> None:

@@ -20,6 +20,8 @@ VIDEO_ENDINGS = (
 MOTION_SUFFIX = ".motion.npz"
 #: date, time, process and number, which `new_motion_name` puts behind the name of a clip
 _STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+$")
+#: an object of a .blend file
+_OBJECT_IN_FILE = re.compile(r"(.*\.blend):(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def file_stem(path: Path) -> str:
@@ -40,6 +42,15 @@ def new_motion_name(source: Path, number: int) -> str:
     """
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{number}"
     return f"{clip_name(source)}-{stamp}{MOTION_SUFFIX}"
+
+
+def split_character(text: str) -> tuple[Path, str]:
+    """The file and the object of ``FILE`` or ``FILE.blend:OBJECT``; the object is empty if none is named.
+
+    Only a colon behind ``.blend`` separates them: Windows' drives have one, names of objects may have more.
+    """
+    named = None if Path(text).exists() else _OBJECT_IN_FILE.fullmatch(text)
+    return (Path(named[1]), named[2]) if named is not None else (Path(text), "")
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Floats
 from .banded import whittaker
 from .contacts import keep_long
 from .errors import CaptureError
@@ -25,10 +25,9 @@ from .rotations import (
     rotation_between,
     rotation_vector,
     sixd_from_matrix,
+    unit,
 )
 from .skeleton import BALL_HEIGHT, END_POINTS, HEEL_OFFSET, INDEX, STANDARD_HEIGHT
-
-Array = npt.NDArray[np.float64]
 
 #: a leg is never straighter than this share of its length: knees don't lock; and never straighter than it was
 #: and this: one that is nearly straight bends by much for a little way, so its knee would pop
@@ -78,7 +77,7 @@ def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
     return replace(before, rotations=quaternion_from_matrix(rotations), root=root)
 
 
-def _share(frames: int, how: CleanUp, fps: float) -> Array:
+def _share(frames: int, how: CleanUp, fps: float) -> Floats:
     """How much (T,) of the cleaning each frame gets: all within the range, softly less near its ends."""
     first, last = how.first or 0, frames - 1 if how.last is None else how.last
     if last < first or first >= frames:
@@ -137,7 +136,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
 
 
-def _without_jolts(ankle: Array, ball: Array, limit: float) -> Array:
+def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
     """The ankle's path (T, 3), single frames of it nudged where planting made a jolt.
 
     Parameters
@@ -164,8 +163,8 @@ def _without_jolts(ankle: Array, ball: Array, limit: float) -> Array:
 
 
 def within_reach(
-    root: Array, world: Array, joints: Array, offsets: Array, ankles: list[Array], fps: float
-) -> Array:
+    root: Floats, world: Floats, joints: Floats, offsets: Floats, ankles: list[Floats], fps: float
+) -> Floats:
     """The root's path (T, 3), moved as little and as softly as lets both legs reach their ankles.
 
     Parameters
@@ -200,8 +199,8 @@ def within_reach(
 
 
 def two_bone(
-    upper: Array, lower: Array, hip: Array, ankle: Array, thigh: Array, shin: Array
-) -> tuple[Array, Array]:
+    upper: Floats, lower: Floats, hip: Floats, ankle: Floats, thigh: Floats, shin: Floats
+) -> tuple[Floats, Floats]:
     """Rotations of thigh and shin that bring the ankle to its target.
 
     The knee keeps the plane that it bends in: of the leg as it is, turned with the line from hip to ankle. A
@@ -227,9 +226,9 @@ def two_bone(
     side = upper[:, :, 0]
     clear = np.clip(np.linalg.norm(bend, axis=1, keepdims=True) / (la * lb) / 0.3, 0, 1)
     backwards = np.sign((bend * side).sum(1, keepdims=True))
-    axis = clear * _unit(bend) * np.where(backwards == 0, 1, backwards) + (1 - clear) * side
+    axis = clear * unit(bend) * np.where(backwards == 0, 1, backwards) + (1 - clear) * side
     axis = (swing @ axis[..., None])[..., 0]
-    axis = _unit(axis - ahead * (axis * ahead).sum(1, keepdims=True))
+    axis = unit(axis - ahead * (axis * ahead).sum(1, keepdims=True))
     cosine = (la**2 + distance**2 - lb**2) / (2 * la * distance)
     angle = np.arccos(np.clip(cosine, -1, 1))[:, None]
     # the knee lies off the line on the side that the axis says, right-handed
@@ -238,7 +237,3 @@ def two_bone(
     first = rotation_between((swing @ a[..., None])[..., 0], new_a) @ swing @ upper
     second = rotation_between((swing @ b[..., None])[..., 0], new_b) @ swing @ lower
     return first, second
-
-
-def _unit(v: Array) -> Array:
-    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))

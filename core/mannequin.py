@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from .arrays import Array, Bools, Floats
 from .errors import CaptureError
 from .kinematics import joint_positions
 from .skeleton import (
@@ -29,8 +29,6 @@ from .skeleton import (
     lengths_of,
     standing_height,
 )
-
-Array = npt.NDArray[np.float64]
 
 #: bones that may move a vertex: what game engines and the viewport take
 MOST_BONES = 4
@@ -59,13 +57,13 @@ class Mannequin:
         Faces of the person's left half.
     """
 
-    vertices: Array
+    vertices: Floats
     faces: npt.NDArray[np.int64]
-    weights: Array
-    left: npt.NDArray[np.bool_]
+    weights: Floats
+    left: Bools
 
 
-def mannequin(offsets: npt.NDArray[Any]) -> Mannequin:
+def mannequin(offsets: Array) -> Mannequin:
     """The mannequin for one skeleton.
 
     Parameters
@@ -98,13 +96,13 @@ def mannequin(offsets: npt.NDArray[Any]) -> Mannequin:
     return Mannequin(moved, body.faces, body.weights, body.left)
 
 
-def rest_positions(offsets: npt.NDArray[Any]) -> Array:
+def rest_positions(offsets: Array) -> Floats:
     """Positions (J, 3) of the joints in the T-pose, metres, from the hips."""
     still = np.broadcast_to(np.eye(3), (len(JOINTS), 3, 3))
     return np.asarray(joint_positions(still, np.zeros(3), np.asarray(offsets, dtype=float)))
 
 
-def _stretch(ratios: dict[str, float], size: float) -> Array:
+def _stretch(ratios: dict[str, float], size: float) -> Floats:
     """How much wider, deeper and higher (J, 3) each bone's part of the body gets."""
     along = {
         "hips": (ratios["thigh"], size, ratios["spine"]),
@@ -131,11 +129,11 @@ class _Cage:
     """Points with shares of bones, and quads: the left half, points on the middle plane included."""
 
     def __init__(self) -> None:
-        self.points: list[Array] = []
+        self.points: list[Floats] = []
         self.shares: list[_Shares] = []
         self.quads: list[tuple[int, int, int, int]] = []
 
-    def add(self, points: npt.NDArray[Any], shares: _Shares | Sequence[_Shares]) -> list[int]:
+    def add(self, points: Array, shares: _Shares | Sequence[_Shares]) -> list[int]:
         first = len(self.points)
         self.points.extend(np.asarray(points, dtype=float))
         self.shares.extend([shares] * len(points) if isinstance(shares, str) else shares)
@@ -148,14 +146,14 @@ class _Cage:
             k = (i + 1) % count
             self.quads.append((lower[i], lower[k], upper[k], upper[i]))
 
-    def cap(self, ring: Sequence[int], middle: npt.NDArray[Any], shares: _Shares) -> None:
+    def cap(self, ring: Sequence[int], middle: Array, shares: _Shares) -> None:
         """Close a ring of 8 with four quads around one point."""
         (centre,) = self.add(np.array([middle]), shares)
         for i in range(0, 8, 2):
             self.quads.append((ring[i], ring[i + 1], centre, ring[i - 1]))
 
 
-def _round(angle: npt.NDArray[Any], square: float) -> tuple[Array, Array]:
+def _round(angle: Array, square: float) -> tuple[Floats, Floats]:
     """Cosine and sine of a circle (`square` 1) on the way to a square (towards 0)."""
     c, s = np.cos(angle), np.sin(angle)
     return np.sign(c) * np.abs(c) ** square, np.sign(s) * np.abs(s) ** square
@@ -169,7 +167,7 @@ def _trunk_ring(
     side: tuple[float, float, float],
     back: tuple[float, float],
     square: float = 0.9,
-) -> Array:
+) -> Floats:
     """Half a ring (7, 3) from the middle in front (y, z) over the side (x, y, z) to the back (y, z)."""
     c, s = _round(_AROUND_TRUNK, square)
     ahead = np.where(c >= 0, front[0] - side[1], side[1] - back[0])
@@ -182,12 +180,12 @@ def _trunk_ring(
 _AROUND_LEG = np.radians(-135 + 45 * np.arange(8))
 
 
-def _leg_ring(z: float, y: float, wide: float, deep: float, x: float = 0.103) -> Array:
+def _leg_ring(z: float, y: float, wide: float, deep: float, x: float = 0.103) -> Floats:
     c, s = _round(_AROUND_LEG, 1.0)
     return np.stack([x + wide * c, y + deep * s, np.full(8, z)], -1)
 
 
-def _foot_ring(top: tuple[float, float], bottom: tuple[float, float], wide: float, x: float) -> Array:
+def _foot_ring(top: tuple[float, float], bottom: tuple[float, float], wide: float, x: float) -> Floats:
     """A ring (8, 3) of the foot in the leg's order: what is in front there is the top, the back the sole."""
     c, s = _round(_AROUND_LEG, 0.8)
     share = (1 - s) / 2
@@ -201,7 +199,7 @@ _AROUND_ARM = np.radians(90 + 45 * np.arange(8))
 
 def _arm_ring(
     x: float, high: float, deep: float, y: float = -0.005, z: float = 1.372, square: float = 1.0
-) -> Array:
+) -> Floats:
     """From the top over the front and the bottom to the back."""
     c, s = _round(_AROUND_ARM, square)
     return np.stack([np.full(8, x), y + deep * c, z + high * s], -1)
@@ -218,7 +216,7 @@ def _build_cage() -> _Cage:
 
 def _build_trunk(cage: _Cage) -> list[list[int]]:
     """Rows of the trunk from the groin to the base of the neck, without the hole for the arm."""
-    rows: list[tuple[Array, _Shares | Sequence[_Shares]]] = [
+    rows: list[tuple[Floats, _Shares | Sequence[_Shares]]] = [
         (
             _trunk_ring((-0.090, 0.850), (0.176, 0.005, 0.915), (0.108, 0.835)),
             ["hips .8 thigh .2", "hips .5 thigh .5", "hips .5 thigh .5", "hips .55 thigh .45",
@@ -269,7 +267,7 @@ def _build_leg(cage: _Cage, top: list[int]) -> None:
     (crotch,) = cage.add(np.array([[0, 0.012, 0.805]]), "hips .7 thigh .3")
     ring = [*top, crotch]
     knee, calf = 0.495, "shin 1"
-    rows: list[tuple[Array, _Shares | Sequence[_Shares]]] = [
+    rows: list[tuple[Floats, _Shares | Sequence[_Shares]]] = [
         (
             _leg_ring(0.790, 0.006, 0.083, 0.092, 0.099)
             + np.outer([0, 0, 0, 0.055, 0, -0.01, 0, -0.005], [0, 0, 1]),
@@ -306,7 +304,7 @@ def _build_arm(cage: _Cage, trunk: list[list[int]]) -> None:
     below, middle, above = trunk[6:9]
     ring = [above[3], above[2], middle[2], below[2], below[3], below[4], middle[4], above[4]]
     elbow, wrist = 0.424, 0.669
-    rows: list[tuple[Array, _Shares | Sequence[_Shares]]] = [
+    rows: list[tuple[Floats, _Shares | Sequence[_Shares]]] = [
         (
             _arm_ring(0.188, 0.060, 0.060, z=1.371) + np.outer([0, 0, 0, 0, 0.012, 0, 0, 0], [1, 0, 0]),
             ["upper_arm .5 shoulder .42 chest .08", "upper_arm .55 shoulder .33 chest .12",
@@ -361,7 +359,7 @@ def _build_arm(cage: _Cage, trunk: list[list[int]]) -> None:
 
 
 def _build_head(cage: _Cage, base: list[int]) -> None:
-    rows: list[tuple[Array, _Shares | Sequence[_Shares]]] = [
+    rows: list[tuple[Floats, _Shares | Sequence[_Shares]]] = [
         (_trunk_ring((-0.055, 1.447), (0.060, 0.008, 1.482), (0.062, 1.508), 1.0), "neck .55 chest .45"),
         (_trunk_ring((-0.062, 1.475), (0.054, -0.008, 1.508), (0.046, 1.540), 1.0), "neck .9 head .1"),
         (_trunk_ring((-0.074, 1.497), (0.054, -0.020, 1.530), (0.043, 1.572), 1.0), "neck .6 head .4"),
@@ -392,7 +390,7 @@ def _build_head(cage: _Cage, base: list[int]) -> None:
 # --- from the cage to the body ----------------------------------------------------------------------------
 
 
-def _whole(cage: _Cage) -> tuple[Array, Array, npt.NDArray[np.int64]]:
+def _whole(cage: _Cage) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     """Points (N, 3), weights (N, J) and quads of both halves; middle points are shared."""
     points = np.array(cage.points)
     weights = np.zeros((len(points), len(JOINTS)))
@@ -429,7 +427,7 @@ def _template() -> Mannequin:
     return Mannequin(vertices, quads, largest(weights), left)
 
 
-def largest(weights: npt.NDArray[Any]) -> Array:
+def largest(weights: Array) -> Floats:
     """At most `MOST_BONES` of the weights of every vertex, the largest, in proportion; they sum to 1.
 
     Of equal ones none stays that would be one too many, so that mirror images stay alike.
@@ -446,14 +444,14 @@ def _edges(quads: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDA
     return edges, of.reshape(quads.shape)
 
 
-def _sums(where: npt.NDArray[np.int64], values: Array, count: int) -> Array:
+def _sums(where: npt.NDArray[np.int64], values: Floats, count: int) -> Floats:
     """Sums (count, K) of the rows (N, K) that belong to each number."""
     out = np.zeros((count, values.shape[1]))
     np.add.at(out, where, values)
     return out
 
 
-def _subdivided(values: Array, quads: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:
+def _subdivided(values: Floats, quads: npt.NDArray[np.int64]) -> tuple[Floats, npt.NDArray[np.int64]]:
     """One step of Catmull-Clark on a closed mesh: the values (N, K) of its points, and its quads."""
     count = len(values)
     edges, of = _edges(quads)
@@ -472,7 +470,7 @@ def _subdivided(values: Array, quads: npt.NDArray[np.int64]) -> tuple[Array, npt
     return np.concatenate([points, on_edges, centres]), small
 
 
-def _limit(points: Array, quads: npt.NDArray[np.int64]) -> Array:
+def _limit(points: Floats, quads: npt.NDArray[np.int64]) -> Floats:
     """Where the points end up when a mesh is subdivided for ever (Halstead, Kass and DeRose 1993)."""
     count = len(points)
     edges, _ = _edges(quads)

@@ -8,15 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Bools, Floats
 from .banded import whittaker
 from .contacts import runs
 from .options import CleanUp
 from .rotations import axis_angle, matrix_from_vector, rotation_between, rotation_vector
-
-Array = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
 
 #: about how long a foot takes from its own path onto its planted one, seconds
 BLEND = 0.25
@@ -46,15 +43,15 @@ class Sole:
         Of the joint of the toes above the floor.
     """
 
-    heel: Array
-    ball: Array
-    tip: Array
+    heel: Floats
+    ball: Floats
+    tip: Floats
     ball_height: float
 
 
 def plant_foot(
-    foot: Array, toe: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, how: CleanUp
-) -> tuple[Array, Array, Array]:
+    foot: Floats, toe: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, how: CleanUp
+) -> tuple[Floats, Floats, Floats]:
     """Plant one foot.
 
     Parameters
@@ -98,9 +95,9 @@ class _Stances:
     """
 
     contacts: Bools
-    spot: Array
-    ankle: Array
-    weight: Array
+    spot: Floats
+    ankle: Floats
+    weight: Floats
 
     @property
     def on(self) -> Bools:
@@ -109,7 +106,7 @@ class _Stances:
 
 
 def _find_stances(
-    foot: Array, ankle: Array, sole: Sole, contacts: Bools, fps: float, floor: float
+    foot: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, floor: float
 ) -> _Stances:
     """The spots on which a foot stands, as near to its own path as may be.
 
@@ -150,8 +147,8 @@ def _find_stances(
 
 
 def _set_down(
-    foot: Array, ankle: Array, sole: Sole, stances: _Stances, fps: float, floor: float
-) -> tuple[Array, Array]:
+    foot: Floats, ankle: Floats, sole: Sole, stances: _Stances, fps: float, floor: float
+) -> tuple[Floats, Floats]:
     """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
 
     A foot that rolls takes its pitch from the path of its ankle, which bends less than one that would follow
@@ -172,15 +169,15 @@ def _set_down(
 
 
 def _set_toes(
-    toe: Array, foot: Array, ankle: Array, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
-) -> Array:
+    toe: Floats, foot: Floats, ankle: Floats, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
+) -> Floats:
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
     if how.lock_toes:
         toe = _blended(toe, _level_toes(foot), ball_on, fps)
     return _bent_up(toe, ankle + foot @ sole.ball, sole, how.floor)
 
 
-def laid(foot: Array, sole: Sole, contacts: Bools, fps: float) -> Array:
+def laid(foot: Floats, sole: Sole, contacts: Bools, fps: float) -> Floats:
     """The foot's rotation (T, 3, 3): one, heel and ball on the floor, in each run of flat contact."""
     flat = contacts.all(axis=1)
     if not flat.any():
@@ -196,7 +193,7 @@ def laid(foot: Array, sole: Sole, contacts: Bools, fps: float) -> Array:
     return _pitched(_blended(foot, level, flat, fps), sole, contacts)
 
 
-def _pitched(foot: Array, sole: Sole, contacts: Bools) -> Array:
+def _pitched(foot: Floats, sole: Sole, contacts: Bools) -> Floats:
     """The foot's rotation (T, 3, 3), pitched so that no end is under the floor while the other stands."""
     along = foot @ (sole.ball - sole.heel)
     length = np.linalg.norm(sole.ball - sole.heel)
@@ -213,7 +210,7 @@ def _pitched(foot: Array, sole: Sole, contacts: Bools) -> Array:
     return np.asarray(axis_angle(side, needed) @ foot)
 
 
-def _level_toes(foot: Array) -> Array:
+def _level_toes(foot: Floats) -> Floats:
     """Rotations (T, 3, 3) of toes that lie flat on the floor, as the foot points."""
     up = np.array([0.0, 0, 1])
     right = foot[:, :, 0] * [1, 1, 0]
@@ -222,8 +219,8 @@ def _level_toes(foot: Array) -> Array:
 
 
 def _above(
-    ankle: Array, foot: Array, sole: Sole, on: Bools, firm: Array, floor: float, stiffness: float
-) -> Array:
+    ankle: Floats, foot: Floats, sole: Sole, on: Bools, firm: Floats, floor: float, stiffness: float
+) -> Floats:
     """The ankle's path, raised where heel or ball would be under the floor while neither is `on` it.
 
     `firm` (T,) is the weight against raising it elsewhere.
@@ -237,7 +234,7 @@ def _above(
     return out
 
 
-def softly_over(need: Array, free: Array, stiffness: float) -> Array:
+def softly_over(need: Floats, free: Floats, stiffness: float) -> Floats:
     """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it against 0 where that is 0."""
     out = np.zeros_like(need)
     for _ in range(6):
@@ -248,7 +245,7 @@ def softly_over(need: Array, free: Array, stiffness: float) -> Array:
     return np.maximum(out, need)
 
 
-def _bent_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
+def _bent_up(toe: Floats, ball: Floats, sole: Sole, floor: float) -> Floats:
     """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
     tip = toe @ sole.tip
     length = float(np.linalg.norm(sole.tip))
@@ -259,7 +256,7 @@ def _bent_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
     return np.asarray(axis_angle(side, needed) @ toe)
 
 
-def _run_means(values: Array, on: Bools) -> Array:
+def _run_means(values: Floats, on: Bools) -> Floats:
     """Values (T, C) replaced by their mean over each run of true; 0 elsewhere."""
     first, last = runs(on)
     out = np.zeros_like(values)
@@ -269,7 +266,7 @@ def _run_means(values: Array, on: Bools) -> Array:
     return out
 
 
-def _blended(own: Array, wanted: Array, where: Bools, fps: float) -> Array:
+def _blended(own: Floats, wanted: Floats, where: Bools, fps: float) -> Floats:
     """Rotations (T, 3, 3) that are `wanted` where `where` says so and go over into `own` softly around."""
     difference = rotation_vector(wanted @ np.swapaxes(own, -1, -2))
     difference[~where] = 0

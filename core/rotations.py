@@ -16,7 +16,8 @@ import numpy.typing as npt
 from .arrays import library
 
 
-def _unit(v: Any) -> Any:
+def unit(v: Any) -> Any:
+    """Vectors (..., N) at length 1; those without a length stay as they are."""
     length = (v * v).sum(-1)[..., None] ** 0.5
     return v / (length + 1e-12)
 
@@ -29,9 +30,9 @@ def _cross(a: Any, b: Any) -> Any:
 
 def matrix_from_6d(d6: Any) -> Any:
     """Gram-Schmidt: rotation matrices (..., 3, 3) from six numbers (..., 6)."""
-    x = _unit(d6[..., :3])
+    x = unit(d6[..., :3])
     y = d6[..., 3:]
-    y = _unit(y - (x * y).sum(-1)[..., None] * x)
+    y = unit(y - (x * y).sum(-1)[..., None] * x)
     return library(d6).stack([x, y, _cross(x, y)], -1)
 
 
@@ -69,7 +70,7 @@ def quaternion_from_matrix(m: Any) -> Any:
         return xp.where(by_w, if_w, xp.where(by_x, if_x, xp.where(by_y, if_y, if_z)))
 
     parts = [pick(w, yz, zx, xy), pick(yz, x, yx, xz), pick(zx, yx, y, zy), pick(xy, xz, zy, z)]
-    q = _unit(xp.stack(parts, -1))
+    q = unit(xp.stack(parts, -1))
     return q * xp.where(q[..., :1] < 0, -xp.ones_like(q[..., :1]), xp.ones_like(q[..., :1]))
 
 
@@ -90,14 +91,14 @@ def axis_angle(axis: Any, angle: Any) -> Any:
 def rotation_between(a: Any, b: Any) -> Any:
     """The smallest rotations (..., 3, 3) that take directions `a` to directions `b`, both (..., 3)."""
     xp = library(a)
-    a, b = _unit(a), _unit(b)
+    a, b = unit(a), unit(b)
     w = 1 + (a * b).sum(-1)[..., None]
     # opposite directions: turn about any axis across a
     x = xp.stack([-a[..., 1], a[..., 0], xp.zeros_like(a[..., 0])], -1)
     y = xp.stack([xp.zeros_like(a[..., 0]), -a[..., 2], a[..., 1]], -1)
     across = xp.where(abs(a[..., 2:]) < 0.7, x, y)
     q = xp.concatenate([w, xp.where(w > 1e-6, _cross(a, b), across)], -1)
-    return matrix_from_quaternion(_unit(q))
+    return matrix_from_quaternion(unit(q))
 
 
 def geodesic_angle(a: Any, b: Any) -> Any:

@@ -20,7 +20,7 @@ from .export import export
 from .render import render
 from .retarget.apply import retarget
 from .retarget.bones import read_rig
-from .retarget.character import load_character, split_character
+from .retarget.character import find_character, load_character
 from .retarget.mapping import detect
 from .retarget.source import perform_motion
 from .scene import build_scene
@@ -106,7 +106,7 @@ def _retargeted(
 ) -> tuple[bpy.types.Object, tuple[str, ...]]:
     """Add a character to the scene and let it play the motion; also what the artist should know."""
     scene = bpy.context.scene.render
-    target = load_character(*split_character(character))
+    target = load_character(*find_character(character))
     performance = perform_motion(motion, scene.fps / scene.fps_base)
     bone_map = detect(read_rig(target), target.data)
     result = retarget(performance, target, bone_map, how, f"{target.name} {name}")

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...core.arrays import Floats
 from ...core.errors import CaptureError
 from ...core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
 from ...core.rotations import geodesic_angle, rotation_between
 from ...core.skeleton import INDEX, JOINTS
 from ..action import Curves, add_strip, key_contacts
-from .bones import Array, Rig, nearest_rotation, read_rig
+from .bones import Rig, nearest_rotation, read_rig
 from .carriers import Carriers, constrained, find_carriers
 from .channels import Channels, Keys, bone_path, quoted, rotations_of
 from .feet import plant
@@ -191,8 +192,8 @@ class Retargeter:
         linear = rig.world[:3, :3]
         if np.ptp(np.linalg.svd(linear, compute_uv=False)) > _UNEVEN * np.abs(linear).max():
             deltas = self._unsheared(deltas, world)
-        turned: dict[int, Array] = {}
-        placed: dict[int, Array] = {}
+        turned: dict[int, Floats] = {}
+        placed: dict[int, Floats] = {}
         out: list[Keys] = []
         for bone in carriers.of:
             base_turn, base_place = carriers.frame(bone, turned, placed, len(performance.frames))
@@ -215,7 +216,7 @@ class Retargeter:
                 out += [location] if location is not None else []
         return [keys for keys in out if keys.free]
 
-    def _posed(self, performance: Performance) -> tuple[Array, Array]:
+    def _posed(self, performance: Performance) -> tuple[Floats, Floats]:
         """Rotations of the joints (N, J, 3, 3) and root (N, 3) of the target's body, in the world."""
         settings, body = self.settings, self.body
         world = performance.world
@@ -234,7 +235,7 @@ class Retargeter:
         moved = all(f"{n}.{s}" in self.bones for n in ("thigh", "shin") for s in "LR")
         return moved and all(f"foot.{s}" in self.every for s in "LR")
 
-    def _hips_head(self, bone: int, turned: Array, root: Array) -> Array:
+    def _hips_head(self, bone: int, turned: Floats, root: Floats) -> Floats:
         """Where the head of the hips (N, 3) has to be, armature space.
 
         Parameters
@@ -251,13 +252,13 @@ class Retargeter:
         arm = rest[:3, :3].T @ (rest_centre - rest[:3, 3])
         return np.asarray(centre - turned @ arm)
 
-    def _root_head(self, bone: int, root: Array) -> Array:
+    def _root_head(self, bone: int, root: Floats) -> Floats:
         """Where the head of the root bone (N, 3) has to be, armature space: it follows along the floor."""
         step = np.concatenate([root[:, :2] - self.body.centre[:2], np.zeros((len(root), 1))], axis=1)
         inverse = np.linalg.inv(self.rig.world)
         return np.asarray(self.rig.rest[bone, :3, 3] + step @ inverse[:3, :3].T)
 
-    def _unsheared(self, deltas: Mapping[int, Array], world: Array) -> dict[int, Array]:
+    def _unsheared(self, deltas: Mapping[int, Floats], world: Floats) -> dict[int, Floats]:
         """The same for an object that is stretched unevenly: its limbs still point where they should."""
         out = dict(deltas)
         inverse = np.linalg.inv(self.rig.world[:3, :3])
@@ -273,7 +274,7 @@ class Retargeter:
 
 
 def held_elsewhere(
-    target: bpy.types.Object, rig: Rig, carriers: Carriers, keys: Iterable[Keys], frames: Array
+    target: bpy.types.Object, rig: Rig, carriers: Carriers, keys: Iterable[Keys], frames: Floats
 ) -> list[str]:
     """Sentences about bones that constraints keep from turning as they are keyed, by the middle frame."""
     scene = bpy.context.scene

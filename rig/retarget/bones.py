@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import bpy
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Bools, Floats, Indices
 from ...core.errors import CaptureError
+from ...core.rotations import unit
 
-Array = npt.NDArray[np.float64]
-
-#: within these angles of an axis of its object a body stands and faces along that axis (degrees)
-_UPRIGHT, _STRAIGHT = 35.0, 15.0
+#: a body whose spine is within this angle of an axis of its object stands along it, degrees
+_UPRIGHT = 35.0
+#: a body that faces within this angle of an axis of its object faces along it, degrees
+_STRAIGHT = 15.0
+#: bones nearer to each other than this are at one place, metres
+_ONE_PLACE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,11 +44,11 @@ class Rig:
     """
 
     names: tuple[str, ...]
-    parents: npt.NDArray[np.intp]
-    rest: Array
-    tails: Array
-    world: Array
-    held: npt.NDArray[np.bool_]
+    parents: Indices
+    rest: Floats
+    tails: Floats
+    world: Floats
+    held: Bools
     properties: dict[str, frozenset[str]]
 
     @cached_property
@@ -55,12 +57,12 @@ class Rig:
         return {name: i for i, name in enumerate(self.names)}
 
     @cached_property
-    def heads(self) -> Array:
+    def heads(self) -> Floats:
         """Heads of the bones (N, 3) in the world, metres."""
         return np.asarray(self.rest[:, :3, 3] @ self.world[:3, :3].T + self.world[:3, 3])
 
     @cached_property
-    def ends(self) -> Array:
+    def ends(self) -> Floats:
         """Tails of the bones (N, 3) in the world, metres."""
         return np.asarray(self.tails @ self.world[:3, :3].T + self.world[:3, 3])
 
@@ -81,12 +83,12 @@ class Rig:
         return out
 
     @cached_property
-    def turn(self) -> Array:
+    def turn(self) -> Floats:
         """Rotation (3, 3) of the object in the world, without scale and shear."""
         return nearest_rotation(self.world)
 
 
-def nearest_rotation(m: Array) -> Array:
+def nearest_rotation(m: Floats) -> Floats:
     """The rotations (..., 3, 3) nearest to the linear parts of matrices (..., 4, 4)."""
     u, _, v = np.linalg.svd(m[..., :3, :3])
     return np.asarray(u @ v)
@@ -138,7 +140,7 @@ def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:
     )
 
 
-def body_frame(rig: Rig, bones: Mapping[str, int]) -> Array:
+def body_frame(rig: Rig, bones: Mapping[str, int]) -> Floats:
     """The rotation (3, 3) that takes the world to the body's own axes: X to its left, Y backwards, Z up.
 
     A body that stands nearly along an axis of its object is taken to stand exactly so: a leaning spine, or
@@ -159,22 +161,22 @@ def body_frame(rig: Rig, bones: Mapping[str, int]) -> Array:
     up = _snapped(up, rig.turn, _UPRIGHT)
     left = left - up * (left @ up)
     left = _snapped(left, rig.turn, _STRAIGHT)
-    left = _unit(left - up * (left @ up))
+    left = _direction(left - up * (left @ up))
     return np.stack([left, np.cross(up, left), up])
 
 
-def _snapped(direction: Array, axes: Array, degrees: float) -> Array:
+def _snapped(direction: Floats, axes: Floats, degrees: float) -> Floats:
     """The signed column of `axes` within so many degrees of `direction`, else `direction`, of length 1."""
-    unit = _unit(direction)
-    along = unit @ axes
+    own = _direction(direction)
+    along = own @ axes
     nearest = int(np.abs(along).argmax())
     if abs(along[nearest]) >= np.cos(np.radians(degrees)):
         return np.asarray(np.sign(along[nearest]) * axes[:, nearest])
-    return unit
+    return own
 
 
-def _unit(v: npt.NDArray[Any]) -> Array:
-    length = float(np.linalg.norm(v))
-    if length < 1e-9:
+def _direction(v: Floats) -> Floats:
+    """A vector (3,) at length 1, if it has a length."""
+    if np.linalg.norm(v) < _ONE_PLACE:
         raise CaptureError("The rest pose has left and right bones at one place: is the bone map right?")
-    return np.asarray(v / length)
+    return np.asarray(unit(v))

@@ -15,7 +15,8 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Quaternion
 
-from .bones import Array, Rig, nearest_rotation
+from ...core.arrays import Floats
+from .bones import Rig, nearest_rotation
 
 #: matrices that differ by less than this in three poses are the same; places count in shares of the rig
 _RIGID = 2e-3
@@ -41,7 +42,7 @@ class Carrier:
     """
 
     bone: int | None
-    relation: Array
+    relation: Floats
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,8 @@ class Carriers:
     warnings: tuple[str, ...]
 
     def frame(
-        self, bone: int, turned: Mapping[int, Array], placed: Mapping[int, Array], frames: int
-    ) -> tuple[Array, Array]:
+        self, bone: int, turned: Mapping[int, Floats], placed: Mapping[int, Floats], frames: int
+    ) -> tuple[Floats, Floats]:
         """Rotation (N, 3, 3) and place (N, 3) of a bone before its own channels move it, armature space.
 
         Parameters
@@ -175,7 +176,7 @@ def _by_posing(
 
 def _random_poses(
     target: bpy.types.Object, rig: Rig, bones: list[int]
-) -> list[tuple[dict[int, Array], dict[int, Array]]]:
+) -> list[tuple[dict[int, Floats], dict[int, Floats]]]:
     """In each of some random poses: the bones' matrices as Blender evaluates them, and their channels'."""
     pose = target.pose.bones
     rng = np.random.default_rng(0)
@@ -207,7 +208,7 @@ def _pose_kept(target: bpy.types.Object, bones: list[str]) -> Iterator[None]:
         bpy.context.view_layer.update()
 
 
-def _difference(one: Array, other: Array, rig: Rig) -> float:
+def _difference(one: Floats, other: Floats, rig: Rig) -> float:
     """The largest difference between two matrices (4, 4), whose places count in shares of the rig's size."""
     size = float(np.ptp(rig.rest[:, :3, 3], axis=0).max()) or 1.0
     apart = one - other

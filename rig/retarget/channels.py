@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ...core.arrays import Floats
 from ...core.rotations import continuous_quaternions, matrix_from_quaternion, quaternion_from_matrix
-from .bones import Array, Rig
+from .bones import Rig
 
 _NAMES = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
 
@@ -30,7 +31,7 @@ class Keys:
 
     path: str
     bone: str
-    values: Array
+    values: Floats
     free: list[int]
 
 
@@ -50,7 +51,7 @@ class Channels:
         drivers = animation.drivers if animation is not None else ()
         self._driven = {(curve.data_path, curve.array_index) for curve in drivers}
 
-    def rotation(self, bone: str, basis: Array) -> tuple[Keys, Array]:
+    def rotation(self, bone: str, basis: Floats) -> tuple[Keys, Floats]:
         """Keys that turn a bone.
 
         Parameters
@@ -89,7 +90,7 @@ class Channels:
             basis = rotations_of(values, mode)
         return Keys(path, bone, values, free), basis
 
-    def location(self, bone: str, head: Array, turn: Array, origin: Array) -> tuple[Keys | None, Array]:
+    def location(self, bone: str, head: Floats, turn: Floats, origin: Floats) -> tuple[Keys | None, Floats]:
         """Keys that bring a bone's head to a place. All places are in the armature's space.
 
         Parameters
@@ -124,7 +125,7 @@ class Channels:
         free = [index for index, stays in enumerate(held) if not stays]
         return Keys(path, bone, values, free), origin + np.einsum("nab,nb->na", axes, values)
 
-    def rotation_now(self, bone: str) -> Array:
+    def rotation_now(self, bone: str) -> Floats:
         """The rotation (1, 3, 3) relative to the rest pose that a bone has now."""
         pose_bone = self._target.pose.bones[bone]
         now = np.array([getattr(pose_bone, rotation_channel(pose_bone.rotation_mode))], dtype=float)
@@ -150,7 +151,7 @@ def rotation_channel(mode: str) -> str:
     return _NAMES.get(mode, "rotation_euler")
 
 
-def rotation_values(rotation: Array, mode: str) -> Array:
+def rotation_values(rotation: Floats, mode: str) -> Floats:
     """Values (N, 4 or 3) of a bone's rotation channels for rotations (N, 3, 3), without jumps.
 
     Parameters
@@ -169,7 +170,7 @@ def rotation_values(rotation: Array, mode: str) -> Array:
     return np.concatenate([2 * np.arctan2(sine, q[:, :1]), axis], axis=1)
 
 
-def _euler_values(rotation: Array, order: str) -> Array:
+def _euler_values(rotation: Floats, order: str) -> Floats:
     """Angles (N, 3), radians, about X, Y and Z of rotations (N, 3, 3), without jumps.
 
     `order` is Blender's: XYZ turns about X first.
@@ -196,7 +197,7 @@ def _euler_values(rotation: Array, order: str) -> Array:
     return out
 
 
-def rotations_of(values: Array, mode: str) -> Array:
+def rotations_of(values: Floats, mode: str) -> Floats:
     """Rotations (N, 3, 3) of channel values (N, 4 or 3): the inverse of `rotation_values`."""
     if mode == "QUATERNION":
         length = np.linalg.norm(values, axis=1, keepdims=True)

@@ -12,8 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Bools, Floats, Indices
 from ...core.banded import inverse, second_difference_bands, solve_banded
 from ...core.contacts import keep_long
 from ...core.foot_ik import two_bone
@@ -21,10 +21,7 @@ from ...core.kinematics import joint_positions
 from ...core.planting import Sole, laid
 from ...core.rotations import axis_angle, matrix_from_vector, rotation_between
 from ...core.skeleton import INDEX
-from .bones import Array
 from .transfer import Body, leg_length
-
-Bools = npt.NDArray[np.bool_]
 
 #: contacts shorter than this are ignored, seconds
 _SHORTEST = 0.08
@@ -78,25 +75,25 @@ class _Leg:
 
     on: Bools
     sole: Sole
-    foot: Array
-    side: Array
-    ankle: Array
-    own: tuple[Array, Array]
-    limbs: list[Array]
-    price: list[Array]
-    moved: Array
-    pitch: Array
+    foot: Floats
+    side: Floats
+    ankle: Floats
+    own: tuple[Floats, Floats]
+    limbs: list[Floats]
+    price: list[Floats]
+    moved: Floats
+    pitch: Floats
 
-    def pitched(self) -> Array:
+    def pitched(self) -> Floats:
         """The foot's rotation (N, 3, 3) now."""
         return np.asarray(axis_angle(self.side, self.pitch) @ self.foot)
 
-    def points(self) -> tuple[tuple[Array, float], tuple[Array, float]]:
+    def points(self) -> tuple[tuple[Floats, float], tuple[Floats, float]]:
         """Heel and ball from the ankle (N, 3) now, and how high above the floor each ought to be."""
         foot = self.pitched()
         return (foot @ self.sole.heel, 0.0), (foot @ self.sole.ball, self.sole.ball_height)
 
-    def clearance(self, floor: float) -> Array:
+    def clearance(self, floor: float) -> Floats:
         """How high (N, 2) heel and ball are above where they stand."""
         ankle = self.ankle + self.moved
         return np.stack([(ankle + point)[:, 2] - floor - height for point, height in self.points()], axis=1)
@@ -107,23 +104,23 @@ class _Equations:
     """Least squares over the frames in which each knows two frames to either side."""
 
     frames: int
-    within: Array = field(init=False)
-    after: Array = field(init=False)
-    bends: Array = field(init=False)
-    right: Array = field(init=False)
+    within: Floats = field(init=False)
+    after: Floats = field(init=False)
+    bends: Floats = field(init=False)
+    right: Floats = field(init=False)
 
     def __post_init__(self) -> None:
         self.within, self.after = np.zeros((2, self.frames, _UNKNOWNS, _UNKNOWNS))
         self.right = np.zeros((self.frames, _UNKNOWNS))
         self.bends = np.zeros(_UNKNOWNS)
 
-    def add(self, at: npt.NDArray[np.intp], rows: Array, price: Array, value: Array) -> None:
+    def add(self, at: Indices, rows: Floats, price: Floats, value: Floats) -> None:
         """``price * (rows @ x[at] - value) ** 2``: (n,), (n, M, K), (n, M, M) and (n, M)."""
         weighed = np.swapaxes(rows, 1, 2) @ price
         self.within[at] += weighed @ rows
         self.right[at] += (weighed @ value[..., None])[..., 0]
 
-    def add_step(self, at: npt.NDArray[np.intp], now: Array, then: Array, price: float, value: Array) -> None:
+    def add_step(self, at: Indices, now: Floats, then: Floats, price: float, value: Floats) -> None:
         """``price * (then @ x[at + 1] - now @ x[at] - value) ** 2``, as `add`; one price for all."""
         turned = np.swapaxes(then, 1, 2)
         self.within[at] += price * (np.swapaxes(now, 1, 2) @ now)
@@ -132,7 +129,7 @@ class _Equations:
         self.right[at] -= price * (np.swapaxes(now, 1, 2) @ value[..., None])[..., 0]
         self.right[at + 1] += price * (turned @ value[..., None])[..., 0]
 
-    def solve(self) -> Array:
+    def solve(self) -> Floats:
         """The unknowns (N, K)."""
         here, ahead, after = self.within.copy(), self.after.copy(), np.zeros_like(self.after)
         bands = second_difference_bands(np.tile(self.bends, (self.frames, 1)))
@@ -143,8 +140,8 @@ class _Equations:
 
 
 def plant(
-    world: Array, root: Array, body: Body, contacts: Bools, fps: float, floor: float
-) -> tuple[Array, Array]:
+    world: Floats, root: Floats, body: Body, contacts: Bools, fps: float, floor: float
+) -> tuple[Floats, Floats]:
     """Plant a body's feet.
 
     Parameters
@@ -194,7 +191,7 @@ def plant(
     return world, root
 
 
-def _read_leg(world: Array, root: Array, body: Body, side: int, on: Bools, fps: float, size: float) -> _Leg:
+def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps: float, size: float) -> _Leg:
     """A leg as the source's points, in lengths of the leg."""
     thigh, shin, foot = (INDEX[f"{n}.{'LR'[side]}"] for n in ("thigh", "shin", "foot"))
     offsets, sole = body.offsets / size, body.soles[side]
@@ -218,7 +215,7 @@ def _read_leg(world: Array, root: Array, body: Body, side: int, on: Bools, fps: 
     )
 
 
-def _improve(legs: list[_Leg], rate: float, floor: float) -> Array:
+def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
     """Find the least squares around the legs as they are, and move them there; returns the way of the hips.
 
     Parameters
@@ -263,7 +260,7 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Array:
 
 def _add_leg(
     equations: _Equations, leg: _Leg, columns: slice, pitch: int, rate: float, floor: float
-) -> tuple[Array, Array]:
+) -> tuple[Floats, Floats]:
     """Add what a leg and its foot want.
 
     Thigh `a` and shin `b`, turned by small `s` and `t` away from the source's directions, move the ankle by
@@ -309,7 +306,7 @@ def _add_leg(
     return slack, target
 
 
-def _turn_between(a: Array, b: Array) -> Array:
+def _turn_between(a: Floats, b: Floats) -> Floats:
     """Axes times angles (N, 3) of the smallest turns that take directions (N, 3) to others."""
     axis = np.cross(a, b)
     sine = np.linalg.norm(axis, axis=1, keepdims=True)
@@ -317,7 +314,7 @@ def _turn_between(a: Array, b: Array) -> Array:
     return np.asarray(axis * (angle / np.maximum(sine, 1e-15)))
 
 
-def _toes_up(toe: Array, ball: Array, sole: Sole, floor: float) -> Array:
+def _toes_up(toe: Floats, ball: Floats, sole: Sole, floor: float) -> Floats:
     """Rotations of the toes (N, 3, 3), bent up where their tips would be under the floor."""
     tip = toe @ sole.tip
     lowest = floor + sole.ball_height + sole.tip[2] - ball[:, 2]

@@ -7,8 +7,8 @@ from typing import Any
 
 import bpy
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Bools, Floats
 from ...core.errors import CaptureError
 from ...core.kinematics import joint_positions, world_rotations
 from ...core.motion import Motion
@@ -18,7 +18,7 @@ from ..action import at_rate, contact_points
 from ..contacts import CONTACT_CURVES, CONTACT_THRESHOLD, RAISED, read_contacts
 from ..read import values as values_of
 from ..versions import curves_of
-from .bones import Array, Rig, nearest_rotation, read_rig
+from .bones import Rig, nearest_rotation, read_rig
 from .channels import bone_path, rotation_channel, rotations_of
 from .mapping import BoneMap, detect
 from .transfer import Body, Performance, read_body
@@ -47,7 +47,7 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
     return Performance(frames + first, fps, offsets, ankle, world, root, contacts >= CONTACT_THRESHOLD)
 
 
-def frames_of(source: bpy.types.Object) -> Array:
+def frames_of(source: bpy.types.Object) -> Floats:
     """The frames (N,) of the scene in which an armature is animated.
 
     Raises
@@ -68,7 +68,7 @@ def frames_of(source: bpy.types.Object) -> Array:
 
 
 def perform_armature(
-    source: bpy.types.Object, frames: Array, fps: float, bone_map: BoneMap | None = None
+    source: bpy.types.Object, frames: Floats, fps: float, bone_map: BoneMap | None = None
 ) -> Performance:
     """The motion of an animated armature, whoever made it.
 
@@ -95,7 +95,7 @@ def perform_armature(
     used = sorted(set(bones.values()))
     poses = dict(zip(used, _poses(source, rig, used, frames), strict=True))
     rest = rig.world @ rig.rest
-    turned: list[Array] = []
+    turned: list[Floats] = []
     for joint, name in enumerate(JOINTS):
         if name in bones:
             delta = nearest_rotation(poses[bones[name]] @ np.linalg.inv(rest[bones[name]]))
@@ -111,9 +111,7 @@ def perform_armature(
     )
 
 
-def _contacts(
-    source: bpy.types.Object, frames: Array, body: Body, world: Array, root: Array
-) -> npt.NDArray[np.bool_]:
+def _contacts(source: bpy.types.Object, frames: Floats, body: Body, world: Floats, root: Floats) -> Bools:
     """Which heels and toes (N, 4) stand, by the contact curves of the source; none without such curves."""
     none = np.zeros((len(frames), 4), dtype=bool)
     animation = source.animation_data
@@ -138,14 +136,14 @@ def _contacts(
     return np.asarray(known)
 
 
-def _poses(source: bpy.types.Object, rig: Rig, bones: list[int], frames: Array) -> list[Array]:
+def _poses(source: bpy.types.Object, rig: Rig, bones: list[int], frames: Floats) -> list[Floats]:
     """World matrices (N, 4, 4) of bones in frames."""
     needed = sorted({a for bone in bones for a in rig.ancestors(bone)}, key=lambda b: len(rig.ancestors(b)))
     curves = _only_curves(source, rig, needed)
     if curves is None:
         return _evaluated(source, [rig.names[bone] for bone in bones], frames)
     inverse = np.linalg.inv(rig.rest)
-    poses: dict[int, Array] = {}
+    poses: dict[int, Floats] = {}
     for bone in needed:
         basis = _basis(source.pose.bones[rig.names[bone]], curves, frames)
         parent = int(rig.parents[bone])
@@ -179,11 +177,11 @@ def _only_curves(
     return curves
 
 
-def _basis(bone: Any, curves: Mapping[tuple[str, int], Any], frames: Array) -> Array:
+def _basis(bone: Any, curves: Mapping[tuple[str, int], Any], frames: Floats) -> Floats:
     """Matrices (N, 4, 4) relative to the rest pose that the channels of a pose bone make."""
     path = bone_path(bone.name)
 
-    def read(name: str) -> Array:
+    def read(name: str) -> Floats:
         columns = []
         for index, value in enumerate(getattr(bone, name)):
             curve = curves.get((f"{path}.{name}", index))
@@ -198,7 +196,7 @@ def _basis(bone: Any, curves: Mapping[tuple[str, int], Any], frames: Array) -> A
     return out
 
 
-def _evaluated(source: bpy.types.Object, names: list[str], frames: Array) -> list[Array]:
+def _evaluated(source: bpy.types.Object, names: list[str], frames: Floats) -> list[Floats]:
     """World matrices (N, 4, 4) of bones as Blender evaluates them, with constraints, drivers and the NLA."""
     scene = bpy.context.scene
     before = scene.frame_current

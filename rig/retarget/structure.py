@@ -14,7 +14,8 @@ from itertools import combinations
 
 import numpy as np
 
-from .bones import Array, Rig
+from ...core.arrays import Floats
+from .bones import Rig
 
 #: shares of the body's size: mirrored bones are this near to each other's mirror image; limbs are longer than
 _MIRRORED, _LIMB = 0.06, 0.15
@@ -70,7 +71,7 @@ def guess_by_structure(rig: Rig) -> Guess | None:
     return min(guesses, key=lambda guess: guess.cost, default=None)
 
 
-def _orientations(rig: Rig) -> Iterator[Array]:
+def _orientations(rig: Rig) -> Iterator[Floats]:
     """Axes (3, 3) to read the armature in: columns are across, ahead or back, and up."""
     for up in range(3):
         level = [axis for axis in range(3) if axis != up]
@@ -89,7 +90,7 @@ def _orientations(rig: Rig) -> Iterator[Array]:
 class _Reader:
     """One way to hold the armature: X across, Z up."""
 
-    def __init__(self, rig: Rig, axes: Array) -> None:
+    def __init__(self, rig: Rig, axes: Floats) -> None:
         self.rig = rig
         self.axes = axes
         self.at = rig.heads @ axes
@@ -227,11 +228,11 @@ class _Reader:
         chain = up_one[: up_one.index(branch)][::-1], up_other[: up_other.index(branch)][::-1]
         return (branch, *chain) if len(chain[0]) == len(chain[1]) >= 2 else None
 
-    def _points(self, chain: list[int]) -> Array:
+    def _points(self, chain: list[int]) -> Floats:
         """Where the bones of a chain begin, and where the last one ends."""
         return np.concatenate([self.at[chain], self.ends[chain[-1:]]])
 
-    def _lengths(self, chain: list[int]) -> Array:
+    def _lengths(self, chain: list[int]) -> Floats:
         return np.asarray(np.linalg.norm(np.diff(self._points(chain), axis=0), axis=1))
 
     def _leg(self, branch: int, one: list[int], other: list[int]) -> _Limb | None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Bools, Floats
 from ...core.planting import Sole
 from ...core.rotations import (
     matrix_from_quaternion,
@@ -23,7 +23,7 @@ from ...core.rotations import (
     slerp,
 )
 from ...core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS
-from .bones import Array, Rig, body_frame
+from .bones import Rig, body_frame
 
 #: heel behind the ankle, as a share of the way from ankle to ball
 _HEEL_BACK = 0.35
@@ -54,13 +54,13 @@ class Performance:
         As in `motion.CONTACT_POINTS`.
     """
 
-    frames: Array
+    frames: Floats
     fps: float
-    offsets: Array
+    offsets: Floats
     ankle: float
-    world: Array
-    root: Array
-    contacts: npt.NDArray[np.bool_]
+    world: Floats
+    root: Floats
+    contacts: Bools
 
 
 @dataclass(frozen=True)
@@ -85,22 +85,22 @@ class Body:
         Left, right.
     """
 
-    frame: Array
-    align: Array
-    offsets: Array
-    centre: Array
+    frame: Floats
+    align: Floats
+    offsets: Floats
+    centre: Floats
     ankle: float
     floor: float
     soles: tuple[Sole, Sole]
 
 
-def leg_length(offsets: Array) -> float:
+def leg_length(offsets: Floats) -> float:
     """Length of thigh and shin, metres; left and right averaged."""
     bones = [offsets[INDEX[f"{n}.{s}"]] for n in ("shin", "foot") for s in "LR"]
     return float(sum(np.linalg.norm(bone) for bone in bones) / 2)
 
 
-def read_body(rig: Rig, bones: Mapping[str, int], template: Array) -> Body:
+def read_body(rig: Rig, bones: Mapping[str, int], template: Floats) -> Body:
     """Bring a rig's rest pose into the T-pose of `template`.
 
     Parameters
@@ -185,7 +185,7 @@ _END = {f"hand.{s}": np.array(END_POINTS[f"hand.{s}"]) for s in "LR"}
 _FEET = ("foot.L", "foot.R", "toe.L", "toe.R")
 
 
-def _measured(at: Mapping[str, Array]) -> list[tuple[str, str]]:
+def _measured(at: Mapping[str, Floats]) -> list[tuple[str, str]]:
     """Pairs of joints whose distances tell a body's size: legs, or else arms."""
     for chain in (("thigh", "shin", "foot"), ("upper_arm", "forearm", "hand")):
         pairs = [
@@ -197,7 +197,7 @@ def _measured(at: Mapping[str, Array]) -> list[tuple[str, str]]:
     return []
 
 
-def _about_up(angle: float) -> Array:
+def _about_up(angle: float) -> Floats:
     c, s = np.cos(angle), np.sin(angle)
     return np.array([[c, -s, 0], [s, c, 0], [0, 0, 1.0]])
 
@@ -209,12 +209,12 @@ def _subtree(rig: Rig, bone: int) -> list[int]:
     return out
 
 
-def _lowest(rig: Rig, bone: int, frame: Array) -> float:
+def _lowest(rig: Rig, bone: int, frame: Floats) -> float:
     below = _subtree(rig, bone)
     return float((np.concatenate([rig.heads[below], rig.ends[below]]) @ frame[2]).min())
 
 
-def _tip(rig: Rig, bone: int, frame: Array) -> Array:
+def _tip(rig: Rig, bone: int, frame: Floats) -> Floats:
     """The furthest point ahead of a foot's or toe's bones, body axes; without bones there, its end."""
     below = _subtree(rig, bone)[1:]
     points = rig.heads[below] if below else rig.ends[[bone]]
@@ -222,7 +222,7 @@ def _tip(rig: Rig, bone: int, frame: Array) -> Array:
     return np.asarray(points[points[:, 1].argmin()])
 
 
-def _fingers(rig: Rig, hand: int) -> list[tuple[Array, Array]]:
+def _fingers(rig: Rig, hand: int) -> list[tuple[Floats, Floats]]:
     """Knuckle and end of each finger, in the world."""
     out = []
     for child in rig.children[hand]:
@@ -237,7 +237,7 @@ def _fingers(rig: Rig, hand: int) -> list[tuple[Array, Array]]:
     return out
 
 
-def _knuckles(rig: Rig, hand: int, frame: Array) -> Array | None:
+def _knuckles(rig: Rig, hand: int, frame: Floats) -> Floats | None:
     """From the wrist to the middle of the knuckles, body axes; None without fingers."""
     fingers = _fingers(rig, hand)
     if not fingers:
@@ -247,7 +247,7 @@ def _knuckles(rig: Rig, hand: int, frame: Array) -> Array | None:
     return np.asarray(frame @ (np.mean(long, axis=0) - rig.heads[hand]))
 
 
-def _palm_down(rig: Rig, hand: int | None, frame: Array, align: Array, along: Array) -> Array:
+def _palm_down(rig: Rig, hand: int | None, frame: Floats, align: Floats, along: Floats) -> Floats:
     """`align` of a hand, turned about the hand until its knuckles lie level, thumb ahead."""
     fingers = _fingers(rig, hand) if hand is not None else []
     if hand is None or len(fingers) < 4:
@@ -265,7 +265,7 @@ def _palm_down(rig: Rig, hand: int | None, frame: Array, align: Array, along: Ar
     return np.asarray(_turn(axis, float(angle)) @ align)
 
 
-def _turn(axis: Array, angle: float) -> Array:
+def _turn(axis: Floats, angle: float) -> Floats:
     q = np.concatenate([[np.cos(angle / 2)], np.sin(angle / 2) * axis])
     return np.asarray(matrix_from_quaternion(q))
 
@@ -273,7 +273,7 @@ def _turn(axis: Array, angle: float) -> Array:
 # --- rotations of all the bones ------------------------------------------------------------------------
 
 
-def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Array) -> dict[int, Array]:
+def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Floats) -> dict[int, Floats]:
     """Rotations (N, 3, 3) in the armature's space of every bone to key, away from its rest pose.
 
     Bones between two mapped ones share what lies between the joints: a spine bends in all of its bones, and
@@ -289,9 +289,9 @@ def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Array) ->
         Rotations of the joints, away from the T-pose.
     """
     q = quaternion_from_matrix(world)
-    turned: dict[int, Array] = {}
+    turned: dict[int, Floats] = {}
 
-    def give(bone: int, rotation: Array, joint: str) -> None:
+    def give(bone: int, rotation: Floats, joint: str) -> None:
         turned[bone] = rig.turn.T @ rotation @ (body.align[INDEX[joint]] @ body.frame @ rig.turn)
 
     knots = [q[:, INDEX[n]] for n in ("hips", "spine", "chest")]
@@ -350,7 +350,7 @@ def _between(rig: Rig, upper: int, lower: int) -> list[int]:
     return [bone for bone in way[: way.index(upper)][::-1] if not rig.held[bone]]
 
 
-def _twisted(world: Array, joint: str, offsets: Array, share: float) -> Array:
+def _twisted(world: Floats, joint: str, offsets: Floats, share: float) -> Floats:
     """Rotation of a joint with only a share of its twist about its own bone."""
     here = INDEX[joint]
     name, _, side = joint.partition(".")

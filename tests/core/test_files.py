@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from kinelift.core.files import clip_name, file_stem, new_motion_name
+from kinelift.core.files import clip_name, file_stem, new_motion_name, split_character
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,28 @@ def test_a_new_motion_is_of_the_clip_that_it_was_made_from() -> None:
         source = Path(new_motion_name(source, number))
         assert clip_name(source) == "walk-20240101-101010-7-1"
         assert file_stem(source).endswith(f"-{number}") and file_stem(source) != clip_name(source)
+
+
+@pytest.mark.parametrize(
+    ("text", "file", "name"),
+    [
+        ("hero.glb", "hero.glb", ""),
+        ("cast.blend", "cast.blend", ""),
+        ("cast.blend:Hero", "cast.blend", "Hero"),
+        ("Cast.BLEND:Hero", "Cast.BLEND", "Hero"),
+        ("cast.blend:", "cast.blend", ""),
+        ("cast.blend:mixamorig:Hero", "cast.blend", "mixamorig:Hero"),
+        ("C:\\shots\\hero.fbx", "C:\\shots\\hero.fbx", ""),
+        ("C:\\shots\\cast.blend:Hero", "C:\\shots\\cast.blend", "Hero"),
+        ("hero.fbx:Hero", "hero.fbx:Hero", ""),
+    ],
+)
+def test_the_file_and_the_object_of_a_character(text: str, file: str, name: str) -> None:
+    assert split_character(text) == (Path(file), name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names of files have no colons there")
+def test_a_file_that_is_there_names_no_object(tmp_path: Path) -> None:
+    odd = tmp_path / "cast.blend:take"
+    odd.touch()
+    assert split_character(str(odd)) == (odd, "")

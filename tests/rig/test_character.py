@@ -15,7 +15,7 @@ import pytest
 from kinelift.core.errors import CaptureError
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.rig.retarget.bones import read_rig
-from kinelift.rig.retarget.character import load_character, read_humanoid, split_character
+from kinelift.rig.retarget.character import find_character, load_character, read_humanoid
 from kinelift.rig.retarget.mapping import MAIN, detect
 from kinelift.tests.rig.characters import ENDS, character, joints, walk
 
@@ -98,7 +98,7 @@ def test_every_kind_of_file(files: Path) -> None:
     for name in ("hero.fbx", "hero.glb", "hero0.vrm", "hero1.vrm", "cast.blend:Hero"):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         bpy.context.scene.render.fps, bpy.context.scene.frame_end = 30, 77
-        armature = load_character(*split_character(str(files / name)))
+        armature = load_character(*find_character(str(files / name)))
         assert (bpy.context.scene.render.fps, bpy.context.scene.frame_end) == (30, 77)
         assert armature.type == "ARMATURE" and armature.name in bpy.context.scene.objects
         assert found_in(armature) == expected, name
@@ -135,7 +135,7 @@ def test_characters_that_cannot_be_had(files: Path, tmp_path: Path) -> None:
         ("cast.obj", "no character that can be read"),
     ):
         with pytest.raises(CaptureError) as caught:
-            load_character(*split_character(str(tmp_path / text)))
+            load_character(*find_character(str(tmp_path / text)))
         sentence = str(caught.value)
         assert said in sentence and sentence.endswith(".") and "\n" not in sentence, sentence
 
