@@ -9,11 +9,11 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..core.errors import CaptureError
 from ..state.access import captured
+from .reporting import Reporting
 
 
-class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
+class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
     """Write the captured motion to a file"""
 
     bl_idname = "kinelift.export"
@@ -54,8 +54,8 @@ class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
             chosen.filepath = str(folder / f"{captured(context).name}.{self.kind}")
         return set(super().invoke(context, event))
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Write it."""
+    def work(self, context: bpy.types.Context) -> None:
+        """Write the file, in Object Mode."""
         from ..rig.export import export
         from ..rig.read import current_action, read_motion
 
@@ -68,11 +68,7 @@ class KINELIFT_OT_export(bpy.types.Operator, ExportHelper):
             render = context.scene.render
             motion = read_motion(armature, current_action(armature), render.fps / render.fps_base)
             export(self.kind, path, armature, motion)
-        except CaptureError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
         finally:
             if mode != "OBJECT":
                 bpy.ops.object.mode_set(mode=mode)
         self.report({"INFO"}, pgettext_rpt("Wrote {path}").format(path=path))
-        return {"FINISHED"}

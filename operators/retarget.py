@@ -14,6 +14,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
 from ..state.access import ADDON, retarget_settings
+from .reporting import OnActive
 
 
 def maps_folder() -> Path:
@@ -73,27 +74,7 @@ def shown_map(context: bpy.types.Context) -> Any:
     return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
 
 
-class _OnTarget:
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Something is active; whether it can be a target is told in a sentence."""
-        return context.active_object is not None
-
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        """Do it, or tell in a sentence why not."""
-        try:
-            self.work(context)
-        except CaptureError as error:
-            self.report({"ERROR"}, str(error))  # type: ignore[attr-defined]
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def work(self, context: bpy.types.Context) -> None:
-        """What this operator does."""
-        raise NotImplementedError
-
-
-class KINELIFT_OT_retarget(_OnTarget, bpy.types.Operator):
+class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
     """Give the active character the source's motion, in a new action on its own controls"""
 
     bl_idname = "kinelift.retarget"
@@ -132,7 +113,7 @@ def _file_loaded(*_: object) -> None:
         resume_preview()
 
 
-class KINELIFT_OT_preview_retarget(_OnTarget, bpy.types.Operator):
+class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
     """Let the active character follow the source without keys; press again to end"""
 
     bl_idname = "kinelift.preview_retarget"
@@ -165,7 +146,7 @@ class KINELIFT_OT_preview_retarget(_OnTarget, bpy.types.Operator):
         start_preview(source, target, shown_map(context), retarget_settings(context).settings())
 
 
-class KINELIFT_OT_detect_bones(_OnTarget, bpy.types.Operator):
+class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
     """Find out which bone of the active character is which"""
 
     bl_idname = "kinelift.detect_bones"
@@ -181,7 +162,7 @@ class KINELIFT_OT_detect_bones(_OnTarget, bpy.types.Operator):
         )
 
 
-class KINELIFT_OT_swap_sides(_OnTarget, bpy.types.Operator):
+class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
     """Exchange the bones of left and right"""
 
     bl_idname = "kinelift.swap_sides"
@@ -195,7 +176,7 @@ class KINELIFT_OT_swap_sides(_OnTarget, bpy.types.Operator):
         _fill(context, swapped(shown_map(context)))
 
 
-class KINELIFT_OT_save_bone_map(_OnTarget, bpy.types.Operator, ExportHelper):
+class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
     """Save the bone map as a file: in the folder that comes up, it is found for other characters too"""
 
     bl_idname = "kinelift.save_bone_map"
@@ -218,7 +199,7 @@ class KINELIFT_OT_save_bone_map(_OnTarget, bpy.types.Operator, ExportHelper):
         save_preset(path, path.stem, shown_map(context))
 
 
-class KINELIFT_OT_load_bone_map(_OnTarget, bpy.types.Operator, ImportHelper):
+class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):
     """Take a bone map from a file"""
 
     bl_idname = "kinelift.load_bone_map"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ..core.options import CleanUp
-from ..operators.cleanup import KINELIFT_OT_clean_up, KINELIFT_OT_resolve
+from ..operators.cleanup import KINELIFT_OT_clean_up
+from ..operators.resolve import KINELIFT_OT_resolve
 from ..state.access import captured, settings
 from .options import draw_options
 

@@ -7,12 +7,12 @@ from bpy.app.translations import pgettext_iface
 
 from ..core.errors import CaptureError
 from ..core.options import Settings
-from ..operators.build import KINELIFT_OT_rebuild
 from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
 from ..operators.choose_video import KINELIFT_OT_import_video
 from ..operators.export import KINELIFT_OT_export
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
 from ..operators.pick_person import KINELIFT_OT_pick_person
+from ..operators.rebuild import KINELIFT_OT_rebuild
 from ..state.access import captured, settings, worker_python
 from ..state.jobs import Job, queue
 from ..state.probe_video import probing

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import bpy
 
-from ..operators.preview import (
-    KINELIFT_OT_add_body,
-    KINELIFT_OT_add_camera,
-    KINELIFT_OT_bind_mesh,
-    KINELIFT_OT_show_confidence,
-    KINELIFT_OT_view_camera,
-)
+from ..operators.body import KINELIFT_OT_add_body, KINELIFT_OT_bind_mesh, KINELIFT_OT_show_confidence
+from ..operators.camera import KINELIFT_OT_add_camera, KINELIFT_OT_view_camera
 from ..state.access import captured
 
 

@@ -11,7 +11,9 @@ import pytest
 
 import kinelift
 from kinelift.operators import retarget
+from kinelift.operators.build import build
 from kinelift.state import access as place
+from kinelift.tests.motions import random_motion
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +31,14 @@ def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     bpy.context.preferences.addons.remove(addon)
     kinelift.unregister()
+
+
+@pytest.fixture
+def armature(tmp_path: Path) -> bpy.types.Object:
+    """A captured armature."""
+    motion = random_motion(10, size=(64, 48))
+    motion.settings.update(video="walk.mp4", folder=str(tmp_path / "clips"))
+    motion.save(tmp_path / "walk.motion.npz")
+    built = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
+    assert isinstance(built, bpy.types.Object)
+    return built

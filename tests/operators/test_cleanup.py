@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import bpy
@@ -10,16 +9,12 @@ import numpy as np
 import pytest
 
 from kinelift.core.motion import Motion
-from kinelift.core.options import Settings
-from kinelift.inference.pipeline import capture
 from kinelift.operators.build import build
 from kinelift.rig.cleanup import raw_action
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.read import read_motion
 from kinelift.rig.versions import curves_of
 from kinelift.tests.walks import slide, sliding, walk
-
-SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 
 
 def walker(folder: Path) -> bpy.types.Object:
@@ -80,53 +75,6 @@ def test_refusals_are_one_sentence_and_make_nothing() -> None:
         bpy.ops.kinelift.clean_up()
     assert "Traceback" not in str(told.value)
     assert not bpy.data.actions and armature.animation_data is None
-
-
-def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
-    capture(SAMPLE, Settings(end=1.0, looks=1)).save(tmp_path / "walk.motion.npz")
-    first = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
-    action = first.animation_data.action
-    chosen = bpy.context.scene.kinelift
-    chosen.use_height, chosen.height = True, 1.2
-    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
-    second = bpy.context.object
-    assert second != first and first.animation_data.action == action
-    assert Motion.load(Path(second.kinelift.motion)).height == pytest.approx(1.2, abs=0.01)
-    assert second.dimensions.z == pytest.approx(first.dimensions.z * 1.2 / 1.71, rel=0.02)
-
-
-def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
-    motion = capture(SAMPLE, Settings(end=1.0, focal=28.0, looks=1))
-    everybody = np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1)
-    aside = everybody.copy()
-    aside[..., 0] = motion.camera.size[0] - aside[..., 0]
-    aside[..., 3] *= -1
-    two = dataclasses.replace(motion, others=aside[None])
-    two.save(tmp_path / "walk.motion.npz")
-    build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
-    chosen = bpy.context.scene.kinelift
-
-    def solved() -> Motion:
-        assert bpy.ops.kinelift.resolve() == {"FINISHED"}
-        return Motion.load(Path(bpy.context.object.kinelift.motion))
-
-    chosen.use_focal, chosen.focal = True, 56.0
-    tele = solved()
-    assert tele.settings["focal"] == 56.0 and tele.camera.focal == pytest.approx(2 * motion.camera.focal)
-    chosen.use_focal = False
-    assert solved().settings["focal"] is None
-    chosen.person, chosen.number = "number", 2
-    other = solved()
-    assert np.allclose(other.landmarks, aside[..., :3], atol=1e-2, equal_nan=True)
-
-
-def test_resolve_without_the_motions_file(tmp_path: Path) -> None:
-    armature = walker(tmp_path)
-    (tmp_path / "walk.motion.npz").unlink()
-    with pytest.raises(RuntimeError, match=r"walk\.motion\.npz is gone"):
-        bpy.ops.kinelift.resolve()
-    assert bpy.ops.kinelift.clean_up() == {"FINISHED"}  # which needs no file
-    assert slide(played(armature), walk().contacts).max() < 0.001
 
 
 def test_it_is_one_undo_step_and_outlives_saving(tmp_path: Path) -> None:

@@ -1,0 +1,69 @@
+"""Add a body to the captured armature: a mannequin or the artist's own mesh, coloured by confidence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.props import BoolProperty
+
+from ..core.errors import CaptureError
+from ..state.access import captured
+from .reporting import OnCaptured
+
+
+class KINELIFT_OT_add_body(OnCaptured, bpy.types.Operator):
+    """Build a mannequin around the bones of the captured armature and bind it; an earlier one is replaced"""
+
+    bl_idname = "kinelift.add_body"
+    bl_label = "Add Body"
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Build the mannequin."""
+        from ..rig.body import add_body
+
+        add_body(captured(context))
+
+
+class KINELIFT_OT_bind_mesh(OnCaptured, bpy.types.Operator):
+    """Bind the other selected meshes to the captured armature; those bound already stay as they are"""
+
+    bl_idname = "kinelift.bind_mesh"
+    bl_label = "Bind Own Mesh"
+
+    by_distance: BoolProperty(
+        name="By Distance",
+        description="Weights by the distance to the bones, where Blender finds no automatic ones",
+    )
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Bind each selected mesh."""
+        from ..rig.body import bind_mesh
+
+        armature = captured(context)
+        meshes = [other for other in context.selected_objects if other != armature]
+        if not meshes:
+            raise CaptureError(
+                "No mesh is selected; select yours first, then the armature with Shift held down."
+            )
+        for mesh in meshes:
+            bind_mesh(mesh, armature, self.by_distance)
+
+
+class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
+    """Colour the body by how well each part was seen, frame by frame: green seen, red guessed"""
+
+    bl_idname = "kinelift.show_confidence"
+    bl_label = "Show Confidence"
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Colour the body, adding one if there is none, and show the colours in this viewport."""
+        from ..core.motion import Motion
+        from ..rig.body import add_body, body_of
+        from ..rig.confidence import show_confidence
+
+        armature = captured(context)
+        motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+        show_confidence(body_of(armature) or add_body(armature), motion, context.scene)
+        if context.area is not None and context.area.type == "VIEW_3D":
+            context.space_data.shading.color_type = "VERTEX"

@@ -1,0 +1,81 @@
+"""Add the camera that filmed, with its video in the background, and look through it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bpy
+from bpy.props import EnumProperty, StringProperty
+
+from ..core.errors import CaptureError
+from ..state.access import captured, settings
+from .reporting import OnCaptured
+
+
+class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
+    """Add the camera that filmed, with the video behind it, and an empty on the floor"""
+
+    bl_idname = "kinelift.add_camera"
+    bl_label = "Add Capture Camera"
+
+    video: StringProperty(
+        name="Video",
+        description="Where the video lies; empty: where it was captured, or beside the motion or this file",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+    background: EnumProperty(
+        name="Background",
+        description="What the video is loaded as",
+        items=(
+            ("IMAGE", "Background Image", "Keeps in time with the motion at every frame rate"),
+            ("MOVIE_CLIP", "Movie Clip", "For Blender's trackers; the scene needs the video's frame rate"),
+        ),
+    )
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Add camera and floor; a problem with the video is only a warning."""
+        from ..core.motion import Motion
+        from ..rig.camera import add_camera, add_floor, find_video, show_video
+
+        armature = captured(context)
+        path = Path(bpy.path.abspath(armature.kinelift.motion))
+        motion = Motion.load(path)
+        # the video may lie beside the motion, this file or the sidebar's video, wherever these were moved to
+        others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
+        chosen = Path(bpy.path.abspath(self.video)) if self.video else None
+        video = chosen or find_video(motion, *(one.parent for one in (path, *others)))
+        camera = add_camera(context.scene, motion.camera, armature)
+        add_floor(context.scene, motion, armature)
+        try:
+            problem = show_video(camera, context.scene, motion, video, self.background)
+        except CaptureError as error:
+            problem = str(error)
+        if problem:
+            self.report({"WARNING"}, problem)
+
+
+class KINELIFT_OT_view_camera(bpy.types.Operator):
+    """Look through the capture camera of the active armature"""
+
+    bl_idname = "kinelift.view_camera"
+    bl_label = "View through Capture Camera"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the armature has a camera and the area is a viewport."""
+        return _camera(context) is not None and context.area is not None and context.area.type == "VIEW_3D"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Make it the scene's camera and look through it."""
+        context.scene.camera = _camera(context)
+        context.space_data.region_3d.view_perspective = "CAMERA"
+        return {"FINISHED"}
+
+
+def _camera(context: bpy.types.Context) -> Any:
+    """The newest camera of the captured armature, or None."""
+    armature = captured(context)
+    cameras = [child for child in armature.children if child.type == "CAMERA"] if armature is not None else []
+    return cameras[-1] if cameras else None

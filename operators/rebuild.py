@@ -1,0 +1,41 @@
+"""Add a captured motion to the scene once more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+from bpy.app.translations import pgettext_rpt
+from bpy.props import StringProperty
+
+from ..core.errors import CaptureError
+from ..core.files import clip_name
+from ..state.access import settings
+from ..state.jobs import queue
+from .build import build
+from .reporting import Reporting
+
+
+class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
+    """Add the captured motion once more, as it was captured"""
+
+    bl_idname = "kinelift.rebuild"
+    bl_label = "Rebuild"
+    bl_options = {"REGISTER", "UNDO"}
+
+    motion: StringProperty(
+        name="Motion",
+        description="File of the captured motion; empty: of the last capture",
+        subtype="FILE_PATH",
+        options={"SKIP_SAVE"},
+    )
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Build the armature in the current scene."""
+        chosen = settings(context)
+        motion = self.motion or chosen.last_motion or queue.last_motion
+        if not motion:
+            raise CaptureError("Nothing was captured yet; press Capture from Video.")
+        path = Path(bpy.path.abspath(motion)).absolute()
+        armature = build(path, clip_name(path), context.scene.name, chosen.rate == "VIDEO")
+        self.report({"INFO"}, pgettext_rpt("Rebuilt {name}").format(name=armature.name))

@@ -1,0 +1,55 @@
+"""What operators share: when they are enabled, and how a refusal reaches the artist."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..core.errors import CaptureError
+from ..state.access import captured
+
+
+class Reporting:
+    """An operator that reports a `CaptureError` of its `work` as an error."""
+
+    report: Any
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Do the work, or report why it can't be done."""
+        try:
+            self.work(context)
+        except CaptureError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Do what the operator is for.
+
+        Raises
+        ------
+        CaptureError
+            If it can't be done.
+        """
+        raise NotImplementedError
+
+
+class OnActive(Reporting):
+    """An operator on the active object."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether any object is active; `work` says in a sentence if it is the wrong kind."""
+        return context.active_object is not None
+
+
+class OnCaptured(Reporting):
+    """An operator on the active captured armature, in Object Mode."""
+
+    bl_options = frozenset({"REGISTER", "UNDO"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a captured armature is active in Object Mode."""
+        return captured(context) is not None and context.mode == "OBJECT"
