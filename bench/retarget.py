@@ -152,7 +152,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
             away = turns[joint] @ rest.T @ frame.T
             facing.append(angle_between(away[:, :, 1], performance.world[:, INDEX[joint], :, 1]))
     # heels and balls, each against the height at which it stands in the rest pose
-    body = kit.transfer.read_body(rig, {j: rig.index[b] for j, b in bones.items()}, performance.offsets)
+    body = kit.tpose.read_body(rig, {j: rig.index[b] for j, b in bones.items()}, performance.offsets)
     slides, low = [], 0.0
     for column in range(4):
         side, by_ball = "LR"[column // 2], column % 2
@@ -292,7 +292,7 @@ def main() -> None:
     kit = argparse.Namespace(
         **{
             n: importlib.import_module(f"kinelift.rig.retarget.{n}")
-            for n in ("apply", "bones", "mapping", "character", "source", "transfer")
+            for n in ("apply", "bones", "mapping", "character", "source", "tpose")
         }
     )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}

@@ -19,7 +19,8 @@ from .carriers import Carriers, constrained, find_carriers
 from .channels import Channels, Keys, bone_path, quoted, rotations_of
 from .feet import plant
 from .mapping import BoneMap
-from .transfer import NEXT, Performance, bone_deltas, leg_length, read_body
+from .tpose import NEXT, leg_length, read_body
+from .transfer import Performance, bone_deltas
 
 #: a bone whose rotation is off its keys by more than this is held by something else, degrees
 _OFF = 1.0

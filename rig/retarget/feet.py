@@ -21,7 +21,7 @@ from ...core.kinematics import joint_positions
 from ...core.planting import Sole, laid
 from ...core.rotations import axis_angle, matrix_from_vector, rotation_between
 from ...core.skeleton import INDEX
-from .transfer import Body, leg_length
+from .tpose import Body, leg_length
 
 #: contacts shorter than this are ignored, seconds
 _SHORTEST = 0.08

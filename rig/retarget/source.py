@@ -21,7 +21,8 @@ from ..versions import curves_of
 from .bones import Rig, nearest_rotation, read_rig
 from .channels import bone_path, rotation_channel, rotations_of
 from .mapping import BoneMap, detect
-from .transfer import Body, Performance, read_body
+from .tpose import Body, read_body
+from .transfer import Performance
 
 
 def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:

@@ -31,7 +31,7 @@ from kinelift.rig.retarget.mapping import (
 from kinelift.rig.retarget.preview import end_preview, previewing, resume_preview, start_preview
 from kinelift.rig.retarget.source import frames_of, perform_armature, perform_motion
 from kinelift.rig.retarget.structure import guess_by_structure
-from kinelift.rig.retarget.transfer import leg_length
+from kinelift.rig.retarget.tpose import leg_length
 from kinelift.rig.versions import curves_of
 from kinelift.tests import walks
 from kinelift.tests.motions import random_motion
