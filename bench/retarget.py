@@ -126,7 +126,7 @@ def angle_between(a: Any, b: Any) -> Any:
 def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> Row:
     """Retarget, and compare with the source."""
     rig = kit.bones.read_rig(target)
-    bone_map = kit.mapping.detect(rig, target.data)
+    bone_map = kit.mapping.find_bone_map(rig, target.data)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = round(motion.fps), 1.0
     performance = kit.source.perform_motion(motion, scene.render.fps)

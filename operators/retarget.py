@@ -46,7 +46,7 @@ def find_source(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def _fill(context: bpy.types.Context, bone_map: Any) -> None:
-    from ..rig.retarget.mapping import SLOTS
+    from ..rig.retarget.bone_map import SLOTS
 
     chosen = retarget_settings(context)
     chosen.bones.clear()
@@ -63,12 +63,14 @@ def _fill(context: bpy.types.Context, bone_map: Any) -> None:
 def shown_map(context: bpy.types.Context) -> Any:
     """The bone map in the panel; found first if it is for another character, or empty."""
     from ..rig.retarget.apply import check_target
+    from ..rig.retarget.bone_map import BoneMap
     from ..rig.retarget.bones import read_rig
-    from ..rig.retarget.mapping import BoneMap, detect, own_presets
+    from ..rig.retarget.mapping import find_bone_map
+    from ..rig.retarget.presets import own_presets
 
     chosen, target = retarget_settings(context), check_target(context.active_object)
     if chosen.target != target or not any(row.bone for row in chosen.bones):
-        _fill(context, detect(read_rig(target), target.data, own_presets(maps_folder())))
+        _fill(context, find_bone_map(read_rig(target), target.data, own_presets(maps_folder())))
     bones = {row.name: row.bone for row in chosen.bones if row.bone}
     sure = {row.name: row.certainty for row in chosen.bones if row.bone}
     return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
@@ -171,7 +173,7 @@ class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Swap them in the panel."""
-        from ..rig.retarget.mapping import swapped
+        from ..rig.retarget.bone_map import swapped
 
         _fill(context, swapped(shown_map(context)))
 
@@ -193,7 +195,7 @@ class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
 
     def work(self, context: bpy.types.Context) -> None:
         """Write it."""
-        from ..rig.retarget.mapping import save_preset
+        from ..rig.retarget.presets import save_preset
 
         path = Path(self.properties.filepath).absolute()
         save_preset(path, path.stem, shown_map(context))
@@ -212,7 +214,7 @@ class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):
         """Read it, if it is for this character."""
         from ..rig.retarget.apply import check_target
         from ..rig.retarget.bones import read_rig
-        from ..rig.retarget.mapping import apply_preset, load_preset
+        from ..rig.retarget.presets import apply_preset, load_preset
 
         target = check_target(context.active_object)
         _fill(context, apply_preset(read_rig(target), load_preset(Path(self.properties.filepath))))

@@ -21,7 +21,7 @@ from .render import render
 from .retarget.apply import retarget
 from .retarget.bones import read_rig
 from .retarget.character import find_character, load_character
-from .retarget.mapping import detect
+from .retarget.mapping import find_bone_map
 from .retarget.source import perform_motion
 from .scene import build_scene
 from .still import render_still
@@ -108,7 +108,7 @@ def _retargeted(
     scene = bpy.context.scene.render
     target = load_character(*find_character(character))
     performance = perform_motion(motion, scene.fps / scene.fps_base)
-    bone_map = detect(read_rig(target), target.data)
+    bone_map = find_bone_map(read_rig(target), target.data)
     result = retarget(performance, target, bone_map, how, f"{target.name} {name}")
     return target, result.warnings
 

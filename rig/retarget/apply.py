@@ -14,11 +14,11 @@ from ...core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
 from ...core.rotations import geodesic_angle, rotation_between
 from ...core.skeleton import INDEX, JOINTS
 from ..action import Curves, add_strip, key_contacts
+from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
 from .carriers import Carriers, constrained, find_carriers
 from .channels import Channels, Keys, bone_path, quoted, rotations_of
 from .feet import plant
-from .mapping import BoneMap
 from .tpose import NEXT, leg_length, read_body
 from .transfer import Performance, bone_deltas
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import bpy
 
 from ...core.errors import CaptureError
 from ...core.files import split_character
-from .mapping import HUMANOID
+from .humanoid import HUMANOID, read_humanoid
 
 #: how files end that a character can come from
 _KINDS = (".blend", ".fbx", ".glb", ".gltf", ".vrm")
-#: how .glb and .vrm files begin
-_GLB_MAGIC = b"glTF"
-#: type of their chunk that holds JSON
-_JSON_CHUNK = 0x4E4F534A
 
 
 def find_character(text: str) -> tuple[Path, str]:
@@ -141,23 +135,3 @@ def _keep_family(armature: bpy.types.Object, new: list[bpy.types.Object]) -> Non
             bpy.context.scene.collection.objects.link(obj)
         elif obj.users == 0:
             bpy.data.objects.remove(obj)
-
-
-def read_humanoid(path: Path) -> dict[str, str]:
-    """VRM's humanoid bones by VRM's name (0 and 1) in a .glb or .vrm; empty for a file without."""
-    content = path.read_bytes()
-    if len(content) < 20 or content[:4] != _GLB_MAGIC:
-        return {}
-    length, kind = struct.unpack_from("<II", content, 12)
-    if kind != _JSON_CHUNK:
-        return {}
-    try:
-        data: dict[str, Any] = json.loads(content[20 : 20 + length])
-        nodes, extensions = data["nodes"], data.get("extensions", {})
-        if "VRMC_vrm" in extensions:
-            bones = extensions["VRMC_vrm"]["humanoid"]["humanBones"]
-            return {name: str(nodes[bone["node"]]["name"]) for name, bone in bones.items()}
-        bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
-        return {bone["bone"]: str(nodes[bone["node"]]["name"]) for bone in bones}
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return {}  # names tell the bones then

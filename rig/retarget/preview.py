@@ -18,8 +18,9 @@ from ...core.errors import CaptureError
 from ...core.options import RetargetSettings, from_plain
 from . import PREVIEW
 from .apply import Retargeter
+from .bone_map import BoneMap
 from .bones import read_rig
-from .mapping import BoneMap, detect
+from .mapping import find_bone_map
 from .source import perform_armature
 from .transfer import Performance
 
@@ -38,7 +39,7 @@ class _Follower:
     ) -> None:
         self.source, self.target = source.name, target.name
         self.bone_map, self.settings = bone_map, settings
-        self.map = detect(read_rig(source), source.data)
+        self.map = find_bone_map(read_rig(source), source.data)
         self._take_over(target, self._now(source))
 
     def _take_over(self, target: bpy.types.Object, performance: Performance) -> None:

@@ -18,9 +18,10 @@ from ..action import at_rate, contact_points
 from ..contacts import CONTACT_CURVES, CONTACT_THRESHOLD, RAISED, read_contacts
 from ..read import values as values_of
 from ..versions import curves_of
+from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
 from .channels import bone_path, rotation_channel, rotations_of
-from .mapping import BoneMap, detect
+from .mapping import find_bone_map
 from .tpose import Body, read_body
 from .transfer import Performance
 
@@ -88,7 +89,7 @@ def perform_armature(
         If no body is found in it.
     """
     rig = read_rig(source)
-    found = bone_map or detect(rig, source.data)
+    found = bone_map or find_bone_map(rig, source.data)
     bones = {joint: rig.index[name] for joint, name in found.bones.items() if joint in INDEX}
     if "hips" not in bones:
         raise CaptureError(f"{source.name} has no hips that could be found: choose another source.")

@@ -12,7 +12,7 @@ import pytest
 
 from kinelift.operators.build import build
 from kinelift.rig.retarget.preview import previewing
-from kinelift.tests.rig.characters import MIXAMO, character
+from kinelift.tests.rig.retarget.characters import MIXAMO, character
 from kinelift.tests.walks import walk
 
 LIMBS = ("upper_arm.L", "forearm.R", "thigh.L", "shin.R")

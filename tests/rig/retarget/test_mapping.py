@@ -2,35 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import bpy
-import numpy as np
 import pytest
-from mathutils import Matrix, Vector
 
 from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import JOINTS
 from kinelift.rig.retarget.apply import retarget
+from kinelift.rig.retarget.bone_map import MAIN
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import load_character
-from kinelift.rig.retarget.mapping import (
-    HUMANOID,
-    MAIN,
-    PRESETS,
-    detect,
-    load_preset,
-    own_presets,
-    save_preset,
-    swapped,
-)
+from kinelift.rig.retarget.humanoid import HUMANOID
+from kinelift.rig.retarget.mapping import find_bone_map
+from kinelift.rig.retarget.presets import PRESETS, load_preset
 from kinelift.rig.retarget.source import perform_motion
-from kinelift.tests.rig.characters import (
-    MIXAMO,
+from kinelift.tests.rig.retarget.characters import (
     add_bone,
     character,
     generated_rigify,
@@ -39,30 +25,7 @@ from kinelift.tests.rig.characters import (
     walk,
 )
 
-RIGS = sorted((Path(__file__).resolve().parents[3] / "shared" / "rigs").glob("*.[gv][lr][bm]"))
-
-
-@pytest.mark.parametrize("prefix", ["", "mixamorig:", "mixamorig1:", "mixamorig12_"])
-def test_mixamo_with_any_prefix(prefix: str) -> None:
-    names = {joint: prefix + name for joint, name in MIXAMO.items()}
-    found = detect(read_rig(target := character(names)), target.data)
-    assert found.name == "Mixamo"
-    assert {joint: found.bones[joint] for joint in JOINTS} == names
-
-
-@pytest.mark.parametrize("path", sorted(PRESETS.glob("*.json")), ids=lambda path: path.stem)
-def test_every_preset_is_found_by_its_own_names(path: Path) -> None:
-    preset = load_preset(path)
-    names = {
-        joint: preset.prefix.split("\\")[0].replace("[mf]", "m_") + preset.bones[joint][0]
-        for joint in JOINTS
-        if joint in preset.bones
-    }
-    target = character(names)
-    found = detect(read_rig(target), target.data)
-    assert {joint: found.bones.get(joint) for joint in MAIN if joint in names} == {
-        joint: names[joint] for joint in MAIN if joint in names
-    }
+RIGS = sorted((Path(__file__).resolve().parents[4] / "shared" / "rigs").glob("*.[gv][lr][bm]"))
 
 
 @pytest.mark.parametrize(
@@ -86,41 +49,9 @@ def test_other_habits_of_naming(names: dict[str, str], sides: tuple[str, str]) -
         for side, word in zip("LR", sides, strict=True)
     }
     called |= {"hips": "Pelvis_Main", "chest": "Thorax", "head": "Skull"}
-    found = detect(read_rig(target := character(called)), target.data)
+    found = find_bone_map(read_rig(target := character(called)), target.data)
     for joint in called:
         assert found.bones[joint] == called[joint]
-
-
-def test_vrm_tells_its_bones_itself() -> None:
-    names = {joint: f"J_{number}" for number, joint in enumerate(JOINTS)}
-    target = character(names)
-    words = {
-        "upper_arm": "UpperArm",
-        "forearm": "LowerArm",
-        "thigh": "UpperLeg",
-        "shin": "LowerLeg",
-        "hand": "Hand",
-        "foot": "Foot",
-    }
-    humanoid = {"hips": names["hips"], "chest": names["chest"], "head": names["head"]}
-    for joint, word in words.items():
-        humanoid |= {"left" + word: names[f"{joint}.L"], "right" + word: names[f"{joint}.R"]}
-    target.data[HUMANOID] = json.dumps(humanoid)
-    found = detect(read_rig(target), target.data)
-    assert found.name == "VRM humanoid" and {j: found.bones[j] for j in MAIN} == {j: names[j] for j in MAIN}
-
-
-def test_own_map_is_saved_shared_and_preferred(tmp_path: Path) -> None:
-    names = {joint: f"part {number}" for number, joint in enumerate(JOINTS)}
-    target = character(names)
-    rig = read_rig(target)
-    mine = replace(detect(rig, target.data), bones=names)
-    save_preset(tmp_path / "mine.json", "Mine", mine)
-    (tmp_path / "broken.json").write_text("{")
-    found = detect(rig, target.data, own_presets(tmp_path))
-    assert found.name == "Mine" and found.bones == names
-    other = swapped(found)
-    assert other.bones["hand.L"] == names["hand.R"] and other.bones["hips"] == names["hips"]
 
 
 # --- families of rigs, with the bones that are not ours -------------------------------------------------
@@ -230,11 +161,11 @@ def test_families_as_they_come(family: str) -> None:
             end = data[carried[0]].head_local.copy() if len(carried) == 1 else data[parent].tail_local.copy()
             middle = start.lerp(end, 0.5)
             add_bone(target, spelled(name, side), parent, middle, middle.lerp(end, 0.9), carried)
-    found = detect(read_rig(target), target.data)
+    found = find_bone_map(read_rig(target), target.data)
     assert found.name == preset
     assert {joint: found.bones.get(joint) for joint in JOINTS} == names
     renamed = nameless(target)
-    blind = detect(read_rig(target), target.data)
+    blind = find_bone_map(read_rig(target), target.data)
     assert {joint: blind.bones.get(joint) for joint in MAIN} == {j: renamed[names[j]] for j in MAIN}
 
 
@@ -242,133 +173,24 @@ def test_families_as_they_come(family: str) -> None:
 def test_files_of_others(path: Path) -> None:
     target = load_character(path)
     rig = read_rig(target)
-    named = detect(rig, target.data)
+    named = find_bone_map(rig, target.data)
     assert named.name != "Guessed" and set(JOINTS) <= set(named.bones)
     if HUMANOID in target.data:
         del target.data[HUMANOID]
     renamed = nameless(target)
-    found = detect(read_rig(target), target.data)
+    found = find_bone_map(read_rig(target), target.data)
     assert {joint: found.bones.get(joint) for joint in MAIN} == {j: renamed[named.bones[j]] for j in MAIN}
 
 
 # --- without names --------------------------------------------------------------------------------------
 
 
-def plain(target: bpy.types.Object) -> None:
-    pass
-
-
-def small_and_lying(target: bpy.types.Object) -> None:
-    """As many importers leave it: centimetres, Y up, put right by the object."""
-    target.data.transform(Matrix.Rotation(-np.pi / 2, 4, "X") @ Matrix.Scale(100, 4))
-    target.rotation_euler, target.scale = (np.pi / 2, 0, 0), (0.01,) * 3
-
-
-def y_up(target: bpy.types.Object) -> None:
-    target.data.transform(Matrix.Rotation(-np.pi / 2, 4, "X"))
-
-
-def sideways(target: bpy.types.Object) -> None:
-    target.data.transform(Matrix.Rotation(np.pi / 2, 4, "Z"))
-
-
-def backwards(target: bpy.types.Object) -> None:
-    target.data.transform(Matrix.Rotation(np.pi, 4, "Z"))
-
-
-def askew(target: bpy.types.Object) -> None:
-    target.data.transform(Matrix.Rotation(np.radians(30), 4, "Z"))
-
-
-def head_ends_in_a_leaf(target: bpy.types.Object) -> None:
-    """As FBX writers leave it: a bone that only says where the head ends."""
-    tail = target.data.bones["head"].tail_local.copy()
-    add_bone(target, "head_end", "head", tail, tail + Vector((0, 0, 0.18)))
-
-
-def twist_beside(target: bpy.types.Object) -> None:
-    for joint, end in (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")):
-        for side in "LR":
-            a, b = (target.data.bones[f"{n}.{side}"].head_local.copy() for n in (joint, end))
-            add_bone(target, f"{joint}_twist.{side}", f"{joint}.{side}", a.lerp(b, 0.5), b)
-
-
-def twist_between(target: bpy.types.Object) -> None:
-    for joint, end in (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")):
-        for side in "LR":
-            a, b = (target.data.bones[f"{n}.{side}"].head_local.copy() for n in (joint, end))
-            add_bone(
-                target, f"{joint}_twist.{side}", f"{joint}.{side}", a.lerp(b, 0.5), b, (f"{end}.{side}",)
-            )
-
-
-def several_necks(target: bpy.types.Object) -> None:
-    a, b = (target.data.bones[n].head_local.copy() for n in ("neck", "head"))
-    add_bone(target, "neck_2", "neck", a.lerp(b, 0.33), a.lerp(b, 0.66))
-    add_bone(target, "neck_3", "neck_2", a.lerp(b, 0.66), b, ("head",))
-
-
-def mittens(target: bpy.types.Object) -> None:
-    for side in "LR":
-        a, b = (target.data.bones[f"{n}.{side}"].head_local.copy() for n in ("forearm", "hand"))
-        add_bone(target, f"mitten.{side}", f"hand.{side}", b + 0.3 * (b - a), b + 0.6 * (b - a))
-
-
-def dressed(target: bpy.types.Object) -> None:
-    """A tail, a skirt, hair, and what inverse kinematics hangs on the root."""
-    hips, head = (target.data.bones[n].head_local.copy() for n in ("hips", "head"))
-    for place in range(5):
-        start = hips + Vector((0, 0.1 + 0.15 * place, 0))
-        parent = f"tail{place - 1}" if place else "hips"
-        add_bone(target, f"tail{place}", parent, start, start + Vector((0, 0.15, 0)))
-    for strand in range(6):
-        out = Vector((np.cos(strand + 0.2), np.sin(strand + 0.2), 0))
-        for place in range(3):
-            start = hips + 0.15 * out + Vector((0, 0, -0.2 * place))
-            parent = f"skirt{strand}{place - 1}" if place else "hips"
-            add_bone(target, f"skirt{strand}{place}", parent, start, start + Vector((0, 0, -0.2)))
-            lock = head + 0.08 * out + Vector((0, 0, 0.15 - 0.12 * place))
-            parent = f"hair{strand}{place - 1}" if place else "head"
-            add_bone(target, f"hair{strand}{place}", parent, lock, lock + Vector((0, 0, -0.12)))
-    for joint in ("hand", "foot"):
-        for side in "LR":
-            start = target.data.bones[f"{joint}.{side}"].head_local.copy()
-            add_bone(target, f"ik_{joint}.{side}", "", start, start + Vector((0, 0, 0.1)))
-
-
-@pytest.mark.parametrize(
-    ("how", "change"),
-    [
-        ({}, plain), ({"droop": 45.0}, plain), ({"droop": 70.0}, plain), ({"droop": -30.0}, plain),
-        ({"size": 100.0}, plain), ({}, small_and_lying), ({}, y_up), ({}, sideways), ({}, backwards),
-        ({}, askew), ({"droop": 45.0, "roll": 0.7}, askew), ({}, head_ends_in_a_leaf),
-        ({"leave_out": ("neck",)}, head_ends_in_a_leaf), ({"leave_out": ("toe", "foot")}, plain),
-        ({"leave_out": ("shoulder", "neck", "toe", "spine"), "fingers": False}, plain),
-        ({"leave_out": ("toe",)}, plain), ({"leave_out": ("spine",)}, plain), ({"spine_bones": 3}, plain),
-        ({"leave_out": ("shoulder",)}, plain), ({"leave_out": ("neck",)}, plain), ({}, several_necks),
-        ({}, twist_beside), ({}, twist_between), ({"fingers": False}, plain), ({"fingers": False}, mittens),
-        ({}, dressed), ({"droop": 45.0, "fingers": False}, dressed),
-    ],
-)  # fmt: skip
-def test_bones_are_found_without_names(
-    how: dict[str, Any], change: Callable[[bpy.types.Object], None]
-) -> None:
-    target = character(**how)
-    change(target)
-    bpy.context.view_layer.update()
-    renamed = nameless(target)
-    found = detect(read_rig(target), target.data)
-    main = {joint: renamed[joint] for joint in MAIN if joint in renamed}
-    assert {joint: found.bones.get(joint) for joint in MAIN if joint in found.bones} == main
-    assert all(0 < sure < 0.9 for sure in found.certainty.values())
-
-
 def test_generated_rigify_with_and_without_names() -> None:
     target, motion = generated_rigify(), walk(12)
-    named = detect(read_rig(target), target.data)
+    named = find_bone_map(read_rig(target), target.data)
     assert named.name == "Rigify, FK controls"
     renamed = nameless(target)
-    found = detect(read_rig(target), target.data)
+    found = find_bone_map(read_rig(target), target.data)
     assert {joint: found.bones.get(joint) for joint in MAIN} == {j: renamed[named.bones[j]] for j in MAIN}
     retarget(perform_motion(motion, motion.fps), target, found, RetargetSettings(), "Result")
     # what deforms the mesh follows the controls

@@ -65,7 +65,7 @@ class _Limb:
         return self.chains[side][place] if place < len(self.chains[side]) else None
 
 
-def guess_by_structure(rig: Rig) -> Guess | None:
+def guess_by_topology(rig: Rig) -> Guess | None:
     """The most body-like reading of an armature, or None where there is none."""
     guesses = [guess for axes in _orientations(rig) if (guess := _Reader(rig, axes).read()) is not None]
     return min(guesses, key=lambda guess: guess.cost, default=None)

@@ -14,12 +14,14 @@ import pytest
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.skeleton import INDEX, JOINTS
+from kinelift.rig.retarget.bone_map import MAIN
 from kinelift.rig.retarget.bones import read_rig
-from kinelift.rig.retarget.character import find_character, load_character, read_humanoid
-from kinelift.rig.retarget.mapping import MAIN, detect
-from kinelift.tests.rig.characters import ENDS, character, joints, walk
+from kinelift.rig.retarget.character import find_character, load_character
+from kinelift.rig.retarget.humanoid import read_humanoid
+from kinelift.rig.retarget.mapping import find_bone_map
+from kinelift.tests.rig.retarget.characters import ENDS, character, joints, walk
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 #: bones whose names tell nothing
 FOREIGN = {joint: f"J_{number}" for number, joint in enumerate(JOINTS)}
 #: what VRM calls the joints that every person there has
@@ -88,7 +90,7 @@ def files(tmp_path: Path) -> Path:
 
 
 def found_in(armature: bpy.types.Object) -> dict[str, str]:
-    found = detect(read_rig(armature), armature.data)
+    found = find_bone_map(read_rig(armature), armature.data)
     return {joint: found.bones[joint] for joint in MAIN}
 
 
@@ -105,7 +107,7 @@ def test_every_kind_of_file(files: Path) -> None:
         skin = [obj for obj in bpy.context.scene.objects if obj.type == "MESH" and obj.find_armature()]
         assert len(skin) == 1 and skin[0].find_armature() == armature
         if name.endswith(".vrm"):
-            assert detect(read_rig(armature), armature.data).name == "VRM humanoid"
+            assert find_bone_map(read_rig(armature), armature.data).name == "VRM humanoid"
 
 
 def test_only_the_named_character_comes_from_a_blend(files: Path) -> None:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import addon_utils
 import bpy
 import numpy as np
+import pytest
 from mathutils import Matrix, Vector
 
+from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
 from kinelift.core.options import RetargetSettings
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_OFFSETS
 from kinelift.rig.armature import rest_joints
 from kinelift.rig.retarget.apply import retarget
 from kinelift.rig.retarget.bones import read_rig
-from kinelift.rig.retarget.mapping import detect
+from kinelift.rig.retarget.mapping import find_bone_map
 from kinelift.rig.retarget.source import perform_motion
 from kinelift.rig.retarget.transfer import Performance
 from kinelift.tests.motions import random_motion
@@ -118,7 +121,7 @@ def put(
     target: bpy.types.Object, motion: Motion, settings: RetargetSettings | None = None, **change: Any
 ) -> Performance:
     performance = perform_motion(motion, motion.fps)
-    bone_map = detect(read_rig(target), target.data)
+    bone_map = find_bone_map(read_rig(target), target.data)
     retarget(performance, target, bone_map, settings or RetargetSettings(**change), "Result")
     return performance
 
@@ -179,3 +182,12 @@ def generated_rigify() -> bpy.types.Object:
     bpy.ops.object.armature_human_metarig_add()
     bpy.ops.pose.rigify_generate()
     return bpy.context.object
+
+
+def refused(act: Callable[[], object]) -> str:
+    """The sentence with which something is refused."""
+    with pytest.raises(CaptureError) as caught:
+        act()
+    sentence = str(caught.value)
+    assert sentence.endswith(".") and "\n" not in sentence
+    return sentence

@@ -1,0 +1,173 @@
+"""Bone maps for families of rigs, and the files that hold them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ...core.errors import CaptureError
+from ...core.files import replacing
+from .bone_map import MAIN, SLOTS, BoneMap
+from .bones import Rig
+from .names import plain_name
+
+#: where the presets are that come with Kinelift
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+#: what marks a file as a bone map, with the version of its format
+_FORMAT = "kinelift_bone_map"
+#: version of the format that is read and written
+_VERSION = 1
+#: how much a bone counts that can't be keyed
+_HELD = 0.5
+#: what it costs that a bone carries the bone before it
+_WRONG = 0.2
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A bone map for a family of rigs.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    bones : dict
+        For each slot the names that its bone may have, the preferred one first.
+    prefix : str
+        Pattern of what a rig's names may begin with (after `names.plain_name`).
+    properties : dict
+        Bones with custom properties that have to have a certain value: switches to FK.
+    """
+
+    name: str
+    bones: dict[str, tuple[str, ...]]
+    prefix: str = ""
+    properties: dict[str, dict[str, float]] = field(default_factory=dict)
+
+    def bones_in(self, rig: Rig) -> dict[str, str]:
+        """The bones of a rig by slot, spelled exactly as here, or else nearly so."""
+        by_name: dict[str, str] = {}
+        for name in reversed(rig.names):  # the one nearest to the root counts
+            by_name[re.sub(f"^(?:{self.prefix})", "", plain_name(name))] = name
+        bones: dict[str, str] = {}
+        for slot, names in self.bones.items():
+            exact = next((name for name in names if name in rig.index), None)
+            near = next((by_name[plain_name(name)] for name in names if plain_name(name) in by_name), None)
+            bone = exact if exact is not None and not self.prefix else near
+            if bone is not None and bone not in bones.values():
+                bones[slot] = bone
+        return bones
+
+    def score(self, rig: Rig) -> tuple[float, float]:
+        """Share of the main joints that it finds free to move, and share of all that it names."""
+        bones = self.bones_in(rig)
+        free = {slot: _HELD if rig.held[rig.index[bone]] else 1.0 for slot, bone in bones.items()}
+        main = [slot for slot in MAIN if slot in self.bones]
+        share = sum(free.get(slot, 0.0) for slot in main) / len(MAIN)
+        # a joint's bone that carries the one before it has the wrong name
+        wrong = sum(
+            rig.index[bones[lower]] in rig.ancestors(rig.index[bones[upper]])
+            for upper, lower in (("thigh.L", "shin.L"), ("upper_arm.L", "forearm.L"), ("hips", "thigh.L"))
+            if upper in bones and lower in bones
+        )
+        return share - _WRONG * wrong, sum(free.values()) / len(self.bones)
+
+    def switches_in(self, rig: Rig) -> dict[str, dict[str, float]]:
+        """Its switches to FK of bones that a rig has."""
+        return {bone: dict(values) for bone, values in self.properties.items() if bone in rig.index}
+
+
+def load_preset(path: Path) -> Preset:
+    """Read a preset's file.
+
+    Raises
+    ------
+    CaptureError
+        If it can't be read or is no preset.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if data[_FORMAT] != _VERSION:
+            raise CaptureError(f"{path.name} is a bone map of another version of Kinelift; save it again.")
+        bones = {
+            slot: (names,) if isinstance(names, str) else tuple(names)
+            for slot, names in data["bones"].items()
+        }
+        properties = {
+            str(bone): {str(name): float(value) for name, value in values.items()}
+            for bone, values in data.get("properties", {}).items()
+        }
+        prefix = str(data.get("prefix", ""))
+        re.compile(prefix)
+        sound = set(bones) <= set(SLOTS) and all(
+            isinstance(n, str) for names in bones.values() for n in names
+        )
+        if not sound or not bones:
+            raise ValueError("slots")
+        return Preset(str(data["name"]), bones, prefix, properties)
+    except FileNotFoundError as error:
+        raise CaptureError(f"There is no bone map {path}.") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        raise CaptureError(
+            f"{path.name} is no Kinelift bone map, or it is damaged; choose another."
+        ) from error
+
+
+def save_preset(path: Path, name: str, bone_map: BoneMap) -> None:
+    """Write a bone map as a preset of one's own; the file appears whole or not at all."""
+    data: dict[str, Any] = {_FORMAT: _VERSION, "name": name, "bones": bone_map.bones}
+    if bone_map.properties:
+        data["properties"] = bone_map.properties
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@cache
+def shipped_presets() -> tuple[Preset, ...]:
+    """The presets that come with Kinelift."""
+    return tuple(load_preset(path) for path in sorted(PRESETS.glob("*.json")))
+
+
+def own_presets(folder: Path) -> tuple[Preset, ...]:
+    """The presets in an artist's folder; files there that are none are passed over."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(load_preset(path))
+        except CaptureError:
+            continue
+    return tuple(found)
+
+
+def apply_preset(rig: Rig, preset: Preset) -> BoneMap:
+    """The bones of `rig` that a preset names.
+
+    Raises
+    ------
+    CaptureError
+        If less than half of the preset's bones are there: it is for another rig.
+    """
+    bones = preset.bones_in(rig)
+    if "hips" not in bones or len(bones) < len(preset.bones) / 2:
+        raise CaptureError(
+            f"The bone map {preset.name} is for another rig: of its {len(preset.bones)} bones this armature "
+            f"has {len(bones)}; choose another, or Detect."
+        )
+    return BoneMap(bones, dict.fromkeys(bones, 1.0), preset.name, preset.switches_in(rig))
+
+
+def fk_switches(rig: Rig) -> dict[str, dict[str, float]]:
+    """The switches to FK that presets know by name, wherever a rig has them."""
+    known = {
+        name: value
+        for preset in shipped_presets() for values in preset.properties.values()
+        for name, value in values.items()
+    }  # fmt: skip
+    found = {
+        bone: {n: known[n] for n in sorted(names) if n in known} for bone, names in rig.properties.items()
+    }
+    return {bone: values for bone, values in found.items() if values}

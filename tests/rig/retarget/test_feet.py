@@ -1,0 +1,58 @@
+"""Feet of characters with other proportions stand where they should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
+from kinelift.tests import walks
+from kinelift.tests.motions import random_motion
+from kinelift.tests.rig.retarget.characters import OWN, character, joints, limb_errors, put
+
+
+def test_feet_that_stand_do_not_slide() -> None:
+    frames = 60
+    motion = random_motion(frames, seed=5)
+    rotations = np.zeros((frames, len(JOINTS), 4))
+    rotations[..., 0] = 1
+    sway = 0.25 * np.sin(np.arange(frames) / 8)
+    for side in "LR":  # knees bend while the hips sway over standing feet
+        rotations[:, INDEX[f"thigh.{side}"]] = np.stack(
+            [np.cos(-0.3 + sway), np.sin(-0.3 + sway), *np.zeros((2, frames))], 1
+        )
+        rotations[:, INDEX[f"shin.{side}"]] = np.stack(
+            [np.cos(0.5 + 0 * sway), np.sin(0.5 + 0 * sway), *np.zeros((2, frames))], 1
+        )
+        rotations[:, INDEX[f"foot.{side}"]] = np.stack(
+            [np.cos(-0.2 - sway), np.sin(-0.2 - sway), *np.zeros((2, frames))], 1
+        )
+    motion = replace(motion, offsets=TEMPLATE_OFFSETS, rotations=rotations, contacts=np.ones((frames, 4)))
+    ankle = motion.joints[:, INDEX["foot.L"]] - motion.joints[:, 0]
+    motion = replace(motion, root=np.array([0, 0, 0.09]) - ankle * [0, 1, 1])
+    target = character(droop=30)
+    put(target, motion)
+    found = joints(target, OWN, np.arange(1, frames + 1))
+    for side in "LR":
+        steps = np.linalg.norm(np.diff(found[f"toe.{side}"], axis=0), axis=1)
+        assert steps.max() < 1.5e-3
+        rest = target.data.bones[f"toe.{side}"].head_local.z
+        assert np.abs(found[f"toe.{side}"][:, 2] - rest).max() < 2e-3
+
+
+@pytest.mark.parametrize("droop", [0.0, 45.0])
+def test_legs_of_other_proportions_walk_without_sliding(droop: float) -> None:
+    motion, target = walks.walk(60), character(droop=droop, size=1.3)
+    put(target, motion)
+    errors = limb_errors(target, motion, OWN)
+    assert errors.mean() < 1.0 and errors.max() < 5.0
+    found = joints(target, OWN, np.arange(1, 61))
+    for column, side in ((1, "L"), (3, "R")):
+        ball = found[f"toe.{side}"]
+        on = motion.contacts[:, column] > 0.5
+        steps = np.linalg.norm(np.diff(ball, axis=0), axis=1)[on[1:] & on[:-1]]
+        assert steps.max() < 1.5e-3
+        rest = target.data.bones[f"toe.{side}"].head_local.z
+        assert np.abs(ball[on, 2] - rest).max() < 2e-3 and ball[:, 2].min() > rest - 2e-3
