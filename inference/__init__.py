@@ -1,1 +1,4 @@
-"""Video to `Motion`: detection, tracking, lifting. No bpy here; it runs in a process of its own."""
+"""The worker, from a video to a `Motion`: detection, tracking, lifting, solving.
+
+It runs in a process of its own and never imports bpy.
+"""

@@ -1,4 +1,4 @@
-"""What the running Python captures with: versions, devices, size."""
+"""What the running Python captures with: versions of packages, devices, size on disk."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .pipeline import WEIGHTS, torch_device
 
 
 def about(device: str) -> dict[str, Any]:
-    """What a runtime has; that it works is tried, not believed.
+    """Describe the runtime, after loading the lifter to prove that it works.
 
     Parameters
     ----------
     device : str
-        As `Settings.device`.
+        See `Settings.device`.
 
     Returns
     -------
     dict
-        ``executable``, ``python``, ``torch``, ``mediapipe``, ``opencv``: path and versions; ``devices``: name
-        by kind, of those on which the lifter's weights could be loaded; ``device``: which of them a capture
-        takes; ``size``: bytes of all that is installed beside torch.
+        ``executable``: path; ``python``, ``torch``, ``mediapipe``, ``opencv``: versions; ``devices``: names
+        by kind, of devices that could load the lifter's weights; ``device``: the kind that a capture uses;
+        ``size``: bytes of all packages in the folder where torch is.
 
     Raises
     ------

@@ -1,27 +1,30 @@
-"""Whether the camera stood still: how far the background shifts, turns and grows while the clip is read."""
+"""Camera motion: how far the background shifts, turns and grows while a video is read."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array
+
 Image = npt.NDArray[np.uint8]
-Array = npt.NDArray[Any]
 
 #: longer side of the pictures that are compared, pixels
 SIDE = 480
-#: how often to look, seconds
+#: time between the frames that are compared, seconds
 _EVERY = 0.3
-#: fewer points than this tell nothing, of which most have to move alike
-FEWEST, _ALIKE = 12, 0.5
-#: so far from the picture that the others are compared with, pixels, another takes its place
+#: fewer points than this don't tell how the background moves
+FEWEST = 12
+#: at least this share of the points has to move alike
+_ALIKE = 0.5
+#: a frame this far from the reference becomes the next reference, pixels
 _NEXT = 15.0
-#: the camera moved if the picture's corners shift by more than this share of its longer side
+#: the camera moved if the picture's corners shift by more than this, as a share of its longer side
 _MOVED = 0.03
 
 
@@ -33,14 +36,14 @@ class _Seen(Protocol):
 
 
 def small_grey(image: Image) -> Image:
-    """An RGB picture in grey, with a longer side of `SIDE`."""
+    """An RGB picture in grey, scaled to a longer side of `SIDE`."""
     scale = SIDE / max(image.shape[:2])
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def background_points(grey: Image, people: Sequence[_Seen], size: tuple[int, int]) -> Array:
-    """Places (N, 2) in a picture of `small_grey` that can be found again, away from the people.
+    """Points (N, 2) in a picture of `small_grey` that can be tracked, away from the people.
 
     Parameters
     ----------
@@ -61,7 +64,7 @@ def background_points(grey: Image, people: Sequence[_Seen], size: tuple[int, int
 
 
 def followed(before: Image, after: Image, points: Array) -> tuple[Array, Array]:
-    """Those of `points` (N, 2) that are found again in the second picture, and where (M, 2)."""
+    """Those of `points` (N, 2) that are found in the second picture, and their places there, both (M, 2)."""
     if len(points) < FEWEST:
         return points[:0], points[:0]
     nowhere = np.zeros_like(points)
@@ -72,7 +75,7 @@ def followed(before: Image, after: Image, points: Array) -> tuple[Array, Array]:
 
 @dataclass
 class _Reference:
-    """A picture that others are compared with, and its similarity (2, 3) to the first one."""
+    """A frame that others are compared with, and its similarity transform (2, 3) from the first one."""
 
     grey: Image
     points: Array
@@ -80,7 +83,7 @@ class _Reference:
 
 
 class CameraWatch:
-    """Looks at a clip's frames as they come, or at those of a stretch of it.
+    """Measures how the camera moves over the frames of a video, or of a stretch of it.
 
     Parameters
     ----------
@@ -90,21 +93,21 @@ class CameraWatch:
 
     def __init__(self, size: tuple[int, int]) -> None:
         self._size = size
-        self._looked = -np.inf
+        self._observed = -np.inf
         self._reference: _Reference | None = None
         scale = SIDE / max(size)
         self._corners = np.array([[x, y] for x in (0, size[0]) for y in (0, size[1])]) * scale
-        #: similarities (2, 3) of the pictures looked at to the first one
+        #: similarity transforms (2, 3) of the observed frames from the first one
         self._places: list[Array] = []
 
     def observe(self, image: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
-        """Look at the next frame: RGB, filmed at `time` (seconds), with these people in it.
+        """Take the next frame: RGB, filmed at `time` (seconds), with these people in it.
 
-        It is passed over if one was looked at a moment ago, unless it is `always` looked at.
+        It is skipped if it follows the last one within `_EVERY`, unless `always`.
         """
-        if time < self._looked + _EVERY and not always:
+        if time < self._observed + _EVERY and not always:
             return
-        self._looked = time
+        self._observed = time
         grey = small_grey(image)
         before = self._reference
         if before is None:
@@ -120,23 +123,23 @@ class CameraWatch:
             self._reference = _Reference(grey, background_points(grey, people, self._size), place)
 
     def go_on(self, later: CameraWatch) -> None:
-        """Take over what another saw that began with the picture that this one looked at last."""
+        """Append what another one measured that began with the last frame of this one."""
         here = self._places[-1]
         self._places += [_after(here, place) for place in later._places]
 
     def _moved(self, place: Array) -> float:
-        """How far a similarity moves the picture's corners on the average, pixels."""
+        """How far a similarity transform moves the picture's corners on average, pixels."""
         moved = self._corners @ place[:, :2].T + place[:, 2] - self._corners
         return float(np.linalg.norm(moved, axis=1).mean())
 
     @property
     def shift(self) -> float:
-        """How far the corners were shifted at most, as a share of the longer side."""
+        """How far the corners shifted at most, as a share of the longer side."""
         return max(map(self._moved, self._places), default=0.0) / SIDE
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the artist should know; nothing if the camera stood, or nothing could be seen of it."""
+        """A sentence for the artist if the camera moved; nothing if it didn't, or if nothing shows."""
         if self.shift <= _MOVED:
             return ()
         return (
@@ -146,7 +149,7 @@ class CameraWatch:
 
 
 def _similarity(before: Array, after: Array) -> Array | None:
-    """The similarity (2, 3) that most points agree on; None: there is none."""
+    """The similarity transform (2, 3) that most points agree on; None if there is none."""
     if len(before) < FEWEST:
         return None
     found, inside = cv2.estimateAffinePartial2D(before, after, ransacReprojThreshold=1.5)
@@ -156,7 +159,7 @@ def _similarity(before: Array, after: Array) -> Array | None:
 
 
 def _after(first: Array, second: Array) -> Array:
-    """One similarity after another."""
+    """The similarity transform (2, 3) that applies `first`, then `second`."""
     return np.asarray(
         np.hstack([second[:, :2] @ first[:, :2], (second[:, :2] @ first[:, 2] + second[:, 2])[:, None]])
     )

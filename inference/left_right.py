@@ -1,4 +1,4 @@
-"""Left kept left: repairs the stretches where the detector took somebody's left side for the right."""
+"""Left and right: repairs the stretches where the detector took one side of a person for the other."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array, Floats
 from ..core.landmarks import LANDMARK, MIRRORED
 from .detect.people import torso
 
-Array = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-
-# Distances are in torsos (`people.torso`: about half a metre).
+# Distances are in torso sizes (`people.torso`: about half a metre).
+#: the first landmark of the lower body
 _FIRST_LEG = LANDMARK["hip.L"]
 _MIRRORED = np.array(MIRRORED)
-#: landmarks that tell left from right, by part: arms, legs
+#: landmarks that tell left from right: of the upper body, of the lower
 _PARTS = tuple(
     np.array([LANDMARK[f"{name}.{side}"] for name in names for side in "LR"])
     for names in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle", "foot_index"))
 )
-#: hypotheses: is the upper body swapped, is the lower
+#: hypotheses: whether the upper body is swapped, whether the lower body is
 _SWAPS = ((False, False), (True, False), (False, True), (True, True))
-#: costs in torsos per landmark and second: of being swapped, by part, and of the parts not agreeing
-_SWAPPED_COST, _SPLIT_COST = 0.8, 2.0
-#: a landmark further off than this is wrong in any case
+#: cost of a swapped part, per landmark and second
+_SWAPPED_COST = 0.8
+#: cost of one part being swapped and the other not, per landmark and second
+_SPLIT_COST = 2.0
+#: a landmark farther off than this is wrong under any hypothesis, so a larger distance costs no more
 _FAR = 1.5
-#: how much of the last velocity is expected to go on
+#: the share of the last velocity that is expected to continue
 _MOMENTUM = 0.8
-#: limbs don't move faster than this about the torso, torsos per second
+#: limbs don't move faster than this relative to the torso, per second
 _LIMB_SPEED = 8.0
-#: continuity says less and less across a gap, seconds
+#: how fast continuity loses its weight across a gap: time constant, seconds
 _FORGET = 0.3
+#: the size of a torso, to compare MediaPipe's metres with the picture
 _TORSO_METRES = 0.5
 
 
 def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array]:
-    """Repair the stretches where the detector took left for right.
+    """Exchange left and right where the detector swapped them.
 
-    The most likely sequence of hypotheses (as detected, upper body swapped, lower body, both) over time: the
-    landmarks move as they did before, and the detector is right more often than wrong.
+    Finds the most likely sequence of hypotheses (as detected, upper body swapped, lower body swapped, both):
+    landmarks keep moving as they did, and the detector is right more often than wrong.
 
     Parameters
     ----------
@@ -52,8 +54,8 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     Returns
     -------
     landmarks, world : (N, 33, 3)
-        With left and right exchanged where they were swapped. MediaPipe's 3D keeps its depth when it swaps:
-        exchanging the names is all it takes.
+        With left and right exchanged where they were swapped. MediaPipe's depth is right even then, so
+        exchanging the landmarks is enough.
     """
     if len(times) < 2:
         return landmarks, world
@@ -67,10 +69,13 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
 
 
 def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np.intp]:
-    """Which of `_SWAPS` holds in each frame (N,): Viterbi over pairs of frames, as a velocity needs two."""
+    """The index (N,) of the likeliest of `_SWAPS` in each frame.
+
+    Viterbi over pairs of frames, as a velocity needs two.
+    """
     n = len(times)
     middle, size = torso(landmarks)
-    # in torsos, about the torso: what the whole body does says nothing of left and right
+    # relative to the torso: the movement of the whole body doesn't tell left from right
     flat = (landmarks[..., :2] - middle[:, None]) / np.maximum(size, 1.0)[:, None, None]
     place = np.concatenate([flat, world[..., 2:] / _TORSO_METRES], axis=-1)
 
@@ -93,7 +98,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
                 motion * (momentum[:, None] * np.minimum(1, reach[1:] / np.maximum(speed, 1e-9)))[..., None]
             )
             off = np.minimum(np.linalg.norm(both[1:, c] - expected, axis=-1), _FAR)
-            # when it swaps, the detector says something in between for a frame, which looks like a quick turn
+            # as it swaps, the detector puts landmarks in between for a frame, which looks like a quick turn
             too_fast = np.linalg.norm(both[2:, c] - both[:-2, a], axis=-1) - reach[1:] - reach[:-1]
             off[1:] += np.clip(too_fast, 0, _FAR)
             costs[1:, k, a, b, c] = (off * weight).sum(1)
@@ -115,7 +120,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
 
 
 def _step(costs: Floats, swaps: npt.NDArray[Any]) -> Floats:
-    """Costs (4, 4, 4) of three successive hypotheses from those of the parts (2, 2, 2, 2)."""
+    """Costs (4, 4, 4) of three successive hypotheses, from those of the two parts (2, 2, 2, 2)."""
     a, b, c = np.ix_(range(4), range(4), range(4))
     out: Floats = (
         costs[0][swaps[a, 0], swaps[b, 0], swaps[c, 0]] + costs[1][swaps[a, 1], swaps[b, 1], swaps[c, 1]]

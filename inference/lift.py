@@ -1,15 +1,14 @@
-"""From one person's landmarks to a body before the camera: the lifter, at any frame rate."""
+"""Lifting: from the landmarks of one person to a body before the camera, at any frame rate."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ..core.arrays import Array, Floats
 from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
 from ..core.limits import limit_spine_twist
 from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
@@ -17,44 +16,46 @@ from ..core.skeleton import INDEX, JOINTS
 from .lifters.lifter import LIFTER_FPS, Lifter
 from .lifters.view import smooth, view
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a lifter says of one clip, in the axes of a level camera (x right, y forward, z up), metres.
+    """A body in motion as it was lifted or solved, in the axes of a level camera (x right, y forward, z up).
 
     Attributes
     ----------
     lengths : (len(LENGTHS),)
+        Bone lengths, metres.
     rotations : (T, J, 3, 3)
         World rotations of the joints.
     root : (T, 3)
+        Position of the hips from the camera, metres.
     contacts : (T, 4)
-        Probabilities for `motion.CONTACT_POINTS`.
+        Probability that each of `motion.CONTACT_POINTS` touches the floor.
     up : (3,)
-        Against gravity, one for the clip: the camera is taken to keep its tilt.
+        Unit vector against gravity. There is one for all frames: the camera is assumed to keep its tilt.
     """
 
-    lengths: Array
-    rotations: Array
-    root: Array
-    contacts: Array
-    up: Array
+    lengths: Floats
+    rotations: Floats
+    root: Floats
+    contacts: Floats
+    up: Floats
 
 
-def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter) -> Estimate:
-    """Lift one clip.
+def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lifter) -> Estimate:
+    """Lift one person's landmarks.
 
     Parameters
     ----------
     rays : (T, 33, 2)
-        Landmarks as x / z and y / z in the camera frame (x right, y down), bridged: finite everywhere.
+        Landmarks as x / z and y / z in the camera frame (x right, y down), finite everywhere (gaps are
+        bridged).
     confidence : (T, 33)
+        0 (not seen) to 1.
     hint : (T, 33, 3), metres
-        The detector's own 3D landmarks, see `lifters.view.view`; NaN where it found nobody.
+        The detector's 3D landmarks, see `lifters.view.view`; NaN where it found nobody.
     fps : float
-        Frame rate of the rays; the lifter works at its own, the answer comes back at this one.
+        Frame rate of the rays and of the result; the lifter itself works at `LIFTER_FPS`.
     model : Lifter
     """
     device = next(model.parameters()).device
@@ -65,7 +66,7 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
         joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
     frames = len(rays)
     count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
-    # the lifter's frames, evenly over the same time
+    # the lifter's frames, evenly spread over the same time
     there = torch.linspace(0, frames - 1, count)
     at = _interpolate(joined[0], there)[None].to(device)
     solid_there = torch.where(at[..., 6:] > _WHOLE, at[..., 3:6], torch.nan)
@@ -75,7 +76,8 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
         plain = model(view(place, seen, torch.full_like(solid_there, torch.nan)), flip=True)
     back = torch.linspace(0, count - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
-    # the detector's 3D knows what is in front, but leans with the camera: how all stands is said without it
+    # the detector's 3D tells what is in front, but leans with the camera: a second pass without it gives the
+    # body's tilt
     torso = [_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)]
     up = torch.nn.functional.normalize(plain.up[0].mean(0), dim=0)
     return Estimate(
@@ -87,16 +89,14 @@ def lift(rays: Array, confidence: Array, hint: Array, fps: float, model: Lifter)
     )
 
 
-#: by these it is told how a body stands
+#: joints whose rotations tell the body's tilt
 _TORSO = [INDEX[name] for name in ("hips", "spine", "chest", "thigh.L", "thigh.R")]
-
-
-#: a hint counts where no more than this much of it is made of frames that have none
+#: an interpolated hint counts if at least this share of it comes from frames that have one
 _WHOLE = 0.99
 
 
-def joint_confidence(confidence: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """How well each joint (T, J) was seen, from the landmarks' confidence (T, 33)."""
+def joint_confidence(confidence: Array) -> Array:
+    """Confidence of each joint (T, J): the mean over the landmarks (T, 33) that show it."""
     columns = []
     for joint in JOINTS:
         name, dot, side = joint.partition(".")
@@ -114,5 +114,5 @@ def _interpolate(x: Tensor, at: Tensor) -> Tensor:
     return p1 + 0.5 * t * (p2 - p0 + t * (2 * p0 - 5 * p1 + 4 * p2 - p3 + t * (3 * (p1 - p2) + p3 - p0)))
 
 
-def _numpy(x: Tensor) -> Array:
+def _numpy(x: Tensor) -> Floats:
     return x.detach().cpu().numpy().astype(np.float64)

@@ -1,4 +1,4 @@
-"""A quick look at a video, before it is captured: what it is, and what is hard about it."""
+"""Probing a video before it is captured: its properties, and what will be hard to capture."""
 
 from __future__ import annotations
 
@@ -21,36 +21,39 @@ from .video import VideoReader
 
 Image = npt.NDArray[np.uint8]
 
-#: where to look, as shares of the length, and the rate of the two frames there
+#: moments that are sampled, as shares of the length
 _MOMENTS = (0.1, 0.35, 0.6, 0.85)
+#: frame rate of the pair of frames that is read at each moment
 _PAIR_FPS = 5.0
-#: what makes a clip hard: a person, nose to toes, lower than this share of the picture, ...
+#: a person is small if nose to toes are less than this, as a share of the picture's height
 _SMALL = 0.25
-#: ... shown in at most this share of the looks whole, ...
+#: a person is cut off if they are whole in at most this share of the samples
 _WHOLE = 0.5
-#: ... somebody else at least this tall beside the tallest, ...
+#: a second person counts if they are at least this tall, as a share of the tallest one's height
 _COMPANION = 0.4
-#: ... a background that shifts by more than this share of the picture's longer side from frame to frame
+#: the camera moves if the background shifts by more than this from frame to frame, as a share of the
+#: picture's longer side
 _SHIFT = 0.005
-#: the ends of a person
+#: landmarks at the ends of a person
 _ENDS = [LANDMARK["nose"], LANDMARK["foot_index.L"], LANDMARK["foot_index.R"]]
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What a video is.
+    """The properties of a video.
 
     Attributes
     ----------
     frames : int
-        How many, at its own rate; 0: the file doesn't tell.
+        Number of frames at its own rate; 0 if the file doesn't tell.
     fps : float
+        Frames per second.
     width, height : int
         Of the upright picture, pixels.
     seconds : float
-        Length; 0: the file doesn't tell.
+        Length; 0 if the file doesn't tell.
     advice : str
-        The one thing that would help most, a sentence; empty: nothing.
+        A sentence that names the one thing that would help most; empty if nothing would.
     """
 
     frames: int
@@ -62,7 +65,7 @@ class Probe:
 
 
 def probe(video: Path) -> Probe:
-    """Look at a handful of frames of a video.
+    """Examine a few frames of a video.
 
     Raises
     ------
@@ -76,7 +79,7 @@ def probe(video: Path) -> Probe:
         for share in _MOMENTS:
             pairs.append(_frames(video, seconds * share, 2))
         breaks_off = False
-    except CaptureError:  # the file was opened, so it is shorter than it says: captured as far as it goes
+    except CaptureError:  # the file could be opened, so it is shorter than it says: use what there is
         pairs = pairs or [_frames(video, 0.0, 2)]
         breaks_off = True
     people = people_in([pair[0] for pair in pairs], reader.size)
@@ -113,7 +116,7 @@ def _frames(video: Path, time: float, count: int) -> list[Image]:
 
 
 def _shift(first: Image, second: Image, people: Sequence[Person], size: tuple[int, int]) -> float:
-    """How far the background moved, as a share of the longer side; NaN: it has nothing to go by."""
+    """How far the background moved, as a share of the longer side; NaN if too few points show it."""
     before, after = small_grey(first), small_grey(second)
     starts, ends = followed(before, after, background_points(before, people, size))
     if len(starts) < FEWEST:

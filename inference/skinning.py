@@ -1,4 +1,4 @@
-"""Linear blend skinning in torch, a whole clip at once: what Blender's armature modifier does."""
+"""Linear blend skinning in torch, many frames at once: the same as Blender's armature modifier."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 class Skin:
     """A mesh bound to the skeleton.
 
-    Every vertex is a sum over bones of weight times (rotation times place + shift), which is one matrix
-    product: (V, 4 J) with the weighted places, times (4 J, 3) with the bones' motions.
+    A skinned vertex is a sum over bones: weight times (rotation times place + shift). That is one matrix
+    product for all vertices: weighted places (V, 4 J) times the bones' transforms (4 J, 3).
 
     Parameters
     ----------
     vertices : (V, 3)
         In the rest pose, metres.
     weights : (V, J)
-        Shares of the joints' bones; each row sums to 1.
+        Weights of the joints; each row sums to 1.
     rest : (J, 3)
-        Positions of the joints in the same rest pose.
+        Positions of the joints in the rest pose, metres.
     """
 
     def __init__(self, vertices: Tensor, weights: Tensor, rest: Tensor) -> None:
@@ -28,7 +28,7 @@ class Skin:
         self._places = (weights[..., None] * places).flatten(1)
 
     def __call__(self, rotations: Tensor, joints: Tensor) -> Tensor:
-        """The mesh in motion.
+        """The vertices in motion.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""One person through the clip: the same one throughout, left kept left, gaps marked and bridged."""
+"""Tracking: follows one person through the detections, at a steady rate, with gaps bridged or marked."""
 
 from __future__ import annotations
 
@@ -7,47 +7,55 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from ..core.arrays import Array, Floats
 from ..core.contacts import runs
 from ..core.errors import CaptureError
 from ..core.options import Place, read_person
 from .detect.people import Detections, Person, torso
 from .left_right import unswapped
 
-Array = npt.NDArray[np.float32]
-Floats = npt.NDArray[np.float64]
-
-#: gaps up to this long are bridged, longer ones are left open and reported, seconds
+#: gaps up to this long are bridged; longer ones are left open and reported, seconds
 BRIDGE_SECONDS = 1.0
 
-# Distances are in torsos (`detect.torso`: about half a metre).
-#: how far somebody may be from where they were expected, and how much more for every second unseen
-_NEAR, _SPEED = 0.8, 8.0
-#: what a wholly different look costs, where the edge of the gate costs 1; and what may be spent
-_APPEARANCE_COST, _SIZE_COST, _LINK_LIMIT = 1.5, 0.3, 1.25
-#: somebody unseen for longer has to be recognised by their look, at least this much alike
-_PATIENCE, _ALIKE = 0.5, 0.8
-#: people seen less than this share of the one seen most don't count as people
+# Distances are in torso sizes (`people.torso`: about half a metre).
+#: how far somebody may be from where they were expected
+_NEAR = 0.8
+#: how much farther for every second since they were last seen
+_SPEED = 8.0
+#: cost of a wholly different appearance; being just within reach costs 1
+_APPEARANCE_COST = 1.5
+#: cost of a change of size, for each unit of its logarithm
+_SIZE_COST = 0.3
+#: a detection continues a trail if that costs no more than this
+_LINK_LIMIT = 1.25
+#: somebody who wasn't seen for longer than this has to be recognised by appearance, seconds
+_PATIENCE = 0.5
+#: appearances are the same person's if they are at least this much alike
+_ALIKE = 0.8
+#: people seen less than this share of the person seen most are passers-by, who don't count
 _EXTRA = 0.1
-#: somebody picked in the picture: X,Y@SECONDS; found within that many seconds, and torsos of a landmark
-_SAME_MOMENT, _AT = 0.5, 0.7
+#: a person picked in the picture was detected within this time of the given one, seconds
+_SAME_MOMENT = 0.5
+#: a person picked in the picture has a landmark this near to the given pixel
+_AT = 0.7
 
 
 @dataclass(frozen=True)
 class Track:
-    """One person at the clip's steady rate.
+    """One person at a steady rate.
 
     Attributes
     ----------
     landmarks : (T, 33, 3)
-        x, y in pixels and visibility. Visibility is 0 in bridged gaps; all is NaN in long gaps.
+        x, y in pixels, and visibility, which is 0 in bridged gaps. Long gaps are NaN.
     world_landmarks : (T, 33, 3)
-        MediaPipe's own 3D, metres, hips-centred, camera axes; interpolated and NaN likewise.
+        MediaPipe's 3D landmarks in camera axes, metres, from the middle of the hips; gaps as above.
     found : (T,) bool
-        Where the person was found.
+        Whether the person was detected.
     warnings : tuple of str
-        Those of the detections, and the long gaps.
+        Those of the detections, and one about long gaps.
     others : tuple of Track
-        The other people who count, those seen most (long and large) first.
+        The other people, without passers-by; who was seen longest and largest comes first.
     """
 
     landmarks: Array
@@ -64,12 +72,12 @@ def track(detections: Detections, person: str = "largest") -> Track:
     ----------
     detections : Detections
     person : str
-        As `options.read_person` takes it; a place without a time means the clip's start.
+        Whom to follow, see `options.read_person`; a place without a time means the start.
 
     Raises
     ------
     CaptureError
-        If there is no person in the clip, or not the one asked for.
+        If nobody was detected, or not the wanted person.
     """
     trails = _identities(detections)
     chosen = _choose(trails, detections, person)
@@ -92,20 +100,24 @@ def _followed(trail: _Trail, detections: Detections) -> Track:
 
 @dataclass
 class _Trail:
-    """Somebody's detections, as far as they are known to be the same person's."""
+    """Detections that are known to be of one person."""
 
     frames: list[tuple[int, Person]] = field(default_factory=list)
-    #: where the torso was last, its size, and how fast it moved (pixels per second)
+    #: the torso's middle in the last detection, pixels
     middle: Floats = field(default_factory=lambda: np.zeros(2))
+    #: the torso's size, smoothed, pixels
     size: float = 0.0
+    #: the torso's velocity, smoothed, pixels per second
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
+    #: of the last detection, seconds
     time: float = 0.0
+    #: smoothed
     appearance: Array = field(default_factory=lambda: np.zeros(22, np.float32))
 
     def add(self, index: int, time: float, person: Person) -> None:
         middle, size = _torso(person)
         if self.frames and time > self.time:
-            # half and half: one bad detection doesn't throw the expectation off
+            # smoothed: one bad detection hardly changes where the person is expected
             self.velocity = 0.5 * self.velocity + 0.5 * (middle - self.middle) / (time - self.time)
         self.appearance = (
             0.9 * self.appearance + 0.1 * person.appearance if self.appearance.any() else person.appearance
@@ -115,7 +127,7 @@ class _Trail:
         self.frames.append((index, person))
 
     def cost(self, time: float, person: Person) -> float:
-        """How unlikely it is that `person` is the next of this trail; 1 is a lot."""
+        """How badly `person` continues this trail at `time`; 1 is bad."""
         middle, size = _torso(person)
         unseen = time - self.time
         expected = self.middle + self.velocity * min(unseen, 0.2)
@@ -130,18 +142,18 @@ class _Trail:
 
 
 def _torso(person: Person) -> tuple[Floats, float]:
-    """`detect.torso` of one person, at least a pixel large."""
+    """`people.torso` of one person, at least a pixel large."""
     middle, size = torso(person.landmarks)
     return middle.astype(float), max(float(size), 1.0)
 
 
 def _alike(a: Array, b: Array) -> float:
-    """Likeness of two looks, 0 to 1; where one was not to be seen, neither alike nor not."""
+    """Likeness of two appearances, 0 to 1; `_ALIKE` if one is unknown."""
     return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))) if a.any() and b.any() else _ALIKE
 
 
 def _identities(detections: Detections) -> list[_Trail]:
-    """Everybody's trail, those seen most (long and large) first."""
+    """One trail for each person; who was seen longest and largest comes first."""
     done: list[_Trail] = []
     active: list[_Trail] = []
     for index, (time, people) in enumerate(zip(detections.times, detections.people, strict=True)):
@@ -172,9 +184,9 @@ def _weight(trail: _Trail) -> float:
 
 
 def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
-    """The trails of people who left, or were hidden, and came back joined: the most alike first.
+    """Join the trails of people who left, or were hidden, and came back: the most alike first.
 
-    Nobody is in two places at once, and nobody comes back faster than they can walk.
+    Trails that overlap in time, or lie farther apart than a person can walk in between, stay separate.
     """
     if not trails:
         return []
@@ -182,11 +194,12 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
     (came, came_size), (went, went_size) = (
         torso(np.stack([trail.frames[end][1].landmarks for trail in trails])) for end in (0, -1)
     )
-    looks = [np.median([person.appearance for _, person in trail.frames], axis=0) for trail in trails]
+    appearances = [np.median([person.appearance for _, person in trail.frames], axis=0) for trail in trails]
     reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * (times[first] - times[last][:, None]))
     possible = (last[:, None] < first) & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
     candidates = sorted(
-        ((_alike(looks[i], looks[j]), i, j) for i, j in zip(*np.nonzero(possible), strict=True)), reverse=True
+        ((_alike(appearances[i], appearances[j]), i, j) for i, j in zip(*np.nonzero(possible), strict=True)),
+        reverse=True,
     )
     groups = [[i] for i in range(len(trails))]  # shared by all members of a group
     for alike, i, j in candidates:
@@ -205,7 +218,7 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
 
 
 def _people(trails: list[_Trail]) -> list[_Trail]:
-    """Those who are more than extras."""
+    """The trails of all but passers-by."""
     return [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
 
 
@@ -233,7 +246,7 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
 
 
 def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float], time: float) -> _Trail:
-    """Who is at a place of the picture, pixels, at about a time of the video."""
+    """The trail of the person at a `place` in the picture, pixels, at about `time`, seconds."""
     best, nearest = np.inf, None
     for trail in trails:
         index, one = min(trail.frames, key=lambda frame: abs(detections.times[frame[0]] - time))
@@ -254,7 +267,7 @@ def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float]
 
 
 def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
-    """The frames as filmed, interpolated at the clip's times; gaps bridged or left open."""
+    """Interpolate the frames at the steady rate; bridge short gaps and leave long ones open."""
     times, count = detections.times, detections.frames
     grid = detections.start + np.arange(count) / detections.fps
     seen = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
@@ -264,7 +277,7 @@ def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
     known = times[seen]
     after = np.clip(np.searchsorted(known, grid), 1, max(len(known) - 1, 1))
     before, after = after - 1, np.minimum(after, len(known) - 1)
-    # times are rounded in files: a frame within a tenth of a frame is that frame
+    # files round their times: nearer than a tenth of a frame, take the frame itself
     share = (grid - known[before]) / np.maximum(known[after] - known[before], 1e-9)
     near = 0.1 / (detections.fps * np.maximum(known[after] - known[before], 1e-9))
     share = np.where(share < near, 0.0, np.where(share > 1 - near, 1.0, share))

@@ -1,1 +1,1 @@
-"""Who is in a video, frame by frame: MediaPipe's landmarks of everybody."""
+"""Pose detection: MediaPipe's landmarks of everybody in every frame of a video."""

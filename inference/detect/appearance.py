@@ -1,4 +1,4 @@
-"""What somebody looks like: the colours of shirt and trousers."""
+"""The appearance of a person: the colours of shirt and trousers."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.landmarks import LANDMARK
-from .people import Array
 
-_HUES, _GREYS = 8, 3
+#: bins of a histogram for pixels that are coloured, by hue
+_HUES = 8
+#: bins of a histogram for pixels that are not, by brightness
+_GREYS = 3
 
 
 def appearance(image: npt.NDArray[np.uint8], landmarks: Array) -> Array:
-    """`Person.appearance` of somebody with `landmarks` (33, 3) in units of the picture."""
+    """`Person.appearance` (22,) in an RGB picture; the `landmarks` (33, 3) are shares of its size."""
     points = landmarks[:, :2]
     garments = []
     for upper, lower in (("shoulder", "hip"), ("hip", "knee")):
@@ -27,19 +30,19 @@ def appearance(image: npt.NDArray[np.uint8], landmarks: Array) -> Array:
     return (seen / max(float(np.linalg.norm(seen)), 1e-6)).astype(np.float32)
 
 
-#: a grid inside the quadrangle of a garment, away from its edges
+#: where a garment's colours are sampled: a grid inside its quadrangle, away from the edges
 _GRID = tuple(
     axis.reshape(-1, 1) for axis in np.meshgrid(np.linspace(0.1, 0.9, 14), np.linspace(0.2, 0.8, 10))
 )
 
 
 def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Histogram (11,) of the hues, as far as pixels (N, 3) are coloured, and of the greys otherwise."""
+    """Histogram (11,) of RGB pixels (N, 3): of hues as far as they are coloured, of greys otherwise."""
     if not len(rgb):
         return np.zeros(_HUES + _GREYS)
     hue, saturation, value = cv2.cvtColor(rgb[None], cv2.COLOR_RGB2HSV)[0].T.astype(float)
     coloured = saturation / 255 * np.minimum(value / 64, 1)
-    # each pixel goes to the two nearest bins: a shade more or less makes no other look
+    # each pixel goes to the two nearest bins, so that a slight change of shade changes little
     at, share = np.divmod(hue * _HUES / 180, 1)
     hues = np.bincount(at.astype(int), coloured * (1 - share), _HUES)
     hues += np.bincount((at.astype(int) + 1) % _HUES, coloured * share, _HUES)

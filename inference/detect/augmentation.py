@@ -1,4 +1,4 @@
-"""Test-time augmentation: everybody is detected once more, in the mirror image of their surroundings."""
+"""Test-time augmentation: detects everybody once more, in a mirrored crop around them."""
 
 from __future__ import annotations
 
@@ -17,28 +17,32 @@ from ...core.landmarks import MIRRORED
 from .landmarker import Landmarker
 from .people import Person, distance, seen_inside, torso
 
-#: the second look is at a square of so many times the person's extent, of at most so many pixels a side; it
-#: finds somebody else where it is farther off than this, in torsos
-_ROOM, _MOST_PIXELS, _SAME = 2.0, 512, 0.8
-#: frames by which it may be behind the first one
+#: side of the square crop, as a multiple of the person's extent
+_ROOM = 2.0
+#: a larger crop is scaled down to this many pixels a side: MediaPipe scales to 256
+_MOST_PIXELS = 512
+#: a person found in the crop is somebody else if the landmarks lie farther apart than this on average, in
+#: torso sizes
+_SAME = 0.8
+#: how many frames the augmentation may lag behind the detection, so that few pictures are kept in memory
 _BEHIND = 4
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Makes everybody found in a picture the mean of what two looks say.
+    """Replaces everybody found in a picture by the mean of that detection and a second one.
 
-    The detector errs otherwise in the mirror, and where it is led there by that picture alone rather than by
-    the ones before: the mean of both errs less, in depth too (docs/model-card.md).
+    In a mirrored picture, and without the frames before, the detector makes other errors: the mean of both
+    has smaller ones, in depth too (docs/model-card.md).
 
     Attributes
     ----------
     size : (int, int)
-        Of the video's picture.
+        Width and height of the video's picture, pixels.
     wanted : bool
-        Otherwise there is one look.
+        False: leave the people as they were found.
     beside : bool
-        Whether there is a core for it while the first look goes on.
+        Whether a core is free for it while the detection goes on.
     """
 
     size: tuple[int, int]
@@ -49,7 +53,7 @@ class Augmentation:
     def run(
         self, out: list[tuple[Person, ...]]
     ) -> Iterator[Callable[[npt.NDArray[np.uint8], tuple[Person, ...]], None]]:
-        """A function that takes pictures and who was found in each; what comes of it goes to `out`."""
+        """A function that takes a picture and the people found in it, and appends the means to `out`."""
         if not self.wanted:
             yield lambda image, people: out.append(people)
             return
@@ -64,7 +68,6 @@ class Augmentation:
 
             def confirm(image: npt.NDArray[np.uint8], people: tuple[Person, ...]) -> None:
                 waiting.append(pool.submit(both, image, people))
-                # no more pictures are kept than it takes
                 if not self.beside or len(waiting) > _BEHIND:
                     out.append(waiting.popleft().result())
 
@@ -75,11 +78,11 @@ class Augmentation:
 def _confirmed(
     image: npt.NDArray[np.uint8], person: Person, size: tuple[int, int], landmarker: Landmarker
 ) -> Person:
-    """The mean of `person` and of who is found in the mirror image of the surroundings."""
+    """The mean of `person` and of who is found in the mirrored crop; `person` if that is somebody else."""
     scale = image.shape[1] / size[0]
     inside = np.clip(person.landmarks[:, :2] * scale, 0, (image.shape[1], image.shape[0]))
     low, high = inside.min(0), inside.max(0)
-    # in steps: what is found hardly depends on where exactly the person was thought to be
+    # place and size are rounded, so that the crop hardly depends on the first detection
     side = 16 * round(2 ** (np.round(4 * np.log2(max(_ROOM * float((high - low).max()), 16.0))) / 4) / 16)
     step = side // 16
     corner = step * np.round((low + high - side) / 2 / step).astype(int)
@@ -91,7 +94,7 @@ def _confirmed(
     landmarks[:, :2] = (corner + side * landmarks[:, :2]) / scale
     world[:, 0] *= -1
     either = [(landmarks, world), (landmarks[list(MIRRORED)], world[list(MIRRORED)])]
-    # which of them is right about left and right is told by the whole clip, later; here they have to agree
+    # `left_right` decides later, from the whole video, which side is left; here both have to agree
     landmarks, world = min(either, key=lambda one: float(np.abs(one[0] - person.landmarks)[:, :2].sum()))
     second = Person(landmarks, world, person.appearance)
     if distance(person, second) > _SAME * torso(person.landmarks)[1]:
@@ -101,7 +104,7 @@ def _confirmed(
 
 
 def _cut_out(image: npt.NDArray[np.uint8], corner: npt.NDArray[Any], side: int) -> npt.NDArray[np.uint8]:
-    """The square of `side` pixels from `corner` on, black beyond the picture, in `_MOST_PIXELS` at most."""
+    """A square of `side` pixels from `corner` on, black outside the picture; at most `_MOST_PIXELS` wide."""
     x, y = corner
     part: npt.NDArray[Any] = image[max(y, 0) : y + side, max(x, 0) : x + side]
     above, left = max(-y, 0), max(-x, 0)

@@ -1,4 +1,4 @@
-"""The detector over a video: everybody in every frame, in stretches of which several are detected at once."""
+"""Detection over a whole video, in overlapping stretches of which several run at once."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ from ..camera_motion import CameraWatch
 from ..video import VideoReader
 from .augmentation import Augmentation
 from .landmarker import Landmarker
-from .people import CROWD, Detections, Person, Progress, changed, distinct, unlike
+from .people import CROWD, Detections, Person, Progress, changed, distinct, mismatch
 
-#: one person alone is watched by the landmarker for one, at half the cost; how often to look for others
-_SEARCH_SECONDS, _SEARCH_FRAMES = 1.0, 20
-#: how long somebody has to be alone before that, and how much more often to look once there were others
-_CALM_SECONDS, _WARY = 1.0, 4
-#: a long clip is looked at in stretches of at least so many frames
+#: a landmarker for one person follows somebody who is alone, at half the cost; this often, in seconds, the
+#: landmarker for several people searches the picture for others ...
+_SEARCH_SECONDS = 1.0
+#: ... and no more often than this, in frames
+_SEARCH_FRAMES = 20
+#: how long somebody has to be alone before the landmarker for one person takes over, seconds
+_CALM_SECONDS = 1.0
+#: how many times as often to search once several people were seen
+_CROWDED_FACTOR = 4
+#: a long video is detected in stretches of at least this many frames
 _STRETCH = 360
-#: frames that a stretch begins before the last one ends: the detector has to settle
+#: how many frames a stretch begins before the previous one ends: MediaPipe's tracking has to settle
 _OVERLAP = 15
 
 
@@ -37,23 +42,24 @@ def detect(
 ) -> Detections:
     """Find the people in every frame of `video`.
 
-    A long clip is looked at in overlapping stretches, several at once. What is found doesn't depend on how
-    many: MediaPipe never quite forgets how it began, so it begins anew with every stretch in any case.
+    A long video is detected in overlapping stretches, several at once. The result doesn't depend on how many
+    run at once: MediaPipe's tracking depends on where it began, so each stretch begins anew in any case.
 
     Parameters
     ----------
     video : VideoReader
     progress : callable, optional
-        Told how many frames are done.
+        Called with how many frames are done.
     threads : int, optional
-        How many stretches at once; None: what this computer's cores allow.
+        How many stretches to detect at once; None: as many as this computer's cores allow.
     looks : int
-        How often to look at everybody: once (1), or once more in the mirror (2), which halves the speed.
+        1: detect everybody once. 2: test-time augmentation, which detects them once more in a mirrored
+        picture and halves the speed.
 
     Raises
     ------
     CaptureError
-        If the model is missing or altered, MediaPipe can't run here, or the clip can't be read.
+        If the model is missing or altered, MediaPipe can't run here, or the video can't be read.
     """
     news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
     stop = threading.Event()
@@ -84,9 +90,10 @@ def detect(
 
 
 def _cut(video: VideoReader) -> list[tuple[int, int | None]]:
-    """First and last frame (exclusive; None: the end) of the stretches; the more the longer the video.
+    """First and last frame (exclusive; None: the end) of the stretches.
 
-    They are a power of two and of one length: that shares out best.
+    Their number grows with the video. It is a power of two and they are equally long, which spreads them
+    evenly over threads.
     """
     count = 1
     while count < MAX_THREADS and video.frames >= 2 * count * _STRETCH:
@@ -97,13 +104,14 @@ def _cut(video: VideoReader) -> list[tuple[int, int | None]]:
 
 @dataclass
 class _Found:
-    """What was found in a stretch, and in the overlap before it."""
+    """What was detected in a stretch and in the overlap before it."""
 
     camera: CameraWatch
     times: list[float] = field(default_factory=list)
     people: list[tuple[Person, ...]] = field(default_factory=list)
-    #: where it ended, and whether that is where it should have
+    #: the frame at which it ended
     frames: int = 0
+    #: whether it reached the end of the stretch
     complete: bool = False
     warnings: list[str] = field(default_factory=list)
 
@@ -116,10 +124,10 @@ def _detect_stretch(
     news: queue.SimpleQueue[Any],
     stop: threading.Event,
 ) -> _Found:
-    """Look at a stretch of `video`, telling `news` of every frame, until told to `stop`."""
+    """Detect a stretch of `video`, putting None into `news` for every frame, until `stop` is set."""
     found = _Found(CameraWatch(video.size))
     part = video.part(max(first - _OVERLAP, 0), last)
-    # where the next stretch begins, which goes on from there
+    # the next stretch begins here and goes on measuring the camera's motion
     meeting = None if last is None else last - _OVERLAP
     people: tuple[Person, ...] = ()
     with _watcher(video) as watch, augmentation.run(found.people) as confirm:
@@ -141,7 +149,7 @@ def _detect_stretch(
 
 
 def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
-    """One after the other, each from where it agrees best with the one before."""
+    """The stretches in a row, each from the frame at which it agrees best with the previous one."""
     whole, *others = stretches
     for found in others:
         if not whole.complete or not found.times:  # the video breaks off here
@@ -149,7 +157,7 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
         overlap = bisect_left(whole.times, found.times[0])
         here = dict(zip(whole.times[overlap:], whole.people[overlap:], strict=True))
         both = [i for i, time in enumerate(found.times) if time in here]
-        start = min(both, key=lambda i: (unlike(here[found.times[i]], found.people[i]), -i), default=0)
+        start = min(both, key=lambda i: (mismatch(here[found.times[i]], found.people[i]), -i), default=0)
         end = bisect_left(whole.times, found.times[start])
         whole.times[end:], whole.people[end:] = found.times[start:], found.people[start:]
         whole.camera.go_on(found.camera)
@@ -165,10 +173,9 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
 def _watcher(video: VideoReader) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
     """A function that finds the people in the next frame of `video`.
 
-    It watches one person alone with the landmarker for one, and several with the one for many, which costs
-    twice as much as it searches the whole picture every time. A look around with the latter comes every
-    second, and whenever the person was lost, found or has jumped: the landmarker for one goes over to a
-    bystander without a word.
+    It follows one person with a landmarker for one, and several with a landmarker for many, which searches
+    the whole picture every time and costs twice as much. The latter also searches every second, and whenever
+    the person disappeared, appeared or jumped: the landmarker for one may switch to a bystander unnoticed.
     """
     search_every = max(_SEARCH_SECONDS, _SEARCH_FRAMES / video.fps)
     searched = last_crowded = -np.inf
@@ -178,7 +185,7 @@ def _watcher(video: VideoReader) -> Iterator[Callable[[npt.NDArray[np.uint8], fl
         nonlocal searched, last_crowded, before
         alone = time - last_crowded > _CALM_SECONDS
         people = single.find(image, time) if alone else ()
-        due = searched + (search_every / _WARY if np.isfinite(last_crowded) else search_every)
+        due = searched + (search_every / _CROWDED_FACTOR if np.isfinite(last_crowded) else search_every)
         if not alone or time >= due or changed(before, people):
             searched = time
             everybody = distinct(crowd.find(image, time))

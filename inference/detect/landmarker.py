@@ -1,4 +1,4 @@
-"""MediaPipe's PoseLandmarker: pictures in, people out."""
+"""MediaPipe's PoseLandmarker: finds the people in a picture."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.errors import CaptureError
 from .appearance import appearance
-from .people import CROWD, Array, Person, distinct, seen_inside
+from .people import CROWD, Person, distinct, seen_inside
 
 TASK = Path(__file__).parent.with_name("models") / "pose_landmarker_full.task"
+#: checksum of the model bundle that Kinelift was made with
 TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
-#: a detection counts from here on: MediaPipe's own 0.5 misses people at a distance, and the landmark model
-#: sorts out what is nobody
+#: detections less confident than this don't count. MediaPipe's default of 0.5 misses people at a distance,
+#: and its landmark model rejects what is not a person
 _CONFIDENCE = 0.35
 
 
 def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> list[tuple[Person, ...]]:
-    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h).
+    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h), pixels.
 
     Raises
     ------
@@ -37,9 +39,21 @@ def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) ->
 
 
 class Landmarker:
-    """A PoseLandmarker for so many people; its answers as `Person`.
+    """A PoseLandmarker whose results are `Person`.
 
-    Where pictures are `still` nothing is known from one to the next, and time doesn't matter.
+    Parameters
+    ----------
+    people : int
+        How many it finds at most.
+    size : (int, int)
+        Width and height of the video's picture, pixels.
+    still : bool
+        Whether pictures are independent of each other; otherwise it follows people from one to the next.
+
+    Raises
+    ------
+    CaptureError
+        If the model is missing or altered, or MediaPipe can't run here.
     """
 
     def __init__(self, people: int, size: tuple[int, int], still: bool = False) -> None:
@@ -69,9 +83,10 @@ class Landmarker:
         self._last_ms = -1
 
     def seen(self, image: npt.NDArray[np.uint8], time: float) -> list[tuple[Array, Array]]:
-        """Landmarks (33, 3), x and y as shares of the picture, and world landmarks (33, 3) of everybody.
+        """Landmarks (33, 3) and world landmarks (33, 3) of everybody in an RGB picture.
 
-        The picture is RGB, and the `time` in seconds never goes back.
+        x and y of the landmarks are shares of the picture's width and height. Successive times, in seconds,
+        must not decrease; `still` ignores them.
         """
         picture = self._image(image_format=self._format, data=np.ascontiguousarray(image))
         with _silence(self._last_ms < 0):
@@ -90,21 +105,21 @@ class Landmarker:
         ]
 
     def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
-        """The people that are `seen`."""
+        """The people in an RGB picture filmed at `time`, see `seen`."""
         people = []
         for landmarks, world in self.seen(image, time):
-            seen_in = appearance(image, landmarks)
+            worn = appearance(image, landmarks)
             landmarks[:, :2] *= self._size
-            people.append(Person(seen_inside(landmarks, self._size), world, seen_in))
+            people.append(Person(seen_inside(landmarks, self._size), world, worn))
         return tuple(people)
 
     def close(self) -> None:
-        """Has to be called: a landmarker left to garbage collection may hang the process."""
+        """Release it. Must be called: a landmarker left to garbage collection may hang the process."""
         self._landmarker.close()
 
 
 def _task() -> bytes:
-    """The model bundle, known to be the one that Kinelift was made with."""
+    """The content of the model bundle, after a check of its checksum."""
     try:
         data = TASK.read_bytes()
     except OSError as error:
@@ -115,14 +130,14 @@ def _task() -> bytes:
 
 
 class _Silence:
-    """Keeps what native code mutters at its start off the standard error: it is no news to an artist.
+    """Discards what native code prints on the standard error: an artist can't use it.
 
-    Several threads may ask for it at once: the first turns it on, the last turns it off.
+    Several threads may enter it at once: the first turns it on, the last turns it off.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._asked = 0
+        self._users = 0
         self._saved = -1
 
     @contextmanager
@@ -131,19 +146,19 @@ class _Silence:
             yield
             return
         with self._lock:
-            if self._asked == 0:
+            if self._users == 0:
                 sys.stderr.flush()
                 self._saved = os.dup(2)
                 sink = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(sink, 2)
                 os.close(sink)
-            self._asked += 1
+            self._users += 1
         try:
             yield
         finally:
             with self._lock:
-                self._asked -= 1
-                if self._asked == 0:
+                self._users -= 1
+                if self._users == 0:
                     os.dup2(self._saved, 2)
                     os.close(self._saved)
 

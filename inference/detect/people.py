@@ -1,4 +1,4 @@
-"""People in a frame and in a clip: who was found, how large they are, and who is the same. numpy alone."""
+"""The people found in a frame and in a video, and how far apart two of them are. Only numpy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...core.arrays import Array
 from ...core.landmarks import TORSO
 
-Array = npt.NDArray[np.float32]
-#: stage, frame, of how many
+#: takes a stage, the frames of it that are done, and their number
 Progress = Callable[[str, int, int], None]
-#: at most so many people are told apart
+#: how many people are detected in a frame at most
 CROWD = 6
-#: a torso that moves by more than its own size from one frame to the next is perhaps somebody else's
+#: a torso that moves farther than this from one frame to the next may be somebody else's, in torso sizes
 _JUMP = 1.0
 
 
@@ -27,13 +27,13 @@ class Person:
     Attributes
     ----------
     landmarks : (33, 3)
-        x, y in pixels of the video's picture and visibility; visibility is 0 outside the picture, where
-        MediaPipe guesses and doesn't say so.
+        x, y in pixels of the video's picture, and visibility. It is 0 outside the picture, where MediaPipe
+        guesses without saying so.
     world_landmarks : (33, 3)
-        MediaPipe's own 3D: metres, hips-centred, camera axes.
+        MediaPipe's 3D landmarks in camera axes, metres, from the middle of the hips.
     appearance : (22,)
-        Colours of the shirt and the trousers: square roots of two histograms, so that the dot product of two
-        looks says how alike they are; zeros where neither is in the picture.
+        Colours of shirt and trousers: square roots of two histograms, so that the dot product of two
+        appearances says how alike they are. Zeros if neither is in the picture.
     """
 
     landmarks: Array
@@ -43,17 +43,17 @@ class Person:
 
 @dataclass(frozen=True)
 class Detections:
-    """Everybody in a clip.
+    """Everybody in a video, or in the part of it that is captured.
 
     Attributes
     ----------
     times : (N,)
-        When each frame was filmed, seconds from the start of the video. No frame comes twice, so these are as
-        uneven as the video is.
+        When each frame was filmed, seconds from the start of the video. Each frame comes once, so the times
+        are as uneven as the video's.
     people : tuple of N tuples of Person
         Who was found in each frame.
     frames : int
-        Length of the clip at its steady rate: frame i is at ``start + i / fps``.
+        How many frames there are at the steady rate: frame i is at ``start + i / fps``.
     fps, start : float
         Frames per second, and seconds.
     size : (int, int)
@@ -84,8 +84,8 @@ def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[An
     return corners.mean(-2), np.linalg.norm(edges, axis=-1).max(0)
 
 
-def unlike(some: tuple[Person, ...], others: tuple[Person, ...]) -> float:
-    """How far apart the people of two views of one frame are, in torsos; infinite if they are not as many."""
+def mismatch(some: tuple[Person, ...], others: tuple[Person, ...]) -> float:
+    """How far apart two detections of one frame are, in torso sizes; infinite if they found other numbers."""
     if len(some) != len(others):
         return np.inf
     return max(
@@ -104,7 +104,7 @@ def distance(one: Person, other: Person) -> float:
 
 
 def changed(before: tuple[Person, ...], now: tuple[Person, ...]) -> bool:
-    """Whether the one person came, went or jumped."""
+    """Whether the only person appeared, disappeared or jumped."""
     if len(before) != len(now) or not now:
         return len(before) != len(now)
     (old, size), (new, _) = torso(before[0].landmarks), torso(now[0].landmarks)
@@ -112,7 +112,7 @@ def changed(before: tuple[Person, ...], now: tuple[Person, ...]) -> bool:
 
 
 def distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
-    """The same without those who lie on top of somebody seen better: one person found twice."""
+    """The people without those who coincide with somebody seen better: MediaPipe found these twice."""
     kept: list[Person] = []
     for person in sorted(people, key=lambda p: -float(p.landmarks[:, 2].sum())):
         size = torso(person.landmarks)[1]
@@ -122,6 +122,6 @@ def distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
 
 
 def seen_inside(landmarks: Array, size: tuple[int, int]) -> Array:
-    """`landmarks` with visibility 0 outside a picture of that size."""
+    """`landmarks` (33, 3), changed in place: visibility is 0 outside a picture of `size` (w, h)."""
     landmarks[((landmarks[:, :2] < 0) | (landmarks[:, :2] >= size)).any(1), 2] = 0
     return landmarks

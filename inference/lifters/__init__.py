@@ -1,1 +1,1 @@
-"""The network that turns landmarks into motion, and how its weights are kept."""
+"""Lifters: networks that turn landmarks into 3D motion, and their weights."""

@@ -1,6 +1,4 @@
-"""What every lifter shares: what it answers, and how rotations said in virtual cameras become a body before
-the real one.
-"""
+"""The base classes of lifters: their output, and its transform from the virtual cameras to the real one."""
 
 from __future__ import annotations
 
@@ -26,14 +24,15 @@ from .view import View, mirror_features
 
 #: frames per second that every lifter is trained at
 LIFTER_FPS = 30.0
-#: numbers a frame that a rotation lifter answers beside rotations: root, contacts and up
+#: outputs of a rotation lifter for each frame, without the rotations: root, contacts and up
 REST = 3 + len(CONTACT_POINTS) + 3
+#: contact point that each of `CONTACT_POINTS` becomes in the mirror
 _CONTACT_MIRROR = [2, 3, 0, 1]
 
 
 @dataclass(frozen=True)
 class Lifted:
-    """A lifter's answer for a batch of clips, in the axes of a level camera (x right, y forward, z up).
+    """The output of a lifter for a batch, in the axes of a level camera (x right, y forward, z up).
 
     Attributes
     ----------
@@ -48,10 +47,10 @@ class Lifted:
     up : (B, T, 3)
         Unit vector against gravity.
     positions : (B, T, J, 3), optional
-        Where the network itself says that the joints are, where those aren't the body's: then the body is
-        what a skeleton fit makes of them.
+        Joint positions that the network gives directly; a skeleton is then fitted to them. None if forward
+        kinematics gives the positions.
     raw : dict
-        What only the lifter's own losses read.
+        Further outputs, which only the lifter's own losses read.
     """
 
     lengths: Tensor
@@ -63,41 +62,41 @@ class Lifted:
     raw: dict[str, Tensor] = field(default_factory=dict)
 
     def joints(self) -> Tensor:
-        """Positions of the joints (B, T, J, 3) from the camera, metres, as the network says them."""
+        """Positions of the joints (B, T, J, 3) from the camera, metres, as the network gives them."""
         if self.positions is not None:
             return self.positions
         return cast(Tensor, joint_positions(self.rotations, self.root, rest_offsets(self.lengths)[:, None]))
 
 
 class Lifter(nn.Module):
-    """Landmarks to motion; the answer for the mirrored clip is the mirrored answer when `flip` is on.
+    """A network from landmarks to motion. With `flip`, mirrored landmarks give exactly the mirrored motion.
 
     Attributes
     ----------
     config : dict
-        The arguments that make the same network again.
+        The arguments that construct the same network.
     """
 
     config: dict[str, Any]
 
     @abstractmethod
     def forward(self, seen: View, flip: bool = False) -> Lifted:
-        """Lift a batch of clips.
+        """Lift a batch of motions.
 
         Parameters
         ----------
         seen : View
-            What `view` made of the landmarks at `LIFTER_FPS`.
+            The landmarks at `LIFTER_FPS`, normalised by `view.view`.
         flip : bool
-            Average with the mirrored clip's answer: twice the work, no favourite side.
+            Average with the result for mirrored landmarks: twice the work, and neither side is preferred.
         """
 
 
 class Numbers(NamedTuple):
-    """What a `RotationLifter`'s networks say, in the virtual cameras' axes.
+    """The outputs of the networks of a `RotationLifter`, in the axes of the virtual cameras.
 
-    `lengths` (B, len(LENGTHS)) or (B, T, len(LENGTHS)): log ratios to the template's. `rotations`
-    (B, T, J, 6 or 9): columns of matrices, one after the other; of six a rotation is made, nine are taken as
+    `lengths` (B, len(LENGTHS)) or (B, T, len(LENGTHS)): log ratios to the template's lengths. `rotations`
+    (B, T, J, 6 or 9): columns of matrices, one after the other; six are orthonormalised, nine are used as
     they are. `root`, `up` (B, T, 3), `contacts` (B, T, 4).
     """
 
@@ -109,18 +108,18 @@ class Numbers(NamedTuple):
 
 
 class RotationLifter(Lifter):
-    """A lifter that answers bone lengths and rotations, and places the joints by forward kinematics."""
+    """A lifter that predicts bone lengths and rotations, and places the joints by forward kinematics."""
 
     @abstractmethod
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
-        """The networks' numbers from `View.features`, and what only the lifter's own losses read."""
+        """The networks' outputs from `View.features`, and others that only the lifter's losses read."""
 
     def forward(self, seen: View, flip: bool = False) -> Lifted:
-        """Lift a batch of clips, see `Lifter.forward`."""
+        """Lift a batch of motions, see `Lifter.forward`."""
         said, raw = self.encode(seen.features)
         if flip:
             other, _ = self.encode(mirror_features(seen.features))
-            # S R S with S = diag(-1, 1, 1)
+            # a mirrored rotation is S R S with S = diag(-1, 1, 1)
             signs = torch.tensor([1.0, -1, -1, -1, 1, 1, -1, 1, 1]).to(said.rotations)
             x = torch.tensor([-1.0, 1, 1]).to(said.root)
             mirrored = other.rotations[..., list(MIRROR), :] * signs[: said.rotations.shape[-1]]
@@ -137,15 +136,15 @@ class RotationLifter(Lifter):
 
 
 def numbers(lengths: Tensor, rotations: Tensor, rest: Tensor) -> Numbers:
-    """`Numbers` of the last layer's (B, T, REST) for all but rotations; in full precision."""
+    """`Numbers` in full precision; `rest` (B, T, REST) holds root, contacts and up."""
     root, contacts, up = rest.float().split([3, len(CONTACT_POINTS), 3], -1)
-    # upright before anything is learnt
+    # an untrained network says that up is up
     up = up + torch.tensor([0.0, 0, 1]).to(up)
     return Numbers(lengths.float(), rotations.float(), root, contacts, up)
 
 
 def _place(seen: View, said: Numbers, raw: dict[str, Tensor]) -> Lifted:
-    """From the networks' numbers, said in the virtual cameras, to a body before the real one."""
+    """Transform the networks' outputs from the virtual cameras to the real one."""
     metres = torch.as_tensor(TEMPLATE_LENGTHS).to(said.lengths) * said.lengths.exp()
     metres = metres * (STANDARD_HEIGHT / standing_height(metres))[..., None]
     columns = said.rotations
@@ -153,17 +152,17 @@ def _place(seen: View, said: Numbers, raw: dict[str, Tensor]) -> Lifted:
     rotations = seen.turn[:, :, None] @ inside
     root = placed(seen, said.root)
     positions = None
-    if metres.ndim == 3:  # lengths of their own in every frame
+    if metres.ndim == 3:  # every frame has its own lengths
         positions, metres = joint_positions(rotations, root, rest_offsets(metres)), metres.mean(1)
     up = (seen.turn @ functional.normalize(said.up, dim=-1)[..., None])[..., 0]
     return Lifted(metres, rotations, root, said.contacts, up, positions, raw)
 
 
 def placed(seen: View, root: Tensor) -> Tensor:
-    """The hips (B, T, 3) from the camera, metres, of what networks say of them.
+    """The hips (B, T, 3) from the camera, metres, from a network's output `root` (B, T, 3).
 
-    They say it relative to the torso's middle, in units of the person's apparent size: aside and down (2),
-    and the logarithm of the distance.
+    That is relative to the torso's middle and in units of the person's apparent size: aside, down, and the
+    logarithm of the distance.
     """
     distance = root[..., 2].clamp(-3, 3).exp() / seen.size
     aside = root[..., :2] * seen.size[..., None]

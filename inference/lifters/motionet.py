@@ -1,15 +1,15 @@
 """MotioNet (Shi et al. 2020, arXiv 2006.12075): E_S and E_Q with the forward-kinematics layer between them.
 
-E_S sees the whole clip and answers one set of symmetric bone lengths. E_Q answers, for every frame, the
-joints' rotations, the root and the contacts. What differs from the paper, and why:
+E_S predicts one set of symmetric bone lengths from all frames. E_Q predicts the joints' rotations, the root
+and the contacts in every frame. Differences from the paper, and their reasons:
 
 - The input is normalised by one number for both picture axes, through a camera that looks at the person
   (`view`).
-- Rotations come in 6D form and pass Gram-Schmidt, not as quaternions: continuous (arXiv 1812.07035). They
-  are world rotations; local ones follow. Errors then don't add up along a limb.
-- The stages of parallel convolutions (kernels 5, 3, 1) keep the clip's length and are dilated 1, 2, 4, 8: a
-  frame sees two seconds around it, where two plain stages see a third of a second.
-- E_Q also answers which way is up: a lifter that doesn't know gravity leaves the artist with a leaning floor.
+- Rotations are in 6D form, which is continuous (arXiv 1812.07035), rather than quaternions. They are world
+  rotations, so that errors don't add up along a limb.
+- The stages of parallel convolutions (kernels 5, 3, 1) keep the number of frames and are dilated 1, 2, 4, 8:
+  the receptive field is two seconds, where two plain stages have a third of a second.
+- E_Q also predicts the direction of gravity: without it the artist would get a leaning floor.
 - Contacts are heel and toe of both feet.
 """
 
@@ -26,7 +26,7 @@ from .view import FEATURES
 
 
 class _Branch(nn.Sequential):
-    """One convolution over time that keeps the clip's length, normalised and activated."""
+    """One convolution over time that keeps the number of frames, normalised and activated."""
 
     def __init__(self, channels: int, kernel: int, dilation: int) -> None:
         reach = kernel // 2 * dilation
@@ -81,14 +81,14 @@ class MotionEncoder(nn.Module):
 
 
 class MotioNet(RotationLifter):
-    """E_S and E_Q, each from the landmarks.
+    """E_S and E_Q, which both take the landmarks.
 
     Parameters
     ----------
     channels, stages : int
         Of E_Q.
     static_channels : int
-        Of E_S; 0: there is none, and E_Q answers bone lengths for every frame.
+        Of E_S; 0: there is no E_S, and E_Q predicts bone lengths for every frame.
     """
 
     def __init__(self, channels: int = 256, static_channels: int = 128, stages: int = 4) -> None:
@@ -104,6 +104,6 @@ class MotioNet(RotationLifter):
         rotations, rest, lengths = self.dynamic(x).float().split(self.outputs, -1)
         if self.static is not None:
             lengths = self.static(x)
-        # rest pose before anything is learnt
+        # an untrained network predicts the rest pose
         sixd = rotations.unflatten(-1, (len(JOINTS), 6))
         return numbers(lengths, sixd + torch.tensor([1.0, 0, 0, 0, 1, 0]).to(sixd), rest), {}

@@ -1,11 +1,11 @@
-"""What a lifter sees: landmarks normalised once, the same way for every lifter, in training and in use.
+"""The input of the lifters: landmarks normalised in the same way for every lifter, in training and in use.
 
-Every frame is seen through a virtual camera that looks straight at the person. Landmark rays are turned so
-that the middle of the torso lies on the optical axis, then divided by the person's angular size. Perspective
-is thereby exact wherever the person stands in the picture; where that is, and how large the person appears,
-is given beside it. Both picture axes are always divided by the same number. The detector's own 3D landmarks,
-which it gives as such a camera sees them, go along as a hint: their depth is wrong by a hand's length, but it
-mostly knows what is in front and what behind.
+A virtual camera looks straight at the person in every frame: landmark rays are turned so that the middle of
+the torso lies on the optical axis, then divided by the person's angular size. Perspective is thereby exact
+wherever the person stands in the picture. Further features say where that is and how large the person
+appears. Both picture axes are always divided by the same number. The detector's 3D landmarks, which it gives
+as such a camera would see them, are included as a hint: their depth is wrong by a hand's length, but mostly
+tells what is in front and what is behind.
 """
 
 from __future__ import annotations
@@ -19,33 +19,37 @@ from torch.nn import functional
 from ...core.camera import WORLD_FROM_LEVEL_CAMERA
 from ...core.landmarks import LANDMARK, LANDMARKS, MIRRORED, TORSO
 
-#: landmarks that the lifters use: the inner face adds detail that a body doesn't need
+#: landmarks that the lifters use: all but the inner face, whose detail a body doesn't need
 USED: tuple[int, ...] = tuple(
     LANDMARK[n] for n in LANDMARKS if n.split(".")[0] not in ("eye_inner", "eye_outer", "mouth")
 )
 #: position of each used landmark's mirror image among the used ones
 USED_MIRRORED: tuple[int, ...] = tuple(USED.index(MIRRORED[i]) for i in USED)
-#: numbers a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the
-#: person; the used landmarks in 3D, and whether they are there
+#: features of a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the
+#: person; the used landmarks in 3D, and whether they are known
 FEATURES = 3 * len(USED) + 3 + 3 * len(USED) + 1
+#: features of a frame that x, y and confidence take, and that the 3D landmarks take
 _FLAT = 3 * len(USED)
-#: metres that the hint is divided by, to be as large as the other features
+#: the hint is divided by this, so that it is as large as the other features, metres
 _HINT_SIZE = 0.4
-
-_CENTRE_SIGMA, _SIZE_SIGMA = 2.0, 8.0  # frames
+#: Gaussian smoothing of the direction of the virtual camera, frames
+_CENTRE_SIGMA = 2.0
+#: Gaussian smoothing of the angular size, frames
+_SIZE_SIGMA = 8.0
+#: camera axes -> level axes
 _AXES = torch.as_tensor(WORLD_FROM_LEVEL_CAMERA, dtype=torch.float32)
 
 
 @dataclass(frozen=True)
 class View:
-    """The virtual cameras of a batch of clips.
+    """The virtual cameras of a batch of motions.
 
     Attributes
     ----------
     features : (B, T, FEATURES)
-        The lifter's input.
+        The input of a lifter.
     turn : (B, T, 3, 3)
-        From the virtual camera's level axes to the real camera's (x right, y forward, z up).
+        Rotation from the virtual camera's level axes to the real camera's (x right, y forward, z up).
     size : (B, T)
         Angular size of the person: root mean square distance of the landmarks from their centre, as a
         tangent.
@@ -57,7 +61,7 @@ class View:
 
 
 def smooth(x: Tensor, sigma: float) -> Tensor:
-    """Gaussian smoothing over time of (B, T, C), with the ends held; `sigma` in frames."""
+    """Gaussian smoothing of x (B, T, C) over time, with the ends repeated; `sigma` in frames."""
     radius = int(3 * sigma + 0.5)
     at = torch.arange(-radius, radius + 1, dtype=x.dtype, device=x.device)
     kernel = torch.exp(-0.5 * (at / sigma) ** 2)
@@ -73,14 +77,13 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     Parameters
     ----------
     rays : (B, T, 33, 2)
-        Landmarks as x / z and y / z in the camera frame (x right, y down), finite everywhere (bridge gaps
-        first).
+        Landmarks as x / z and y / z in the camera frame (x right, y down), finite everywhere (gaps are
+        bridged).
     confidence : (B, T, 33)
-        0 (not seen) to 1; where it is 0 the ray is used only to place the virtual camera if nothing else was
-        seen.
+        0 (not seen) to 1. Rays of confidence 0 only place the virtual camera, if nothing else was seen.
     hint : (B, T, 33, 3)
         The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z away from the
-        camera; NaN in frames that have none.
+        camera; NaN in frames without them.
     """
     torso = list(TORSO)
     weight = confidence[..., torso] + 1e-3
@@ -91,11 +94,11 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     forward = functional.normalize(torch.cat([centre, torch.ones_like(centre[..., :1])], -1), dim=-1)
     down = torch.tensor([0.0, 1.0, 0.0], dtype=rays.dtype, device=rays.device).expand_as(forward)
     right = functional.normalize(torch.cross(down, forward, dim=-1), dim=-1)
-    look = torch.stack([right, torch.cross(forward, right, dim=-1), forward], -2)  # rows: virtual axes
+    axes = torch.stack([right, torch.cross(forward, right, dim=-1), forward], -2)  # rows: virtual axes
 
     used = list(USED)
     directions = torch.cat([rays[..., used, :], torch.ones_like(rays[..., used, :1])], -1)
-    inside = torch.einsum("btij,btkj->btki", look, directions)
+    inside = torch.einsum("btij,btkj->btki", axes, directions)
     xy = inside[..., :2] / inside[..., 2:].clamp(min=0.05)
     seen = confidence[..., used]
     square = (xy**2).sum(-1)
@@ -108,12 +111,12 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     features = torch.cat(
         [xy.flatten(2), seen, centre, size.log()[..., None], solid.flatten(2), there.to(rays)], -1
     )
-    axes = _AXES.to(rays)
-    return View(features, axes @ look.transpose(-1, -2) @ axes.T, size)
+    level = _AXES.to(rays)
+    return View(features, level @ axes.transpose(-1, -2) @ level.T, size)
 
 
 def mirror_features(features: Tensor) -> Tensor:
-    """The features of the clip seen in a mirror (left and right swapped, x negated)."""
+    """The features (B, T, FEATURES) in the mirror: left and right swapped, x negated."""
     n, order = len(USED), list(USED_MIRRORED)
     flat, place, solid, there = features.split([_FLAT, 3, _FLAT, 1], -1)
     xy = flat[..., : 2 * n].unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)

@@ -1,4 +1,4 @@
-"""Weights of the lifters: safetensors with a checksum, half precision on disk."""
+"""The weights of the lifters: safetensors in half precision, with a checksum."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ...core.files import replacing
 from .lifter import Lifter
 from .motionet import MotioNet
 
-#: where the weights lie in the project
+#: the folder of the shipped weights
 FOLDER = Path(__file__).parent.parent / "weights"
-#: the lifters that the product can load, by the name that their weights give
+#: the lifters that a capture can load, by the name in the file of their weights
 SHIPPED: Mapping[str, type[Lifter]] = {"motionet": MotioNet}
 
 
 def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> str:
-    """Write `path` (safetensors, float16) and beside it its checksum (``.sha256``), which is returned."""
+    """Write `path` (safetensors, float16) and its checksum beside it (``.sha256``); return the checksum."""
     tensors = {
         name: value.detach().contiguous().half() if value.dtype.is_floating_point else value
         for name, value in model.state_dict().items()
@@ -39,12 +39,12 @@ def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] 
 
 
 def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> Lifter:
-    """Read what `save_weights` wrote, in float32, ready to lift.
+    """Load a lifter that `save_weights` wrote, in float32, ready to lift.
 
     Raises
     ------
     CaptureError
-        If the file is missing, altered or no lifter's weights.
+        If the file is missing or altered, or doesn't hold the weights of a lifter.
     """
     again = "Install Kinelift again, or restore the file."
     try:
@@ -57,7 +57,7 @@ def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Li
     try:
         tensors = load(content)
         told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        # files from before there were several lifters don't name theirs
+        # older files, from when there was one lifter, don't name it
         model = lifters[told.get("lifter", "motionet")](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:

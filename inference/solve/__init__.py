@@ -1,1 +1,1 @@
-"""The solver: the lifter's answer and the landmarks of a whole clip, weighed against each other."""
+"""The solver: fits the lifter's motion to the landmarks, over the whole video at once."""

@@ -1,4 +1,4 @@
-"""A Gauss-Newton step's normal equations, and the step that they ask for."""
+"""The normal equations of a Gauss-Newton step, and their solution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .problem import JOINT_COUNT, ROOT, TURNS, UNKNOWNS
 
 
 class Equations:
-    """A Gauss-Newton step's normal equations: symmetric, each frame tied to two on either side.
+    """The normal equations of a Gauss-Newton step: symmetric, each frame coupled to two on either side.
 
     Attributes
     ----------
@@ -26,13 +26,16 @@ class Equations:
         self.slope = like.new_zeros(frames, UNKNOWNS)
 
     def add(self, jacobian: Tensor, residual: Tensor, weight: Tensor) -> None:
-        """Weighted squares of residuals (T, R) with their derivatives (T, R, N)."""
+        """Add weighted squares of residuals (T, R) with derivatives (T, R, N)."""
         weighed = (jacobian * weight[..., None]).transpose(1, 2)
         self.here += weighed @ jacobian
         self.slope += (weighed @ residual[..., None])[..., 0]
 
     def add_turns(self, jacobian: Tensor, values: Tensor, weight: Tensor) -> None:
-        """Accelerations of values (T, J, R) that only the joint's own turn changes, (T, J, R, 3)."""
+        """Add weighted squares of the second differences of values (T, J, R) over time.
+
+        Each joint's values depend on its own rotation vector alone: derivatives (T, J, R, 3).
+        """
         bands = second_difference_bands(weight)
         for block, band, step in zip((self.here, self.next, self.after), bands, (0, 1, 2), strict=True):
             count = len(values) - step
@@ -45,14 +48,14 @@ class Equations:
         self.slope[:, TURNS] += (jacobian.transpose(-1, -2) @ pull[..., None])[..., 0].flatten(1)
 
     def add_root(self, root: Tensor, weight: Tensor) -> None:
-        """Accelerations of the root's parameters (T, 3)."""
+        """Add weighted squares of the second differences of the root's parameters (T, 3) over time."""
         bands = second_difference_bands(weight)
         for block, band in zip((self.here, self.next, self.after), bands, strict=True):
             block[:, ROOT, ROOT].diagonal(dim1=1, dim2=2).add_(band)
         self.slope[:, ROOT] += banded_product(bands, root)
 
     def add_steps(self, jacobian: Tensor, values: Tensor, weight: Tensor) -> None:
-        """Weighted squares of how far values (T, R), derivatives (T, R, N), move to the next frame."""
+        """Add weighted squares of the steps of values (T, R), derivatives (T, R, N), to the next frame."""
         weight = torch.cat([weight[:-1], torch.zeros_like(weight[:1])])
         before = torch.cat([torch.zeros_like(weight[:1]), weight[:-1]])
         bands = (weight + before, -weight, torch.zeros_like(weight))
@@ -61,7 +64,7 @@ class Equations:
         self.slope += (jacobian.transpose(1, 2) @ banded_product(bands, values)[..., None])[..., 0]
 
     def step(self) -> Tensor:
-        """The step (T, N) that they ask for."""
+        """The step (T, N) that solves them."""
         self.here.diagonal(dim1=1, dim2=2).mul_(1 + 1e-5)
         here, ahead, after, slope = (
             x.cpu().double().numpy() for x in (self.here, self.next, self.after, self.slope)

@@ -1,4 +1,4 @@
-"""The body where the solver stands, and how its points move with the unknowns."""
+"""Forward kinematics of the current solution, with derivatives by the unknowns."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor
 from ...core.skeleton import PARENTS
 from .problem import JOINT_COUNT, Problem, State, root_position
 
-_CARRIER = [max(parent, 0) for parent in PARENTS]  # of the bone that ends at each joint
+#: the joint that carries the bone which ends at each joint
+_CARRIER = [max(parent, 0) for parent in PARENTS]
 
 
 def _moves() -> npt.NDArray[np.float64]:
-    """(J, J, J): 1 where the place of joint i has the bone that ends at j in it, which joint k carries."""
+    """(J, J, J): 1 where the bone from joint k to joint j lies between the hips and joint i."""
     out = np.zeros((JOINT_COUNT, JOINT_COUNT, JOINT_COUNT))
     for joint in range(JOINT_COUNT):
         bone = joint
@@ -30,7 +31,7 @@ _MOVES = _moves()
 
 
 def skew(v: Tensor) -> Tensor:
-    """Matrices (..., 3, 3) whose product with a vector is v (..., 3) times it."""
+    """Matrices (..., 3, 3) whose product with a vector is the cross product of v (..., 3) with it."""
     x, y, z = v.unbind(-1)
     o = torch.zeros_like(x)
     return torch.stack([o, -z, y, z, o, -x, -y, x, o], -1).reshape(*v.shape, 3)
@@ -38,13 +39,18 @@ def skew(v: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Placed:
-    """The body where the solver stands, and what moves it.
+    """The body in the current solution, and how the unknowns move it.
 
     Attributes
     ----------
+    rotations : (T, J, 3, 3)
+        World rotations of the joints.
     root, joints : (T, 3), (T, J, 3)
-    by_turns, by_root : (T, J, 3, J, 3), (T, 3, 3)
-        Derivatives of the joints by the turns, and of all that by the root's parameters.
+        Positions, metres.
+    by_turns : (T, J, 3, J, 3)
+        Derivatives of the joints by the joints' rotation vectors.
+    by_root : (T, 3, 3)
+        Derivatives of every joint by the root's parameters.
     """
 
     rotations: Tensor
@@ -54,7 +60,10 @@ class Placed:
     by_root: Tensor
 
     def attached(self, at: list[int], by: list[int], place: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (T, K, 3) at `place` (K, 3) from their joints, and their derivatives (T, K, 3, N)."""
+        """Points (T, K, 3) and their derivatives (T, K, 3, N).
+
+        They lie at `place` (K, 3) from the joints `at` and turn with the joints `by`.
+        """
         arm = (self.rotations[:, by] @ place[..., None])[..., 0]
         turned = self.by_turns[:, at]
         turned[:, torch.arange(len(at)), :, by] -= skew(arm).transpose(0, 1)
@@ -63,7 +72,7 @@ class Placed:
 
 
 def place(problem: Problem, state: State) -> Placed:
-    """The body of a state: a bone b that turns by a small w moves its end by w x b."""
+    """The body in a state. A bone b that turns by a small rotation vector w moves its end by w x b."""
     root = root_position(state.root)
     bones = (state.rotations[:, _CARRIER] @ problem.offsets[..., None])[..., 0]
     moves = torch.as_tensor(_MOVES).to(root)

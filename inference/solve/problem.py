@@ -1,4 +1,4 @@
-"""What the solver knows of a stretch of a clip, and where it stands."""
+"""What the solver knows about a stretch of the motion, and its current state."""
 
 from __future__ import annotations
 
@@ -15,18 +15,21 @@ from ...core.skeleton import HEEL_OFFSET, JOINTS, STANDARD_HEIGHT, rest_offsets,
 from ..lift import Estimate
 
 JOINT_COUNT = len(JOINTS)
-#: unknowns of a frame: a turn of every joint, and the root
+#: unknowns of a frame: a rotation vector for every joint, and the root
 UNKNOWNS = 3 * JOINT_COUNT + 3
-TURNS, ROOT = slice(0, 3 * JOINT_COUNT), slice(3 * JOINT_COUNT, UNKNOWNS)
-#: spread of the detector's errors, as a share of the person's height, of a wholly visible landmark: medians
-#: of what it said of rendered bodies
+#: where the joints' rotation vectors are among the unknowns
+TURNS = slice(0, 3 * JOINT_COUNT)
+#: where the root is among the unknowns
+ROOT = slice(3 * JOINT_COUNT, UNKNOWNS)
+#: standard deviation of the detector's error for a fully visible landmark, as a share of the person's height:
+#: medians over detections of rendered bodies
 SPREAD = {
     "nose": 0.013, "eye_inner": 0.012, "eye": 0.012, "eye_outer": 0.012, "ear": 0.010, "mouth": 0.0125,
     "shoulder": 0.0125, "elbow": 0.016, "wrist": 0.0155, "pinky": 0.0165, "index": 0.017, "thumb": 0.017,
     "hip": 0.0155, "knee": 0.013, "ankle": 0.011, "heel": 0.0145, "foot_index": 0.016,
 }  # fmt: skip
-#: landmarks that err together share one voice
-_VOICE = {
+#: weight of landmarks whose errors are correlated, so that a group of them counts about as much as one
+_GROUP_WEIGHT = {
     "nose": 0.3, "eye_inner": 0.1, "eye": 0.1, "eye_outer": 0.1, "ear": 0.4, "mouth": 0.1,
     "pinky": 0.33, "index": 0.33, "thumb": 0.33, "heel": 0.6, "foot_index": 0.6,
 }  # fmt: skip
@@ -34,7 +37,7 @@ _VOICE = {
 
 @dataclass
 class State:
-    """Where the solver stands: world rotations (T, J, 3, 3), and the root (T, 3) as x / y, log y, z / y."""
+    """The current solution: world rotations (T, J, 3, 3), and the root (T, 3) as x / y, log y, z / y."""
 
     rotations: Tensor
     root: Tensor
@@ -42,7 +45,7 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is known of a stretch.
+    """What is known about a stretch of the motion.
 
     Attributes
     ----------
@@ -55,9 +58,9 @@ class Problem:
     rays, weight : (T, 33, 2), (T, 33)
         Landmarks as z / y and x / y in level axes, and their precision, per body height squared.
     height : float
-        The person's, metres.
+        Standing height of the person, metres.
     standing : (T, 4)
-        How sure it is that each sole point stands from this frame to the next.
+        Probability that each sole point stands still from this frame to the next.
     fps, distance : float
         Frames per second; the root's mean distance, metres.
     """
@@ -82,7 +85,7 @@ def problem_of(
     device: torch.device,
     stretch: slice,
 ) -> Problem:
-    """What the lifter and the landmarks say of a stretch, as the solver takes it."""
+    """The problem of the frames `stretch`; the other parameters are those of `solver.solve`."""
     precise = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double
 
     def tensor(x: npt.NDArray[Any]) -> Tensor:
@@ -91,7 +94,7 @@ def problem_of(
     height = float(standing_height(estimate.lengths))
     scale = height / STANDARD_HEIGHT
     spread = np.array([SPREAD[n.split(".")[0]] for n in LANDMARKS])
-    voice = np.array([_VOICE.get(n.split(".")[0], 1.0) for n in LANDMARKS])
+    group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
     contacts = np.concatenate([estimate.contacts, estimate.contacts[-1:]])
     forward = np.maximum(estimate.root[:, 1:2], 0.2)
     root = np.concatenate(
@@ -103,7 +106,7 @@ def problem_of(
         places=tensor(np.array([place for _, _, place in PLACES]) * scale),
         heel=tensor(np.array(HEEL_OFFSET) * scale),
         rays=tensor(rays[stretch] * [1, -1]),
-        weight=tensor(np.clip(confidence[stretch], 0, 1) * voice / spread**2),
+        weight=tensor(np.clip(confidence[stretch], 0, 1) * group / spread**2),
         height=height,
         standing=tensor((contacts[1:] * contacts[:-1])[stretch] ** 2),
         fps=fps,

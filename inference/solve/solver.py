@@ -1,24 +1,24 @@
-"""The solver: the whole clip at once; the body lies on the person in every frame and moves as bodies do.
+"""The solver: fits the body to the landmarks in all frames at once, so that it also moves as bodies do.
 
-The lifter knows the depth and is off in the picture; the landmarks are right in the picture, mostly, and
-know no depth. Both are weighed against each other, frame by frame and over time, in one robust least squares
-problem:
+The lifter is good at depth and inexact in the picture; the landmarks are mostly exact in the picture and have
+no depth. One robust least squares problem over all frames weighs them against each other:
 
-- every landmark's distance in the picture from its place on the body (`landmarks.PLACES`), by the detector's
-  spread and confidence; one far off says nothing (Geman and McClure 1987);
-- every joint's turn from the lifter's rotation, and the root from the lifter's;
-- angular acceleration of the bones and acceleration of the root, so weak that what people can do passes;
-- feet keep still while the lifter says that they stand;
-- knees and elbows don't bend backwards.
+- the distance in the picture of every landmark from its place on the body (`landmarks.PLACES`), weighted by
+  the detector's confidence and standard deviation; outliers count for little (Geman and McClure 1987);
+- the difference of every joint's rotation, and of the root, from the lifter's;
+- angular acceleration of the bones and acceleration of the root, weakly, so that quick human motion remains;
+- movement of feet while the lifter says that they stand;
+- knees and elbows that bend backwards.
 
-Bone lengths stay the lifter's: freed, they fit the picture at the depth's cost. Solved by Gauss-Newton steps
-with reweighted residuals. A frame is tied to two frames on either side, so a step is a block-banded Cholesky
-factorisation: its time grows with the number of frames. Long clips are solved in overlapping stretches.
+Bone lengths stay as the lifter gave them: as unknowns, they would fit the picture at the expense of depth.
+Gauss-Newton steps with reweighted residuals solve the problem. Each frame is coupled to two frames on either
+side, so a step solves a block-banded system in a time proportional to the number of frames. Long motions are
+solved in overlapping stretches.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -35,17 +35,30 @@ from ...core.rotations import (
     rotation_between,
     sixd_from_matrix,
 )
+from ..detect.people import Progress
 from ..lift import Estimate
 from .placed import place
 from .problem import JOINT_COUNT, ROOT, TURNS, Problem, State, problem_of, root_position
-from .terms import BENT_BACK, HINGES, TURN_SPREAD, equations_of, landmarks_left, mistake, turn_between
+from .terms import (
+    BENT_BACK,
+    HINGES,
+    TURN_SPREAD,
+    equations_of,
+    landmark_residuals,
+    outlier_distance,
+    turn_between,
+)
 
-Progress = Callable[[str, int, int], None]
-#: steps, and the mean turn of a joint (radians) below which there is nothing left to do; the largest turn of
-#: a step
-_STEPS, _DONE, _LARGEST = 8, 0.015, 0.4
-#: frames of a stretch, and seconds over which one goes over into the next
-_STRETCH, _OVERLAP = 480, 1.5
+#: Gauss-Newton steps at most
+_STEPS = 8
+#: it has converged once the joints turn by less than this in a step, radians on average
+_DONE = 0.015
+#: a joint turns by this at most in a step, radians
+_LARGEST = 0.4
+#: frames of a stretch
+_STRETCH = 480
+#: how long a stretch blends into the next, seconds
+_OVERLAP = 1.5
 
 
 def solve(
@@ -56,25 +69,25 @@ def solve(
     device: torch.device,
     progress: Progress | None = None,
 ) -> Estimate:
-    """Bring the lifter's answer and the landmarks together.
+    """Fit the lifter's motion to the landmarks.
 
     Parameters
     ----------
     estimate : Estimate
-        What the lifter said.
+        The lifter's motion.
     rays : (T, 33, 2)
-        Landmarks as x / z and y / z in the camera frame (y down), bridged: finite everywhere.
+        Landmarks as x / z and y / z in the camera frame (y down), finite everywhere (gaps are bridged).
     confidence : (T, 33)
         0 (not seen, the ray counts for nothing) to 1.
     fps : float
     device : torch.device
     progress : callable, optional
-        Told ``solve``, how many frames are done, and of how many.
+        Called with ``solve``, how many frames are done, and their number.
 
     Returns
     -------
     Estimate
-        With rotations and root solved; `up` follows the body's mean turn; all else is the lifter's.
+        With new rotations and root; `up` turns with the body on average; the rest is unchanged.
     """
     with _one_thread():
         return _in_stretches(estimate, rays, confidence, fps, device, progress)
@@ -83,16 +96,17 @@ def solve(
 def misfit(
     estimate: Estimate, rays: npt.NDArray[Any], confidence: npt.NDArray[Any], fps: float, device: torch.device
 ) -> float:
-    """How badly a lifter's answer and the landmarks can be brought together, a mean over frames.
+    """How badly a lifter's motion and the landmarks fit together once they are solved, a mean over frames.
 
-    Parameters as for `solve`. Squares of what is left of landmarks and turns, in their spreads: of answers to
-    the same landmarks, seen through different lenses, the better one came through the better lens.
+    The sum of squared residuals of landmarks and rotations, in their standard deviations. Of motions lifted
+    from the same landmarks through different lenses, the one with the smallest misfit has the best lens.
+    Parameters as for `solve`.
     """
     with _one_thread():
         problem = problem_of(estimate, rays, confidence, fps, device, slice(None))
         solved = _solved(problem)
-        left, _ = landmarks_left(problem, place(problem, solved))
-        limit = mistake(left)
+        left, _ = landmark_residuals(problem, place(problem, solved))
+        limit = outlier_distance(left)
         square = (left**2).sum(-1)
         turned = turn_between(problem.prior.rotations, solved.rotations) / TURN_SPREAD
         each = (problem.weight * square * limit / (limit + square)).sum(1) + (turned**2).sum((1, 2))
@@ -101,7 +115,7 @@ def misfit(
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """The matrices are small: threads would wait for each other."""
+    """Run torch on one thread: the matrices are small, so several would wait for each other."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -137,13 +151,13 @@ def _in_stretches(
     if progress is not None:
         progress("solve", frames, frames)
     rotations = limit_spine_twist(_unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy()))
-    # how the body stands to gravity the lifter knows better than how the camera does: they turn together
+    # the lifter is better at the body's tilt than at the camera's, so gravity turns with the body
     up = mean_turn(estimate.rotations, rotations) @ estimate.up
     return replace(estimate, rotations=rotations, root=root_position(out.root).double().numpy(), up=up)
 
 
 def _solved(problem: Problem) -> State:
-    """Gauss-Newton from the lifter's answer on."""
+    """Gauss-Newton steps from the lifter's motion on."""
     state = problem.prior
     for _ in range(_STEPS):
         step = equations_of(problem, state).step()
@@ -158,14 +172,14 @@ def _solved(problem: Problem) -> State:
 
 
 def _unbent(rotations: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The same (T, J, 3, 3) with no knee or elbow bent backwards by more than `BENT_BACK`."""
+    """World rotations (T, J, 3, 3) in which knees and elbows bend backwards by `BENT_BACK` at most."""
     out = rotations.copy()
     for joint, child, bone, towards in HINGES:
         along, hinge = out[:, child] @ bone, out[:, joint] @ towards
         beyond = np.maximum(BENT_BACK - (along * hinge).sum(-1, keepdims=True), 0)
         side = along - (along * hinge).sum(-1, keepdims=True) * hinge
         length = np.linalg.norm(side, axis=-1, keepdims=True)
-        # bent all the way back there is no side to unbend to: the upper bone's own direction
+        # a limb folded all the way back has no side to unbend to: take the direction of the upper bone
         side = np.where(length > 1e-6, side / np.maximum(length, 1e-6), out[:, joint] @ bone)
         allowed = side * np.sqrt(1 - BENT_BACK**2) + BENT_BACK * hinge
         turn = np.asarray(rotation_between(along, np.where(beyond > 0, allowed, along)))

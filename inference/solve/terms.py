@@ -1,4 +1,4 @@
-"""What is asked of the motion: each term of the least squares problem, around where the solver stands."""
+"""The terms of the least squares problem, linearised around the current solution."""
 
 from __future__ import annotations
 
@@ -12,22 +12,39 @@ from .equations import Equations
 from .placed import Placed, place, skew
 from .problem import JOINT_COUNT, SPREAD, UNKNOWNS, Problem, State
 
-#: so many spreads away a landmark is a mistake
-_MISTAKE = 3.0
-#: spread of the lifter's rotations, radians: of the hips, of the other joints
-_HIPS_TURN, TURN_SPREAD = np.radians(5.0), np.radians(10.0)
-#: spread of the lifter's root: sideways in metres, and as a share of its distance
-_ASIDE, _DISTANCE = 0.1, 0.3
-#: movements quicker than this, Hz, are noise rather than motion where their size is that of the spreads: of
-#: bones (radians); of the root sideways and in depth (metres). Chosen with the rest on detections held out
-#: from training
-_QUICK, _QUICK_TURN = 8.5, 0.06
-_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ROOT = 3.0, 2.0, 0.03
-#: a standing foot moves less than this a frame, metres; faster than this (m/s) it isn't standing
-_STEP, _STANDING = 0.001, 0.2
-#: how far knees and elbows may bend backwards: in the solver (cosine of bone and hinge; spread), and at all
-_STRAIGHT, _FIRM, BENT_BACK = -0.05, 0.03, -0.09
-#: joint, its child, the child's bone and the direction that it bends to, in the rest pose
+# The weights are inverse squares of the standard deviations below, which were chosen on detections held out
+# from training.
+#: a landmark this many standard deviations away is an outlier
+_OUTLIER = 3.0
+#: of the lifter's rotation of the hips, radians
+_HIPS_TURN = np.radians(5.0)
+#: of the lifter's rotations of the other joints, radians
+TURN_SPREAD = np.radians(10.0)
+#: of the lifter's root, sideways and up, metres
+_ASIDE = 0.1
+#: of the lifter's root, as a share of its distance
+_DISTANCE = 0.3
+#: rotations that change faster than this are noise rather than motion, Hz, ...
+_QUICK = 8.5
+#: ... if they turn a bone by this, radians
+_QUICK_TURN = 0.06
+#: movements of the root, sideways and up, faster than this are noise, Hz, ...
+_QUICK_ASIDE = 3.0
+#: ... and in depth, Hz, ...
+_QUICK_DEPTH = 2.0
+#: ... if they are this large, metres
+_QUICK_ROOT = 0.03
+#: how far a standing foot moves in a frame, metres
+_STEP = 0.001
+#: a foot that moves faster than this doesn't stand, m/s
+_STANDING = 0.2
+#: knees and elbows resist bending further backwards than this: cosine of the angle of bone and hinge
+_STRAIGHT = -0.05
+#: how firmly: standard deviation of that cosine
+_FIRM = 0.03
+#: knees and elbows never bend further backwards than this: cosine of the angle of bone and hinge
+BENT_BACK = -0.09
+#: joint, its child, the child's bone and the direction to which it bends, in the rest pose
 HINGES = tuple(
     (INDEX[f"{joint}.{side}"], INDEX[f"{child}.{side}"], np.array(bone), np.array(towards))
     for side, sign in (("L", 1.0), ("R", -1.0))
@@ -36,12 +53,14 @@ HINGES = tuple(
         ("upper_arm", "forearm", (sign, 0.0, 0.0), (0.0, -np.cos(np.radians(15)), np.sin(np.radians(15)))),
     )
 )
+#: joint at which each landmark lies
 _AT = [INDEX[at] for at, _, _ in PLACES]
+#: joint that carries each landmark
 _BY = [INDEX[by] for _, by, _ in PLACES]
 
 
-def landmarks_left(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor]:
-    """How far the landmarks (T, 33, 2) lie from the body, in heights, and the derivatives (T, 33, 2, N)."""
+def landmark_residuals(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor]:
+    """Residuals (T, 33, 2) of the landmarks in the picture, in body heights; derivatives (T, 33, 2, N)."""
     points, jacobian = placed.attached(_AT, _BY, problem.places)
     forward = points[..., 1].clamp(min=0.2)
     seen = points[..., ::2] / forward[..., None]
@@ -53,13 +72,13 @@ def landmarks_left(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor]:
     return (seen - problem.rays) * size[:, None, None], slope @ jacobian
 
 
-def mistake(like: Tensor) -> Tensor:
-    """The square of the distance (33,) at which a landmark is a mistake."""
-    return _MISTAKE**2 * torch.tensor([SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(like)
+def outlier_distance(like: Tensor) -> Tensor:
+    """The square of the distance (33,) from which on a landmark is an outlier, in body heights."""
+    return _OUTLIER**2 * torch.tensor([SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(like)
 
 
 def equations_of(problem: Problem, state: State) -> Equations:
-    """All that is asked of the motion, around where it is."""
+    """The normal equations of all terms around a state."""
     rotations, fps = state.rotations, problem.fps
     placed = place(problem, state)
     root = placed.root
@@ -67,12 +86,12 @@ def equations_of(problem: Problem, state: State) -> Equations:
     equations = Equations(root)
 
     # landmarks in the picture
-    error, jacobian = landmarks_left(problem, placed)
-    limit = mistake(error)
+    error, jacobian = landmark_residuals(problem, placed)
+    limit = outlier_distance(error)
     weight = problem.weight * (limit / (limit + (error**2).sum(-1))) ** 2
     equations.add(jacobian.flatten(1, 2), error.flatten(1), weight[..., None].expand(-1, -1, 2).flatten(1))
 
-    # what the lifter said
+    # the lifter's motion
     turned = turn_between(problem.prior.rotations, rotations).flatten(1)
     precision = turned.new_full((JOINT_COUNT, 3), TURN_SPREAD**-2)
     precision[INDEX["hips"]] = _HIPS_TURN**-2
@@ -120,9 +139,9 @@ def equations_of(problem: Problem, state: State) -> Equations:
 
 
 def turn_between(before: Tensor, after: Tensor) -> Tensor:
-    """Rotation vectors (..., 3), radians, of the turns from one to the other, both (..., 3, 3)."""
+    """Rotation vectors (..., 3), radians, of the rotations from `before` to `after`, both (..., 3, 3)."""
     turn = after @ before.transpose(-1, -2)
-    # 2 sin(angle) long
+    # its length is 2 sin(angle)
     axis = torch.stack([turn[..., i, j] - turn[..., j, i] for i, j in ((2, 1), (0, 2), (1, 0))], -1)
     sine = torch.linalg.vector_norm(axis, dim=-1) / 2
     cosine = (turn.diagonal(dim1=-2, dim2=-1).sum(-1) - 1) / 2
