@@ -11,8 +11,8 @@ from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import LANDMARK, PLACES
 from kinelift.core.rotations import axis_angle, geodesic_angle
 from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
-from kinelift.inference import solve as solver
 from kinelift.inference.lift import Estimate
+from kinelift.inference.solve import solver
 from kinelift.inference.solve.solver import solve
 from kinelift.tests.walks import walk
 
