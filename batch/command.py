@@ -229,8 +229,8 @@ def _tell(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
 
 def _build(request_path: Path) -> int:
     """The second half of a job (`batch.job`), in a process of its own."""
+    from ..core.capture import Capture
     from ..core.chart import png, quality_strip
-    from ..core.motion import Motion
     from ..core.quality import detected_share
     from ..rig.deliver import deliver
 
@@ -238,13 +238,13 @@ def _build(request_path: Path) -> int:
     try:
         path, order = Path(request["motion"]), order_from(request["order"])
         warnings = deliver(path, order.clip, order.outputs, order.clean_up, order.retarget, order.retargeting)
-        motion = Motion.load(path)
+        captured = Capture.load(path)
         result = {
-            "frames": len(motion),
-            "fps": motion.fps,
-            "detected": detected_share(motion),
-            "confidence": float(motion.confidence.mean()),
-            "strip": b64encode(png(quality_strip(motion))).decode("ascii"),
+            "frames": len(captured),
+            "fps": captured.motion.fps,
+            "detected": detected_share(captured),
+            "confidence": float(captured.confidence.mean()),
+            "strip": b64encode(png(quality_strip(captured))).decode("ascii"),
             "warnings": warnings,
         }
         request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")

@@ -20,8 +20,8 @@ from kinelift.bench.accuracy import COLUMNS, default_clips, detected, known_foca
 from kinelift.bench.known import rotation_error
 from kinelift.bench.score import Figures, score
 from kinelift.core.camera import DEFAULT_FOCAL_MM
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.motion import Motion
 from kinelift.core.options import MAX_LOOKS
 from kinelift.core.skeleton import JOINTS
 from kinelift.inference.pipeline import resolve
@@ -29,19 +29,19 @@ from kinelift.inference.pipeline import resolve
 _SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
 
 
-def _without_hint(motion: Motion) -> Motion:
-    return replace(motion, world_landmarks=np.full_like(motion.world_landmarks, np.nan))
+def _without_hint(capture: Capture) -> Capture:
+    return replace(capture, world_landmarks=np.full_like(capture.world_landmarks, np.nan))
 
 
-def _without_confidence(motion: Motion) -> Motion:
-    landmarks = motion.landmarks.copy()
+def _without_confidence(capture: Capture) -> Capture:
+    landmarks = capture.landmarks.copy()
     landmarks[..., 2] = np.where(np.isfinite(landmarks[..., 2]), 1.0, np.nan)
-    return replace(motion, landmarks=landmarks)
+    return replace(capture, landmarks=landmarks)
 
 
 _ONCE = "lens told, one look of the detector instead of two"
 #: from what was detected and the true lens, mm
-VARIANTS: dict[str, Callable[[Motion, float], Motion]] = {
+VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
     "all of it, lens told": lambda seen, lens: resolve(seen, {"focal": lens}),
     _ONCE: lambda seen, lens: resolve(seen, {"focal": lens}),
     "lens searched (as shipped)": lambda seen, lens: resolve(seen),
@@ -72,7 +72,7 @@ def main() -> None:
         try:
             for name, variant in VARIANTS.items():
                 seen, _ = detected(video, args.out, 1 if name == _ONCE else MAX_LOOKS)
-                motion = variant(seen, known_focal_mm(reference))
+                motion = variant(seen, known_focal_mm(reference)).motion
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)
                 figures = score(path, reference) | {"rotation_deg": rotation_error(motion, reference)}

@@ -38,15 +38,13 @@ from kinelift.bench.score import Figures, score
 from kinelift.bench.sheets import sheet
 from kinelift.core.bvh import write_bvh
 from kinelift.core.camera import FILM_WIDTH_MM
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
 from kinelift.core.foot_ik import clean_up
-from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import bridge
-from kinelift.core.motion import Motion
 from kinelift.core.options import MAX_LOOKS, Settings
-from kinelift.core.rotations import quaternion_from_matrix
-from kinelift.core.skeleton import JOINTS, rest_offsets
+from kinelift.core.skeleton import JOINTS
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.weights import load_weights
 from kinelift.inference.pipeline import WEIGHTS, capture, resolve
@@ -137,7 +135,7 @@ def known_focal_mm(reference: Path) -> float:
         return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
 
 
-def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Motion, Path]:
+def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Capture, Path]:
     """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
     digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
     for name in _DETECTION:
@@ -150,24 +148,17 @@ def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Motion, Pa
             mediapipe_baseline.capture(video, temporary)
     if not kept.exists():
         capture(video, Settings(looks=looks)).save(kept)
-    return Motion.load(kept), baseline
+    return Capture.load(kept), baseline
 
 
-def lifted(motion: Motion) -> Motion:
-    """What the lifter alone says of the landmarks that a motion keeps, through the lens that it has."""
-    lens = motion.camera
-    rays, confidence = bridge(lens.rays(motion.landmarks[..., :2])[..., :2], motion.landmarks[..., 2])
+def lifted(capture: Capture) -> Capture:
+    """What the lifter alone says of the landmarks that a capture keeps, through the lens that it has."""
+    lens, fps = capture.camera, capture.motion.fps
+    rays, confidence = bridge(lens.rays(capture.landmarks[..., :2])[..., :2], capture.landmarks[..., 2])
     model = load_weights(WEIGHTS, torch.device("cpu"))
-    body = lift(rays, confidence, motion.world_landmarks.astype(float), motion.fps, model)
-    rotations, root, camera = to_world(body, lens.focal, lens.size)
-    return replace(
-        motion,
-        offsets=rest_offsets(body.lengths),
-        rotations=quaternion_from_matrix(local_rotations(rotations)),
-        root=root,
-        contacts=body.contacts,
-        camera=camera,
-    )
+    estimate = lift(rays, confidence, capture.world_landmarks.astype(float), fps, model)
+    motion, camera = to_world(estimate, fps, capture.motion.start, lens.focal, lens.size)
+    return replace(capture, motion=motion, camera=camera)
 
 
 def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
@@ -175,10 +166,11 @@ def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
     reference = video.with_suffix(".npz")
     seen, baseline = detected(video, out)
     solved = resolve(seen, {"focal": known_focal_mm(reference)} if known_focal else {})
-    motions = {"lifter": lifted(solved), "solved": solved, "cleaned": clean_up(solved)}
+    cleaned = replace(solved, motion=clean_up(solved.motion))
+    motions = {"lifter": lifted(solved).motion, "solved": solved.motion, "cleaned": cleaned.motion}
     with np.load(baseline, allow_pickle=False) as data:
         plain = {"mediapipe": ([str(n) for n in data["joint_names"]], data["joints"], float(data["fps"]))}
-    plain["lifter"] = (list(JOINTS), motions["lifter"].joints, solved.fps)
+    plain["lifter"] = (list(JOINTS), motions["lifter"].joints, solved.motion.fps)
     figures: dict[str, Figures] = {}
     for method in METHODS:
         of, _, way = method.partition("_")
@@ -192,12 +184,12 @@ def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
                 joints = FILTERS[way](joints, fps)
             np.savez(path, fps=fps, joint_names=np.array(names), joints=joints)
         else:
-            np.savez(path, fps=solved.fps, joint_names=np.array(JOINTS), joints=motions[method].joints)
+            np.savez(path, fps=solved.motion.fps, joint_names=np.array(JOINTS), joints=motions[method].joints)
         figures[method] = score(path, reference)
         if method in motions:
             figures[method]["rotation_deg"] = rotation_error(motions[method], reference)
-    motions["cleaned"].save(out / f"{video.stem}.npz")
-    sheet(video, motions["cleaned"], reference, out / f"{video.stem}.jpg")
+    cleaned.save(out / f"{video.stem}.npz")
+    sheet(video, cleaned, reference, out / f"{video.stem}.jpg")
     return figures
 
 

@@ -40,8 +40,9 @@ from matplotlib.figure import Figure
 
 from kinelift.bench.accuracy import default_clips
 from kinelift.bench.score import score, similarity
-from kinelift.bench.truth import true_motion
+from kinelift.bench.truth import true_capture
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.capture import Capture
 from kinelift.core.contacts import runs
 from kinelift.core.errors import CaptureError
 from kinelift.core.foot_ik import clean_up
@@ -98,9 +99,9 @@ def _touching(motion: Motion) -> Array:
     return points
 
 
-def mediapipe(motion: Motion) -> Result:
+def mediapipe(capture: Capture) -> Result:
     """MediaPipe's own 3D, kept in the capture: hips-centred, turned upright for a level camera."""
-    places = motion.world_landmarks.astype(float)
+    motion, places = capture.motion, capture.world_landmarks.astype(float)
     seen = np.isfinite(places[:, 0, 0])
     frames = np.arange(len(places))
     flat = places.reshape(len(places), -1)
@@ -276,16 +277,17 @@ def main() -> None:
     for video in videos:
         reference = video.with_suffix(".npz")
         try:
-            raw = capture(video, Settings())
+            captured = capture(video, Settings())
+            raw = captured.motion
         except CaptureError as error:
             sys.exit(f"{video}: {error}")
-        cleaned, truth = clean_up(raw), true_motion(reference)
+        cleaned, truth = clean_up(raw), true_capture(reference).motion
         made = dict(
             zip(
                 METHODS,
                 (
-                    mediapipe(raw), of_motion(raw), height_lock(raw), of_motion(cleaned), of_motion(truth),
-                    of_motion(clean_up(truth)),
+                    mediapipe(captured), of_motion(raw), height_lock(raw), of_motion(cleaned),
+                    of_motion(truth), of_motion(clean_up(truth)),
                 ),
                 strict=True,
             )

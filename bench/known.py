@@ -11,8 +11,9 @@ import numpy.typing as npt
 import torch
 
 from kinelift.bench.score import LIMBS, similarity
-from kinelift.bench.truth import true_motion
+from kinelift.bench.truth import true_capture
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.capture import Capture
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import PLACES
 from kinelift.core.motion import Motion
@@ -69,9 +70,10 @@ def rotation_error(motion: Motion, reference: Path) -> float | None:
     return float(np.degrees(np.mean(errors)))
 
 
-def _before_camera(motion: Motion) -> tuple[Estimate, Array, Array]:
-    """A motion as a lifter that is always right says it, and as a perfect detector sees it."""
-    pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+def _before_camera(capture: Capture) -> tuple[Estimate, Array, Array]:
+    """A true motion as a lifter that is always right says it, and as a perfect detector sees it."""
+    motion = capture.motion
+    pose = WORLD_FROM_LEVEL_CAMERA @ capture.camera.camera_from_world[:3]
     body = Estimate(
         lengths=motion.lengths,
         rotations=pose[:, :3] @ motion.world_rotations,
@@ -96,8 +98,9 @@ def swing_kept(reference: Path) -> float:
 
     A swing is how far a wrist is from its mean over one second, from the chest; root mean square over both.
     """
-    motion = true_motion(reference)
-    body, rays, confidence = _before_camera(motion)
+    capture = true_capture(reference)
+    motion = capture.motion
+    body, rays, confidence = _before_camera(capture)
     solved = solve(body, rays, confidence, motion.fps, _CPU)
     width = []
     for one in (solved, body):
@@ -113,8 +116,9 @@ def swing_kept(reference: Path) -> float:
 
 def solver_seconds(reference: Path, frames: int = 300, repeat: int = 3) -> float:
     """How long the solver takes for so many frames, on one thread: the best of some times."""
-    motion = true_motion(reference)
-    body, rays, confidence = _before_camera(motion)
+    capture = true_capture(reference)
+    motion = capture.motion
+    body, rays, confidence = _before_camera(capture)
     last = len(motion) - 1
     to_and_fro = last - np.abs(np.arange(frames) % (2 * last) - last)
     longer = Estimate(

@@ -33,16 +33,20 @@ _SETTLE = 4.0
 
 
 def walk(frames: int) -> Any:
-    """The sample's true `Motion`, forth and back for so many frames, seen better and worse."""
-    from kinelift.bench.truth import true_motion
+    """The sample's true `Capture`, forth and back for so many frames, seen better and worse."""
+    from kinelift.bench.truth import true_capture
     from kinelift.core.skeleton import JOINTS
 
-    motion = true_motion(ROOT / "samples/walk_front.npz")
+    capture = true_capture(ROOT / "samples/walk_front.npz")
+    motion = capture.motion
     there = np.arange(len(motion))
     order = np.resize(np.concatenate([there, there[::-1]]), frames)
-    names = ("rotations", "root", "contacts", "landmarks", "world_landmarks")
     seen = np.random.default_rng(0).uniform(0, 1, (frames, len(JOINTS)))
-    return replace(motion, confidence=seen, **{name: getattr(motion, name)[order] for name in names})
+    motion = replace(
+        motion, **{name: getattr(motion, name)[order] for name in ("rotations", "root", "contacts")}
+    )
+    landmarks, world = capture.landmarks[order], capture.world_landmarks[order]
+    return replace(capture, motion=motion, confidence=seen, landmarks=landmarks, world_landmarks=world)
 
 
 def main() -> None:
@@ -119,7 +123,7 @@ def _measure() -> None:
     import bpy
 
     asked = json.loads(os.environ["KINELIFT_PLAYBACK"])
-    motion = importlib.import_module("kinelift.core.motion").Motion.load(Path(asked["motion"]))
+    motion = importlib.import_module("kinelift.core.capture").Capture.load(Path(asked["motion"]))
     window = bpy.context.window_manager.windows[0]
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     with bpy.context.temp_override(window=window, area=area):

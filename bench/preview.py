@@ -16,6 +16,7 @@ import argparse
 import importlib
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ import numpy.typing as npt
 import torch
 
 from kinelift.bench.accuracy import default_clips, known_focal_mm
-from kinelift.bench.truth import true_motion
+from kinelift.bench.truth import true_capture
+from kinelift.core.capture import Capture
 from kinelift.core.chart import png
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
@@ -52,13 +54,13 @@ _ACROSS, _DOWN, _HIGH = 6, 2, 300
 _FILLED = 0.7
 
 
-def reprojection(motion: Motion, reference: Path) -> tuple[float, ...]:
+def reprojection(capture: Capture, reference: Path) -> tuple[float, ...]:
     """Per cent of the height, as `HEADINGS` say."""
     with np.load(reference, allow_pickle=False) as truth:
         names = [str(name) for name in truth["joint_names"]]
         pixels, height = truth["joints_px"], float(truth["person_height"])
-    true = true_motion(reference)
-    camera = true.camera
+    true_one = true_capture(reference)
+    motion, true, camera = capture.motion, true_one.motion, true_one.camera
     depth = (true.joints @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]).mean(1)
     tall = height / depth[:, None] * camera.focal
     shared = [name for name in JOINTS if name in names]
@@ -69,10 +71,10 @@ def reprojection(motion: Motion, reference: Path) -> tuple[float, ...]:
         return float(np.nanmean(np.linalg.norm(seen[:count] - real[:count], axis=-1) / tall[:count]) * 100)
 
     found = [
-        error(m.camera.project(m.joints)[:, ours], pixels[:, theirs])
-        for m in (motion, clean_up(motion), true)
+        error(seen_by.project(m.joints)[:, ours], pixels[:, theirs])
+        for m, seen_by in ((motion, capture.camera), (clean_up(motion), capture.camera), (true, camera))
     ]
-    landmarks = error(motion.landmarks[:, _LIMBS, :2], camera.project(_shown_by(true))[:, _LIMBS])
+    landmarks = error(capture.landmarks[:, _LIMBS, :2], camera.project(_shown_by(true))[:, _LIMBS])
     return landmarks, *found
 
 
@@ -83,17 +85,18 @@ def _shown_by(motion: Motion) -> npt.NDArray[np.float64]:
     return np.asarray(motion.joints[:, at] + (motion.world_rotations[:, by] @ arm[..., None])[..., 0])
 
 
-def contact_sheet(motion: Motion, video: Path) -> npt.NDArray[np.uint8]:
+def contact_sheet(capture: Capture, video: Path) -> npt.NDArray[np.uint8]:
     """Frames of the video, and the planted body drawn over each below it: RGB."""
+    motion, camera = capture.motion, capture.camera
     cleaned = clean_up(motion)
-    figure = Figure(cleaned)
+    figure = Figure(replace(capture, motion=cleaned))
     wanted = np.linspace(0, len(motion) - 1, _ACROSS * _DOWN).round().astype(int).tolist()
     tiles: dict[int, npt.NDArray[np.uint8]] = {}
     for frame in VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps):
         if frame.index not in wanted:
             continue
-        scale = frame.image.shape[1] / motion.camera.size[0]
-        seen = cleaned.camera.project(cleaned.joints[frame.index]) * scale
+        scale = frame.image.shape[1] / camera.size[0]
+        seen = camera.project(cleaned.joints[frame.index]) * scale
         drawn = frame.image.copy()
         figure.draw(drawn, frame.index)
         both = [_around(image, seen) for image in (frame.image, drawn)]
@@ -172,14 +175,14 @@ def main() -> None:
         known = reference.exists()
         told = Settings(focal=known_focal_mm(reference)) if known and args.known_focal else Settings()
         try:
-            motion = capture(video, told)
+            captured = capture(video, told)
         except CaptureError as error:
             sys.exit(f"{video}: {error}")
         if args.sheets:
             with replacing(args.sheets / f"{video.stem}.png") as temporary:
-                temporary.write_bytes(png(contact_sheet(motion, video)))
+                temporary.write_bytes(png(contact_sheet(captured, video)))
         if known and "joints_px" in np.load(reference, allow_pickle=False):
-            rows.append(reprojection(motion, reference))
+            rows.append(reprojection(captured, reference))
             print(f"| {video.stem} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)
     if rows:
         print("| mean | " + " | ".join(f"{value:.2f}" for value in np.mean(rows, axis=0)) + " |")

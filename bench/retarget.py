@@ -26,7 +26,6 @@ import cv2
 import numpy as np
 
 from kinelift.core.bvh import read_bvh
-from kinelift.core.camera import Camera
 from kinelift.core.contacts import keep_long
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import joint_positions
@@ -73,12 +72,9 @@ def load_clip(path: Path, frames: int) -> Motion:
     bvh = read_bvh(path)
     order = [bvh.names.index(joint) for joint in JOINTS]
     count = min(frames, len(bvh.root))
-    empty = np.full((count, 33, 3), np.nan)
     motion = Motion(
         fps=bvh.fps, start=0.0, offsets=rest_offsets(lengths_of(bvh.offsets[order])), root=bvh.root[:count],
         rotations=quaternion_from_matrix(bvh.rotations[:count, order]), contacts=np.zeros((count, 4)),
-        confidence=np.ones((count, len(JOINTS))), landmarks=empty, world_landmarks=empty,
-        camera=Camera(1000.0, (1920, 1080), np.eye(4)),
     )  # fmt: skip
     points = motion.sole_points()
     height = points[..., 2] - np.array([0, 1, 0, 1]) * BALL_HEIGHT * motion.height / STANDARD_HEIGHT
@@ -300,7 +296,7 @@ def main() -> None:
         from kinelift.core.options import Settings
         from kinelift.inference.pipeline import capture
 
-        motions["capture"] = clean_up(capture(args.capture, Settings()), CleanUp())
+        motions["capture"] = clean_up(capture(args.capture, Settings()).motion, CleanUp())
     args.out.mkdir(parents=True, exist_ok=True)
     out = args.out.absolute()
     rows = []

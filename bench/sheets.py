@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.bench.score import LIMBS, similarity
+from kinelift.core.capture import Capture
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.figure import LEFT, MIDDLE, RIGHT
@@ -29,19 +30,20 @@ _LINES = [
 ]  # fmt: skip
 
 
-def sheet(video: Path, motion: Motion, reference: Path, out: Path) -> None:
+def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
     """Write the JPEG: above what the camera sees, below the same moments from the person's side.
 
     Below, the captured limbs (left orange, right blue) stand over the true ones (grey), moved onto them as
     for `sa_mpjpe_mm` and seen from the camera's right: what is too near to the camera is too far to the left.
     """
     drawn = out.with_suffix(".overlay.mp4")
-    overlay(video, motion, drawn)
+    motion = capture.motion
+    overlay(video, capture, drawn)
     moments = [int(t) for t in np.linspace(0, len(motion) - 1, _MOMENTS + 2)[1:-1]]
     pictures = {f.index: f.image for f in VideoReader(drawn, 0.0, None, motion.fps) if f.index in moments}
     drawn.unlink()
     moments = [t for t in moments if t in pictures]
-    above = [_fitted(picture) for picture in _around(motion, moments, [pictures[t] for t in moments])]
+    above = [_fitted(picture) for picture in _around(capture, moments, [pictures[t] for t in moments])]
     captured, true = _aside(motion, reference)
     below = [_drawn(captured[t], true[t], above[0].shape[0]) for t in moments if t < len(true)]
     rows = [np.concatenate(row, axis=1) for row in (above, below[: len(above)])]
@@ -51,10 +53,10 @@ def sheet(video: Path, motion: Motion, reference: Path, out: Path) -> None:
         raise OSError(f"{out} can't be written")
 
 
-def _around(motion: Motion, moments: list[int], pictures: list[Picture]) -> list[Picture]:
+def _around(capture: Capture, moments: list[int], pictures: list[Picture]) -> list[Picture]:
     """The part of each picture in which the person is at that moment; all are of one size."""
     size = np.array(pictures[0].shape[1::-1])
-    pixels = motion.camera.project(motion.joints[moments]) * (size / motion.camera.size)
+    pixels = capture.camera.project(capture.motion.joints[moments]) * (size / capture.camera.size)
     low, high = np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)
     part = np.maximum((high - low).max(0) * 1.3, 16)
     part = np.ceil(np.minimum(np.maximum(part, part[::-1] * [0.7, 1.0]), size)).astype(int)

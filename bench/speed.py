@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 
 from kinelift.bench import mediapipe_baseline
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
 from kinelift.core.options import MAX_LOOKS, Settings
@@ -110,11 +111,17 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
 
     animate = importlib.import_module("kinelift.rig.action").animate
     build_armature = importlib.import_module("kinelift.rig.armature").build_armature
-    motion = importlib.import_module("kinelift.core.motion").Motion.load(motion_file)
+    capture = Capture.load(motion_file)
+    motion = capture.motion
     again = np.resize(np.arange(len(motion)), KEYED_FRAMES)
-    arrays = ("rotations", "root", "contacts", "confidence", "landmarks", "world_landmarks")
-    long = dataclasses.replace(
-        motion, others=np.zeros((0, 0, 33, 6)), **{name: getattr(motion, name)[again] for name in arrays}
+
+    def repeated(one: Any, *names: str) -> dict[str, Any]:
+        return {name: getattr(one, name)[again] for name in names}
+
+    long = Capture(
+        motion=dataclasses.replace(motion, **repeated(motion, "rotations", "root", "contacts")),
+        camera=capture.camera,
+        **repeated(capture, "confidence", "landmarks", "world_landmarks"),
     )
     long_file = motion_file.with_name("long.motion.npz")
     long.save(long_file)
@@ -122,9 +129,9 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     def insert(armature: Any) -> None:
         bones = armature.pose.bones
         for frame in range(INSERTED_FRAMES):
-            bones["hips"].location = long.root[frame]
+            bones["hips"].location = long.motion.root[frame]
             bones["hips"].keyframe_insert("location", frame=frame)
-            for bone, rotation in zip(bones, long.rotations[frame], strict=True):
+            for bone, rotation in zip(bones, long.motion.rotations[frame], strict=True):
                 bone.rotation_quaternion = rotation
                 bone.keyframe_insert("rotation_quaternion", frame=frame)
 
@@ -132,8 +139,8 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     for _ in range(repeat):
         bpy.ops.wm.read_factory_settings(use_empty=True)
         collection = bpy.context.scene.collection
-        one, other = (build_armature(name, long.offsets, collection) for name in ("bulk", "single"))
-        times["bulk"].append(seconds(partial(animate, one, long, "bulk", long.fps)))
+        one, other = (build_armature(name, long.motion.offsets, collection) for name in ("bulk", "single"))
+        times["bulk"].append(seconds(partial(animate, one, long.motion, "bulk", long.motion.fps)))
         times["single"].append(seconds(partial(insert, other)))
         times["result"].append(
             in_fresh_blender(
@@ -208,7 +215,7 @@ def stretches_rows(repeat: int, folder: Path) -> list[Row]:
             if (stage, frame) == ("lift", 0):
                 times.setdefault(f"detection {threads}", []).append(time.perf_counter() - began)
 
-        motions[threads] = capture(video, Settings(), progress, threads)
+        motions[threads] = capture(video, Settings(), progress, threads).motion
         times.setdefault(f"whole {threads}", []).append(time.perf_counter() - began)
 
     for _ in range(repeat):

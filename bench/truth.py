@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.core.camera import Camera
+from kinelift.core.capture import Capture
 from kinelift.core.contacts import find_contacts
 from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.landmarks import LANDMARK
@@ -22,7 +23,7 @@ Array = npt.NDArray[Any]
 _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 
 
-def true_motion(reference: Path) -> Motion:
+def true_capture(reference: Path) -> Capture:
     """A reference clip on our skeleton, as a lifter that makes no mistakes would give it.
 
     Contacts are found by speed and height alone (the lifter says one half to all), and the floor through
@@ -62,13 +63,17 @@ def true_motion(reference: Path) -> Motion:
         rotations=quaternion_from_matrix(local_rotations(world)),
         root=(at["thigh.L"] + at["thigh.R"]) / 2,
         contacts=np.full((len(world), 4), 0.5),
-        confidence=np.ones((len(world), len(JOINTS))),
+    )
+    capture = Capture(
+        motion=motion,
         camera=Camera(float(d["K"][0, 0]), (width, height), d["camera_from_world"].astype(float)),
+        confidence=np.ones((len(world), len(JOINTS))),
         landmarks=landmarks,
         world_landmarks=np.full((len(world), 33, 3), np.nan),
     )
-    contacts = find_contacts(motion)
-    return replace(stand_on_floor(motion, contacts), contacts=contacts)
+    contacts = find_contacts(capture)
+    standing = stand_on_floor(capture, contacts)
+    return replace(standing, motion=replace(standing.motion, contacts=contacts))
 
 
 def _lengths(rest: dict[str, Array]) -> Array:

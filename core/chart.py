@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .capture import Capture
 from .files import replacing
 from .lettering import width, write
 from .motion import CONTACT_POINTS, Motion
@@ -43,7 +44,7 @@ def confidence_colours(confidence: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return np.asarray(stops[low] * (1 - share) + stops[low + 1] * share)
 
 
-def strip_chart(motion: Motion) -> Image:
+def strip_chart(capture: Capture) -> Image:
     """The picture, RGB: a row for each joint and each contact point, seconds of the video to the right."""
     rows = len(_ROWS) + len(CONTACT_POINTS)
     high = _ABOVE + rows * _ROW + _GAP + _BELOW
@@ -57,34 +58,34 @@ def strip_chart(motion: Motion) -> Image:
         _SCALE,
     )
     # the frames that share a column: the worst of them is what has to be seen
-    edges = np.linspace(0, len(motion), _WIDE + 1)
-    first = np.minimum(edges[:-1].astype(int), len(motion) - 1)
-    seen = np.minimum.reduceat(motion.confidence, first, axis=0)
+    edges = np.linspace(0, len(capture), _WIDE + 1)
+    first = np.minimum(edges[:-1].astype(int), len(capture) - 1)
+    seen = np.minimum.reduceat(capture.confidence, first, axis=0)
     for number, joint in enumerate(_ROWS):
         top = _ABOVE + number * _ROW
         _label(image, JOINTS[joint], top)
         image[top : top + _BAR, _LEFT : _LEFT + _WIDE] = np.round(confidence_colours(seen[:, joint]))
-    stands = np.clip(np.maximum.reduceat(motion.contacts, first, axis=0), 0, 1)
+    stands = np.clip(np.maximum.reduceat(capture.motion.contacts, first, axis=0), 0, 1)
     blank, full = np.array(_EMPTY, float), np.array(_CONTACT, float)
     for number, name in enumerate(CONTACT_POINTS):
         top = _ABOVE + (len(_ROWS) + number) * _ROW + _GAP
         _label(image, name, top)
         colours = blank + (full - blank) * stands[:, number, None]
         image[top : top + _BAR, _LEFT : _LEFT + _WIDE] = np.round(colours)
-    _axis(image, motion, high - _BELOW)
+    _axis(image, capture.motion, high - _BELOW)
     return image
 
 
-def quality_strip(motion: Motion, wide: int = 240) -> Image:
+def quality_strip(capture: Capture, wide: int = 240) -> Image:
     """One line of pixels (1, wide, 3): how well the person was seen over time, all joints together."""
-    edges = np.linspace(0, len(motion), wide + 1)
-    first = np.minimum(edges[:-1].astype(int), len(motion) - 1)
-    seen = np.minimum.reduceat(motion.confidence.mean(1), first)
+    edges = np.linspace(0, len(capture), wide + 1)
+    first = np.minimum(edges[:-1].astype(int), len(capture) - 1)
+    seen = np.minimum.reduceat(capture.confidence.mean(1), first)
     strip: Image = np.round(confidence_colours(seen)).astype(np.uint8)[None]
     return strip
 
 
-def save_chart(motion: Motion, path: Path) -> None:
+def save_chart(capture: Capture, path: Path) -> None:
     """Write the strip chart as PNG; `path` appears whole or not at all.
 
     Raises
@@ -93,7 +94,7 @@ def save_chart(motion: Motion, path: Path) -> None:
         If it can't be written.
     """
     with replacing(path) as temporary:
-        temporary.write_bytes(png(strip_chart(motion)))
+        temporary.write_bytes(png(strip_chart(capture)))
 
 
 def png(image: Image) -> bytes:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
 from .banded import whittaker
+from .capture import Capture
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
 from .skeleton import BALL_HEIGHT, INDEX, STANDARD_HEIGHT
@@ -47,21 +48,22 @@ _BESIDE, _SITTING, _RAISED, _LONG = 0.22, 0.1, 0.75, 0.6
 _SEAT, _WANDER, _DOWN = 0.15, 0.4, 0.9
 
 
-def find_contacts(motion: Motion) -> npt.NDArray[np.bool_]:
+def find_contacts(capture: Capture) -> npt.NDArray[np.bool_]:
     """Contacts of the heels and toes.
 
     Parameters
     ----------
-    motion : Motion
-        With the lifter's probabilities as its contacts.
+    capture : Capture
+        With the lifter's probabilities as its motion's contacts.
 
     Returns
     -------
     (T, 4) bool
         For `motion.CONTACT_POINTS`.
     """
+    motion = capture.motion
     with np.load(_NETWORK, allow_pickle=False) as network:
-        odds = log_odds(contact_features(motion), network)
+        odds = log_odds(contact_features(capture), network)
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     odds += _LIFTER * np.log(probability / (1 - probability))
     height = _heights(motion)
@@ -77,15 +79,16 @@ def log_odds(features: Array, network: Mapping[str, npt.NDArray[Any]]) -> Array:
     return np.asarray(hidden @ network["out"] + network["out_bias"])
 
 
-def contact_features(motion: Motion) -> Array:
+def contact_features(capture: Capture) -> Array:
     """What the network knows of each of `motion.CONTACT_POINTS` (T, 4, F), at all the moments around."""
+    motion = capture.motion
     points, height = motion.sole_points(), _heights(motion)
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
     speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
-    shown = motion.landmarks[:, _SHOWN_BY]
+    shown = capture.landmarks[:, _SHOWN_BY]
     places, seen = bridge(shown[..., :2], shown[..., 2])
     # what isn't seen doesn't stand still in the picture: nothing is known of it there
-    pictured = seen * _picture_speed(motion, places, seen) + (1 - seen) * speed
+    pictured = seen * _picture_speed(capture, places, seen) + (1 - seen) * speed
     speed, seen, ankle, pictured = speed[:, :4], seen[:, :4], pictured[:, 4:], pictured[:, :4]
     other = [1, 0, 3, 2]
     now = np.stack(
@@ -122,12 +125,12 @@ def _floor(lowest: Array, fps: float) -> Array:
     return np.asarray(sliding_window_view(np.pad(lowest, reach, mode="edge"), 2 * reach + 1).min(axis=1))
 
 
-def _picture_speed(motion: Motion, places: Array, seen: Array) -> Array:
+def _picture_speed(capture: Capture, places: Array, seen: Array) -> Array:
     """Speed (T, K), m/s at the person's distance, in the picture, of landmarks (T, K, 2) seen so well (T, K).
 
     A foot that stands doesn't move in a picture whose camera stands, however wrong its depth is.
     """
-    camera = motion.camera
+    camera, motion = capture.camera, capture.motion
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
     rays = camera.rays(places)[..., :2]
     return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .motion import Motion
+from .capture import Capture
+from .contacts import runs
 
 #: frames whose joints were seen worse than this on the average are unsure, ...
 _UNSURE = 0.5
@@ -12,19 +13,18 @@ _UNSURE = 0.5
 _WORTH = 0.1
 
 
-def detected_share(motion: Motion) -> float:
+def detected_share(capture: Capture) -> float:
     """Share of the frames in which the person was detected; bridged gaps don't count."""
-    return float(np.isfinite(motion.landmarks[..., :2]).all(axis=(1, 2)).mean())
+    return float(np.isfinite(capture.landmarks[..., :2]).all(axis=(1, 2)).mean())
 
 
-def unsure_stretches(motion: Motion) -> list[tuple[int, int]]:
+def unsure_stretches(capture: Capture) -> list[tuple[int, int]]:
     """First and last frame of the stretches in which little of the person was seen."""
-    unsure = motion.confidence.mean(axis=1) < _UNSURE
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], unsure.astype(int), [0]])))
+    fps = capture.motion.fps
     stretches: list[tuple[int, int]] = []
-    for first, end in edges.reshape(-1, 2):
-        if stretches and first - stretches[-1][1] - 1 < _WORTH * motion.fps:
+    for first, end in zip(*runs(capture.confidence.mean(axis=1) < _UNSURE), strict=True):
+        if stretches and first - stretches[-1][1] - 1 < _WORTH * fps:
             stretches[-1] = stretches[-1][0], int(end) - 1
         else:
             stretches.append((int(first), int(end) - 1))
-    return [(first, last) for first, last in stretches if last - first + 1 >= _WORTH * motion.fps]
+    return [(first, last) for first, last in stretches if last - first + 1 >= _WORTH * fps]

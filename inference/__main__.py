@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
 
@@ -95,24 +95,25 @@ def _capture(args: argparse.Namespace) -> None:
             check_writable(path)
     how = _clean_up(args)
     progress = _json if args.progress == "json" else TerminalBar()
-    motion = capture(args.video, Settings(**given(args, Settings)), progress, args.threads)
-    motion.save(args.out)
-    cleaned = clean_up(motion, how) if args.bvh or args.overlay else motion
+    captured = capture(args.video, Settings(**given(args, Settings)), progress, args.threads)
+    captured.save(args.out)
+    if args.bvh or args.overlay:
+        captured = replace(captured, motion=clean_up(captured.motion, how))
     if args.bvh is not None:
-        write_bvh(cleaned, args.bvh)
+        write_bvh(captured.motion, args.bvh)
     if args.overlay is not None:
-        overlay(args.video, cleaned, args.overlay, progress, args.overlay_style)
-    for warning in motion.warnings:
+        overlay(args.video, captured, args.overlay, progress, args.overlay_style)
+    for warning in captured.warnings:
         print(f"Note: {warning}", file=sys.stderr)
 
 
 def _solve(args: argparse.Namespace) -> None:
     from kinelift.core.bvh import write_bvh
+    from kinelift.core.capture import Capture
     from kinelift.core.foot_ik import clean_up
-    from kinelift.core.motion import Motion
     from kinelift.inference.pipeline import resolve
 
-    motion = Motion.load(args.motion)
+    captured = Capture.load(args.motion)
     if args.out.exists() and args.out.samefile(args.motion):
         raise CaptureError(f"The raw motion {args.out} is not overwritten: give --out another name.")
     for path in (args.out, args.bvh):
@@ -121,12 +122,12 @@ def _solve(args: argparse.Namespace) -> None:
     progress = _json if args.progress == "json" else TerminalBar()
     how, changed = _clean_up(args), given(args, Settings)
     if changed.keys() - {"device"}:
-        motion = resolve(motion, changed, progress)
-    cleaned = clean_up(motion, how)
-    cleaned.save(args.out)
+        captured = resolve(captured, changed, progress)
+    captured = replace(captured, motion=clean_up(captured.motion, how))
+    captured.save(args.out)
     if args.bvh is not None:
-        write_bvh(cleaned, args.bvh)
-    for warning in cleaned.warnings:
+        write_bvh(captured.motion, args.bvh)
+    for warning in captured.warnings:
         print(f"Note: {warning}", file=sys.stderr)
 
 

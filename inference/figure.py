@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..core.capture import Capture
 from ..core.mannequin import mannequin, rest_positions
-from ..core.motion import CONTACT_POINTS, Motion
+from ..core.motion import CONTACT_POINTS
 from ..core.skeleton import INDEX
 from .skinning import Skin
 
@@ -32,15 +33,15 @@ _BLOCK = 32
 
 
 class Figure:
-    """The body of a motion, ready to be drawn."""
+    """The body of a capture, ready to be drawn."""
 
-    def __init__(self, motion: Motion) -> None:
-        body = mannequin(motion.offsets)
-        rest = rest_positions(motion.offsets)
+    def __init__(self, capture: Capture) -> None:
+        body = mannequin(capture.motion.offsets)
+        rest = rest_positions(capture.motion.offsets)
         self._skin = Skin(
             *(torch.as_tensor(a, dtype=torch.float32) for a in (body.vertices, body.weights, rest))
         )
-        self._motion = motion
+        self._capture = capture
         self._weights = body.weights.astype(np.float32)
         self._faces = body.faces
         self._triangles = np.concatenate([body.faces[:, [0, 1, 2]], body.faces[:, [0, 2, 3]]])
@@ -54,16 +55,16 @@ class Figure:
         number = index // _BLOCK
         if self._block[0] != number:
             frames = slice(number * _BLOCK, (number + 1) * _BLOCK)
-            pose = self._motion.camera.camera_from_world
-            joints = self._motion.joints[frames] @ pose[:3, :3].T + pose[:3, 3]
-            turns = pose[:3, :3] @ self._motion.world_rotations[frames]
+            pose = self._capture.camera.camera_from_world
+            joints = self._capture.motion.joints[frames] @ pose[:3, :3].T + pose[:3, 3]
+            turns = pose[:3, :3] @ self._capture.motion.world_rotations[frames]
             moved = self._skin(*(torch.as_tensor(a, dtype=torch.float32) for a in (turns, joints)))
             self._block = number, moved.numpy()
         return np.asarray(self._block[1][index % _BLOCK])
 
     def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
         """Draw frame `index` into the RGB `image`."""
-        camera = self._motion.camera
+        camera = self._capture.camera
         vertices = self.vertices(index)
         scale = image.shape[1] / camera.size[0]
         depth = vertices[:, 2]
@@ -72,8 +73,8 @@ class Figure:
         # of a picture's first pixel the centre lies at a half
         pixels += (camera.centre * scale - 0.5).astype(np.float32)
         shade = _AMBIENT + (1 - _AMBIENT) * np.clip(self._normals(vertices) @ _LIGHT, 0, 1)
-        sure = self._weights @ np.clip(self._motion.confidence[index], 0, 1)
-        stands = self._motion.contacts[index]
+        sure = self._weights @ np.clip(self._capture.confidence[index], 0, 1)
+        stands = self._capture.motion.contacts[index]
         tint = self._weights[:, self._feet] @ np.where(stands > TOUCHES, stands, 0)
         values = np.stack([1 / np.where(inside, depth, 1), shade, sure, tint], -1)
         shown = np.flatnonzero(inside[self._triangles].all(1))

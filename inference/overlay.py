@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from ..core.capture import Capture
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.kinematics import attached_points
-from ..core.motion import Motion
 from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .detect.people import Progress
 from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
@@ -27,9 +27,9 @@ _SHIFT = 4
 
 
 def overlay(
-    video: Path, motion: Motion, out: Path, progress: Progress | None = None, style: str = "skeleton"
+    video: Path, capture: Capture, out: Path, progress: Progress | None = None, style: str = "skeleton"
 ) -> None:
-    """Write `video` with `motion` on it: left orange, right blue, green where feet stand.
+    """Write `video` with the motion of `capture` on it: left orange, right blue, green where feet stand.
 
     `style` is one of `options.OVERLAY_STYLES`: lines for the bones, or the shaded mannequin. Pictures larger
     than `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
@@ -43,8 +43,9 @@ def overlay(
         raise CaptureError(f"The overlay would replace the video {video} itself; choose another name for it.")
     if out.suffix.lower() != ".mp4":
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
+    motion = capture.motion
     reader = VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
-    sketch = Figure(motion) if style == "body" else _Sketch(motion)
+    sketch = Figure(capture) if style == "body" else _Sketch(capture)
     written = 0
     with replacing(out) as temporary:
         writer: cv2.VideoWriter | None = None
@@ -84,7 +85,8 @@ def _frames_in(path: Path) -> int:
 class _Sketch:
     """The skeleton in pixels: every bone a line, from the joint to the next or to the end of the limb."""
 
-    def __init__(self, motion: Motion) -> None:
+    def __init__(self, capture: Capture) -> None:
+        motion, camera = capture.motion, capture.camera
         scale = motion.height / STANDARD_HEIGHT
         children = [joint for joint, parent in enumerate(PARENTS) if parent >= 0]
         last = [INDEX[name] for name in END_POINTS]
@@ -95,7 +97,6 @@ class _Sketch:
         points = np.concatenate([motion.joints, np.stack(ends, axis=1)], axis=1)
         starts = [PARENTS[joint] for joint in children] + last
         tips = children + list(range(len(JOINTS), points.shape[1]))
-        camera = motion.camera
         pixels, middles = camera.project(points), (points[:, starts] + points[:, tips]) / 2
         depth = middles @ camera.camera_from_world[2, :3]
 
@@ -106,7 +107,7 @@ class _Sketch:
         # a bone is the joint's that carries it: the pelvis and the collar are the spine's
         carriers = [JOINTS[start] for start in starts]
         self._colours = [sides[name[-1]] if name[-2] == "." else MIDDLE for name in carriers]
-        seen = np.minimum(motion.confidence[:, starts], motion.confidence[:, children + last])
+        seen = np.minimum(capture.confidence[:, starts], capture.confidence[:, children + last])
         self._alpha = FAINTEST + (1 - FAINTEST) * np.clip(seen, 0, 1)
         self._soles = camera.project(motion.sole_points())
         self._contacts = np.where(motion.contacts > TOUCHES, motion.contacts, 0)

@@ -1,4 +1,4 @@
-"""Video to `Motion`, all of it: decode, detect, track, lift, solve, stand on the floor."""
+"""Video to `Capture`, all of it: decode, detect, track, lift, solve, stand on the floor."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ import numpy.typing as npt
 import torch
 
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
+from ..core.capture import Capture, Source
 from ..core.contacts import find_contacts
 from ..core.errors import CaptureError
-from ..core.kinematics import local_rotations
 from ..core.landmarks import bridge
-from ..core.motion import Motion
 from ..core.options import Settings, check_options, from_plain, options_of
-from ..core.rotations import quaternion_from_matrix
-from ..core.skeleton import INDEX, rest_offsets
+from ..core.skeleton import INDEX
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
 from .lift import Estimate, joint_confidence, lift
@@ -35,7 +33,7 @@ WEIGHTS = FOLDER / "motionet.safetensors"
 
 def capture(
     video: Path, settings: Settings, progress: Progress | None = None, threads: int | None = None
-) -> Motion:
+) -> Capture:
     """Capture one person of a video.
 
     Parameters
@@ -45,7 +43,7 @@ def capture(
     progress : callable, optional
         Told the stage, how many frames of it are done, and of how many.
     threads : int, optional
-        As `detect.detect` takes them: the motion doesn't depend on it.
+        As `detect.detect` takes them: the result doesn't depend on it.
 
     Raises
     ------
@@ -56,19 +54,18 @@ def capture(
     model = _model(settings)
     reader = VideoReader(video, settings.start, settings.end, settings.fps)
     detections = detect(reader, progress, threads, settings.looks)
-    source = {"video": video.name, "folder": str(video.absolute().parent)}
+    source = Source(video.name, str(video.absolute().parent), reader.turn, detections.warnings)
     return _solved(detections, settings, model, source, progress)
 
 
 def resolve(
-    motion: Motion, changed: Mapping[str, Any] | None = None, progress: Progress | None = None
-) -> Motion:
-    """Solve again from the landmarks that a motion keeps, without its video: another lens, height or person.
+    capture: Capture, changed: Mapping[str, Any] | None = None, progress: Progress | None = None
+) -> Capture:
+    """Solve again from the landmarks that a capture keeps, without its video: another lens, height or person.
 
     Parameters
     ----------
-    motion : Motion
-        A capture.
+    capture : Capture
     changed : dict, optional
         Values of `Settings` that are other than in the capture, by name; None for an optional one: it is not
         known. Only those count that a re-solve may change.
@@ -80,24 +77,23 @@ def resolve(
     CaptureError
         If a setting can't be met, or it is no capture.
     """
-    settings = _settings_again(motion, changed or {})
+    settings = _settings_again(capture, changed or {})
     model = _model(settings)
     everybody = [
         _whole(one)
-        for one in (np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1), *motion.others)
+        for one in (np.concatenate([capture.landmarks, capture.world_landmarks], axis=-1), *capture.others)
     ]
     nothing = np.zeros(22, np.float32)
     people = tuple(
         tuple(Person(one[t, :, :3], one[t, :, 3:], nothing) for one in everybody if np.isfinite(one[t, 0, 0]))
-        for t in range(len(motion))
+        for t in range(len(capture))
     )
+    fps, start = capture.motion.fps, capture.motion.start
     detections = Detections(
-        times=motion.start + np.arange(len(motion)) / motion.fps, people=people, frames=len(motion),
-        fps=motion.fps, start=motion.start, size=motion.camera.size,
-        warnings=tuple(motion.settings.get(_OF_THE_VIDEO, ())),
+        times=start + np.arange(len(capture)) / fps, people=people, frames=len(capture), fps=fps, start=start,
+        size=capture.camera.size, warnings=capture.source.warnings,
     )  # fmt: skip
-    source: dict[str, str] = {k: motion.settings[k] for k in ("video", "folder") if k in motion.settings}
-    return _solved(detections, settings, model, source, progress)
+    return _solved(detections, settings, model, capture.source, progress)
 
 
 def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -113,14 +109,14 @@ def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return out
 
 
-def _settings_again(motion: Motion, changed: Mapping[str, Any]) -> Settings:
+def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
     """The settings of a capture, with others where a re-solve may change them."""
-    if not {"video", "start", "end", "fps"} <= motion.settings.keys():
+    if not capture.source.video or not {"start", "end", "fps"} <= capture.settings.keys():
         raise CaptureError(
             "This motion doesn't come from a video, so it can't be solved again; it can be cleaned."
         )
     options = options_of(Settings)
-    known = {name: motion.settings[name] for name in options if name in motion.settings}
+    known = {name: capture.settings[name] for name in options if name in capture.settings}
     # another computer may have other devices
     known["device"] = Settings.device
     # captures from before there was test-time augmentation don't say that they went without
@@ -139,9 +135,9 @@ def _solved(
     detections: Detections,
     settings: Settings,
     model: Lifter,
-    source: dict[str, str],
+    source: Source,
     progress: Progress | None,
-) -> Motion:
+) -> Capture:
     """From everybody's landmarks to one person's motion on the floor."""
     person = track(detections, settings.person)
     count = len(person.landmarks)
@@ -155,27 +151,24 @@ def _solved(
     focal = focal_pixels(focal_mm, detections.size)
     if settings.height is not None:
         body = scaled_to_height(body, settings.height)
-    rotations, root, camera = to_world(body, focal, detections.size)
-    motion = Motion(
-        fps=detections.fps,
-        start=detections.start,
-        offsets=rest_offsets(body.lengths),
-        rotations=quaternion_from_matrix(local_rotations(rotations)),
-        root=root,
-        contacts=body.contacts,
-        confidence=joint_confidence(confidence),
+    motion, camera = to_world(body, detections.fps, detections.start, focal, detections.size)
+    captured = Capture(
+        motion=motion,
         camera=camera,
+        confidence=joint_confidence(confidence),
         landmarks=_open(person)[..., :3],
         world_landmarks=_open(person)[..., 3:],
         others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
-        settings={**source, _OF_THE_VIDEO: list(detections.warnings), **asdict(settings)},
+        settings=asdict(settings),
+        source=source,
         warnings=person.warnings,
     )
-    feet = motion.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
+    feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
     if feet.mean() < _FEET_SEEN:
-        motion = replace(motion, warnings=(*motion.warnings, _NO_FEET))
-    contacts = find_contacts(motion)
-    return replace(stand_on_floor(motion, contacts), contacts=contacts.astype(np.float32))
+        captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
+    contacts = find_contacts(captured)
+    standing = stand_on_floor(captured, contacts)
+    return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
 
 
 @dataclass(frozen=True)
@@ -228,8 +221,6 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
 
 
 _NOBODY = np.zeros((0, 0, 33, 6))
-#: among the settings that a motion keeps: the warnings that stay the same whoever is followed
-_OF_THE_VIDEO = "video_warnings"
 #: feet seen worse than this on the average stand where it is guessed
 _FEET_SEEN = 0.3
 _NO_FEET = "The feet are hardly in the picture: where they stand is guessed; film the whole person."

@@ -77,6 +77,8 @@ class VideoReader:
     ----------
     size : (int, int)
         Width and height of the upright picture in pixels, before any scaling down.
+    turn : int
+        Degrees, clockwise, by which its pictures were turned to stand upright, as the file notes.
     frames : int
         How many frames it will be, as far as the file tells (0: it doesn't).
     warnings : list of str
@@ -106,6 +108,7 @@ class VideoReader:
             self.size: tuple[int, int] = (image.shape[1], image.shape[0])
             claimed = capture.get(cv2.CAP_PROP_FPS)
             count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+            self.turn = round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
             credible = MIN_FPS <= claimed <= _CREDIBLE_FPS
             self._source_fps = claimed if credible else _measured_fps(capture, claimed)
         finally:

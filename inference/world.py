@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..core.banded import whittaker
 from ..core.camera import WORLD_FROM_LEVEL_CAMERA, Camera
+from ..core.capture import Capture
 from ..core.kinematics import attached_points, joint_positions, local_rotations
 from ..core.motion import Motion
 from ..core.rotations import quaternion_from_matrix, rotation_between
@@ -28,8 +29,41 @@ def scaled_to_height(body: Estimate, height: float) -> Estimate:
     return replace(body, lengths=body.lengths * scale, root=body.root * scale)
 
 
-def to_world(body: Estimate, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:
+def to_world(
+    body: Estimate, fps: float, start: float, focal: float, size: tuple[int, int]
+) -> tuple[Motion, Camera]:
+    """The motion of a body that stands on Blender's floor, and the camera that sees it there.
+
+    Parameters
+    ----------
+    body : Estimate
+    fps, start : float
+        Of the motion.
+    focal, size
+        As for `placed_on_floor`.
+    """
+    rotations, root, camera = placed_on_floor(body, focal, size)
+    motion = Motion(
+        fps=fps,
+        start=start,
+        offsets=rest_offsets(body.lengths),
+        rotations=quaternion_from_matrix(local_rotations(rotations)),
+        root=root,
+        contacts=body.contacts,
+    )
+    return motion, camera
+
+
+def placed_on_floor(body: Estimate, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:
     """Stand the body on Blender's floor.
+
+    Parameters
+    ----------
+    body : Estimate
+    focal : float
+        Focal length, pixels.
+    size : (int, int)
+        Width and height of the picture, pixels.
 
     Returns
     -------
@@ -68,41 +102,43 @@ _TILT, _FOOT_HEIGHT, _ALIKE = np.radians(1.5), 0.05, 10
 _DISTANCE, _HEIGHT, _SLOW = 0.15, 0.03, 1.0
 
 
-def stand_on_floor(motion: Motion, contacts: npt.NDArray[np.bool_]) -> Motion:
+def stand_on_floor(capture: Capture, contacts: npt.NDArray[np.bool_]) -> Capture:
     """Level the floor through the planted feet, and keep the root's path at a height from which they reach
     it.
 
     Parameters
     ----------
-    motion : Motion
+    capture : Capture
     contacts : (T, 4) bool
         For `motion.CONTACT_POINTS`.
     """
     if not contacts.any():
-        return motion
-    levelled = _turned(motion, _floor_normal(_soles(motion), contacts))
-    planted = _soles(levelled)[..., 2][contacts]
+        return capture
+    levelled = _turned(capture, _floor_normal(_soles(capture.motion), contacts))
+    planted = _soles(levelled.motion)[..., 2][contacts]
     levelled = _lifted(levelled, -float(planted.mean()))
+    motion = levelled.motion
     count = contacts.sum(1)
-    wanted = -(_soles(levelled)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
+    wanted = -(_soles(motion)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
     stiffness = (_SLOW * motion.fps / np.pi) ** 4
     rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-2), stiffness)
     # a height that is wrong because the distance is: along the line of sight as far as that explains it
-    sight = levelled.root - levelled.camera.eye
+    sight = motion.root - levelled.camera.eye
     sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)
     slope = sight[:, 2:]
     along = rise * slope * _DISTANCE**2 / (slope**2 * _DISTANCE**2 + _HEIGHT**2)
     shift = along * sight
     shift[:, 2:] += rise - along * slope
-    return replace(levelled, root=levelled.root + shift)
+    return replace(levelled, motion=replace(motion, root=motion.root + shift))
 
 
-def _lifted(motion: Motion, height: float) -> Motion:
+def _lifted(capture: Capture, height: float) -> Capture:
     """The same so much higher, body and camera together."""
-    pose = motion.camera.camera_from_world.copy()
+    pose = capture.camera.camera_from_world.copy()
     pose[:3, 3] -= height * pose[:3, 2]
-    up = np.array([0.0, 0.0, height])
-    return replace(motion, root=motion.root + up, camera=replace(motion.camera, camera_from_world=pose))
+    root = capture.motion.root + np.array([0.0, 0.0, height])
+    camera = replace(capture.camera, camera_from_world=pose)
+    return replace(capture, motion=replace(capture.motion, root=root), camera=camera)
 
 
 def _soles(motion: Motion) -> Array:
@@ -124,13 +160,15 @@ def _floor_normal(points: Array, contacts: npt.NDArray[np.bool_]) -> Array:
     return np.asarray(normal / np.linalg.norm(normal))
 
 
-def _turned(motion: Motion, up: npt.NDArray[Any]) -> Motion:
+def _turned(capture: Capture, up: npt.NDArray[Any]) -> Capture:
     """The same with the direction `up` turned to +Z, body and camera together."""
     turn = np.asarray(rotation_between(up, np.array([0.0, 0.0, 1.0])))
-    rotations = local_rotations(turn @ motion.world_rotations)
-    pose = motion.camera.camera_from_world.copy()
+    motion = capture.motion
+    rotations = quaternion_from_matrix(local_rotations(turn @ motion.world_rotations))
+    pose = capture.camera.camera_from_world.copy()
     pose[:3, :3] = pose[:3, :3] @ turn.T
-    camera = replace(motion.camera, camera_from_world=pose)
     return replace(
-        motion, rotations=quaternion_from_matrix(rotations), root=motion.root @ turn.T, camera=camera
+        capture,
+        motion=replace(motion, rotations=rotations, root=motion.root @ turn.T),
+        camera=replace(capture.camera, camera_from_world=pose),
     )

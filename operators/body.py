@@ -58,12 +58,12 @@ class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Colour the body, adding one if there is none, and show the colours in this viewport."""
-        from ..core.motion import Motion
+        from ..core.capture import Capture
         from ..rig.body import add_body, body_of
         from ..rig.confidence import show_confidence
 
         armature = captured(context)
-        motion = Motion.load(Path(bpy.path.abspath(armature.kinelift.motion)))
-        show_confidence(body_of(armature) or add_body(armature), motion, context.scene)
+        capture = Capture.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+        show_confidence(body_of(armature) or add_body(armature), capture, context.scene)
         if context.area is not None and context.area.type == "VIEW_3D":
             context.space_data.shading.color_type = "VERTEX"

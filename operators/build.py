@@ -29,23 +29,23 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
         If the file is missing or damaged.
     """
     # importing numpy takes longer than enabling an add-on may
-    from ..core.motion import Motion
+    from ..core.capture import Capture
     from ..core.quality import detected_share, unsure_stretches
     from ..rig.result import add_result
 
-    motion = Motion.load(path)
+    capture = Capture.load(path)
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
-    armature, action = add_result(scene, motion, name, video_rate)
+    armature, action = add_result(scene, capture.motion, name, video_rate)
     result = armature.kinelift
     result.motion = str(path)
-    result.video = motion.settings.get("video", "")
-    result.detected = detected_share(motion)
+    result.video = capture.source.video
+    result.detected = detected_share(capture)
     first, last = action.frame_range
-    per_frame = (last - first) / max(len(motion) - 1, 1)
-    for begin, end in unsure_stretches(motion):
+    per_frame = (last - first) / max(len(capture) - 1, 1)
+    for begin, end in unsure_stretches(capture):
         stretch = result.unsure.add()
         stretch.first, stretch.last = round(first + begin * per_frame), round(first + end * per_frame)
-    for warning in motion.warnings:
+    for warning in capture.warnings:
         result.warnings.add().name = warning
     scene.kinelift.last_motion = queue.last_motion = str(path)
     return armature

@@ -36,20 +36,20 @@ class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Add camera and floor; a problem with the video is only a warning."""
-        from ..core.motion import Motion
+        from ..core.capture import Capture
         from ..rig.camera import add_camera, add_floor, find_video, show_video
 
         armature = captured(context)
         path = Path(bpy.path.abspath(armature.kinelift.motion))
-        motion = Motion.load(path)
+        capture = Capture.load(path)
         # the video may lie beside the motion, this file or the sidebar's video, wherever these were moved to
         others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
         chosen = Path(bpy.path.abspath(self.video)) if self.video else None
-        video = chosen or find_video(motion, *(one.parent for one in (path, *others)))
-        camera = add_camera(context.scene, motion.camera, armature)
-        add_floor(context.scene, motion, armature)
+        video = chosen or find_video(capture.source, *(one.parent for one in (path, *others)))
+        camera = add_camera(context.scene, capture.camera, armature)
+        add_floor(context.scene, capture.motion, armature)
         try:
-            problem = show_video(camera, context.scene, motion, video, self.background)
+            problem = show_video(camera, context.scene, capture, video, self.background)
         except CaptureError as error:
             problem = str(error)
         if problem:

@@ -136,7 +136,7 @@ def at_rate(
 
 
 def every_frame(motion: Motion, fps: float) -> Motion:
-    """What `animate` makes of a motion, as it plays on every frame of the scene; nothing of the video."""
+    """What `animate` makes of a motion, as it plays on every frame of the scene."""
     frames, rotations, root, contacts = at_rate(motion, fps)
     key = _key_before(frames)
     if len(key) > len(frames):
@@ -145,7 +145,6 @@ def every_frame(motion: Motion, fps: float) -> Motion:
         rotations = (1 - share[..., None]) * rotations[key] + share[..., None] * rotations[after]
         rotations /= np.linalg.norm(rotations, axis=-1, keepdims=True)
         root = (1 - share) * root[key] + share * root[after]
-    count = len(key)
     return Motion(
         fps=fps,
         start=motion.start,
@@ -153,10 +152,6 @@ def every_frame(motion: Motion, fps: float) -> Motion:
         rotations=rotations,
         root=root,
         contacts=(contacts >= CONTACT_THRESHOLD)[key],
-        confidence=np.ones((count, len(JOINTS))),
-        camera=motion.camera,
-        landmarks=np.full((count, 33, 3), np.nan),
-        world_landmarks=np.full((count, 33, 3), np.nan),
     )
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import struct
-from collections.abc import Iterator
-from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import bpy
 import numpy as np
@@ -15,6 +12,7 @@ import numpy.typing as npt
 from mathutils import Matrix
 
 from ..core.camera import FILM_WIDTH_MM, Camera
+from ..core.capture import Capture, Source
 from ..core.errors import CaptureError
 from ..core.lettering import width, write
 from ..core.motion import Motion
@@ -76,18 +74,22 @@ def add_floor(
     return floor
 
 
-def find_video(motion: Motion, *folders: Path) -> Path:
-    """Where the video of a motion lies now: where it was captured from, or in one of `folders`.
+def find_video(source: Source, *folders: Path) -> Path:
+    """Where the video of a capture lies now: where it was captured from, or in one of `folders`.
 
     It need not be there: then, where it was.
     """
-    name = motion.settings.get("video") or "video"
-    places = [Path(folder) / name for folder in (motion.settings.get("folder"), *folders) if folder]
+    name = source.video or "video"
+    places = [folder / name for folder in (*([Path(source.folder)] if source.folder else []), *folders)]
     return next((place for place in places if place.is_file()), places[0] if places else Path(name))
 
 
 def show_video(
-    placed: bpy.types.Object, scene: bpy.types.Scene, motion: Motion, video: Path, kind: str = BACKGROUNDS[0]
+    placed: bpy.types.Object,
+    scene: bpy.types.Scene,
+    capture: Capture,
+    video: Path,
+    kind: str = BACKGROUNDS[0],
 ) -> str:
     """Put the video behind what the camera sees, each of its frames when the scene shows that moment.
 
@@ -97,7 +99,7 @@ def show_video(
         Made by `add_camera`; an earlier background is replaced.
     scene : bpy.types.Scene
         Its frame rate counts.
-    motion : Motion
+    capture : Capture
     video : Path
         Where it lies now; it need not be there.
     kind : str
@@ -117,13 +119,13 @@ def show_video(
     """
     clip = _movie_clip(video)
     if clip is None:
-        _fresh_background(placed.data).image = _notice(f"{video.name} is missing", motion.camera.size)
+        _fresh_background(placed.data).image = _notice(f"{video.name} is missing", capture.camera.size)
         return (
             f"{video} is not there or can't be read, so the camera has no video behind it; put it back and "
             "add the camera again."
         )
     frames = np.arange(FIRST_FRAME, max(scene.frame_end, FIRST_FRAME) + 1)
-    shift = video_frames(motion, scene.render.fps / scene.render.fps_base, clip.fps, frames) - frames
+    shift = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames) - frames
     steady = bool((shift == shift[0]).all())
     if kind == "MOVIE_CLIP":
         if not steady:
@@ -148,7 +150,7 @@ def show_video(
             values = shift + FIRST_FRAME - 1
             curves = Curves(bpy.data.actions.new(placed.name), placed.data)
             curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
-    turn = turn_needed(video)
+    turn = turn_needed(capture.source)
     background.rotation = np.radians(turn)
     if turn % 180:  # it was fitted lying on its side
         background.scale = max(clip.size) / min(clip.size)
@@ -166,53 +168,12 @@ def video_frames(
     return np.asarray(np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1)
 
 
-def turn_needed(video: Path) -> int:
+def turn_needed(source: Source) -> int:
     """By how many degrees, clockwise, Blender's pictures of a video have to be turned to stand upright.
 
-    Phones film lying on the side and note it in the file: in MP4 and MOV in the matrix of the track header
-    (ISO/IEC 14496-12, 8.3.2). Blender heeds it from 4.4 on.
+    Phones film lying on the side and note it in the file; Blender heeds that from 4.4 on.
     """
-    if TURNS_VIDEOS:
-        return 0
-    with video.open("rb") as file:
-        for kind, size in _boxes(file, video.stat().st_size):
-            if kind == b"moov":
-                return _noted_turn(file.read(size))
-    return 0
-
-
-def _boxes(file: BinaryIO, end: int) -> Iterator[tuple[bytes, int]]:
-    """Kind and size of each box of an MP4 file, or within one; the file stands where its content begins."""
-    while (begin := file.tell()) + 8 <= end:
-        length, kind = struct.unpack(">I4s", file.read(8))
-        if length == 1:
-            length = struct.unpack(">Q", file.read(8).rjust(8, b"\0"))[0]
-        after = end if length == 0 else begin + length
-        if after < file.tell():  # damaged
-            return
-        yield kind, after - file.tell()
-        file.seek(after)
-
-
-def _noted_turn(movie: bytes) -> int:
-    """The turn of the first track of pictures, of a multiple of 90 degrees; 0 where none is noted."""
-
-    def inside(content: bytes) -> dict[bytes, list[bytes]]:
-        found: dict[bytes, list[bytes]] = {}
-        file = BytesIO(content)
-        for kind, size in _boxes(file, len(content)):
-            found.setdefault(kind, []).append(file.read(size))
-        return found
-
-    for track in map(inside, inside(movie).get(b"trak", [])):
-        media = inside(*track.get(b"mdia", [b""])[:1])
-        handler, header = media.get(b"hdlr", [b""])[0], track.get(b"tkhd", [b""])[0]
-        if handler[8:12] == b"vide" and header:
-            matrix = header[52 if header[0] == 1 else 40 :]
-            if len(matrix) >= 8:
-                a, b = struct.unpack(">2i", matrix[:8])
-                return round(float(np.degrees(np.arctan2(b, a))) / 90) * 90 % 360
-    return 0
+    return 0 if TURNS_VIDEOS else source.turn
 
 
 def _kept(video: Path) -> str:

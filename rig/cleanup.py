@@ -47,9 +47,14 @@ def animate_cleaned(
     CaptureError
         If the range of frames of `how` is empty.
     """
-    raw = animate(armature, motion, raw_name(name), fps)
-    cleaned = clean_up(every_frame(motion, fps), how)
-    return _beside(raw, animate(armature, cleaned, name, fps))
+    return animate_both(armature, motion, clean_up(every_frame(motion, fps), how), name, fps)
+
+
+def animate_both(
+    armature: bpy.types.Object, raw: Motion, cleaned: Motion, name: str, fps: float
+) -> bpy.types.Action:
+    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned."""
+    return _beside(animate(armature, raw, raw_name(name), fps), animate(armature, cleaned, name, fps))
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:

@@ -7,9 +7,9 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.capture import Capture
 from ..core.chart import HIGH, LOW, MIDDLING
 from ..core.mannequin import MOST_BONES
-from ..core.motion import Motion
 from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
 
@@ -18,7 +18,7 @@ ATTRIBUTE, VALUE = "Confidence", "confidence"
 _MODIFIER = "Confidence"
 
 
-def show_confidence(body: bpy.types.Object, motion: Motion, scene: bpy.types.Scene) -> None:
+def show_confidence(body: bpy.types.Object, capture: Capture, scene: bpy.types.Scene) -> None:
     """Colour a body by confidence: green where it was seen, over yellow to red where it was guessed.
 
     A geometry nodes modifier looks up every frame of the scene, at its frame rate, and writes the colour
@@ -29,7 +29,7 @@ def show_confidence(body: bpy.types.Object, motion: Motion, scene: bpy.types.Sce
     ----------
     body : bpy.types.Object
         Made by `add_body`.
-    motion : Motion
+    capture : Capture
     scene : bpy.types.Scene
     """
     _keep_bones(body)
@@ -37,8 +37,8 @@ def show_confidence(body: bpy.types.Object, motion: Motion, scene: bpy.types.Sce
     if before is not None:
         body.modifiers.remove(before)
     modifier = body.modifiers.new(_MODIFIER, "NODES")
-    per_frame = motion.fps / (scene.render.fps / scene.render.fps_base)
-    modifier.node_group = _nodes(_table(motion), len(motion), per_frame)
+    per_frame = capture.motion.fps / (scene.render.fps / scene.render.fps_base)
+    modifier.node_group = _nodes(_table(capture), len(capture), per_frame)
     colours = body.data.color_attributes
     if ATTRIBUTE not in colours:
         colours.new(ATTRIBUTE, "FLOAT_COLOR", "POINT")
@@ -61,10 +61,10 @@ def _keep_bones(body: bpy.types.Object) -> None:
             attribute.data.foreach_set("value", values[slot])
 
 
-def _table(motion: Motion) -> bpy.types.Object:
+def _table(capture: Capture) -> bpy.types.Object:
     """An object in no scene whose points hold the confidence, joint after joint, frame after frame."""
     mesh = bpy.data.meshes.new(_MODIFIER)
-    values = np.clip(motion.confidence, 0, 1).astype(np.float32).ravel()
+    values = np.clip(capture.confidence, 0, 1).astype(np.float32).ravel()
     mesh.vertices.add(len(values))
     mesh.attributes.new(VALUE, "FLOAT", "POINT").data.foreach_set("value", values)
     return bpy.data.objects.new(_MODIFIER, mesh)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+from ..core.capture import Capture
 from ..core.chart import save_chart
 from ..core.files import replacing
 from ..core.foot_ik import clean_up
@@ -66,18 +68,18 @@ def deliver(
         If a file can't be made.
     """
     folder, name = motion_path.parent, motion_path.name.removesuffix(".motion.npz")
-    motion = Motion.load(motion_path)
-    cleaned = clean_up(motion, how)
+    capture = Capture.load(motion_path)
+    cleaned = clean_up(capture.motion, how)
     # a file of its own for every clip, whatever the user's preferences
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    armature = build_scene(motion, name, how)
-    warnings = motion.warnings
+    armature = build_scene(capture, name, cleaned)
+    warnings = capture.warnings
     played = armature
     # a motion from a file names its video
-    video = clip if clip.suffix != ".npz" else find_video(motion, clip.parent)
+    video = clip if clip.suffix != ".npz" else find_video(capture.source, clip.parent)
     scene = bpy.context.scene
     if "blend" in outputs.format:
-        show_video(scene.camera, scene, motion, video.absolute())
+        show_video(scene.camera, scene, capture, video.absolute())
     if character:
         played, told = _retargeted(character, cleaned, name, retargeting)
         warnings += told
@@ -90,13 +92,13 @@ def deliver(
         add_body(armature)
     for kind in outputs.render:
         path = folder / f"{name}.{_RENDER_NAMES[kind]}"
-        render(kind, path, armature, motion, video)
+        render(kind, path, armature, capture, video)
         files[path.suffixes[-2][1:]] = path
     files["chart"] = folder / f"{name}.chart.png"
-    save_chart(motion, files["chart"])
+    save_chart(capture, files["chart"])
     files["motion"] = motion_path
     with replacing(folder / f"{name}.summary.json") as temporary:
-        summary = _summary(motion, armature, files)
+        summary = _summary(capture, armature, files)
         temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return warnings
 
@@ -113,20 +115,22 @@ def _retargeted(
     return target, result.warnings
 
 
-def _summary(motion: Motion, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
+def _summary(capture: Capture, armature: bpy.types.Object, files: dict[str, Path]) -> dict[str, Any]:
     """What was captured, in figures: metres, seconds."""
+    motion = capture.motion
     return {
         "frames": len(motion),
         "seconds": round(len(motion) / motion.fps, 3),
         "fps": motion.fps,
-        "detected": round(detected_share(motion), 4),
+        "detected": round(detected_share(capture), 4),
         "height": round(motion.height, 4),
         "bone_lengths": {
             bone.name.removesuffix(".L"): round(bone.length, 5)
             for bone in armature.data.bones
             if not bone.name.endswith(".R")
         },
-        "settings": motion.settings,
-        "warnings": list(motion.warnings),
+        "settings": capture.settings,
+        "source": asdict(capture.source),
+        "warnings": list(capture.warnings),
         "files": {kind: path.name for kind, path in files.items()},
     }

@@ -8,7 +8,6 @@ import bpy
 import numpy as np
 import numpy.typing as npt
 
-from ..core.camera import Camera
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
@@ -105,8 +104,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
     Returns
     -------
     Motion
-        At `fps`, a frame for each of `keyed_frames`, with the contacts that the action was made with. Nothing
-        is known of camera and landmarks.
+        At `fps`, a frame for each of `keyed_frames`, with the contacts that the action was made with.
 
     Raises
     ------
@@ -141,8 +139,4 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
         rotations=turned,
         root=channel(JOINTS[0], "location", 3) @ rest[0, :3, :3].T + heads[0],
         contacts=points if len(points) == len(frames) else np.zeros((len(frames), 4)),
-        confidence=np.ones((len(frames), len(JOINTS))),
-        camera=Camera(1.0, (1, 1), np.eye(4)),
-        landmarks=np.full((len(frames), 33, 3), np.nan),
-        world_landmarks=np.full((len(frames), 33, 3), np.nan),
     )

@@ -12,6 +12,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.capture import Capture
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
@@ -30,7 +31,7 @@ _BACKDROP = (0.55, 0.58, 0.62)
 
 
 def render(
-    kind: str, path: Path, armature: bpy.types.Object, motion: Motion, video: Path | None = None
+    kind: str, path: Path, armature: bpy.types.Object, capture: Capture, video: Path | None = None
 ) -> None:
     """Render the current scene, which is left as it was.
 
@@ -42,8 +43,8 @@ def render(
     path : Path
     armature : bpy.types.Object
         It has a body.
-    motion : Motion
-        What it plays.
+    capture : Capture
+        What it plays, and the camera that filmed.
     video : Path, optional
         For ``side-by-side``.
 
@@ -55,7 +56,7 @@ def render(
     source = bpy.context.scene
     if kind == "side-by-side" and (video is None or not os.access(video, os.R_OK)):
         raise CaptureError(
-            f"The video {video or motion.settings.get('video', '')} is not there, so nothing can be rendered "
+            f"The video {video or capture.source.video} is not there, so nothing can be rendered "
             "beside it; put it beside the motion."
         )
     before, window = source.frame_current, bpy.context.window
@@ -73,12 +74,12 @@ def render(
                 scene.render.resolution_x, scene.render.resolution_y = _STILL_SIZE
                 _picture(scene, path)
             elif kind == "turntable":
-                made.extend(_turning_camera(scene, armature, motion))
+                made.extend(_turning_camera(scene, armature, capture.motion))
                 scene.render.resolution_x, scene.render.resolution_y = _TURNTABLE_SIZE
                 _film(scene, path)
             else:
                 assert video is not None
-                made.append(_beside(scene, motion, video))
+                made.append(_beside(scene, capture, video))
                 window.scene = made[-1]
                 _film(made[-1], path)
         finally:
@@ -158,9 +159,9 @@ def _turning_camera(scene: bpy.types.Scene, armature: bpy.types.Object, motion: 
     return [camera, data, pivot]
 
 
-def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Scene:
+def _beside(scene: bpy.types.Scene, capture: Capture, video: Path) -> bpy.types.Scene:
     """A scene that shows the video on the left and `scene`, through the capture camera, on the right."""
-    width, height = motion.camera.size
+    width, height = capture.camera.size
     scale = min(1.0, _HIGHEST / height)
     # films have an even number of pixels each way
     wide, high = (max(2 * round(scale * side / 2), 2) for side in (width, height))
@@ -175,7 +176,7 @@ def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Sc
     strips = strips_of(both.sequence_editor_create())
     frames = np.arange(scene.frame_start, scene.frame_end + 1)
     clip = bpy.data.movieclips.load(str(video))
-    wanted = video_frames(motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)
+    wanted = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)
     count = clip.frame_duration
     wanted = np.clip(wanted, FIRST_FRAME, count)
     bpy.data.movieclips.remove(clip)
@@ -189,7 +190,7 @@ def _beside(scene: bpy.types.Scene, motion: Motion, video: Path) -> bpy.types.Sc
         strip.frame_final_duration = int(end - start)
         strip.transform.scale_x = strip.transform.scale_y = high / height
         strip.transform.offset_x = -wide / 2
-        strip.transform.rotation = -math.radians(turn_needed(video))
+        strip.transform.rotation = -math.radians(turn_needed(capture.source))
         strip.channel = 1
     strip = strips.new_scene("Body", scene, 2, scene.frame_start)
     strip.transform.offset_x = wide / 2

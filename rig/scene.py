@@ -8,45 +8,45 @@ from typing import Any
 import bpy
 import numpy as np
 
+from ..core.capture import Capture
 from ..core.motion import Motion
-from ..core.options import CleanUp
 from .action import animate
 from .armature import build_armature
 from .camera import add_camera
-from .cleanup import animate_cleaned
+from .cleanup import animate_both
 
 #: floor around the path of the hips, metres
 _FLOOR_MARGIN = 15.0
 
 
-def build_scene(motion: Motion, name: str, how: CleanUp | None = None) -> bpy.types.Object:
+def build_scene(capture: Capture, name: str, cleaned: Motion | None = None) -> bpy.types.Object:
     """Turn the current scene into the clip: armature, action, camera, floor, light, frame rate and range.
 
     Parameters
     ----------
-    motion : Motion
+    capture : Capture
     name : str
         Name of the clip: of the scene, the armature and the action.
-    how : CleanUp, optional
-        How to clean the motion; the raw action is kept beside the cleaned one. None: it is played as it is.
+    cleaned : Motion, optional
+        The capture's motion after a clean-up: it is played, and the raw action is kept beside it.
 
     Returns
     -------
     bpy.types.Object
         The armature object, selected and active; the scene is at its first frame.
     """
-    scene = bpy.context.scene
+    scene, motion = bpy.context.scene, capture.motion
     scene.name = name
     armature = build_armature(name, motion.offsets, scene.collection)
     scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
     fps = scene.render.fps / scene.render.fps_base
-    if how is None:
+    if cleaned is None:
         action = animate(armature, motion, name, fps)
     else:
-        action = animate_cleaned(armature, motion, name, fps, how)
+        action = animate_both(armature, motion, cleaned, name, fps)
     scene.frame_start, scene.frame_end = (round(frame) for frame in action.frame_range)
-    add_camera(scene, motion.camera)
-    _add_surroundings(scene, motion)
+    add_camera(scene, capture.camera)
+    _add_surroundings(scene, cleaned or motion)
     scene.frame_set(scene.frame_start)
     return armature
 

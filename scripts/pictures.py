@@ -42,20 +42,20 @@ def pictures(film: Path, wanted: tuple[int, ...]) -> list[Image]:
     return found
 
 
-def bodies(motion: Any, folder: Path) -> list[Image]:
+def bodies(capture: Any, folder: Path) -> list[Image]:
     """What the capture camera sees at the strip's moments, rendered in Blender."""
     import bpy
 
-    how = importlib.import_module("kinelift.core.options").CleanUp()
+    cleaned = importlib.import_module("kinelift.core.foot_ik").clean_up(capture.motion)
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    armature = importlib.import_module("kinelift.rig.scene").build_scene(motion, SAMPLE.stem, how)
+    armature = importlib.import_module("kinelift.rig.scene").build_scene(capture, SAMPLE.stem, cleaned)
     importlib.import_module("kinelift.rig.body").add_body(armature)
     render = importlib.import_module("kinelift.rig.render").render
     found = []
     for moment in MOMENTS:
         bpy.context.scene.frame_start = bpy.context.scene.frame_end = moment + 1
         film = folder / f"{moment}.mp4"
-        render("side-by-side", film, armature, motion, SAMPLE)
+        render("side-by-side", film, armature, capture, SAMPLE)
         (both,) = pictures(film, (0,))
         found.append(both[:, both.shape[1] // 2 :])
     return found
@@ -84,9 +84,9 @@ def strip(folder: Path) -> Image:
     file, drawn = folder / "motion.npz", folder / "drawn.mp4"
     command = [sys.executable, "-m", "inference", "capture", SAMPLE, "--out", file, "--overlay", drawn]
     subprocess.run(command, cwd=ROOT, check=True)
-    motion = importlib.import_module("kinelift.core.motion").Motion.load(file)
-    joints = motion.camera.project(motion.joints)[list(MOMENTS)]
-    rows = [pictures(SAMPLE, MOMENTS), pictures(drawn, MOMENTS), bodies(motion, folder)]
+    capture = importlib.import_module("kinelift.core.capture").Capture.load(file)
+    joints = capture.camera.project(capture.motion.joints)[list(MOMENTS)]
+    rows = [pictures(SAMPLE, MOMENTS), pictures(drawn, MOMENTS), bodies(capture, folder)]
     lines = [[cut(image, there) for image, there in zip(row, joints, strict=True)] for row in rows]
     return joined([joined(line, axis=1) for line in lines], axis=0)
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
+from kinelift.core.capture import Capture, Source
 from kinelift.core.landmarks import LANDMARKS
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
@@ -47,14 +48,14 @@ def level_camera(size: tuple[int, int], distance: float = 4.5, height: float = 1
     return Camera(focal_pixels(28.0, size), size, pose)
 
 
-def random_motion(
+def random_capture(
     frames: int,
     seed: int = 0,
     *,
     fps: float = 30.0,
     size: tuple[int, int] = (1920, 1080),
     warnings: tuple[str, ...] = (),
-) -> Motion:
+) -> Capture:
     """A person of random proportions who moves every joint smoothly while walking about before the camera.
 
     The landmarks are the joints seen by the camera, without noise.
@@ -75,25 +76,33 @@ def random_motion(
         rotations=rotations,
         root=root,
         contacts=0.5 + 0.5 * _wander(rng, seconds, (4,)),
+    )
+    camera = level_camera(size)
+    seen = motion.joints[:, _JOINT_OF_LANDMARK]
+    pixels = camera.project(seen)
+    return Capture(
+        motion=motion,
+        camera=camera,
         confidence=np.full((frames, len(JOINTS)), 0.9),
+        landmarks=np.concatenate([pixels, np.full((frames, 33, 1), 0.95)], axis=-1),
+        world_landmarks=(seen - motion.joints[:, :1]) @ camera.camera_from_world[:3, :3].T,
+        source=Source("random.mp4"),
+        warnings=warnings,
+    )
+
+
+def random_motion(frames: int, seed: int = 0, *, fps: float = 30.0) -> Motion:
+    """The motion of `random_capture`."""
+    return random_capture(frames, seed, fps=fps).motion
+
+
+def capture_of(motion: Motion, size: tuple[int, int] = (1920, 1080)) -> Capture:
+    """A capture with a known motion, of which nothing was seen."""
+    frames = len(motion)
+    return Capture(
+        motion=motion,
         camera=level_camera(size),
+        confidence=np.ones((frames, len(JOINTS))),
         landmarks=np.full((frames, 33, 3), np.nan),
         world_landmarks=np.full((frames, 33, 3), np.nan),
-    )
-    seen = motion.joints[:, _JOINT_OF_LANDMARK]
-    pixels = motion.camera.project(seen)
-    turn = motion.camera.camera_from_world[:3, :3]
-    return Motion(
-        fps=fps,
-        start=0.0,
-        offsets=offsets,
-        rotations=rotations,
-        root=root,
-        contacts=motion.contacts,
-        confidence=motion.confidence,
-        camera=motion.camera,
-        landmarks=np.concatenate([pixels, np.full((frames, 33, 1), 0.95)], axis=-1),
-        world_landmarks=(seen - motion.joints[:, :1]) @ turn.T,
-        settings={"video": "random.mp4"},
-        warnings=warnings,
     )

@@ -11,7 +11,6 @@ from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.motion import Motion
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from kinelift.tests.motions import level_camera
 
 SPEED, PERIOD, STANCE = 0.7, 1.0, 0.6
 
@@ -44,11 +43,6 @@ def walk(frames: int = 120, fps: float = 30.0) -> Motion:
         rotations=quaternion_from_matrix(local_rotations(world)),
         root=root,
         contacts=contacts,
-        confidence=np.ones((frames, len(JOINTS))),
-        camera=level_camera((1920, 1080)),
-        landmarks=np.full((frames, 33, 3), np.nan),
-        world_landmarks=np.full((frames, 33, 3), np.nan),
-        settings={"video": "walk.mp4"},
     )
 
 

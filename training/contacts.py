@@ -12,13 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinelift.core.capture import Capture
 from kinelift.core.contacts import contact_features, log_odds
 from kinelift.core.files import replacing
-from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import bridge
-from kinelift.core.motion import Motion
-from kinelift.core.rotations import quaternion_from_matrix
-from kinelift.core.skeleton import rest_offsets
 from kinelift.inference.lift import joint_confidence, lift
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
 from kinelift.inference.world import to_world
@@ -90,21 +87,16 @@ def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32)
 
 
-def lifted(sequence: Sequence, model: Lifter) -> Motion:
+def lifted(sequence: Sequence, model: Lifter) -> Capture:
     """What the lifter makes of a detected sequence, with its probabilities as contacts."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
-    body = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
-    rotations, root, camera = to_world(body, _FOCAL, _SIZE)
+    estimate = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
+    motion, camera = to_world(estimate, LIFTER_FPS, 0.0, _FOCAL, _SIZE)
     pixels = rays * _FOCAL + camera.centre
-    return Motion(
-        fps=LIFTER_FPS,
-        start=0.0,
-        offsets=rest_offsets(body.lengths),
-        rotations=quaternion_from_matrix(local_rotations(rotations)),
-        root=root,
-        contacts=body.contacts,
-        confidence=joint_confidence(confidence),
+    return Capture(
+        motion=motion,
         camera=camera,
+        confidence=joint_confidence(confidence),
         landmarks=np.concatenate([pixels, confidence[..., None]], axis=-1),
-        world_landmarks=np.zeros((len(rays), 33, 3)),
+        world_landmarks=sequence.hint,
     )

@@ -23,8 +23,8 @@ from pathlib import Path
 from kinelift.batch.journal import Journal
 from kinelift.batch.run import FOLDER, JOURNAL
 from kinelift.core.bvh import read_bvh
-from kinelift.core.motion import Motion
-from kinelift.tests.motions import random_motion
+from kinelift.core.capture import Capture
+from kinelift.tests.motions import random_capture
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -59,7 +59,7 @@ def check_whole(out: Path) -> None:
     for name in results(out):
         path = out / name
         if name.endswith(".npz"):
-            Motion.load(path)
+            Capture.load(path)
         elif name.endswith(".bvh"):
             read_bvh(path)
         elif name.endswith(".json"):
@@ -148,7 +148,7 @@ def main() -> None:
         path = clips / f"day {number % 3}" / f"clip {number:03}"
         path.parent.mkdir(parents=True, exist_ok=True)
         if number % 5:
-            random_motion(6, number).save(path.with_suffix(".motion.npz"))
+            random_capture(6, number).save(path.with_suffix(".motion.npz"))
         else:
             shutil.copyfile(ROOT / "samples/walk_front.mp4", path.with_suffix(".mp4"))
     command = [sys.executable, str(ROOT / "batch.py"), str(clips), "--out", str(out), "--resume"]

@@ -19,9 +19,9 @@ import pytest
 
 from kinelift.batch.journal import Entry, Journal
 from kinelift.batch.run import FOLDER, JOURNAL, STAGING
-from kinelift.core.motion import Motion
+from kinelift.core.capture import Capture
 from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, lean_python, results, sentences
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 
 __all__ = ["lean_python"]  # a fixture
 PAGE = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
@@ -90,7 +90,7 @@ def test_the_pages_example(cluster: str, tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     (clips / "day 2").mkdir(parents=True)
     for name in ("one", "day 2/two"):
-        random_motion(8).save(clips / f"{name}.motion.npz")
+        random_capture(8).save(clips / f"{name}.motion.npz")
     (clips / "walk.mp4").symlink_to(SAMPLE)
     (clips / "broken.mp4").write_text("no video")
     given = {"clips": str(clips), "results": str(tmp_path / "results")}
@@ -105,7 +105,7 @@ def test_the_pages_example(cluster: str, tmp_path: Path) -> None:
     out = tmp_path / "results"
     endings = ("bvh", "chart.png", "motion.npz", "png", "summary.json")
     assert results(out / "day 2") == [f"two.{ending}" for ending in endings]
-    assert len(Motion.load(out / "walk.motion.npz")) == 9
+    assert len(Capture.load(out / "walk.motion.npz")) == 9
     assert [p.name for p in (out / FOLDER).iterdir()] == [JOURNAL]
     assert [(e.name, e.state) for e in entries(out)] == [
         ("broken", "failed"), ("day 2/two", "done"), ("one", "done"), ("walk", "done"),
@@ -113,8 +113,8 @@ def test_the_pages_example(cluster: str, tmp_path: Path) -> None:
 
 
 def test_what_a_worker_does_not_see_is_sent(cluster: str, tmp_path: Path) -> None:
-    motion = random_motion(8)
-    motion.save(tmp_path / "näh.motion.npz")
+    capture = random_capture(8)
+    capture.save(tmp_path / "näh.motion.npz")
     here = Path("/proc/self/cwd")  # another folder in every process
     command = [
         sys.executable,
@@ -135,7 +135,7 @@ def test_what_a_worker_does_not_see_is_sent(cluster: str, tmp_path: Path) -> Non
         [*command, address], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert Motion.load(tmp_path / "out/näh.motion.npz").root.tolist() == motion.root.tolist()
+    assert Capture.load(tmp_path / "out/näh.motion.npz").motion.root.tolist() == capture.motion.root.tolist()
     (entry,) = entries(tmp_path / "out")
     assert entry.files == {p.name: p.stat().st_size for p in (tmp_path / "out").glob("näh.*")}
 
@@ -177,7 +177,7 @@ def test_a_scheduler_that_dies_stops_the_batch(tmp_path: Path) -> None:
 
 def refused(port: str, tmp_path: Path, **options: str) -> str:
     """The sentence with which a batch is refused; nothing is written."""
-    random_motion(3).save(tmp_path / "a.motion.npz")
+    random_capture(3).save(tmp_path / "a.motion.npz")
     address = f"tcp://127.0.0.1:{port}"
     done = batch(tmp_path / "a.motion.npz", "--out", tmp_path / "out", "--scheduler", address, **options)
     assert done.returncode == 1, done.stderr

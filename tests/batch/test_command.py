@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from kinelift.core.bvh import read_bvh
-from kinelift.core.motion import Motion
+from kinelift.core.capture import Capture
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import JOINTS
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import capture_of, random_capture
 from kinelift.tests.walks import slide, sliding, walk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -55,8 +55,9 @@ def lean_python(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def test_motion_to_every_file(tmp_path: Path) -> None:
-    motion = random_motion(20, seed=1, fps=29.97, warnings=("Feet were hidden.",))
-    motion.save(tmp_path / 'it\'s a "tést".motion.npz')
+    capture = random_capture(20, seed=1, fps=29.97, warnings=("Feet were hidden.",))
+    motion = capture.motion
+    capture.save(tmp_path / 'it\'s a "tést".motion.npz')
     out = tmp_path / "new folder" / "sub"
     result = batch(tmp_path / 'it\'s a "tést".motion.npz', "--out", out)
     assert result.returncode == 0, result.stderr
@@ -71,12 +72,12 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     assert summary["bone_lengths"]["shin"] == pytest.approx(shin, abs=1e-4)
     for written in summary["files"].values():
         assert (out / written).stat().st_size > 0
-    again = Motion.load(out / f"{name}.motion.npz")
-    np.testing.assert_array_equal(again.rotations, motion.rotations)
+    again = Capture.load(out / f"{name}.motion.npz")
+    np.testing.assert_array_equal(again.motion.rotations, motion.rotations)
 
 
 def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
-    random_motion(5).save(tmp_path / "good.motion.npz")
+    random_capture(5).save(tmp_path / "good.motion.npz")
     (tmp_path / "damaged.npz").write_bytes((tmp_path / "good.motion.npz").read_bytes()[:2000])
     (tmp_path / "text.npz").write_text("no motion")
     names = ["gone.mp4", "damaged.npz", "missing.npz", "text.npz", "good.motion.npz"]
@@ -91,7 +92,7 @@ def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
-    random_motion(5).save(tmp_path / "good.motion.npz")
+    random_capture(5).save(tmp_path / "good.motion.npz")
     (tmp_path / "file").write_text("in the way")
     result = batch(tmp_path / "good.motion.npz", "--out", tmp_path / "file" / "out")
     assert result.returncode == 1
@@ -139,7 +140,7 @@ def test_python_without_torch_asks_the_worker(
         **lean_python, KINELIFT_PYTHON=sys.executable,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
-    found, expected = (Motion.load(f / "walk_front.motion.npz") for f in (out, captured))
+    found, expected = (Capture.load(f / "walk_front.motion.npz") for f in (out, captured))
     np.testing.assert_allclose(found.joints, expected.joints, atol=1e-4)
 
 
@@ -153,15 +154,15 @@ def test_python_without_torch_and_no_other_named(tmp_path: Path, lean_python: di
 
 def test_files_are_cleaned_and_the_raw_action_lies_beside(tmp_path: Path) -> None:
     motion = sliding(walk(60))
-    motion.save(tmp_path / "walk.motion.npz")
+    capture_of(motion).save(tmp_path / "walk.motion.npz")
     result = batch(tmp_path / "walk.motion.npz", "--out", tmp_path / "out", "--format", "bvh,blend")
     assert result.returncode == 0, result.stderr
     bvh = read_bvh(tmp_path / "out" / "walk.bvh")
     rotations = bvh.rotations[:, [bvh.names.index(name) for name in JOINTS]]
     cleaned = replace(motion, rotations=quaternion_from_matrix(rotations), root=bvh.root)
     assert slide(motion, motion.contacts).mean() > 0.004 and slide(cleaned, motion.contacts).max() < 0.001
-    kept = Motion.load(tmp_path / "out" / "walk.motion.npz")
-    np.testing.assert_array_equal(kept.rotations, motion.rotations)
+    kept = Capture.load(tmp_path / "out" / "walk.motion.npz")
+    np.testing.assert_array_equal(kept.motion.rotations, motion.rotations)
     with bpy.data.libraries.load(str(tmp_path / "out" / "walk.blend")) as (there, _):
         assert sorted(there.actions) == ["walk", "walk raw"]
     result = batch(tmp_path / "walk.motion.npz", "--out", tmp_path / "raw", "--format", "bvh", "--no-feet")
@@ -173,8 +174,8 @@ def test_a_captured_motion_is_solved_again(captured: Path, tmp_path: Path) -> No
     clip = captured / "walk_front.motion.npz"
     result = batch(clip, "--out", tmp_path, "--format", "bvh,blend", "--height", "1.2")
     assert result.returncode == 0, result.stderr
-    again = Motion.load(tmp_path / "walk_front.motion.npz")
-    assert again.height == pytest.approx(1.2, abs=0.01) and len(again) == len(Motion.load(clip))
+    again = Capture.load(tmp_path / "walk_front.motion.npz")
+    assert again.motion.height == pytest.approx(1.2, abs=0.01) and len(again) == len(Capture.load(clip))
     with bpy.data.libraries.load(str(tmp_path / "walk_front.blend")) as (_, wanted):
         wanted.cameras = ["Camera"]
     (background,) = wanted.cameras[0].background_images

@@ -22,13 +22,13 @@ from kinelift.batch.journal import Journal
 from kinelift.batch.run import FOLDER, JOURNAL, STAGING
 from kinelift.tests.batch.soak import check_whole, soak
 from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, results, sentences
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 
 
 def motions(folder: Path, count: int) -> Path:
     folder.mkdir()
     for number in range(count):
-        random_motion(6, seed=number).save(folder / f"clip {number}.motion.npz")
+        random_capture(6, seed=number).save(folder / f"clip {number}.motion.npz")
     return folder
 
 
@@ -152,7 +152,7 @@ def test_a_disk_that_fills_up(tmp_path: Path, small_disk: Path) -> None:
     clips, out = tmp_path / "clips", small_disk / "out"
     clips.mkdir()
     for number in range(3):  # 1.5 MB each
-        random_motion(700, seed=number).save(clips / f"clip {number}.motion.npz")
+        random_capture(700, seed=number).save(clips / f"clip {number}.motion.npz")
     arguments = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "1")
     stopped = subprocess.run(arguments, capture_output=True, text=True, check=False, timeout=300)
     assert stopped.returncode == 4, stopped.stderr

@@ -10,6 +10,7 @@ from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.rotations import axis_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX
+from kinelift.tests.motions import capture_of
 from kinelift.tests.walks import walk
 
 NEAR = 2
@@ -17,11 +18,18 @@ NEAR = 2
 
 def filmed(motion):
     """The same with the landmarks of the feet where the camera sees them, and a lifter that knows nothing."""
-    landmarks = np.full((len(motion), 33, 3), np.nan)
+    capture = capture_of(motion)
+    landmarks = capture.landmarks.copy()
     shown = ("heel.L", "foot_index.L", "heel.R", "foot_index.R")
-    landmarks[:, [LANDMARK[n] for n in shown], :2] = motion.camera.project(motion.sole_points())
+    landmarks[:, [LANDMARK[n] for n in shown], :2] = capture.camera.project(motion.sole_points())
     landmarks[:, [LANDMARK[n] for n in shown], 2] = 1
-    return replace(motion, landmarks=landmarks, contacts=np.full((len(motion), 4), 0.5))
+    return asked(replace(capture, landmarks=landmarks), 0.5)
+
+
+def asked(capture, probability):
+    """The same with another word of the lifter."""
+    contacts = np.full((len(capture), 4), probability)
+    return replace(capture, motion=replace(capture.motion, contacts=contacts))
 
 
 def f1(found, truth):
@@ -71,7 +79,7 @@ def test_somebody_who_lies_takes_no_steps():
         root=np.tile([0, 0, 0.12], (90, 1)),
     )
     lying = filmed(lying)
-    assert not find_contacts(replace(lying, contacts=np.full((90, 4), 0.9))).any()
+    assert not find_contacts(asked(lying, 0.9)).any()
 
 
 @pytest.mark.parametrize("wander", [0.0, 0.3])
@@ -108,7 +116,7 @@ def test_clips_of_few_frames(frames):
 
 def test_the_lifter_is_asked():
     motion = filmed(walk(60))
-    sure, unsure = (find_contacts(replace(motion, contacts=np.full((60, 4), p))) for p in (0.99, 0.01))
+    sure, unsure = (find_contacts(asked(motion, p)) for p in (0.99, 0.01))
     assert sure.sum() > unsure.sum()
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.motion import Motion
 from kinelift.core.worker import Worker
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,7 +31,7 @@ def test_progress_and_result(tmp_path: Path) -> None:
     stages = list(dict.fromkeys(message.stage for message in messages))
     assert stages[0] == "detect" and "lift" in stages
     assert all(0 <= message.frame <= message.of for message in messages)
-    assert len(Motion.load(tmp_path / "m.npz")) == messages[-1].of
+    assert len(Capture.load(tmp_path / "m.npz")) == messages[-1].of
 
 
 def test_asking_without_waiting(tmp_path: Path) -> None:

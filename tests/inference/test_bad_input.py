@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kinelift.core.camera import Camera
+from kinelift.core.capture import Source
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
@@ -18,7 +19,7 @@ from kinelift.core.options import Settings
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, TEMPLATE_LENGTHS
 from kinelift.inference.pipeline import capture, resolve
-from kinelift.tests.motions import level_camera
+from kinelift.tests.motions import capture_of, level_camera
 from kinelift.tests.walks import walk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
@@ -37,7 +38,7 @@ def both(*names):
 
 def walking(frames=90, fps=30.0):
     """A walk whose arms swing, wholly in the picture."""
-    motion = replace(walk(frames, fps), camera=level_camera((1920, 1080), distance=5.5, height=1.0))
+    motion = walk(frames, fps)
     world = motion.world_rotations.copy()
     seconds = np.arange(frames) / fps
     for side, sign in (("L", 1.0), ("R", -1.0)):
@@ -47,26 +48,38 @@ def walking(frames=90, fps=30.0):
         for name in ARMS:
             turn = swing @ down
             world[:, INDEX[f"{name}.{side}"]] = turn if name == "upper_arm" else turn @ bend
-    return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)))
+    return before_camera(replace(motion, rotations=quaternion_from_matrix(local_rotations(world))))
 
 
-def moved(motion, turn, shift=(0.0, 0.0, 0.0)):
+def before_camera(motion):
+    """A capture of the motion by a camera that stands farther away."""
+    camera = level_camera((1920, 1080), distance=5.5, height=1.0)
+    return replace(capture_of(motion), camera=camera)
+
+
+def moving(capture, **changes):
+    """The same with something else of its motion."""
+    return replace(capture, motion=replace(capture.motion, **changes))
+
+
+def moved(capture, turn, shift=(0.0, 0.0, 0.0)):
     """The person turned about where the walk begins, and shifted; the camera stays."""
+    motion = capture.motion
     centre = motion.root[0] * [1, 1, 0]
-    return replace(
-        motion,
+    return moving(
+        capture,
         rotations=quaternion_from_matrix(local_rotations(turn @ motion.world_rotations)),
         root=(motion.root - centre) @ turn.T + centre + shift,
     )
 
 
-def filmed(motion, size=None, noise=0.008):
+def filmed(capture, size=None, noise=0.008):
     """The same with what a detector says of it: off by `noise` of the person's height, and by 30 mm in 3D.
 
     What lies outside the picture is guessed, badly, with visibility 0.
     """
     rng = np.random.default_rng(3)
-    camera = motion.camera
+    motion, camera = capture.motion, capture.camera
     scale = motion.height / STANDARD_HEIGHT
     points = np.stack(
         [
@@ -84,25 +97,29 @@ def filmed(motion, size=None, noise=0.008):
     hips = points[:, [LANDMARK["hip.L"], LANDMARK["hip.R"]]].mean(1, keepdims=True)
     solid = (points - hips) @ camera.camera_from_world[:3, :3].T + rng.normal(0, 0.03, points.shape)
     return replace(
-        motion,
+        capture,
         landmarks=np.concatenate([pixels, np.where(inside, 0.95, 0.0)[..., None]], -1),
         world_landmarks=solid,
-        settings={"video": "made.mp4", "start": 0.0, "end": None, "fps": None},
+        settings={"start": 0.0, "end": None, "fps": None},
+        source=Source("made.mp4"),
     )
 
 
-def lost(motion, frames):
+def lost(capture, frames):
     """The same with nobody found in those frames."""
-    landmarks, solid = motion.landmarks.copy(), motion.world_landmarks.copy()
+    landmarks, solid = capture.landmarks.copy(), capture.world_landmarks.copy()
     landmarks[frames], solid[frames] = np.nan, np.nan
-    return replace(motion, landmarks=landmarks, world_landmarks=solid)
+    return replace(capture, landmarks=landmarks, world_landmarks=solid)
 
 
-def through(motion):
+def through(capture):
     """What the pipeline makes of the landmarks; everything that must always hold does."""
-    solved = resolve(motion, {"focal": 28.0})
-    assert len(solved) == len(motion)
-    for one in (solved, clean_up(solved)):
+    solved = resolve(capture, {"focal": 28.0})
+    assert len(solved) == len(capture)
+    assert np.isfinite(solved.confidence).all()
+    assert (solved.confidence >= 0).all() and (solved.confidence <= 1).all()
+    assert np.isfinite(solved.camera.camera_from_world).all() and solved.camera.focal > 0
+    for one in (solved.motion, clean_up(solved.motion)):
         plausible(one)
     return solved
 
@@ -112,10 +129,8 @@ def through(motion):
 
 def plausible(motion):
     """Finite, bones of a person's size, no limb bent the wrong way, no neck or back wrung, nothing pops."""
-    for name in ("offsets", "rotations", "root", "contacts", "confidence"):
+    for name in ("offsets", "rotations", "root", "contacts"):
         assert np.isfinite(getattr(motion, name)).all(), name
-    assert np.isfinite(motion.camera.camera_from_world).all() and motion.camera.focal > 0
-    assert (motion.confidence >= 0).all() and (motion.confidence <= 1).all()
     ratio = motion.lengths / TEMPLATE_LENGTHS
     assert ratio.min() > 0.6 and ratio.max() < 1.6
     assert bent_back(motion).max() < 8
@@ -146,19 +161,20 @@ def speeds(motion):
     return np.linalg.norm(np.diff(relative, axis=0), axis=-1) * motion.fps
 
 
-def off(motion, truth, frames=slice(None), joints=LIMBS):
+def off(solved, truth, frames=slice(None), joints=LIMBS):
     """Mean distance of limb joints to the hips, metres, in the camera's axes: the pose, wherever it is."""
     posed = []
-    for one in (motion, truth):
-        relative = (one.joints - one.joints[:, :1])[frames][:, joints] / one.height
+    for one in (solved, truth):
+        places = one.motion.joints
+        relative = (places - places[:, :1])[frames][:, joints] / one.motion.height
         posed.append(relative @ one.camera.camera_from_world[:3, :3].T)
     return np.linalg.norm(posed[0] - posed[1], axis=-1).mean() * STANDARD_HEIGHT
 
 
-def picture_off(motion, truth, joints=LIMBS):
+def picture_off(solved, truth, joints=LIMBS):
     """Mean distance in the picture, as a share of the person's height there."""
-    a, b = (one.camera.project(one.joints)[:, joints] for one in (motion, truth))
-    tall = np.ptp(truth.camera.project(truth.joints), axis=1).max(-1)
+    a, b = (one.camera.project(one.motion.joints)[:, joints] for one in (solved, truth))
+    tall = np.ptp(truth.camera.project(truth.motion.joints), axis=1).max(-1)
     return (np.linalg.norm(a - b, axis=-1) / tall[:, None]).mean()
 
 
@@ -209,8 +225,8 @@ def test_nobody_is_there_for_a_while_and_nothing_pops(gap, good, truth):
     there[gap] = False
     assert (solved.confidence[there] > 0.8).all()
     assert off(solved, good, there) < 0.05
-    assert speeds(solved).max() < 1.3 * speeds(good).max()
-    step = np.linalg.norm(np.diff(solved.root, axis=0), axis=1) * solved.fps
+    assert speeds(solved.motion).max() < 1.3 * speeds(good.motion).max()
+    step = np.linalg.norm(np.diff(solved.motion.root, axis=0), axis=1) * solved.motion.fps
     assert step.max() < 2.5
 
 
@@ -218,12 +234,12 @@ def test_somebody_is_found_in_one_frame_only(good, truth):
     seen = filmed(truth)
     solved = through(lost(seen, [t for t in range(len(seen)) if t != 40]))
     assert (solved.confidence[40] > 0.8).all() and (np.delete(solved.confidence, 40, 0) == 0).all()
-    assert speeds(solved).max() < speeds(good).max()  # a guess is calm
+    assert speeds(solved.motion).max() < speeds(good.motion).max()  # a guess is calm
 
 
 def test_only_the_upper_body_is_in_the_picture(truth):
     # filmed from near, so high that the picture ends at the thighs; nobody comes nearer
-    still = replace(truth, root=truth.root * [1, 0, 1])
+    still = moving(truth, root=truth.motion.root * [1, 0, 1])
     cut = replace(still, camera=level_camera((1920, 1080), distance=1.9, height=1.62))
     seen = filmed(cut)
     legs = [k for k, n in enumerate(LANDMARKS) if n.split(".")[0] in ("knee", "ankle", "heel", "foot_index")]
@@ -233,9 +249,9 @@ def test_only_the_upper_body_is_in_the_picture(truth):
     assert solved.confidence[:, both("shin", "foot", "toe")].max() < 0.1
     assert off(solved, cut, joints=arms) < 0.15
     # the legs hang about where legs are, and don't flail after the guesses
-    knees = solved.joints[:, both("shin")] - solved.joints[:, both("thigh")]
+    knees = solved.motion.joints[:, both("shin")] - solved.motion.joints[:, both("thigh")]
     assert knees[..., 2].max() < 0.0
-    assert speeds(solved)[:, both("shin", "foot")].max() < 5
+    assert speeds(solved.motion)[:, both("shin", "foot")].max() < 5
     assert any("feet are hardly in the picture" in warning for warning in solved.warnings)
 
 
@@ -248,28 +264,29 @@ def test_an_arm_is_hidden_for_a_second(good, truth):
     landmarks[hidden, arm, 2] = 0.02
     solved = through(replace(seen, landmarks=landmarks))
     assert solved.confidence[hidden, INDEX["hand.L"]].max() < 0.1 < 0.8 < solved.confidence[0].min()
-    assert speeds(solved)[:, both(*ARMS)].max() < 2 * speeds(good)[:, both(*ARMS)].max()
+    assert speeds(solved.motion)[:, both(*ARMS)].max() < 2 * speeds(good.motion)[:, both(*ARMS)].max()
     assert off(solved, truth, hidden, [INDEX["hand.R"], *both(*LEGS)]) < 0.1
 
 
 def test_from_behind(truth):
     behind = moved(truth, axis_angle(UP, np.array(np.pi)))
     solved = through(filmed(behind))
-    ahead = solved.world_rotations[:, INDEX["chest"], :, 1] @ solved.camera.camera_from_world[:3, :3].T
+    backs = solved.motion.world_rotations[:, INDEX["chest"], :, 1]
+    ahead = backs @ solved.camera.camera_from_world[:3, :3].T
     assert (ahead[:, 2] < -0.7).all()  # the back is turned to the camera
     assert off(solved, behind) < 0.12
 
 
 @pytest.mark.parametrize("turn", ["back", "belly", "side"])
 def test_lying(turn, truth):
-    still = replace(truth, root=truth.root * [1, 0, 1])
+    still = moving(truth, root=truth.motion.root * [1, 0, 1])
     axis, degrees = {"back": ((0, 1, 0), 90), "belly": ((0, 1, 0), -90), "side": ((1, 0, 0), 90)}[turn]
     # with the head to a side of the picture, on the back, on the belly; or with the feet to the camera
     facing = axis_angle(UP, np.radians(90.0)) if turn != "side" else np.eye(3)
     lying = moved(still, axis_angle(np.array(axis, float), np.radians(float(degrees))) @ facing, (0, 0, 0.2))
     solved = through(filmed(lying))
     assert picture_off(solved, lying) < 0.06
-    trunk = solved.joints[:, INDEX["neck"]] - solved.joints[:, 0]
+    trunk = solved.motion.joints[:, INDEX["neck"]] - solved.motion.joints[:, 0]
     assert np.degrees(np.arcsin(np.abs(trunk[:, 2]) / np.linalg.norm(trunk, axis=1))).max() < 45
 
 
@@ -286,30 +303,32 @@ def test_forty_pixels_high(good, truth):
     size = (round(1920 * share), round(1080 * share))
     camera = Camera(truth.camera.focal * share, size, truth.camera.camera_from_world)
     far = replace(truth, camera=camera)
-    tall = np.ptp(camera.project(far.joints)[..., 1], axis=1)
+    tall = np.ptp(camera.project(far.motion.joints)[..., 1], axis=1)
     assert 30 < tall.mean() < 50
     seen = filmed(far, noise=0.03)
     solved = through(replace(seen, landmarks=np.round(seen.landmarks * [1, 1, 1e6]) / [1, 1, 1e6]))
     assert picture_off(solved, far) < 0.05
     assert off(solved, far) < off(good, truth) + 0.06
-    assert speeds(solved).max() < 2 * speeds(good).max()
+    assert speeds(solved.motion).max() < 2 * speeds(good.motion).max()
 
 
 def test_a_very_fast_pan(truth):
     """The camera turns by 180 degrees a second, there and back, so that the person crosses the picture."""
-    seconds = np.arange(len(truth)) / truth.fps
+    seconds = np.arange(len(truth)) / truth.motion.fps
     seen = filmed(truth)
     angle = np.radians(27) * np.sin(2 * np.pi * seconds * 1.06)
-    assert np.abs(np.degrees(np.diff(angle)) * truth.fps).max() > 170
+    assert np.abs(np.degrees(np.diff(angle)) * truth.motion.fps).max() > 170
     rays = truth.camera.rays(seen.landmarks[..., :2])
     panned = np.einsum("tij,tkj->tki", axis_angle(np.array([0.0, 1, 0]), angle), rays)
     pixels = panned[..., :2] / panned[..., 2:] * truth.camera.focal + truth.camera.centre
     solved = through(
         replace(seen, landmarks=np.concatenate([pixels, seen.landmarks[..., 2:]], -1), camera=truth.camera)
     )
-    knees = np.linalg.norm(solved.joints[:, both("foot")] - solved.joints[:, both("thigh")], axis=-1)
-    true = np.linalg.norm(truth.joints[:, both("foot")] - truth.joints[:, both("thigh")], axis=-1)
-    assert np.abs(knees - true).mean() < 0.06  # legs are bent as they were
+    lengths = [
+        np.linalg.norm(one.motion.joints[:, both("foot")] - one.motion.joints[:, both("thigh")], axis=-1)
+        for one in (solved, truth)
+    ]
+    assert np.abs(lengths[0] - lengths[1]).mean() < 0.06  # legs are bent as they were
 
 
 @pytest.mark.parametrize("fps", [5.0, 12.0])
@@ -350,7 +369,7 @@ def smaller(share):
 )
 def test_the_sample_spoilt(tmp_path, change, first, every, unseen):
     solved = capture(spoilt(tmp_path / "spoilt.mp4", change, first, every), Settings(focal=35.0))
-    plausible(solved)
-    plausible(clean_up(solved))
+    plausible(solved.motion)
+    plausible(clean_up(solved.motion))
     if unseen:
         assert solved.confidence[:, both("foot", "toe")].mean() < 0.2

@@ -12,13 +12,14 @@ from kinelift.core.mannequin import mannequin
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.figure import Figure
 from kinelift.inference.overlay import CONTACT, LEFT, RIGHT, overlay
-from kinelift.tests.inference.test_overlay import SIZE, grey, standing
+from kinelift.tests.inference.test_overlay import SIZE, grey, moving, standing
 from kinelift.tests.videos import Image, read_video, write_video
 
 
 def drawn(index: int = 0, size: tuple[int, int] = SIZE, **changes: npt.NDArray[np.float64]) -> Image:
     image = np.full((size[1], size[0], 3), 110, np.uint8)
-    Figure(replace(standing(size), **changes)).draw(image, index)
+    seen = {name: changes.pop(name) for name in ("confidence",) if name in changes}
+    Figure(replace(moving(standing(size), **changes), **seen)).draw(image, index)
     return image
 
 
@@ -38,8 +39,8 @@ def like(image: Image, at: npt.NDArray[np.float64], colour: tuple[int, int, int]
 
 
 def middle(frame: int, a: str, b: str, size: tuple[int, int] = SIZE) -> npt.NDArray[np.float64]:
-    motion = standing(size)
-    return motion.camera.project(motion.joints[frame, [INDEX[a], INDEX[b]]].mean(0))
+    capture = standing(size)
+    return capture.camera.project(capture.motion.joints[frame, [INDEX[a], INDEX[b]]].mean(0))
 
 
 def test_limbs_are_covered_in_their_colours_and_nothing_else() -> None:
@@ -49,9 +50,9 @@ def test_limbs_are_covered_in_their_colours_and_nothing_else() -> None:
             for a, b in (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")):
                 assert like(image, middle(frame, f"{a}.{side}", f"{b}.{side}"), colour)
         # the outline is that of the mesh: no pixel farther from a vertex than faces are large
-        motion = standing()
-        body = mannequin(motion.offsets)
-        seen = motion.camera.project(body.vertices + motion.root[frame])
+        capture = standing()
+        body = mannequin(capture.motion.offsets)
+        seen = capture.camera.project(body.vertices + capture.motion.root[frame])
         rows, columns = np.nonzero((image != 110).any(-1))
         covered = np.stack([columns, rows], -1) + 0.5
         assert (covered.min(0) >= seen.min(0) - 2).all() and (covered.max(0) <= seen.max(0) + 2).all()
@@ -69,12 +70,12 @@ def test_light_falls_from_above_left() -> None:
 
 
 def test_what_is_nearer_hides_what_is_behind() -> None:
-    rotations = standing().rotations.copy()
+    rotations = standing().motion.rotations.copy()
     rotations[:, INDEX["upper_arm.L"]] = np.array([np.cos(0.7), 0, 0, -np.sin(0.7)])  # across the chest
     rotations[:, INDEX["forearm.L"]] = np.array([np.cos(0.8), 0, 0, -np.sin(0.8)])
     image = drawn(rotations=rotations)
-    motion = replace(standing(), rotations=rotations)
-    hand = motion.camera.project(motion.joints[0, INDEX["hand.L"]])
+    capture = moving(standing(), rotations=rotations)
+    hand = capture.camera.project(capture.motion.joints[0, INDEX["hand.L"]])
     assert hand[0] < middle(0, "chest", "neck")[0]  # over the right half of the body
     assert like(image, hand, LEFT)
 
@@ -83,7 +84,7 @@ def test_feet_that_stand_and_parts_nobody_saw() -> None:
     contacts = np.zeros((6, 4))
     contacts[:, :2] = 1
     marked = drawn(contacts=contacts)
-    soles = standing().camera.project(standing().sole_points()[0])
+    soles = standing().camera.project(standing().motion.sole_points()[0])
     assert like(marked, soles[1] - [0, 3], CONTACT) and like(marked, soles[3] - [0, 3], RIGHT)
     confidence = np.ones((6, 21))
     confidence[:, INDEX["forearm.L"]] = 0
@@ -93,7 +94,7 @@ def test_feet_that_stand_and_parts_nobody_saw() -> None:
 
 
 def test_beside_behind_and_half_inside_the_picture() -> None:
-    root = standing().root.copy()
+    root = standing().motion.root.copy()
     root[1], root[2], root[3], root[4] = (0, -30, 0.9), (100, 0, 0.9), (0, -4.0, 1.0), (1.9, 0, 0.9)
     for frame in (1, 2):
         assert (drawn(frame, root=root) == 110).all()

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.motion import Motion
 from kinelift.core.options import Settings
 from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.videos import read_video, write_video
@@ -16,67 +16,67 @@ SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 
 
 @pytest.fixture(scope="module")
-def motion(tmp_path_factory):
-    captured = capture(SAMPLE, Settings(end=2.0))
+def captured(tmp_path_factory):
     path = tmp_path_factory.mktemp("motion") / "m.npz"
-    captured.save(path)
-    return Motion.load(path)
+    capture(SAMPLE, Settings(end=2.0)).save(path)
+    return Capture.load(path)
 
 
-def test_solving_again_with_the_same_settings_changes_nothing(motion):
-    again = resolve(motion)
-    assert np.allclose(again.joints, motion.joints, atol=2e-4)
-    assert (again.contacts == motion.contacts).all()
-    assert again.settings == motion.settings
+def test_solving_again_with_the_same_settings_changes_nothing(captured):
+    again = resolve(captured)
+    assert np.allclose(again.motion.joints, captured.motion.joints, atol=2e-4)
+    assert (again.motion.contacts == captured.motion.contacts).all()
+    assert again.settings == captured.settings
 
 
-def test_a_height_scales_the_person_and_the_path(motion):
-    tall = resolve(motion, {"height": 1.25 * motion.height})
-    assert np.isclose(tall.height, 1.25 * motion.height, rtol=1e-4)
-    assert np.allclose(tall.root[-1] - tall.root[0], 1.25 * (motion.root[-1] - motion.root[0]), atol=0.05)
+def test_a_height_scales_the_person_and_the_path(captured):
+    tall = resolve(captured, {"height": 1.25 * captured.motion.height})
+    assert np.isclose(tall.motion.height, 1.25 * captured.motion.height, rtol=1e-4)
+    paths = [m.motion.root[-1] - m.motion.root[0] for m in (captured, tall)]
+    assert np.allclose(paths[1], 1.25 * paths[0], atol=0.05)
     # and the picture stays what it was
-    pixels = [m.camera.project(m.joints) for m in (motion, tall)]
-    assert np.abs(pixels[0] - pixels[1]).max() < 0.01 * motion.camera.size[1]
+    pixels = [m.camera.project(m.motion.joints) for m in (captured, tall)]
+    assert np.abs(pixels[0] - pixels[1]).max() < 0.01 * captured.camera.size[1]
 
 
-def test_another_lens_moves_the_person_away(motion):
-    phone, tele = (resolve(motion, {"focal": focal}) for focal in (28.0, 56.0))
-    away = [np.linalg.norm(m.root[0] - m.camera.eye) for m in (phone, tele)]
+def test_another_lens_moves_the_person_away(captured):
+    phone, tele = (resolve(captured, {"focal": focal}) for focal in (28.0, 56.0))
+    away = [np.linalg.norm(m.motion.root[0] - m.camera.eye) for m in (phone, tele)]
     assert 1.7 < away[1] / away[0] < 2.3
-    assert tele.settings["focal"] == 56.0 and tele.settings["end"] == motion.settings["end"]
+    assert tele.settings["focal"] == 56.0 and tele.settings["end"] == captured.settings["end"]
 
 
-def test_the_lens_is_found_where_it_is_not_told(motion):
+def test_the_lens_is_found_where_it_is_not_told(captured):
     with np.load(SAMPLE.with_suffix(".npz"), allow_pickle=False) as truth:
         real = float(truth["K"][0, 0])
-    assert "focal" not in motion.settings or motion.settings["focal"] is None
-    assert 0.75 < motion.camera.focal / real < 1.3
+    assert "focal" not in captured.settings or captured.settings["focal"] is None
+    assert 0.75 < captured.camera.focal / real < 1.3
 
 
-def test_another_person_of_the_same_video(motion):
+def test_another_person_of_the_same_video(captured):
     """Somebody else stood beside: the same landmarks, elsewhere in the picture, for half of the time."""
-    half = len(motion) // 2
-    beside = np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1)
+    half = len(captured) // 2
+    beside = np.concatenate([captured.landmarks, captured.world_landmarks], axis=-1)
     beside[..., 0] -= 250
     beside[half:] = np.nan
-    both = replace(motion, others=beside[None])
+    both = replace(captured, others=beside[None])
     first, second = resolve(both), resolve(both, {"person": "2"})
-    assert np.allclose(first.joints, motion.joints, atol=2e-4)
+    assert np.allclose(first.motion.joints, captured.motion.joints, atol=2e-4)
     assert np.allclose(second.landmarks[:half], beside[:half, :, :3], atol=1e-3, equal_nan=True)
-    assert np.isnan(second.landmarks[half:]).all() and np.isfinite(second.joints).all()
+    assert np.isnan(second.landmarks[half:]).all() and np.isfinite(second.motion.joints).all()
     assert len(second.others) == 1  # and back again
     back = resolve(second, {"person": "largest"})
-    assert np.allclose(back.landmarks, motion.landmarks, atol=1e-3)
+    assert np.allclose(back.landmarks, captured.landmarks, atol=1e-3)
     with pytest.raises(CaptureError, match="only 2"):
         resolve(both, {"person": "3"})
 
 
-def test_feet_stand_on_the_floor_and_gravity_points_down(motion):
-    soles = motion.sole_points()[..., 2]
-    standing = motion.contacts > 0.5
+def test_feet_stand_on_the_floor_and_gravity_points_down(captured):
+    soles = captured.motion.sole_points()[..., 2]
+    standing = captured.motion.contacts > 0.5
     assert standing.mean() > 0.2
     assert np.abs(soles[standing]).mean() < 0.06
-    trunk = motion.joints[:, 4] - motion.joints[:, 0]
+    trunk = captured.motion.joints[:, 4] - captured.motion.joints[:, 0]
     assert (trunk[:, 2] / np.linalg.norm(trunk, axis=1)).mean() > 0.95
 
 
@@ -87,15 +87,15 @@ def test_a_camera_that_pans_is_told(tmp_path):
     assert "The camera moved" in warning and "can't be trusted" in warning
 
 
-def test_what_was_wrong_with_the_video_is_told_again(motion):
-    settings = motion.settings | {"video_warnings": ["The camera moved."]}
-    assert "The camera moved." in resolve(replace(motion, settings=settings)).warnings
+def test_what_was_wrong_with_the_video_is_told_again(captured):
+    source = replace(captured.source, warnings=("The camera moved.",))
+    assert "The camera moved." in resolve(replace(captured, source=source)).warnings
 
 
-def test_feet_that_were_never_seen_are_told(motion):
-    landmarks = motion.landmarks.copy()
+def test_feet_that_were_never_seen_are_told(captured):
+    landmarks = captured.landmarks.copy()
     landmarks[:, 27:, 2] = 0
-    blind = resolve(replace(motion, landmarks=landmarks))
+    blind = resolve(replace(captured, landmarks=landmarks))
     assert any("feet are hardly in the picture" in warning for warning in blind.warnings)
-    assert not any("feet are hardly" in warning for warning in motion.warnings)
-    assert np.isfinite(blind.joints).all()
+    assert not any("feet are hardly" in warning for warning in captured.warnings)
+    assert np.isfinite(blind.motion.joints).all()

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from kinelift.core.bvh import read_bvh
+from kinelift.core.capture import Capture
 from kinelift.core.foot_ik import clean_up
-from kinelift.core.motion import Motion
 from kinelift.core.options import CleanUp, Settings
 from kinelift.inference.__main__ import main
 from kinelift.inference.pipeline import capture
+from kinelift.tests.motions import capture_of
 from kinelift.tests.walks import slide, sliding, walk
 
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
@@ -19,14 +20,14 @@ SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 @pytest.fixture
 def raw(tmp_path):
     path = tmp_path / "raw.npz"
-    sliding(walk()).save(path)
+    capture_of(sliding(walk())).save(path)
     return path
 
 
 def solve(path, *options):
     out = path.with_name("out.npz")
     assert main(["solve", str(path), "--out", str(out), *map(str, options)]) == 0
-    return Motion.load(out)
+    return Capture.load(out)
 
 
 def refused(capsys, *arguments):
@@ -38,8 +39,8 @@ def refused(capsys, *arguments):
 
 def test_the_feet_are_planted_and_the_bvh_says_the_same(raw, tmp_path):
     cleaned = solve(raw, "--bvh", tmp_path / "f.bvh")
-    assert slide(cleaned, walk().contacts).max() < 0.001
-    np.testing.assert_allclose(read_bvh(tmp_path / "f.bvh").root, cleaned.root, atol=1e-5)
+    assert slide(cleaned.motion, walk().contacts).max() < 0.001
+    np.testing.assert_allclose(read_bvh(tmp_path / "f.bvh").root, cleaned.motion.root, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,8 @@ def test_the_feet_are_planted_and_the_bvh_says_the_same(raw, tmp_path):
     ],
 )
 def test_each_option_reaches_the_clean_up(raw, words, how):
-    np.testing.assert_allclose(solve(raw, *words).joints, clean_up(Motion.load(raw), how).joints, atol=1e-5)
+    cleaned = clean_up(Capture.load(raw).motion, how)
+    np.testing.assert_allclose(solve(raw, *words).motion.joints, cleaned.joints, atol=1e-5)
 
 
 def test_refusals_write_nothing(raw, tmp_path, capsys):
@@ -67,10 +69,10 @@ def test_refusals_write_nothing(raw, tmp_path, capsys):
 
 def test_a_capture_is_solved_again(tmp_path, capsys):
     path = tmp_path / "raw.npz"
-    motion = capture(SAMPLE, Settings(end=1.0, focal=35.0))
-    motion.save(path)
+    captured = capture(SAMPLE, Settings(end=1.0, focal=35.0))
+    captured.save(path)
     again = solve(path, "--height", 1.2, "--no-feet")
-    assert again.height == pytest.approx(1.2, abs=1e-3)
+    assert again.motion.height == pytest.approx(1.2, abs=1e-3)
     assert again.settings["focal"] == 35.0  # what isn't named stays as it was
     assert solve(path, "--focal", "auto", "--no-feet").settings["focal"] is None
     out = tmp_path / "n.npz"

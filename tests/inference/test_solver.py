@@ -14,6 +14,7 @@ from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets,
 from kinelift.inference.lift import Estimate
 from kinelift.inference.solve import solver
 from kinelift.inference.solve.solver import solve
+from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
 
 CPU = torch.device("cpu")
@@ -36,7 +37,7 @@ def walking(frames=90, fps=FPS, swing=30.0, rate=2.0):
         for name in ("upper_arm", "forearm", "hand"):
             turn = to_and_fro @ down
             world[:, INDEX[f"{name}.{side}"]] = turn if name == "upper_arm" else turn @ bend
-    pose = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+    pose = WORLD_FROM_LEVEL_CAMERA @ level_camera((1920, 1080)).camera_from_world[:3]
     return Estimate(
         lengths=motion.lengths,
         rotations=pose[:, :3] @ world,

@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 
 from kinelift.core.bvh import read_bvh
+from kinelift.core.capture import Capture
 from kinelift.core.foot_ik import clean_up
-from kinelift.core.motion import Motion
 from kinelift.core.skeleton import JOINTS
-from kinelift.inference import detect, pipeline
+from kinelift.inference import pipeline
 from kinelift.inference.__main__ import main
+from kinelift.inference.detect import landmarker
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
@@ -49,7 +50,7 @@ def test_it_captures_the_sample_and_says_how_far_it_is(tmp_path):
     shutil.copy(SAMPLE, video)
     run = worker("capture", video, "--out", out, "--bvh", bvh, "--end", 1, "--progress", "json")
     assert run.returncode == 0, run.stderr
-    motion = Motion.load(out)
+    motion = Capture.load(out).motion
     assert len(motion) == 30 and motion.fps == 30
     assert np.allclose(read_bvh(bvh).root, clean_up(motion).root, atol=1e-5)  # with planted feet
     said = [json.loads(line) for line in run.stdout.splitlines()]
@@ -60,7 +61,8 @@ def test_it_captures_the_sample_and_says_how_far_it_is(tmp_path):
 
 
 def test_the_captured_person_is_upright_human_and_faces_the_camera(tmp_path):
-    motion = pipeline.capture(SAMPLE, pipeline.Settings(end=2.0))
+    captured = pipeline.capture(SAMPLE, pipeline.Settings(end=2.0))
+    motion = captured.motion
     joints = motion.joints
     j = {name: joints[:, i] for i, name in enumerate(JOINTS)}
     assert 1.5 < motion.height < 2.0
@@ -70,9 +72,9 @@ def test_the_captured_person_is_upright_human_and_faces_the_camera(tmp_path):
     assert ((j["thigh.L"] - j["thigh.R"])[:, 0] > 0.05).mean() > 0.9
     assert ((j["toe.L"] - j["foot.L"])[:, 1] < 0).mean() > 0.9
     # and its camera sees it where the detector did
-    hips = motion.landmarks[:, 23:25, :2].mean(1)
-    seen = motion.camera.project(j["hips"])
-    assert np.linalg.norm(hips - seen, axis=1).mean() < 0.05 * motion.camera.size[1]
+    hips = captured.landmarks[:, 23:25, :2].mean(1)
+    seen = captured.camera.project(j["hips"])
+    assert np.linalg.norm(hips - seen, axis=1).mean() < 0.05 * captured.camera.size[1]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path):
 @pytest.mark.parametrize("altered", [True, False], ids=["altered", "missing"])
 @pytest.mark.parametrize("what", ["weights", "detector"])
 def test_altered_and_missing_models_are_refused(tmp_path, capsys, monkeypatch, what, altered):
-    module, name = {"weights": (pipeline, "WEIGHTS"), "detector": (detect, "TASK")}[what]
+    module, name = {"weights": (pipeline, "WEIGHTS"), "detector": (landmarker, "TASK")}[what]
     original = getattr(module, name)
     elsewhere = tmp_path / original.name
     if altered:

@@ -5,7 +5,7 @@ from kinelift.core.kinematics import joint_positions
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
 from kinelift.inference.lift import Estimate
-from kinelift.inference.world import scaled_to_height, to_world
+from kinelift.inference.world import placed_on_floor, scaled_to_height
 
 SIZE = (1920, 1080)
 FOCAL = focal_pixels(28.0, SIZE)
@@ -28,7 +28,7 @@ def standing_body(frames=30, pitch=20.0, roll=5.0):
 
 
 def test_the_body_stands_upright_on_the_floor_whatever_the_camera_tilt():
-    rotations, root, _ = to_world(standing_body(), FOCAL, SIZE)
+    rotations, root, _ = placed_on_floor(standing_body(), FOCAL, SIZE)
     joints = joint_positions(rotations, root, rest_offsets(TEMPLATE_LENGTHS))
     spine = joints[:, INDEX["head"]] - joints[:, INDEX["hips"]]
     assert (spine[:, 2] / np.linalg.norm(spine, axis=1) > 0.99).all()
@@ -41,7 +41,7 @@ def test_the_body_stands_upright_on_the_floor_whatever_the_camera_tilt():
 
 def test_the_camera_still_sees_the_body_where_it_was():
     body = standing_body()
-    rotations, root, camera = to_world(body, FOCAL, SIZE)
+    rotations, root, camera = placed_on_floor(body, FOCAL, SIZE)
     before = joint_positions(body.rotations, body.root, rest_offsets(body.lengths))
     after = joint_positions(rotations, root, rest_offsets(body.lengths))
     level = Camera(FOCAL, SIZE, np.eye(4))
@@ -50,7 +50,7 @@ def test_the_camera_still_sees_the_body_where_it_was():
 
 
 def test_projection_and_rays_are_inverse():
-    _, _, camera = to_world(standing_body(), FOCAL, SIZE)
+    _, _, camera = placed_on_floor(standing_body(), FOCAL, SIZE)
     pixels = np.random.default_rng(0).uniform([0, 0], SIZE, (200, 2))
     points = camera.rays(pixels) * np.random.default_rng(1).uniform(1, 9, (200, 1))
     turn, shift = camera.camera_from_world[:3, :3], camera.camera_from_world[:3, 3]
@@ -64,6 +64,6 @@ def test_a_given_height_scales_the_person_and_their_way_alike():
     assert np.isclose(standing_height(tall.lengths), 2.0)
     pixels = []
     for body in (small, tall):
-        rotations, root, camera = to_world(body, FOCAL, SIZE)
+        rotations, root, camera = placed_on_floor(body, FOCAL, SIZE)
         pixels.append(camera.project(joint_positions(rotations, root, rest_offsets(body.lengths))))
     assert np.allclose(*pixels, atol=1e-6)  # to the camera nothing has changed

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
 import pytest
 
 import kinelift
+from kinelift.core.capture import Source
 from kinelift.operators import retarget
 from kinelift.operators.build import build
 from kinelift.state import access as place
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 
 
 @pytest.fixture(autouse=True)
@@ -36,9 +38,8 @@ def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def armature(tmp_path: Path) -> bpy.types.Object:
     """A captured armature."""
-    motion = random_motion(10, size=(64, 48))
-    motion.settings.update(video="walk.mp4", folder=str(tmp_path / "clips"))
-    motion.save(tmp_path / "walk.motion.npz")
+    source = Source("walk.mp4", str(tmp_path / "clips"))
+    replace(random_capture(10, size=(64, 48)), source=source).save(tmp_path / "walk.motion.npz")
     built = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
     assert isinstance(built, bpy.types.Object)
     return built

@@ -13,13 +13,13 @@ import bpy
 import numpy as np
 import pytest
 
+from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.motion import Motion
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
 from kinelift.state import jobs
 from kinelift.state.jobs import queue
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,10 +46,11 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     assert bpy.ops.kinelift.capture() == {"FINISHED"}
     armature = bpy.context.object
     result = armature.kinelift
-    motion = Motion.load(Path(result.motion))
+    capture = Capture.load(Path(result.motion))
+    motion = capture.motion
     assert len(motion) == 30 and motion.start == pytest.approx(1.0)
     assert motion.height == pytest.approx(1.9, abs=1e-3)
-    assert (motion.settings["focal"], motion.settings["looks"]) == (35.0, 1)
+    assert (capture.settings["focal"], capture.settings["looks"]) == (35.0, 1)
     assert bpy.context.scene.kinelift.bl_rna.properties["looks"].default == 2
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
@@ -141,7 +142,7 @@ def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.Monk
     while not second.step() and time.monotonic() < until:
         time.sleep(0.05)
     second.end()
-    assert [len(Motion.load(job.motion)) for job in (first, second)] == [30, 20]
+    assert [len(Capture.load(job.motion)) for job in (first, second)] == [30, 20]
 
     third = new_job(bpy.context)
     monkeypatch.setattr(jobs, "HANGS_AFTER", 0.0)
@@ -200,7 +201,7 @@ def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
     one, other = answers
     assert one["began"] < other["ended"] and other["began"] < one["ended"]  # at the same time
     assert [answer["keys"] for answer in answers] == [[1, 20], [1, 30]]
-    assert [len(Motion.load(Path(answer["motion"]))) for answer in answers] == [20, 30]
+    assert [len(Capture.load(Path(answer["motion"]))) for answer in answers] == [20, 30]
     kept = sorted(str(path) for path in (tmp_path / "captures").iterdir())
     assert kept == sorted([one["motion"], other["motion"]])
 
@@ -209,7 +210,7 @@ def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:
     bpy.ops.mesh.primitive_cube_add()
     cube = bpy.context.object
     bpy.ops.object.mode_set(mode="EDIT")
-    random_motion(20).save(tmp_path / "m.npz")
+    random_capture(20).save(tmp_path / "m.npz")
     armature = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False)
     assert bpy.context.object == cube and cube.mode == "EDIT" and not armature.select_get()
     bpy.ops.object.mode_set(mode="OBJECT")
@@ -217,13 +218,13 @@ def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:
 
 
 def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
-    motion = random_motion(60, fps=30.0, warnings=("Mind the gap.",))
-    motion.confidence[:] = 1.0
-    motion.confidence[10:20] = 0.1
-    motion.confidence[22:30] = 0.1  # next to it: one stretch
-    motion.confidence[50] = 0.1  # a single frame is no stretch
-    motion.landmarks[10:30] = np.nan
-    motion.save(tmp_path / "m.npz")
+    capture = random_capture(60, fps=30.0, warnings=("Mind the gap.",))
+    capture.confidence[:] = 1.0
+    capture.confidence[10:20] = 0.1
+    capture.confidence[22:30] = 0.1  # next to it: one stretch
+    capture.confidence[50] = 0.1  # a single frame is no stretch
+    capture.landmarks[10:30] = np.nan
+    capture.save(tmp_path / "m.npz")
     bpy.context.scene.render.fps = 60
     result = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False).kinelift
     assert [(s.first, s.last) for s in result.unsure] == [(21, 59)]

@@ -14,11 +14,12 @@ from kinelift.rig.cleanup import raw_action
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.read import read_motion
 from kinelift.rig.versions import curves_of
+from kinelift.tests.motions import capture_of
 from kinelift.tests.walks import slide, sliding, walk
 
 
 def walker(folder: Path) -> bpy.types.Object:
-    sliding(walk()).save(folder / "walk.motion.npz")
+    capture_of(sliding(walk())).save(folder / "walk.motion.npz")
     return build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
 
 

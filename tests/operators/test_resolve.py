@@ -9,7 +9,7 @@ import bpy
 import numpy as np
 import pytest
 
-from kinelift.core.motion import Motion
+from kinelift.core.capture import Capture
 from kinelift.core.options import Settings
 from kinelift.inference.pipeline import capture
 from kinelift.operators.build import build
@@ -27,28 +27,28 @@ def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> 
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
     second = bpy.context.object
     assert second != first and first.animation_data.action == action
-    assert Motion.load(Path(second.kinelift.motion)).height == pytest.approx(1.2, abs=0.01)
+    assert Capture.load(Path(second.kinelift.motion)).motion.height == pytest.approx(1.2, abs=0.01)
     assert second.dimensions.z == pytest.approx(first.dimensions.z * 1.2 / 1.71, rel=0.02)
 
 
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
-    motion = capture(SAMPLE, Settings(end=1.0, focal=28.0, looks=1))
-    everybody = np.concatenate([motion.landmarks, motion.world_landmarks], axis=-1)
+    captured = capture(SAMPLE, Settings(end=1.0, focal=28.0, looks=1))
+    everybody = np.concatenate([captured.landmarks, captured.world_landmarks], axis=-1)
     aside = everybody.copy()
-    aside[..., 0] = motion.camera.size[0] - aside[..., 0]
+    aside[..., 0] = captured.camera.size[0] - aside[..., 0]
     aside[..., 3] *= -1
-    two = dataclasses.replace(motion, others=aside[None])
+    two = dataclasses.replace(captured, others=aside[None])
     two.save(tmp_path / "walk.motion.npz")
     build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
     chosen = bpy.context.scene.kinelift
 
-    def solved() -> Motion:
+    def solved() -> Capture:
         assert bpy.ops.kinelift.resolve() == {"FINISHED"}
-        return Motion.load(Path(bpy.context.object.kinelift.motion))
+        return Capture.load(Path(bpy.context.object.kinelift.motion))
 
     chosen.use_focal, chosen.focal = True, 56.0
     tele = solved()
-    assert tele.settings["focal"] == 56.0 and tele.camera.focal == pytest.approx(2 * motion.camera.focal)
+    assert tele.settings["focal"] == 56.0 and tele.camera.focal == pytest.approx(2 * captured.camera.focal)
     chosen.use_focal = False
     assert solved().settings["focal"] is None
     chosen.person, chosen.number = "number", 2

@@ -12,6 +12,7 @@ import pytest
 
 from kinelift.operators.build import build
 from kinelift.rig.retarget.preview import previewing
+from kinelift.tests.motions import capture_of
 from kinelift.tests.rig.retarget.characters import MIXAMO, character
 from kinelift.tests.walks import walk
 
@@ -21,7 +22,7 @@ LIMBS = ("upper_arm.L", "forearm.R", "thigh.L", "shin.R")
 @pytest.fixture
 def scene(tmp_path: Path) -> tuple[Any, Any]:
     """A captured walk, and an active character with Mixamo's bones."""
-    walk().save(tmp_path / "walk.motion.npz")
+    capture_of(walk()).save(tmp_path / "walk.motion.npz")
     source = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
     source.select_set(False)
     target = character(MIXAMO)

@@ -23,7 +23,7 @@ from kinelift.inference.skinning import Skin
 from kinelift.rig.armature import build_armature
 from kinelift.rig.body import add_body, bind_mesh, body_of
 from kinelift.rig.scene import build_scene
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import capture_of, random_capture, random_motion
 
 
 def places(owner: bpy.types.Object) -> npt.NDArray[np.float64]:
@@ -38,7 +38,7 @@ def places(owner: bpy.types.Object) -> npt.NDArray[np.float64]:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_our_skinning_is_blenders(seed: int) -> None:
     motion = random_motion(12, seed=seed)
-    made = add_body(build_scene(motion, "clip"))
+    made = add_body(build_scene(capture_of(motion), "clip"))
     body = mannequin(motion.offsets)
     rest = rest_positions(motion.offsets)
     skin = Skin(*(torch.as_tensor(a, dtype=torch.float32) for a in (body.vertices, body.weights, rest)))
@@ -52,7 +52,7 @@ def test_our_skinning_is_blenders(seed: int) -> None:
 
 
 def test_groups_materials_modifier() -> None:
-    armature = build_scene(random_motion(3), "clip")
+    armature = build_scene(random_capture(3), "clip")
     made = add_body(armature)
     assert [group.name for group in made.vertex_groups] == list(JOINTS)
     for vertex in made.data.vertices:
@@ -71,7 +71,7 @@ def test_groups_materials_modifier() -> None:
 
 
 def test_the_second_body_replaces_the_first() -> None:
-    armature = build_scene(random_motion(3), "clip")
+    armature = build_scene(random_capture(3), "clip")
     add_body(armature)
     second = add_body(armature)
     assert body_of(armature) == second
@@ -81,7 +81,7 @@ def test_the_second_body_replaces_the_first() -> None:
 
 def test_an_armature_that_was_moved_and_scaled() -> None:
     motion = random_motion(3)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     made = add_body(armature)
     before = places(made)
     armature.matrix_world = Matrix.LocRotScale(Vector((1, 2, 3)), None, Vector((2, 2, 2)))
@@ -136,7 +136,7 @@ def copy_of(body: bpy.types.Object) -> bpy.types.Object:
 @pytest.mark.parametrize("by_distance", [False, True])
 def test_own_mesh(by_distance: bool) -> None:
     motion = random_motion(3)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     made = add_body(armature)
     mesh = copy_of(made)
     pinned = mesh.vertex_groups.new(name="pinned")
@@ -154,7 +154,7 @@ def test_own_mesh(by_distance: bool) -> None:
 
 
 def test_where_blender_finds_no_weights() -> None:
-    armature = build_scene(random_motion(3), "clip")
+    armature = build_scene(random_capture(3), "clip")
     made = add_body(armature)
     tiny = copy_of(made)  # as if modelled in other units
     tiny.data.transform(Matrix.Scale(1e-4, 4))
@@ -171,7 +171,7 @@ def test_where_blender_finds_no_weights() -> None:
 
 
 def test_meshes_that_are_kept_as_they_are() -> None:
-    armature = build_scene(random_motion(3), "clip")
+    armature = build_scene(random_capture(3), "clip")
     other = build_armature("Other", TEMPLATE_OFFSETS, bpy.context.scene.collection)
     theirs = add_body(other)
     before = [(m.type, m.object) for m in theirs.modifiers]

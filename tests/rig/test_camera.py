@@ -12,20 +12,21 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Matrix, Vector
 
+from kinelift.core.capture import Capture, Source
 from kinelift.core.errors import CaptureError
-from kinelift.core.motion import Motion
-from kinelift.rig.camera import add_camera, add_floor, find_video, show_video, turn_needed
+from kinelift.inference.video import VideoReader
+from kinelift.rig.camera import add_camera, add_floor, find_video, show_video
 from kinelift.rig.scene import build_scene, frame_rate
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import number, numbered, turned, write_video
 
 SIZE = (64, 48)
 
 
-def scene_of(motion: Motion, fps: float) -> bpy.types.Scene:
+def scene_of(capture: Capture, fps: float) -> bpy.types.Scene:
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = frame_rate(fps)
-    scene.frame_start, scene.frame_end = 1, int((len(motion) - 1) * fps / motion.fps) + 1
+    scene.frame_start, scene.frame_end = 1, int((len(capture) - 1) * fps / capture.motion.fps) + 1
     return scene
 
 
@@ -85,6 +86,11 @@ def shown(background: bpy.types.CameraBackgroundImage, frames: list[int], folder
     return numbers
 
 
+def beginning(capture: Capture, start: float) -> Capture:
+    """The same from another second of the video."""
+    return replace(capture, motion=replace(capture.motion, start=start))
+
+
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
     return write_video(tmp_path / "it's a vidéo.mp4", numbered(60), 30)
@@ -109,10 +115,10 @@ def test_the_video_runs_with_the_motion(
     frames: list[int],
     expected: list[int],
 ) -> None:
-    motion = replace(random_motion(20 if fps == 15 else 45, fps=fps, size=SIZE), start=start)
-    scene = scene_of(motion, scene_fps)
-    camera = add_camera(scene, motion.camera)
-    assert show_video(camera, scene, motion, video) == ""
+    capture = beginning(random_capture(20 if fps == 15 else 45, fps=fps, size=SIZE), start)
+    scene = scene_of(capture, scene_fps)
+    camera = add_camera(scene, capture.camera)
+    assert show_video(camera, scene, capture, video) == ""
     (background,) = camera.data.background_images
     assert camera.data.show_background_images and background.show_background_image
     assert (background.source, background.frame_method, background.display_depth) == ("IMAGE", "FIT", "BACK")
@@ -120,11 +126,11 @@ def test_the_video_runs_with_the_motion(
 
 
 def test_movie_clip(video: Path) -> None:
-    motion = replace(random_motion(20, size=SIZE), start=0.5)
-    scene = scene_of(motion, 30)
-    camera = add_camera(scene, motion.camera)
-    show_video(camera, scene, motion, video)
-    assert show_video(camera, scene, motion, video, "MOVIE_CLIP") == ""
+    capture = beginning(random_capture(20, size=SIZE), 0.5)
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
+    show_video(camera, scene, capture, video)
+    assert show_video(camera, scene, capture, video, "MOVIE_CLIP") == ""
     (background,) = camera.data.background_images
     clip = background.clip
     assert background.source == "MOVIE_CLIP" and tuple(clip.size) == SIZE
@@ -132,7 +138,7 @@ def test_movie_clip(video: Path) -> None:
     assert 1 - clip.frame_start + 1 + clip.frame_offset == 16
     scene.render.fps = 24
     with pytest.raises(CaptureError, match="background image"):
-        show_video(camera, scene, motion, video, "MOVIE_CLIP")
+        show_video(camera, scene, capture, video, "MOVIE_CLIP")
     assert camera.data.background_images[0].clip == clip
 
 
@@ -142,34 +148,35 @@ def test_a_phone_that_was_held_another_way(video: Path, kind: str, degrees: int)
     if degrees:
         turned(video, degrees)
     upright = SIZE if degrees % 180 == 0 else SIZE[::-1]
-    motion = random_motion(5, size=upright)
-    scene = scene_of(motion, 30)
-    camera = add_camera(scene, motion.camera)
-    assert show_video(camera, scene, motion, video, kind) == ""
+    capture = random_capture(5, size=upright)
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
+    capture = replace(capture, source=Source(turn=VideoReader(video).turn))
+    assert capture.source.turn == degrees
+    assert show_video(camera, scene, capture, video, kind) == ""
     assert (scene.render.resolution_x, scene.render.resolution_y) == upright
     (background,) = camera.data.background_images
     shows = np.array((background.clip if kind == "MOVIE_CLIP" else background.image).size)
     if bpy.app.version >= (4, 4):  # Blender turns it itself
         assert tuple(shows) == upright and background.rotation == 0 and background.scale == 1
         return
-    assert turn_needed(video) == degrees and np.degrees(background.rotation) == pytest.approx(degrees)
+    assert np.degrees(background.rotation) == pytest.approx(degrees)
     # fitted into the picture, then turned and scaled it fills it
     fitted = shows * min(np.array(upright) / shows) * background.scale
     np.testing.assert_allclose(fitted[::-1] if degrees % 180 else fitted, upright, rtol=1e-5)
 
 
 def test_the_video_is_found_where_it_was_and_where_it_was_brought(tmp_path: Path) -> None:
-    motion = random_motion(3)
     home, beside, other = (tmp_path / name for name in ("home", "beside", "other"))
-    motion.settings.update(video="a walk.mp4", folder=str(home))
-    assert find_video(motion, other, beside) == home / "a walk.mp4"
+    source = Source("a walk.mp4", str(home))
+    assert find_video(source, other, beside) == home / "a walk.mp4"
     for folder in (beside, home):
         folder.mkdir()
         (folder / "a walk.mp4").touch()
-        assert find_video(motion, other, beside) == folder / "a walk.mp4"
-    del motion.settings["folder"]
-    assert find_video(motion, beside) == beside / "a walk.mp4"
-    assert find_video(motion) == Path("a walk.mp4")
+        assert find_video(source, other, beside) == folder / "a walk.mp4"
+    source = Source("a walk.mp4")
+    assert find_video(source, beside) == beside / "a walk.mp4"
+    assert find_video(source) == Path("a walk.mp4")
 
 
 @pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
@@ -178,11 +185,11 @@ def test_the_file_is_moved_with_its_video(tmp_path: Path, kind: str, saved_befor
     (tmp_path / "shot" / "in").mkdir(parents=True)
     video = write_video(tmp_path / "shot" / "in" / "walk.mp4", numbered(10), 30)
     file = str(tmp_path / "shot" / "walk.blend")
-    motion = random_motion(5, size=SIZE)
-    scene = scene_of(motion, 30)
+    capture = random_capture(5, size=SIZE)
+    scene = scene_of(capture, 30)
     if saved_before:
         bpy.ops.wm.save_as_mainfile(filepath=file)
-    show_video(add_camera(scene, motion.camera), scene, motion, video, kind)
+    show_video(add_camera(scene, capture.camera), scene, capture, video, kind)
     bpy.ops.wm.save_as_mainfile(filepath=file)
     bpy.ops.wm.read_factory_settings(use_empty=True)
     (tmp_path / "shot").rename(tmp_path / "elsewhere")
@@ -199,13 +206,13 @@ def test_the_file_is_moved_with_its_video(tmp_path: Path, kind: str, saved_befor
 def test_a_video_that_is_gone(
     tmp_path: Path, kind: str, content: bytes | None, size: tuple[int, int]
 ) -> None:
-    motion = random_motion(3, size=size)
-    scene = scene_of(motion, 30)
-    camera = add_camera(scene, motion.camera)
+    capture = random_capture(3, size=size)
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
     gone = tmp_path / "walk_1.mp4"
     if content:
         gone.write_bytes(content)
-    assert "walk_1.mp4 is not there or can't be read" in show_video(camera, scene, motion, gone, kind)
+    assert "walk_1.mp4 is not there or can't be read" in show_video(camera, scene, capture, gone, kind)
     (background,) = camera.data.background_images
     assert background.image.name == "walk_1.mp4 is missing"
     width, height = background.image.size
@@ -214,16 +221,16 @@ def test_a_video_that_is_gone(
     text = pixels[..., 0] > 0.5
     assert 0.001 < text.mean() < 0.2 and not text[: height // 4].any()
     bpy.context.view_layer.update()
-    seen = [world_to_camera_view(scene, camera, Vector(p)) for p in motion.joints[0]]
-    expected = motion.camera.project(motion.joints[0])
+    seen = [world_to_camera_view(scene, camera, Vector(p)) for p in capture.motion.joints[0]]
+    expected = capture.camera.project(capture.motion.joints[0])
     np.testing.assert_allclose([[p.x * size[0], (1 - p.y) * size[1]] for p in seen], expected, atol=0.2)
 
 
 def test_camera_and_floor_go_with_the_armature() -> None:
-    motion = random_motion(3)
-    armature = build_scene(motion, "clip")
+    capture = random_capture(3)
+    armature = build_scene(capture, "clip")
     scene = bpy.context.scene
-    camera, floor = add_camera(scene, motion.camera, armature), add_floor(scene, motion, armature)
+    camera, floor = add_camera(scene, capture.camera, armature), add_floor(scene, capture.motion, armature)
     armature.matrix_world = Matrix.LocRotScale(Vector((3, -1, 0.5)), Matrix.Rotation(1, 3, "Z"), None)
     scene.frame_set(2)
 
@@ -231,9 +238,10 @@ def test_camera_and_floor_go_with_the_armature() -> None:
         found = [world_to_camera_view(scene, camera, armature.matrix_world @ Vector(p)) for p in points]
         return np.array([[p.x * 1920, (1 - p.y) * 1080] for p in found])
 
-    np.testing.assert_allclose(pixels(motion.joints[1]), motion.camera.project(motion.joints[1]), atol=0.2)
+    joints = capture.motion.joints[1]
+    np.testing.assert_allclose(pixels(joints), capture.camera.project(joints), atol=0.2)
     place = armature.matrix_world.inverted() @ floor.matrix_world.translation
-    np.testing.assert_allclose(place, [*motion.root[0, :2], 0], atol=1e-5)
+    np.testing.assert_allclose(place, [*capture.motion.root[0, :2], 0], atol=1e-5)
     # the circle lies flat
     assert abs((floor.matrix_world.to_3x3() @ Vector((1, 0, 0))).z) < 1e-6
     assert abs((floor.matrix_world.to_3x3() @ Vector((0, 0, 1))).z) < 1e-6

@@ -15,7 +15,7 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.rig.body import add_body
 from kinelift.rig.confidence import ATTRIBUTE, show_confidence
 from kinelift.rig.scene import build_scene
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 
 
 def colours(body: bpy.types.Object) -> npt.NDArray[np.float64]:
@@ -28,17 +28,17 @@ def colours(body: bpy.types.Object) -> npt.NDArray[np.float64]:
 
 @pytest.mark.parametrize("double", [False, True])
 def test_colours_follow_the_confidence(double: bool) -> None:
-    motion = random_motion(8)
+    capture = random_capture(8)
     confidence = np.random.default_rng(0).uniform(0, 1, (8, len(JOINTS)))
-    motion = replace(motion, confidence=confidence)
-    body = add_body(build_scene(motion, "clip"))
+    capture = replace(capture, confidence=confidence)
+    body = add_body(build_scene(capture, "clip"))
     scene = bpy.context.scene
     if double:
         scene.render.fps *= 2
-    show_confidence(body, motion, scene)
-    show_confidence(body, motion, scene)  # again: still one
+    show_confidence(body, capture, scene)
+    show_confidence(body, capture, scene)  # again: still one
     assert [m.type for m in body.modifiers] == ["ARMATURE", "NODES"]
-    weights = mannequin(motion.offsets).weights
+    weights = mannequin(capture.motion.offsets).weights
     for index in (0, 3, 7):
         scene.frame_set(1 + index * (2 if double else 1))
         seen = weights @ confidence[index]

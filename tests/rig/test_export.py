@@ -17,7 +17,7 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.rig.export import export
 from kinelift.rig.scene import build_scene
 from kinelift.rig.still import render_still
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import capture_of, random_motion
 
 Heads = Callable[..., np.ndarray]
 FRAMES = 40
@@ -27,7 +27,7 @@ FOLDER = 'J\'ai "dansé" ça 舞'
 
 def write(kind: str, folder: Path, motion: Motion) -> Path:
     path = folder / FOLDER / f"clip.{kind}"
-    export(kind, path, build_scene(motion, "clip"), motion)
+    export(kind, path, build_scene(capture_of(motion), "clip"), motion)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     return path
@@ -115,7 +115,7 @@ def test_fbx_has_the_right_speed(tmp_path: Path, fps: float) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_what_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
     motion = random_motion(3)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CaptureError, match="Can't write"):
         export(kind, tmp_path / "file" / f"clip.{kind}", armature, motion)
@@ -125,7 +125,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", [*FORMATS, "png"])
 def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path, kind: str) -> None:
     motion = random_motion(60)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     path = tmp_path / f"clip.{kind}"
     path.write_text("an earlier file")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path, kind: str) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 def test_exporting_changes_nothing_in_the_scene(tmp_path: Path, kind: str) -> None:
     motion = random_motion(12, fps=29.97)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     scene = bpy.context.scene
     scene.frame_set(5)
 

@@ -14,22 +14,22 @@ from kinelift.core.options import RENDERS
 from kinelift.rig.body import add_body
 from kinelift.rig.render import render
 from kinelift.rig.scene import build_scene
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import number, numbered, read_video, turned, write_video
 
 KINDS = ("actions", "cameras", "materials", "meshes", "movieclips", "objects", "scenes", "worlds")
 
 
 def test_every_kind(tmp_path: Path) -> None:
-    motion = random_motion(4, seed=3, size=(64, 48))
+    capture = random_capture(4, seed=3, size=(64, 48))
     video = write_video(tmp_path / "room.mp4", numbered(4))
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture, "clip")
     add_body(armature)
     scene = bpy.context.scene
     scene.frame_set(2)
     before = {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
     for kind, ending in RENDERS.items():
-        render(kind, tmp_path / f"clip.{kind}{ending}", armature, motion, video)
+        render(kind, tmp_path / f"clip.{kind}{ending}", armature, capture, video)
         assert before == {kind: len(getattr(bpy.data, kind)) for kind in KINDS}
         assert (
             bpy.context.scene == scene
@@ -47,10 +47,10 @@ def test_every_kind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("degrees", [90, 270])
 def test_a_phone_video_stands_upright_beside_the_body(tmp_path: Path, degrees: int) -> None:
-    motion = random_motion(2, seed=3, size=(48, 64))
+    capture = random_capture(2, seed=3, size=(48, 64))
     video = turned(write_video(tmp_path / "room.mp4", numbered(2)), degrees)
-    armature = build_scene(motion, "clip")
-    render("side-by-side", tmp_path / "out.mp4", armature, motion, video)
+    armature = build_scene(capture, "clip")
+    render("side-by-side", tmp_path / "out.mp4", armature, capture, video)
     pictures = read_video(tmp_path / "out.mp4")
     assert pictures[0].shape == (64, 96, 3)
     on_its_side = [np.rot90(picture[:, :48], degrees // 90) for picture in pictures]
@@ -58,19 +58,19 @@ def test_a_phone_video_stands_upright_beside_the_body(tmp_path: Path, degrees: i
 
 
 def test_no_video_to_stand_beside(tmp_path: Path) -> None:
-    motion = random_motion(2)
-    armature = build_scene(motion, "clip")
+    capture = random_capture(2)
+    armature = build_scene(capture, "clip")
     for video in (None, tmp_path / "gone.mp4"):
         with pytest.raises(CaptureError, match="is not there"):
-            render("side-by-side", tmp_path / "out.mp4", armature, motion, video)
+            render("side-by-side", tmp_path / "out.mp4", armature, capture, video)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
-    motion = random_motion(2)
-    armature = build_scene(motion, "clip")
+    capture = random_capture(2)
+    armature = build_scene(capture, "clip")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CaptureError, match="Can't write"):
-        render("still", tmp_path / "file" / "out.png", armature, motion)
+        render("still", tmp_path / "file" / "out.png", armature, capture)
     assert [scene.name for scene in bpy.data.scenes] == ["clip"]
-    assert np.isfinite(motion.joints).all()
+    assert np.isfinite(capture.motion.joints).all()

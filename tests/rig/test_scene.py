@@ -11,7 +11,7 @@ from mathutils import Vector
 from kinelift.core.errors import CaptureError
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.rig.still import render_still
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import capture_of, random_capture, random_motion
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,13 @@ def test_any_frame_rate(fps: float) -> None:
 
 @pytest.mark.parametrize("size", [(1920, 1080), (1080, 1920), (640, 640), (64, 48), (7680, 4320)])
 def test_camera_sees_what_filmed(size: tuple[int, int]) -> None:
-    motion = random_motion(10, seed=1, size=size)
-    build_scene(motion, "clip")
+    capture = random_capture(10, seed=1, size=size)
+    motion = capture.motion
+    build_scene(capture, "clip")
     scene = bpy.context.scene
     assert (scene.render.resolution_x, scene.render.resolution_y) == size
     for frame in (0, 9):
-        expected = motion.camera.project(motion.joints[frame])
+        expected = capture.camera.project(motion.joints[frame])
         found = [world_to_camera_view(scene, scene.camera, Vector(p)) for p in motion.joints[frame]]
         pixels = np.array([[p.x * size[0], (1 - p.y) * size[1]] for p in found])
         assert np.abs(pixels - expected).max() < 1e-3 * max(size) / 10
@@ -50,7 +51,7 @@ def test_camera_sees_what_filmed(size: tuple[int, int]) -> None:
 
 def test_opens_ready_to_play() -> None:
     motion = random_motion(50, seed=2, fps=29.97)
-    armature = build_scene(motion, "clip")
+    armature = build_scene(capture_of(motion), "clip")
     scene = bpy.context.scene
     assert (scene.frame_start, scene.frame_end, scene.frame_current) == (1, 50, 1)
     assert scene.render.fps / scene.render.fps_base == pytest.approx(29.97, rel=1e-5)
@@ -61,7 +62,7 @@ def test_opens_ready_to_play() -> None:
 
 
 def test_still_shows_both_sides_and_leaves_the_scene_alone(tmp_path: Path) -> None:
-    armature = build_scene(random_motion(30, seed=3), "clip")
+    armature = build_scene(random_capture(30, seed=3), "clip")
     scene = bpy.context.scene
     scene.frame_set(7)
     before = {
@@ -81,7 +82,7 @@ def test_still_shows_both_sides_and_leaves_the_scene_alone(tmp_path: Path) -> No
 
 
 def test_still_that_cannot_be_written(tmp_path: Path) -> None:
-    armature = build_scene(random_motion(3), "clip")
+    armature = build_scene(random_capture(3), "clip")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CaptureError, match="Can't write"):
         render_still(tmp_path / "file" / "still.png", armature, 1)

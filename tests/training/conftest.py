@@ -7,7 +7,7 @@ import torch
 from kinelift.core.bvh import write_bvh
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture, random_motion
 from kinelift.training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS
 
 
@@ -40,16 +40,17 @@ def detected(tmp_path_factory, placement):
     folder = tmp_path_factory.mktemp("detected")
     parts = []
     for seed in range(4):
-        motion = random_motion(40 + seed, seed + 20)
+        capture = random_capture(40 + seed, seed + 20)
+        motion = capture.motion
         scale = STANDARD_HEIGHT / motion.height
         points = [
             motion.joints[:, at] + motion.world_rotations[:, by] @ (placement[k] / scale)
             for k, (at, by) in enumerate(CARRIERS)
         ]
         landmarks = np.concatenate(
-            [motion.camera.project(np.stack(points, 1)), np.ones((len(motion), 33, 1))], -1
+            [capture.camera.project(np.stack(points, 1)), np.ones((len(motion), 33, 1))], -1
         )
-        parts.append((motion, np.insert(landmarks, 2, 0, axis=2)))
+        parts.append((capture, np.insert(landmarks, 2, 0, axis=2)))
     _write_part(folder / "part_00.npz", parts)
     return folder
 
@@ -64,7 +65,8 @@ def _write_part(path, parts):
         k: [] for k in ("landmarks", "world_landmarks", "joints_world", "joint_rotations", "contact_points")
     }
     clips = {k: [] for k in ("K", "camera_from_world", "joint_rest", "source")}
-    for motion, landmarks in parts:
+    for capture, landmarks in parts:
+        motion = capture.motion
         order = [joint(motion, name) for name in FILE_JOINTS]
         rest = np.zeros((len(JOINTS), 3))
         for j, parent in enumerate(PARENTS):
@@ -74,9 +76,9 @@ def _write_part(path, parts):
         rows["joints_world"].append(motion.joints[:, order])
         rows["joint_rotations"].append(motion.world_rotations[:, order] @ _hands(order))
         rows["contact_points"].append(motion.contacts > 0.5)
-        centre, focal = motion.camera.centre, motion.camera.focal
+        centre, focal = capture.camera.centre, capture.camera.focal
         clips["K"].append([[focal, 0, centre[0]], [0, focal, centre[1]], [0, 0, 1]])
-        clips["camera_from_world"].append(motion.camera.camera_from_world)
+        clips["camera_from_world"].append(capture.camera.camera_from_world)
         clips["joint_rest"].append(rest[order])
         clips["source"].append("known")
     first = np.cumsum([0] + [len(x) for x in rows["landmarks"]])

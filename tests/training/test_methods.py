@@ -14,7 +14,7 @@ from kinelift.core.skeleton import INDEX, JOINTS, MIRROR, PARENTS, STANDARD_HEIG
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import FEATURES, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture, random_motion
 from kinelift.training.methods.fit import turned_onto, with_lengths
 from kinelift.training.methods.gcn import GraphLifter
 from kinelift.training.methods.positions import PositionLifter
@@ -152,9 +152,9 @@ def one_thread():
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ALIKE])
 def test_twenty_poses_are_learnt_by_heart(name):
     """To 5 mm, root-relative, through all that stands between the network's numbers and the joints."""
-    motion = random_motion(20, 1)
-    camera = motion.camera
-    rays = torch.as_tensor(camera.rays(motion.landmarks[..., :2])[None, ..., :2]).float()
+    capture = random_capture(20, 1)
+    motion, camera = capture.motion, capture.camera
+    rays = torch.as_tensor(camera.rays(capture.landmarks[..., :2])[None, ..., :2]).float()
     seen = view(rays, torch.ones(1, 20, 33), torch.full((1, 20, 33, 3), torch.nan))
     true = motion.joints @ (WORLD_FROM_LEVEL_CAMERA @ camera.camera_from_world[:3, :3]).T
     true = torch.as_tensor((true - true[:, :1]) * STANDARD_HEIGHT / motion.height).float()

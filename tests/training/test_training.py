@@ -16,7 +16,7 @@ from kinelift.core.skeleton import STANDARD_HEIGHT, standing_height
 from kinelift.inference.lifters.lifter import Lifted
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.weights import load_weights, save_weights
-from kinelift.tests.motions import random_motion
+from kinelift.tests.motions import random_capture, random_motion
 from kinelift.tests.walks import walk
 from kinelift.training import detected as detected_module
 from kinelift.training import emulator
@@ -47,8 +47,9 @@ def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):
 
 def test_detected_sequences_hold_the_truth_in_camera_axes(detected):
     for seed, sequence in enumerate(load_sequences(detected)):
-        motion = random_motion(40 + seed, seed + 20)
-        level = WORLD_FROM_LEVEL_CAMERA @ motion.camera.camera_from_world[:3]
+        capture = random_capture(40 + seed, seed + 20)
+        motion = capture.motion
+        level = WORLD_FROM_LEVEL_CAMERA @ capture.camera.camera_from_world[:3]
         scale = STANDARD_HEIGHT / motion.height
         joints = (motion.joints @ level[:, :3].T + level[:, 3]) * scale
         known = detected_module.POSITIONED

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.core.motion import Motion
+from kinelift.core.capture import Capture
 from kinelift.core.runtime import RUNTIME_MODULES
 from kinelift.wheels.lock import PLATFORMS, pythons_of, read_lock
 
@@ -160,7 +160,7 @@ def test_it_captures_with_its_own_wheels_alone(version: str, home: Path) -> None
     assert about["torch"] == "2.13.0+cpu"
     names = {path.name.removeprefix(SAMPLE.stem) for path in out.iterdir()}
     assert names >= {".blend", ".bvh", ".fbx", ".glb", ".png", ".motion.npz", ".summary.json"}
-    motion = Motion.load(out / f"{SAMPLE.stem}.motion.npz")
+    motion = Capture.load(out / f"{SAMPLE.stem}.motion.npz")
     summary = json.loads((out / f"{SAMPLE.stem}.summary.json").read_text(encoding="utf-8"))
     assert len(motion) == summary["frames"] > 30 and summary["detected"] > 0.95
     assert files(extension) == as_installed

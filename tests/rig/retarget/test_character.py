@@ -19,6 +19,7 @@ from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.character import find_character, load_character
 from kinelift.rig.retarget.humanoid import read_humanoid
 from kinelift.rig.retarget.mapping import find_bone_map
+from kinelift.tests.motions import capture_of
 from kinelift.tests.rig.retarget.characters import ENDS, character, joints, walk
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -150,7 +151,7 @@ def test_no_humanoid_in_what_is_no_vrm(files: Path, tmp_path: Path) -> None:
 
 
 def test_batch_moves_characters_of_every_kind(files: Path, tmp_path: Path) -> None:
-    walk(8).save(tmp_path / "take.motion.npz")
+    capture_of(walk(8)).save(tmp_path / "take.motion.npz")
     names = ("hero.fbx", "hero.glb", "hero1.vrm", "cast.blend:Hero")
     rows = [f"take.motion.npz,to {number},{name}" for number, name in enumerate(names)]
     (tmp_path / "list.csv").write_text("\n".join(["clip,name,retarget", *rows]))
