@@ -1,14 +1,15 @@
-"""Which bone is which, from nothing but the hierarchy and the rest pose: no name is read.
+"""Which bone is which, from the topology of a rig and its rest pose alone, without names.
 
 A body has two pairs of mirrored limbs. The lowest pair are legs: two segments of about one length that go
 straight down, then a foot. The arms are two segments of about one length that begin above the legs and end in
-a hand. Between the places where the pairs branch off lies the spine, above it neck and head. All ways to read
-an armature so (which axis is up, which bone of a limb is the knee) are weighed, and the best one is taken.
+a hand. Between the places where the pairs branch off lies the spine, above it neck and head. An armature can
+be read like that in many ways (which axis is up, which bone of a limb is the knee): each has a cost, and the
+cheapest is taken.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,36 +17,31 @@ import numpy as np
 
 from ...core.arrays import Floats
 from .bones import Rig
+from .controls import with_controls
 
-#: shares of the body's size: mirrored bones are this near to each other's mirror image; limbs are longer than
-_MIRRORED, _LIMB = 0.06, 0.15
-#: costs beyond this are no body
+#: mirrored bones are at most this far from each other's mirror image, as a share of the body's size
+_MIRRORED = 0.06
+#: limbs are at least this long, as a share of the body's size
+_LIMB = 0.15
+#: what costs more than this isn't a body
 _WORST = 2.5
-#: the head begins about this far above the shoulders, as a share of the distance from hips to shoulders;
-#: give or
-#: take
-_HEAD_ABOVE, _HEAD_RANGE = 0.3, 0.13
+#: how far above the shoulders the head begins, as a share of the distance from hips to shoulders
+_HEAD_ABOVE = 0.3
+#: how much higher or lower than that it may begin at no cost
+_HEAD_RANGE = 0.13
 #: bones that begin this near to each other are at one place, as a share of the body's size
 _TOGETHER = 1e-3
 #: a body stands square to its armature's axes where its own are this near to them (cosine)
 _SQUARE = 0.999
-#: joints from the ends of the limbs and the head up to the hips
-_CHAINS = (
-    *((f"toe.{s}", f"foot.{s}", f"shin.{s}", f"thigh.{s}") for s in "LR"),
-    *((*(f"{n}.{s}" for n in ("hand", "forearm", "upper_arm", "shoulder")), "chest", "spine") for s in "LR"),
-    ("head", "neck", "chest"),
-    ("hips",),
-    ("root",),
-)  # fmt: skip
-#: what it costs to pass over a bone within a limb (there may be some for twist)
+#: what it costs to pass over a bone within a limb: there may be some for twist
 _SKIPPED = 0.25
-#: how far the limbs' candidates are looked at, per body
+#: pairs of chains that may be limbs: the longest ones
 _CANDIDATES = 12
 
 
 @dataclass(frozen=True)
 class Guess:
-    """Joints and their bones' indices, and how unlike a body that is (0: just like one)."""
+    """Bones by joint, and how unlike a body they are (0: just like one)."""
 
     bones: dict[str, int]
     cost: float
@@ -53,22 +49,44 @@ class Guess:
 
 @dataclass(frozen=True)
 class _Limb:
-    """A pair of mirrored chains, and which of their bones begin the two segments and the hand or foot."""
+    """A pair of mirrored chains.
+
+    Attributes
+    ----------
+    branch : int
+        The bone that carries both.
+    chains : pair of list of int
+        Their bones.
+    joints : three of int
+        Places in the chains: where the two segments begin, and the hand or foot.
+    cost : float
+        How unlike a limb they are.
+    """
 
     branch: int
     chains: tuple[list[int], list[int]]
     joints: tuple[int, int, int]
     cost: float
 
+    @property
+    def bones(self) -> set[int]:
+        """All bones of both chains."""
+        return {*self.chains[0], *self.chains[1]}
+
     def bone(self, joint: int, side: int) -> int | None:
+        """The bone that begins at a joint; None where the chain ends there."""
         place = self.joints[joint]
         return self.chains[side][place] if place < len(self.chains[side]) else None
 
 
 def guess_by_topology(rig: Rig) -> Guess | None:
-    """The most body-like reading of an armature, or None where there is none."""
+    """The bones of an armature that are most like a body; None where nothing is."""
     guesses = [guess for axes in _orientations(rig) if (guess := _Reader(rig, axes).read()) is not None]
     return min(guesses, key=lambda guess: guess.cost, default=None)
+
+
+def _cheapest(limbs: Iterable[_Limb | None]) -> _Limb | None:
+    return min((limb for limb in limbs if limb is not None), key=lambda limb: limb.cost, default=None)
 
 
 def _orientations(rig: Rig) -> Iterator[Floats]:
@@ -88,7 +106,7 @@ def _orientations(rig: Rig) -> Iterator[Floats]:
 
 
 class _Reader:
-    """One way to hold the armature: X across, Z up."""
+    """Reads an armature that is held in one way: X across, Z up."""
 
     def __init__(self, rig: Rig, axes: Floats) -> None:
         self.rig = rig
@@ -100,27 +118,34 @@ class _Reader:
         self.depth = np.array([len(rig.ancestors(bone)) for bone in range(len(rig.names))])
 
     def read(self) -> Guess | None:
+        """The body that is in the armature, held this way."""
         if self.size <= 0:
             return None
-        limbs = self._pairs()
-        legs = min((leg for pair in limbs if (leg := self._leg(*pair))), key=lambda x: x.cost, default=None)
+        pairs = self._pairs()
+        legs = _cheapest(self._leg(*pair) for pair in pairs)
         if legs is None:
             return None
-        below = {bone for chain in legs.chains for bone in chain}
-        hip_height = self.at[[legs.chains[s][legs.joints[0]] for s in (0, 1)], 2].mean()
-        arms = min(
-            (
-                arm
-                for pair in limbs
-                if not below & {*pair[1], *pair[2]} and (arm := self._arm(*pair, hip_height))
-            ),
-            key=lambda x: x.cost,
-            default=None,
-        )
+        hips = self._start_height(legs)
+        free = [pair for pair in pairs if legs.bones.isdisjoint({*pair[1], *pair[2]})]
+        arms = _cheapest(self._arm(*pair, hips) for pair in free)
         if arms is None:
             return None
-        spine_path = self._path(legs.branch, arms.branch)
-        hips, spine = spine_path[0], spine_path[1:]
+        bones = self._trunk(legs, arms)
+        chest = self._lowest_at(arms.branch, bones["hips"])
+        used = legs.bones | arms.bones
+        cost = legs.cost + arms.cost + self._head(bones, chest, used, hips, self._start_height(arms))
+        if cost >= _WORST:
+            return None
+        found = bones | self._limbs(legs, arms)
+        return Guess(with_controls(self.rig, found, _TOGETHER * self.size), cost)
+
+    def _start_height(self, limb: _Limb) -> float:
+        """How high the first joints of a pair of limbs are, on the average."""
+        return float(self.at[[chain[limb.joints[0]] for chain in limb.chains], 2].mean())
+
+    def _trunk(self, legs: _Limb, arms: _Limb) -> dict[str, int]:
+        """Hips, root, chest and spine: the way from where the legs branch off to where the arms do."""
+        hips, *spine = self._path(legs.branch, arms.branch)
         bones = {"hips": hips}
         top = self.rig.ancestors(hips)[-1]
         if top != hips:
@@ -129,71 +154,38 @@ class _Reader:
             bones["chest"] = spine[-1]
         if len(spine) > 1:
             bones["spine"] = spine[0]
-        used = below | {bone for chain in arms.chains for bone in chain}
-        shoulders = self.at[[arms.chains[s][arms.joints[0]] for s in (0, 1)], 2].mean()
-        trunk_end = arms.branch
-        while (
-            (above := int(self.rig.parents[trunk_end])) >= 0
-            and above != hips
-            and self._together(above, trunk_end)
-        ):
-            trunk_end = above  # control rigs have several bones at one place; the head may hang on any
-        cost = legs.cost + arms.cost + self._head(bones, trunk_end, used, hip_height, shoulders)
+        return bones
+
+    def _lowest_at(self, bone: int, hips: int) -> int:
+        """The first of the bones at the place of one, up to the hips.
+
+        Control rigs have several bones at one place; the head may hang on any of them.
+        """
+        above = int(self.rig.parents[bone])
+        while above >= 0 and above != hips and self._together(above, bone):
+            bone, above = above, int(self.rig.parents[above])
+        return bone
+
+    def _limbs(self, legs: _Limb, arms: _Limb) -> dict[str, int]:
+        """The joints of arms and legs."""
+        bones: dict[str, int] = {}
         left = self._left(legs)
         for side, letter in ((left, "L"), (1 - left, "R")):
-            for place, name in enumerate(("thigh", "shin", "foot")):
-                if (bone := legs.bone(place, side)) is not None:
-                    bones[f"{name}.{letter}"] = bone
-            for place, name in enumerate(("upper_arm", "forearm", "hand")):
-                if (bone := arms.bone(place, side)) is not None:
-                    bones[f"{name}.{letter}"] = bone
+            for limb, names in ((legs, ("thigh", "shin", "foot")), (arms, ("upper_arm", "forearm", "hand"))):
+                for joint, name in enumerate(names):
+                    if (bone := limb.bone(joint, side)) is not None:
+                        bones[f"{name}.{letter}"] = bone
             if arms.joints[0] > 0:
                 bones[f"shoulder.{letter}"] = arms.chains[side][0]
             if f"foot.{letter}" in bones and (toe := self._toe(bones[f"foot.{letter}"])) is not None:
                 bones[f"toe.{letter}"] = toe
-        return Guess(self._controls(bones), cost) if cost < _WORST else None
+        return bones
 
     def _together(self, one: int, other: int) -> bool:
         return bool(np.linalg.norm(self.at[one] - self.at[other]) < _TOGETHER * self.size)
 
-    def _controls(self, bones: dict[str, int]) -> dict[str, int]:
-        """The same with bones that can be keyed where constraints hold those found.
-
-        Controls lie where the bones that follow them do. Of several the one counts that carries the next
-        joint of its limb: those of inverse kinematics carry nothing.
-        """
-        place = {slot: bone for slot, bone in bones.items() if self.rig.held[bone]}
-        free = {
-            slot: [c for c in np.flatnonzero(~self.rig.held) if self._together(int(c), bone)]
-            for slot, bone in place.items()
-        }
-        out = {slot: bone for slot, bone in bones.items() if slot not in place}
-        for chain in _CHAINS:
-            below: int | None = None
-            for slot in chain:  # from the end of a limb up to the trunk
-                if slot not in bones:
-                    continue
-                if slot in out:
-                    below = out[slot]
-                    continue
-                line = self.rig.ancestors(below)[1:] if below is not None else None
-                fits = [int(c) for c in free[slot] if c not in out.values() and (line is None or c in line)]
-                if line is None:  # the end: what has most of its limb above it
-                    upper = [s for s in chain if s in place and s != slot]
-                    fits.sort(key=lambda c: -self._carried(c, [free[s] for s in upper]))
-                elif fits:
-                    fits.sort(key=lambda c: self.depth[c])
-                if fits:
-                    out[slot] = below = fits[0]
-        return out
-
-    def _carried(self, bone: int, places: list[list[int]]) -> int:
-        """On how many of some places a bone hangs that can be keyed."""
-        line = set(self.rig.ancestors(bone)[1:])
-        return sum(bool(line & {int(c) for c in candidates}) for candidates in places)
-
     def _pairs(self) -> list[tuple[int, list[int], list[int]]]:
-        """Mirrored chains: where they branch off, and the bones from there on to a pair of leaves."""
+        """Mirrored chains: the bone where they branch off, and the bones from there to a pair of leaves."""
         leaves = [bone for bone, children in enumerate(self.rig.children) if not children]
         ones = [bone for bone in leaves if self.at[bone, 0] > 0.01 * self.size]
         others = [bone for bone in leaves if self.at[bone, 0] < -0.01 * self.size]
@@ -292,7 +284,22 @@ class _Reader:
     def _head(
         self, bones: dict[str, int], chest: int, used: set[int], hip_height: float, shoulders: float
     ) -> float:
-        """Find head and neck; returns what is odd about them."""
+        """Add head and neck to `bones`.
+
+        Parameters
+        ----------
+        bones : dict
+        chest : int
+            What they hang on.
+        used : set of int
+            Bones of limbs.
+        hip_height, shoulders : float
+
+        Returns
+        -------
+        float
+            How unlike head and neck they are.
+        """
         tips = [
             bone
             for bone, children in enumerate(self.rig.children)
