@@ -1,1 +1,1 @@
-"""What Blender and the worker both use: the skeleton, motions, options. Numpy at most, and no bpy."""
+"""Code that Blender and the worker share: the skeleton, motions, options. It imports numpy alone."""

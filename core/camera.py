@@ -1,4 +1,4 @@
-"""The camera that filmed: projection, focal lengths, and the turn between camera axes and Blender's world.
+"""The camera that filmed: projection, focal lengths, and the rotation from camera axes to Blender's world.
 
 The camera frame is OpenCV's: x right, y down, z forward, metres. Pixels are measured from the picture's top
 left corner; x and y share one focal length in pixels.
@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-#: a 36 mm wide film: focal lengths in mm are the 35 mm equivalent of the longer side, as cameras print it
+#: width of 35 mm film: focal lengths in mm are 35 mm equivalents, for the longer side of the picture
 FILM_WIDTH_MM = 36.0
-#: assumed where the lens is not known: a phone's main camera
+#: focal length of a phone's main camera, from which the search for an unknown lens begins
 DEFAULT_FOCAL_MM = 28.0
 
-#: camera axes -> world axes for a level camera that looks along +Y: who faces it faces -Y
+#: camera axes -> world axes of a level camera that looks along +Y: a person who faces it faces -Y
 WORLD_FROM_LEVEL_CAMERA: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 

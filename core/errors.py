@@ -1,4 +1,4 @@
-"""The one kind of error that an artist gets to see."""
+"""The error that an artist sees."""
 
 
 class CaptureError(Exception):

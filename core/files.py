@@ -1,4 +1,4 @@
-"""Files: what they are called, and writing them whole or not at all."""
+"""Files: their names, and writing them so that they appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pathlib import Path
 
 from .errors import CaptureError
 
-#: how the names of video files end, as they are looked for in folders and offered by file browsers
+#: endings of video files, which batches search for in folders and file browsers show
 VIDEO_ENDINGS = (
     ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".ogv", ".mts", ".m2ts", ".3gp",
 )  # fmt: skip
-#: how the name of a captured motion ends
+#: ending of captured motions
 MOTION_SUFFIX = ".motion.npz"
-#: date, time, process and number, which `new_motion_name` puts behind the name of a clip
+#: date, time, process and number, which `new_motion_name` appends to the name of a clip
 _STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+$")
 #: an object of a .blend file
 _OBJECT_IN_FILE = re.compile(r"(.*\.blend):(.*)", re.IGNORECASE | re.DOTALL)
@@ -30,15 +30,15 @@ def file_stem(path: Path) -> str:
 
 
 def clip_name(path: Path) -> str:
-    """The name of the clip that a video, or a motion captured from one, shows."""
+    """The name of the clip in a video, or in a motion that was captured from one."""
     stem = file_stem(path)
     return _STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem
 
 
 def new_motion_name(source: Path, number: int) -> str:
-    """The name of a file for a motion made from `source`, which no other process gives.
+    """A unique file name for a motion made from `source`.
 
-    `number` tells the motions of one process apart.
+    `number` has to be another one for each motion of a process.
     """
     stamp = f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}-{number}"
     return f"{clip_name(source)}-{stamp}{MOTION_SUFFIX}"
@@ -55,9 +55,9 @@ def split_character(text: str) -> tuple[Path, str]:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; it takes the place of `path` when the block ends well.
+    """Yield a temporary path beside `path`, which replaces `path` when the block ends without an error.
 
-    Whatever ends the block otherwise (an error, Ctrl-C) leaves an earlier `path` as it was.
+    An error or Ctrl-C leaves an earlier `path` as it was.
 
     Raises
     ------
@@ -77,7 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse a place for `path` where nothing can be written, before minutes are spent on what goes there.
+    """Check that `path` can be written, before minutes are spent on its content.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def check_writable(path: Path) -> None:
 
 def _temporary_beside(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # the suffix stays: writers choose their format by it
+    # keep the suffix: writers choose their format by it
     handle, name = tempfile.mkstemp(prefix=".kinelift-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     return Path(name)

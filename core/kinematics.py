@@ -1,8 +1,7 @@
-"""Forward kinematics: the layer between E_S and E_Q, and the same for everything that reads a `Motion`.
+"""Forward kinematics, on numpy arrays and on torch tensors (with gradients).
 
-Rest frames are aligned with the world, so the world rotation of a joint is the product of the local rotations
-down to it, and identity everywhere is the T-pose. Works on numpy arrays and on torch tensors (with
-gradients).
+Rest frames are aligned with the world: the world rotation of a joint is the product of the local rotations
+down to it, and identity everywhere is the T-pose.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MediaPipe's 33 pose landmarks: by name, where they sit on the body, and where they weren't found."""
+"""MediaPipe's 33 pose landmarks: names, places on the body, and bridging of gaps."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LANDMARKS: tuple[str, ...] = (
 )  # fmt: skip
 LANDMARK: dict[str, int] = {name: i for i, name in enumerate(LANDMARKS)}
 
-#: landmark that each landmark becomes in the mirror
+#: the landmark that each landmark becomes in a mirror
 MIRRORED: tuple[int, ...] = tuple(
     LANDMARK[n[:-1] + {"L": "R", "R": "L"}[n[-1]]] if n[-2] == "." else LANDMARK[n] for n in LANDMARKS
 )
-#: shoulders and hips: their middle says where a person is, their extent how large
+#: shoulders and hips: their middle is where a person is, their extent is the person's size
 TORSO: tuple[int, ...] = tuple(LANDMARK[f"{n}.{s}"] for n in ("shoulder", "hip") for s in "LR")
 
-#: landmarks that show each joint (without its side): a joint is known as well as they were seen
+#: landmarks that show each joint (without its side): their mean confidence is the joint's
 SHOWN_BY: dict[str, tuple[str, ...]] = {
     "hips": ("hip.L", "hip.R"),
     "spine": ("hip.L", "hip.R", "shoulder.L", "shoulder.R"),
@@ -42,10 +42,9 @@ SHOWN_BY: dict[str, tuple[str, ...]] = {
     "toe": ("foot_index",),
 }
 
-#: where each landmark (left or middle) sits on the body: the joint it lies at, the joint that carries it, and
-#: its place from the first in the rest pose, metres at `skeleton.STANDARD_HEIGHT`. Fitted to what the
-#: detector said of rendered bodies (`training.detected.fit_detector`): a landmark is not the joint of its
-#: name.
+#: where each landmark (left or middle) lies on the body: the joint at which it lies, the joint with which it
+#: turns, and its offset from the first in the rest pose, metres at `skeleton.STANDARD_HEIGHT`. Fitted to
+#: detections of rendered bodies (`training.detected.fit_detector`): a landmark isn't the joint of its name.
 _PLACED = {
     "nose": ("head", "head", (0.0, -0.091, 0.019)),
     "eye_inner": ("head", "head", (0.013, -0.072, 0.049)),
@@ -74,7 +73,7 @@ def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
     return at, by, (-x if side == "R" else x, y, z)
 
 
-#: the same for each of `LANDMARKS`
+#: joint, carrying joint and offset of each of `LANDMARKS`
 PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)
 
 
@@ -82,17 +81,23 @@ _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 
 def from_hips(points: npt.NDArray[Any]) -> Array:
-    """Landmarks (T, 33, 3) from the middle of the hips."""
+    """Landmarks (T, 33, 3) relative to the middle of the hips."""
     return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
 
 
 def bridge(places: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
-    """Fill in what wasn't found by interpolation over time, with confidence 0.
+    """Interpolate landmarks over time where they weren't found, with confidence 0.
 
     Parameters
     ----------
     places : (T, K, D)
-        NaN where a landmark, or nobody at all, was found.
+        NaN where a landmark wasn't found.
+    confidence : (T, K)
+
+    Returns
+    -------
+    places : (T, K, D)
+        Finite everywhere, unless there is no landmark at all.
     confidence : (T, K)
     """
     known = np.isfinite(places).all(-1)
@@ -103,6 +108,6 @@ def bridge(places: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Arra
         for axis in range(places.shape[2]):
             filled[:, landmark, axis] = np.interp(t, at, places[at, landmark, axis])
     never = ~known.any(0)
-    if never.any() and not never.all():  # where the others are is the best guess
+    if never.any() and not never.all():  # the middle of the others is the best guess
         filled[:, never] = filled[:, ~never].mean(1, keepdims=True)
     return filled, np.where(known, confidence, 0.0)

@@ -1,4 +1,4 @@
-"""Trunks and necks don't wring: what no body does is not believed, of a lifter or of a solver."""
+"""Limits of the body: how far spine and neck can twist, whatever a lifter or a solver says."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from .skeleton import INDEX
 
 Array = npt.NDArray[np.float64]
 
-#: (lower, between, upper, how far the upper one turns against the lower one at most, radians); of the mocap's
-#: frames fewer than one in a thousand go farther
+#: lower joint, joint between, upper joint, and how far the upper one turns against the lower one at most,
+#: radians: fewer than one in a thousand frames of the mocap go farther
 _SPANS = (("hips", "spine", "chest", np.radians(80.0)), ("chest", "neck", "head", np.radians(85.0)))
-#: a bone between two others stays near the middle of their turn: so far off it is believed, and from there on
-#: less and less until not at all, radians
-_BELIEVED, _NONSENSE = np.radians(40.0), np.radians(90.0)
+#: the joint between stays near half the turn from lower to upper: up to this far from it, it is left alone,
+#: radians
+_KEPT = np.radians(40.0)
+#: from this far on it is set to half the turn, with a smooth transition, radians
+_REPLACED = np.radians(90.0)
 
 
 def limit_spine_twist(rotations: npt.NDArray[Any]) -> Array:
-    """World rotations (T, J, 3, 3) with spine, chest, neck and head within what bodies do."""
+    """World rotations (T, J, 3, 3) with spine, chest, neck and head turned no farther than a body can."""
     out = np.array(rotations, np.float64)
     for lower, between, upper, most in _SPANS:
         base, middle, end = (out[:, INDEX[name]] for name in (lower, between, upper))
@@ -33,7 +35,7 @@ def limit_spine_twist(rotations: npt.NDArray[Any]) -> Array:
         half = base @ matrix_from_vector(turn / 2)
         off = rotation_vector(np.swapaxes(half, -1, -2) @ middle)
         angle = np.linalg.norm(off, axis=-1, keepdims=True)
-        kept = np.clip((_NONSENSE - angle) / (_NONSENSE - _BELIEVED), 0, 1)
-        strange = angle[:, 0] > _BELIEVED
+        kept = np.clip((_REPLACED - angle) / (_REPLACED - _KEPT), 0, 1)
+        strange = angle[:, 0] > _KEPT
         out[strange, INDEX[between]] = (half @ matrix_from_vector(off * kept))[strange]
     return out

@@ -1,4 +1,4 @@
-"""How far a capture is, for people at a terminal."""
+"""A progress bar for people at a terminal."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import time
 
 
 class TerminalBar:
-    """A progress bar on standard error, where that is a terminal; called with stage, frame, of how many.
+    """A progress bar on standard error, if that is a terminal.
+
+    Call it with a stage, how many frames of it are done, and their number.
 
     Parameters
     ----------
     name : str
-        Printed before the stage: whose progress it is.
+        What progresses; printed before the stage.
     """
 
     def __init__(self, name: str = "") -> None:
@@ -20,7 +22,7 @@ class TerminalBar:
         self._drawn = 0.0
 
     def __call__(self, stage: str, frame: int, of: int) -> None:
-        """Draw it, unless it was drawn a moment ago."""
+        """Draw the bar, unless it was drawn within the last 0.1 s."""
         now = time.monotonic()
         if not sys.stderr.isatty() or (frame < of and now - self._drawn < 0.1):
             return

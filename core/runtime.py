@@ -1,4 +1,4 @@
-"""The Python that captures: find one that has the packages, or install one on the artist's explicit wish."""
+"""The Python that captures: finds one that has the packages, or installs one if the artist wants that."""
 
 from __future__ import annotations
 
@@ -15,39 +15,42 @@ from pathlib import Path
 
 from .errors import CaptureError
 
-#: what the worker's Python must have; names as they are imported
+#: modules that the worker's Python must have
 RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "numpy", "safetensors", "torch")
-#: environment variable that names the Python to capture with
+#: environment variable that names the Python that captures
 PYTHON_VARIABLE = "KINELIFT_PYTHON"
-#: variables that say where a Python finds its modules
-_PYTHONS_OWN = ("PYTHONHOME", "PYTHONPATH")
+#: environment variables that tell a Python where its modules are; a worker doesn't inherit them
+_MODULE_VARIABLES = ("PYTHONHOME", "PYTHONPATH")
+#: pins the versions of the bundled and of the installed packages
 _LOCK = Path(__file__).resolve().parent.parent / "wheels" / "lock.toml"
-#: what pip calls what is imported by another name
+#: packages whose name differs from their module's
 _PACKAGES = {"cv2": "opencv-contrib-python"}
-#: written when all is there: a runtime that was cut off is none
+#: file that marks a runtime as completely installed
 _COMPLETE = "complete"
 
 
 def missing_modules() -> tuple[str, ...]:
-    """Those of `RUNTIME_MODULES` that the running Python can't import; nothing is imported to find out."""
+    """Those of `RUNTIME_MODULES` that the running Python can't find. Imports nothing."""
     return tuple(name for name in RUNTIME_MODULES if importlib.util.find_spec(name) is None)
 
 
 def find_python(preferred: str = "", installed: Path | None = None) -> Path:
-    """The Python to capture with.
+    """The Python that captures.
+
+    That is the first of: `preferred`; the one that `KINELIFT_PYTHON` names; the running one, if it has all
+    modules (Blender's own with the wheels of the full zip); `installed`.
 
     Parameters
     ----------
     preferred : str
-        The artist's choice, if any; next comes the one named in `KINELIFT_PYTHON`, then the running one, such
-        as Blender's own with the wheels of the full zip.
+        The artist's choice; empty if there is none.
     installed : Path, optional
-        Python of the runtime that the artist had installed (`installed_python`); the last resort.
+        Python of the installed runtime, see `installed_python`.
 
     Raises
     ------
     CaptureError
-        If the named one is no file, or none is named and there is none that has what it takes.
+        If the named Python isn't a file, or none is named and none has all modules.
     """
     named = preferred or os.environ.get(PYTHON_VARIABLE, "")
     if named:
@@ -69,11 +72,11 @@ def find_python(preferred: str = "", installed: Path | None = None) -> Path:
 
 
 def environment_of(python: Path) -> dict[str, str]:
-    """What a worker on `python` gets: the packages of the running Python are for the running Python alone."""
-    environment = {name: value for name, value in os.environ.items() if name not in _PYTHONS_OWN}
+    """Environment variables of a worker on `python`; only the running Python gets its own packages."""
+    environment = {name: value for name, value in os.environ.items() if name not in _MODULE_VARIABLES}
     environment["PYTHONUTF8"] = "1"
     if python == Path(sys.executable):
-        # Blender finds the wheels of extensions through sys.path, which its Python alone doesn't know of
+        # Blender puts the wheels of extensions on sys.path, which its Python started alone doesn't do
         found = [importlib.util.find_spec(name) for name in RUNTIME_MODULES]
         folders = dict.fromkeys(str(Path(s.origin).parent.parent) for s in found if s and s.origin)
         environment["PYTHONPATH"] = os.pathsep.join(folders)
@@ -82,13 +85,13 @@ def environment_of(python: Path) -> dict[str, str]:
 
 
 def installed_python(folder: Path) -> Path | None:
-    """The Python of the runtime in `folder`, if one was installed to the end."""
+    """The Python of the runtime in `folder`; None unless one was installed completely."""
     python = _python_in(folder)
     return python if (folder / _COMPLETE).exists() and python.is_file() else None
 
 
 def requirements() -> tuple[str, ...]:
-    """What is fetched, as pip is told: the pins of the lock; numpy and the rest as these ask for."""
+    """Requirements for pip: the pinned packages. They require numpy and the others themselves."""
     locked = tomllib.loads(_LOCK.read_text(encoding="utf-8"))["wheel"]
     versions = {wheel["name"]: wheel["version"].partition("+")[0] for wheel in locked}
     names = [_PACKAGES.get(module, module) for module in RUNTIME_MODULES]
@@ -96,23 +99,23 @@ def requirements() -> tuple[str, ...]:
 
 
 class Installation:
-    """A runtime on its way into a folder; nothing else is touched.
+    """The installation of a runtime into a folder, in a thread; it changes nothing outside of the folder.
 
     Parameters
     ----------
     python : Path
-        The Python that the runtime is made of.
+        Makes the virtual environment.
     folder : Path
-        Where to; what is there is replaced.
+        Gets the runtime, which replaces what is there.
 
     Attributes
     ----------
     line : str
-        The last that was said.
+        The last line of output.
     running : bool
-        Whether it goes on.
+        Whether it is still going on.
     error : CaptureError or None
-        Why it came to nothing.
+        Why it failed.
     """
 
     def __init__(self, python: Path, folder: Path) -> None:
@@ -132,11 +135,11 @@ class Installation:
         self._thread.start()
 
     def join(self) -> None:
-        """Wait until it has ended."""
+        """Wait for its end."""
         self._thread.join()
 
     def cancel(self) -> None:
-        """End it, without waiting; what was fetched is removed."""
+        """End it without waiting; the folder is removed."""
         with self._lock:
             self._cancelled = True
             process = self._process
@@ -167,7 +170,7 @@ class Installation:
         self.running = False
 
     def _run(self, command: tuple[str, ...]) -> bool:
-        """Whether the command did it; false also where it was cancelled."""
+        """Run a command; False if it failed or was cancelled."""
         with self._lock:
             if self._cancelled:
                 return False
@@ -189,5 +192,5 @@ class Installation:
 
 
 def _python_in(folder: Path) -> Path:
-    """Where a virtual environment has its Python."""
+    """The Python of a virtual environment."""
     return folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")

@@ -1,4 +1,4 @@
-"""The one skeleton of Kinelift: joint names, hierarchy, rest pose and symmetric bone lengths.
+"""The skeleton: joint names, hierarchy, rest pose and symmetric bone lengths.
 
 World axes (Blender's): Z up, the rest pose faces -Y, the character's left is +X; metres. The rest pose is a
 T-pose. A *length* is the distance of a joint from its parent; left and right share one length, so a skeleton
@@ -58,12 +58,12 @@ def _template() -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
 
 PARENTS, TEMPLATE_OFFSETS = _template()
 
-#: joint that each joint becomes in the mirror
+#: the joint that each joint becomes in a mirror
 MIRROR: tuple[int, ...] = tuple(
     INDEX[n[:-1] + {"L": "R", "R": "L"}[n[-1]]] if n[-2] == "." else INDEX[n] for n in JOINTS
 )
 
-#: names of the symmetric bone lengths, each after the joint at its far end, without the side
+#: names of the symmetric bone lengths: each is the joint at the far end, without its side
 LENGTHS: tuple[str, ...] = tuple(n.removesuffix(".L") for n in _LEFT if n != "hips")
 _LENGTH_OF_JOINT = np.array([LENGTHS.index(n.split(".")[0]) if n != "hips" else 0 for n in JOINTS])
 TEMPLATE_LENGTHS: npt.NDArray[np.float64] = np.array(
@@ -72,7 +72,7 @@ TEMPLATE_LENGTHS: npt.NDArray[np.float64] = np.array(
 _NORMS = np.linalg.norm(TEMPLATE_OFFSETS, axis=1, keepdims=True)
 _DIRECTIONS = TEMPLATE_OFFSETS / np.where(_NORMS > 0, _NORMS, 1)
 
-#: points that end the last bones (they carry no rotation), relative to their joint, template size
+#: where the last bones end, from their joint, metres at template size (these points don't rotate)
 END_POINTS: dict[str, tuple[float, float, float]] = {
     "head": (0.0, 0.005, 0.145),
     "hand.L": (0.170, 0.0, 0.0),
@@ -80,10 +80,11 @@ END_POINTS: dict[str, tuple[float, float, float]] = {
     "toe.L": (0.0, -0.067, 0.0),
     "toe.R": (0.0, -0.067, 0.0),
 }
-#: heel on the floor, relative to the foot joint (ankle), template size
+#: the heel on the floor, from the foot joint (ankle), metres at template size
 HEEL_OFFSET: tuple[float, float, float] = (0.0, 0.045, -0.090)
-#: the sole below the ball of the foot (the toe joint), template size
+#: height of the ball of the foot (the toe joint) above the floor, metres at template size
 BALL_HEIGHT = 0.028
+#: height of the ankle (the foot joint) above the floor, metres at template size
 ANKLE_HEIGHT = 0.090
 
 
@@ -117,7 +118,7 @@ def lengths_of(offsets: npt.NDArray[Any]) -> npt.NDArray[Any]:
 def standing_height(lengths: Any) -> Any:
     """Height of the standing T-pose from the sole to the top of the head, metres (...).
 
-    The parts that carry no joint (ankle height, top of the head) are taken in proportion to leg and trunk.
+    The parts without a joint (ankle height, top of the head) are in proportion to leg and trunk.
     """
     i = {name: LENGTHS.index(name) for name in LENGTHS}
     leg = lengths[..., i["shin"]] + lengths[..., i["foot"]]
@@ -126,5 +127,5 @@ def standing_height(lengths: Any) -> Any:
     return leg * (1 + ANKLE_HEIGHT / template_leg) + trunk * (1 + END_POINTS["head"][2] / template_trunk)
 
 
-#: every captured person is given this height unless the artist knows better: a single camera can't see scale
+#: height of a captured person unless the artist gives another, metres: a single camera can't see scale
 STANDARD_HEIGHT: float = float(standing_height(TEMPLATE_LENGTHS))

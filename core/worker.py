@@ -1,4 +1,4 @@
-"""The worker's process, from the side of who starts it: run it, read its progress, cancel it."""
+"""The worker process as Blender and batches see it: starts it, reads its progress, cancels it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from typing import Any
 from .errors import CaptureError
 from .runtime import environment_of
 
+#: the extension's folder, in which the worker runs
 _FOLDER = Path(__file__).resolve().parent.parent
-_PATIENCE = 5.0  # seconds that a cancelled worker has to tidy up
+#: time that a cancelled worker has to remove its unfinished files, seconds
+_PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
 class Message:
-    """A line of the worker's progress: it has done `frame` of `of` in this `stage`."""
+    """Progress of the worker: it has done `frame` of `of` frames of a `stage`."""
 
     stage: str
     frame: int
@@ -35,20 +37,20 @@ class Message:
 
 
 class BrokenDownError(CaptureError):
-    """A process ended without a word of its own: killed, out of memory, or crashed."""
+    """A process ended without a sentence of its own: it was killed, ran out of memory, or crashed."""
 
 
 class Process:
-    """A running program of ours in a process group of its own.
+    """A program of Kinelift that runs in a process group of its own.
 
     Parameters
     ----------
     command : sequence of str
-        The program and its arguments; paths must be absolute.
+        The program and its arguments, with absolute paths.
     environment : dict
         Its environment variables.
     what : str
-        What breaks down when it dies, for the artist.
+        What it does, for sentences to the artist: "The capture".
 
     Raises
     ------
@@ -66,11 +68,11 @@ class Process:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
-                start_new_session=True,  # a process group of its own; Windows has none and ignores it
+                start_new_session=True,  # a process group of its own; Windows ignores it
             )
         except OSError as error:
             raise CaptureError(f"Can't start {command[0]}: {error.strerror or error}.") from error
-        #: whether there may be more to hear
+        #: whether there may be more messages
         self.running = True
         self._heard = time.monotonic()
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -84,7 +86,7 @@ class Process:
 
     @property
     def memory(self) -> float:
-        """Megabytes that it has in memory; 0 where the system doesn't tell (Linux's /proc does)."""
+        """Its resident memory, MB; 0 on systems without /proc."""
         try:
             pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
         except (OSError, IndexError):  # no such system, or it has just ended
@@ -93,7 +95,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """Process id, and id of the process group."""
+        """The process id, which is also the id of the process group."""
         return self._process.pid
 
     def _listen(self) -> None:
@@ -110,24 +112,24 @@ class Process:
                 self._words.append(line)
 
     def messages(self, wait: bool = True) -> Iterator[Message]:
-        """The progress among what it `said` since the last call."""
+        """The progress messages among what it `said` since the last call."""
         for said in self.said(wait):
             with suppress(KeyError):
                 yield Message(said["stage"], said["frame"], said["of"], said.get("message", ""))
 
     def said(self, wait: bool = True) -> Iterator[dict[str, Any]]:
-        """The JSON objects that have come since the last call, a line each.
+        """The JSON objects that it printed since the last call, one a line.
 
         Parameters
         ----------
         wait : bool
-            Whether to wait for further ones until the worker has ended. Without it what is there is yielded
-            and the call returns: then `running` tells whether to ask again.
+            Whether to wait for more until the process has ended. Otherwise yield those that are there;
+            `running` then tells whether to call again.
 
         Raises
         ------
         CaptureError
-            When the worker ended without success: its own sentence, or how it died.
+            If the process failed: its own sentence, or how it died.
         """
         while self.running:
             try:
@@ -140,14 +142,14 @@ class Process:
             try:
                 said = json.loads(line)
             except ValueError:
-                continue  # native libraries print between our lines
+                continue  # native libraries print lines of their own
             if isinstance(said, dict):
                 self._heard = time.monotonic()
                 yield said
 
     @property
     def silent(self) -> float:
-        """Seconds since it last said something, or was started."""
+        """Seconds since its last message, or since its start."""
         return time.monotonic() - self._heard
 
     def _finish(self) -> None:
@@ -171,7 +173,7 @@ class Process:
         return lines[-1].decode("utf-8", "replace").strip() if lines else ""
 
     def give_up(self) -> CaptureError:
-        """Cancel a worker that hangs, without waiting for its end; what to tell the artist."""
+        """Cancel a process that hangs, without waiting for its end; return the error for the artist."""
         self.cancel_soon()
         last = self._last_words().rstrip(".")
         words = f"its last words: {last}" if last else "it never said a word"
@@ -180,14 +182,14 @@ class Process:
         )
 
     def cancel_soon(self) -> None:
-        """The same as `cancel`, in a thread: the worker is told at once, and is not waited for."""
+        """Do the same as `cancel`, without waiting."""
         self.running = False
         threading.Thread(target=self.cancel).start()
 
     def cancel(self, patience: float = _PATIENCE) -> None:
-        """End the worker's whole process group.
+        """End the whole process group.
 
-        It is given some seconds of `patience` to remove what it had half written.
+        It gets `patience` seconds to remove unfinished files.
         """
         self.running = False
         if self._process.poll() is None:
@@ -214,7 +216,7 @@ class Worker(Process):
     python : Path
         From `runtime.find_python`.
     arguments : sequence of str
-        What follows ``python -m inference``, without ``--progress``; paths must be absolute.
+        The arguments of ``python -m inference``, without ``--progress``; with absolute paths.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Video files: frames with their own times, streamed, upright, at a steady rate."""
+"""Reading videos: a stream of upright frames with their times, at a steady rate."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# read by OpenCV when it first opens a video: what FFmpeg mutters about damaged files comes back as a sentence
+# OpenCV reads this when it first opens a video. FFmpeg's messages about damaged files are silenced: a
+# CaptureError says it instead
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
@@ -25,16 +26,18 @@ from ..core.options import Settings, check_options, options_of
 
 cv2.setLogLevel(0)
 
-#: larger pictures are scaled down to this many pixels on the longer side: the detector looks at 256 of them
+#: larger pictures are scaled down to this, pixels on the longer side: the detector itself uses 256
 MAX_SIDE = 1920
-#: frames decoded ahead of the one in use
+#: how many frames are decoded ahead
 _AHEAD = 4
 MIN_FPS, MAX_FPS = options_of(Settings)["fps"].limits
-#: containers that claim more are believed only after a look at the times: browsers record WebM at "1000 fps"
+#: a container that claims a higher rate is checked against the times of its frames: browsers record WebM at
+#: "1000 fps"
 _CREDIBLE_FPS = 120.0
-#: decoding begins this long before the wanted start, seconds: seeking goes by guessed frame numbers; where
-#: that leads beyond the start, so long before it
-_RUN_UP, _LONGER = 1.0, (4.0, 16.0)
+#: decoding begins this long before the wanted start, as seeking is inexact, seconds
+_RUN_UP = 1.0
+#: if seeking still led beyond the start, it begins this long before, seconds
+_LONGER = (4.0, 16.0)
 
 
 @dataclass(frozen=True)
@@ -44,10 +47,10 @@ class Frame:
     Attributes
     ----------
     index : int
-        Which frame of the clip it stands for; consecutive.
+        Its number at the steady rate; consecutive.
     time : float
-        When it was filmed, seconds from the start of the video. Frames of a video slower than the clip come
-        several times, with the same time.
+        When it was filmed, seconds from the start of the video. A video with a lower rate repeats frames,
+        with the same time.
     image : (h, w, 3) uint8
         RGB, upright, at most `MAX_SIDE` pixels on the longer side; read-only, as frames may share it.
     """
@@ -58,20 +61,19 @@ class Frame:
 
 
 class VideoReader:
-    """A stretch of a video, read at a steady rate; iterating streams each `Frame`.
+    """A video, or a stretch of it, at a steady rate; iterating yields each `Frame`.
 
-    Frame i stands for the time ``start + i / fps`` and is the one filmed nearest to it, so that variable
-    frame rates keep their timing. Decoding runs ahead in a thread of its own; only a few frames are in memory
-    at a time.
+    Frame i is the one filmed nearest to the time ``start + i / fps``, so that variable frame rates keep their
+    timing. A thread decodes a few frames ahead; no others are in memory.
 
     Parameters
     ----------
     path : Path
         The video.
     start, end : float, seconds
-        The stretch; `end` is exclusive, None: to the end of the video.
+        The stretch that is read; `end` is exclusive, None: to the end of the video.
     fps : float, optional
-        Frames per second, `MIN_FPS` to `MAX_FPS`; None: the video's own average.
+        The steady rate, `MIN_FPS` to `MAX_FPS` frames per second; None: the average of the video.
 
     Attributes
     ----------
@@ -80,7 +82,7 @@ class VideoReader:
     turn : int
         Degrees, clockwise, by which its pictures were turned to stand upright, as the file notes.
     frames : int
-        How many frames it will be, as far as the file tells (0: it doesn't).
+        How many frames there will be; 0 if the file doesn't tell.
     warnings : list of str
         What was wrong with the file; filled while it is read.
 
@@ -93,7 +95,7 @@ class VideoReader:
     def __init__(
         self, path: Path, start: float = 0.0, end: float | None = None, fps: float | None = None
     ) -> None:
-        """Open the file and look at its first frame."""
+        """Open the file and decode its first frame."""
         check_options(Settings(start=start, end=end, fps=fps))
         _check_file(path)
         self.path, self.start, self.end = path, float(start), end
@@ -113,7 +115,7 @@ class VideoReader:
             self._source_fps = claimed if credible else _measured_fps(capture, claimed)
         finally:
             capture.release()
-        #: seconds, as the container says; 0: it doesn't
+        #: seconds; 0 if the container doesn't tell
         self._duration = count / claimed if count > 0 and claimed > 0 else 0.0
         if self._duration and self.start >= self._duration:
             raise self._beyond_end(self._duration)
@@ -123,9 +125,9 @@ class VideoReader:
         self._first, self._last = 0, math.inf
 
     def part(self, first: int, last: int | None = None) -> VideoReader:
-        """The frames from `first` up to `last` (exclusive; None: all) alone, as they come from the whole.
+        """A reader of the frames from `first` up to `last` (exclusive; None: to the end); indices stay.
 
-        There are none where the video breaks off before. Its warnings are its own.
+        It yields nothing if the video breaks off before. It has warnings of its own.
         """
         part = copy.copy(self)
         part._first, part._last, part.warnings = first, math.inf if last is None else last, []
@@ -135,7 +137,7 @@ class VideoReader:
         return _ahead(self._decode())
 
     def _open(self) -> cv2.VideoCapture:
-        # an absolute path: FFmpeg takes what stands before a colon for a protocol
+        # an absolute path: FFmpeg takes a word before a colon for a protocol
         capture = cv2.VideoCapture(str(self.path.resolve()), cv2.CAP_FFMPEG)
         if not capture.isOpened():
             raise CaptureError(
@@ -152,7 +154,7 @@ class VideoReader:
         )
 
     def _grabbed(self, start: float) -> Iterator[tuple[float, cv2.VideoCapture]]:
-        """Times of the source frames from a little before `start` on, each grabbed but not converted."""
+        """Times of the video's frames from shortly before `start` on, each grabbed but not yet converted."""
         capture = self._open()
         try:
             time = -math.inf
@@ -160,17 +162,17 @@ class VideoReader:
                 if start <= run_up:
                     break
                 capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (start - run_up))
-                # streams without times of their own say 0
+                # streams without times report 0
                 if capture.grab() and 0 < (now := capture.get(cv2.CAP_PROP_POS_MSEC)) <= 1000 * start:
                     time = now / 1000
                     yield time, capture
                     break
-            if start > _RUN_UP and time < 0:  # beyond the mark, or lost: from the beginning
+            if start > _RUN_UP and time < 0:  # seeking failed: read from the beginning
                 capture.release()
                 capture = self._open()
             while capture.grab():
                 now = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                # streams without times of their own say 0 throughout
+                # streams without times report 0 throughout
                 time = now if now > time else time + 1 / self._source_fps
                 yield time, capture
         finally:
@@ -178,7 +180,7 @@ class VideoReader:
 
     def _decode(self) -> Iterator[Frame]:
         interval, start = 1 / self._source_fps, self.start + self._first / self.fps
-        # a frame may stand for the first moment because it did for one before
+        # the frame nearest to the first time may already be the nearest to an earlier one
         index = self._first - round(min(start, _RUN_UP) * self.fps)
         held: tuple[float, npt.NDArray[np.uint8]] | None = None
         time = 0.0
@@ -196,13 +198,14 @@ class VideoReader:
                 index += 1
             if ended():
                 return
-            if time < wanted() - interval:  # the next one is nearer: don't convert
+            if time < wanted() - interval:  # the next frame is nearer: don't convert this one
                 held = None
                 continue
             ok, image = capture.retrieve()
             if ok:
                 held = time, _prepared(image)
-        # a quarter of a frame: containers round their times; if it is all there is, its whole interval
+        # the last frame stands for a quarter of an interval more, as containers round times; an only frame
+        # stands for a whole one
         while held is not None and not ended():
             if wanted() > held[0] + (0.25 * min(1 / self.fps, interval) if index > 0 else interval):
                 break
@@ -234,7 +237,7 @@ def _check_file(path: Path) -> None:
 
 
 def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
-    """Frames per second by the times of the next frames."""
+    """Frames per second, from the times of the next frames."""
     times: list[float] = []
     while len(times) < 30 and capture.grab():
         times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
@@ -253,7 +256,7 @@ def _prepared(image: Any) -> npt.NDArray[np.uint8]:
 
 
 def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """The same frames, made in a thread that keeps a few ready (decoding lets go of the interpreter)."""
+    """The same frames, from a thread that keeps a few ready (decoding releases the GIL)."""
     ready: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=_AHEAD)
     stop = threading.Event()
 
@@ -270,7 +273,7 @@ def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
                 if not put(frame):
                     return
             put(None)
-        except Exception as error:  # noqa: BLE001 - raised again by whoever waits for the frame
+        except Exception as error:  # noqa: BLE001 - raised again where the frame is awaited
             put(error)
 
     thread = threading.Thread(target=work, name="decode", daemon=True)
