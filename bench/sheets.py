@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from kinelift.bench.score import LIMBS, similarity
 from kinelift.core.capture import Capture
+from kinelift.core.colours import LEFT, MIDDLE, RIGHT
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX
-from kinelift.inference.figure import LEFT, MIDDLE, RIGHT
 from kinelift.inference.overlay import overlay
 from kinelift.inference.video import VideoReader
 

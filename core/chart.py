@@ -12,14 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .capture import Capture
+from .colours import HIGH, LOW, MIDDLING
 from .files import replacing
 from .lettering import width, write
 from .motion import CONTACT_POINTS, Motion
 from .skeleton import JOINTS
 
 Image = npt.NDArray[np.uint8]
-#: colours of confidence 0, 1/2 and 1 in sRGB, the same wherever confidence is shown
-LOW, MIDDLING, HIGH = (205, 45, 40), (240, 190, 60), (70, 165, 90)
 _BACK, _INK, _GRID, _CONTACT, _EMPTY = (
     (250, 250, 250),
     (40, 40, 40),

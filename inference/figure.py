@@ -10,13 +10,12 @@ import numpy.typing as npt
 import torch
 
 from ..core.capture import Capture
+from ..core.colours import CONTACT, LEFT, RIGHT
 from ..core.mannequin import mannequin, rest_positions
 from ..core.motion import CONTACT_POINTS
 from ..core.skeleton import INDEX
 from .skinning import Skin
 
-# RGB
-LEFT, RIGHT, MIDDLE, CONTACT = (255, 140, 0), (30, 130, 255), (255, 255, 255), (60, 230, 60)
 #: what nobody saw still shines through
 FAINTEST = 0.2
 #: contacts surer than this are marked

@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.capture import Capture
+from ..core.colours import CONTACT, LEFT, MIDDLE, RIGHT
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.kinematics import attached_points
 from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .detect.people import Progress
-from .figure import CONTACT, FAINTEST, LEFT, MIDDLE, RIGHT, TOUCHES, Figure
+from .figure import FAINTEST, TOUCHES, Figure
 from .video import VideoReader
 
 _OUTLINE = (20, 20, 20)

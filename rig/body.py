@@ -1,38 +1,41 @@
-"""A body on the armature: the mannequin fitted to its bones, or the artist's own mesh bound to it."""
+"""The body on a captured armature: the mannequin fitted to its bones, or the artist's own mesh, bound."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Array, Floats
+from ..core.colours import LEFT, RIGHT, linear
 from ..core.errors import CaptureError
 from ..core.mannequin import largest, mannequin
 from ..core.skeleton import INDEX, JOINTS, PARENTS, lengths_of, rest_offsets, standing_height
 from .scene import node
 
-#: what a body that Kinelift made is marked with, a custom property of the object
+#: custom property that marks the object of a body that Kinelift made
 BODY_PROPERTY = "kinelift_body"
-#: scene-linear; as in the overlay and the still: left orange, right blue
-COLOURS = {"Kinelift Left": (0.95, 0.38, 0.08), "Kinelift Right": (0.10, 0.36, 0.92)}
-#: how far a joint may lie from where the T-pose has it, as a share of the height
+#: materials of the two sides, scene-linear
+COLOURS = {"Kinelift Left": linear(LEFT), "Kinelift Right": linear(RIGHT)}
+#: how far a joint may lie from its place in the T-pose, as a share of the height
 _ASKEW = 0.02
-#: how quickly a farther bone's share fades, and how often shares are evened out among neighbours
-_FADING, _EVENING = 6, 4
+#: power of the distance by which a farther bone's share fades
+_FADING = 6
+#: how often the shares of neighbouring vertices are averaged
+_EVENING = 4
+#: added to distances, as a share of the longest bone: on a bone's very axis the others don't vanish at once
+_SLACK = 0.02
 
 
 def add_body(armature: bpy.types.Object) -> bpy.types.Object:
     """Build the mannequin around the bones of a captured armature and bind it.
 
-    It follows the armature by an armature modifier: linear blend skinning. A body that was added before is
-    replaced. The selection stays as it is.
+    An armature modifier moves it: linear blend skinning. It replaces a body that was added before. The
+    selection stays as it is.
 
     Parameters
     ----------
     armature : bpy.types.Object
-        Made by `build_armature`; it may have been moved, scaled and animated since.
+        Made by `build_armature`, and perhaps moved, scaled or animated since.
 
     Returns
     -------
@@ -77,13 +80,13 @@ def body_of(armature: bpy.types.Object) -> bpy.types.Object | None:
     return next((child for child in armature.children if child.get(BODY_PROPERTY)), None)
 
 
-def rest_of(armature: bpy.types.Object) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def rest_of(armature: bpy.types.Object) -> tuple[Floats, Floats]:
     """Rest offsets (J, 3) of the joints of a captured armature, and its hips (3,), in the object's space.
 
     Raises
     ------
     CaptureError
-        If it is no armature of Kinelift's, or its rest pose was changed.
+        If Kinelift didn't make the armature, or its rest pose was changed.
     """
     bones = armature.data.bones if armature.type == "ARMATURE" else {}
     missing = [name for name in JOINTS if name not in bones]
@@ -105,7 +108,7 @@ def rest_of(armature: bpy.types.Object) -> tuple[npt.NDArray[np.float64], npt.ND
 
 
 def bind_mesh(mesh: bpy.types.Object, armature: bpy.types.Object, by_distance: bool = False) -> None:
-    """Bind the artist's own mesh to an armature, as both stand to each other in the rest pose.
+    """Bind the artist's own mesh to an armature, where it is now relative to the rest pose.
 
     Vertex groups of other names, modifiers and shape stay as they are.
 
@@ -114,13 +117,13 @@ def bind_mesh(mesh: bpy.types.Object, armature: bpy.types.Object, by_distance: b
     mesh : bpy.types.Object
     armature : bpy.types.Object
     by_distance : bool
-        Weights by the distance to the bones, which works for every mesh, instead of Blender's automatic ones.
+        Weights by the distance to the bones, which work for every mesh, not Blender's automatic ones.
 
     Raises
     ------
     CaptureError
-        If the mesh has no faces, is bound already, can't be edited, or Blender finds no automatic weights;
-        it is left as it was.
+        If the mesh has no faces, is bound already, can't be edited, or Blender finds no automatic weights.
+        The mesh is then as it was.
     """
     _check_free(mesh, armature)
     bones = [bone.name for bone in armature.data.bones if bone.use_deform]
@@ -185,7 +188,7 @@ def _check_free(mesh: bpy.types.Object, armature: bpy.types.Object) -> None:
 
 
 def _unweighted(mesh: bpy.types.Object, bones: list[str]) -> bool:
-    """Whether there are vertices that no bone moves."""
+    """Whether some vertices are moved by none of the bones."""
     indices = {group.index for group in mesh.vertex_groups if group.name in bones}
     return any(
         not any(entry.group in indices and entry.weight > 0 for entry in vertex.groups)
@@ -193,10 +196,8 @@ def _unweighted(mesh: bpy.types.Object, bones: list[str]) -> bool:
     )
 
 
-def distance_weights(
-    points: npt.NDArray[Any], bones: npt.NDArray[np.float64], edges: npt.NDArray[Any]
-) -> npt.NDArray[np.float64]:
-    """Weights (V, B) that fade with the distance to each bone, evened out along the mesh.
+def distance_weights(points: Array, bones: Floats, edges: Array) -> Floats:
+    """Weights (V, B) that fade with the distance to each bone and are averaged along the mesh.
 
     Parameters
     ----------
@@ -210,8 +211,7 @@ def distance_weights(
     share = np.clip(((points[:, None] - bones[:, 0]) * along).sum(-1) / square, 0, 1)
     apart = np.linalg.norm(points[:, None] - bones[:, 0] - share[..., None] * along, axis=-1)
     least = apart.min(1, keepdims=True)
-    # a little added: beside a bone's very axis the others don't vanish at once
-    slack = 0.02 * np.sqrt(square.max())
+    slack = _SLACK * np.sqrt(square.max())
     weights = ((least + slack) / (apart + slack)) ** _FADING
     weights /= weights.sum(1, keepdims=True)
     valence = np.bincount(edges.ravel(), minlength=len(points))[:, None]
@@ -224,9 +224,9 @@ def distance_weights(
 
 
 def _set_weights(
-    owner: bpy.types.Object, weights: npt.NDArray[np.float64], names: list[str] | tuple[str, ...] = JOINTS
+    owner: bpy.types.Object, weights: Floats, names: list[str] | tuple[str, ...] = JOINTS
 ) -> None:
-    """Vertex groups of the weights (V, J); vertices of equal weight go in one call."""
+    """Make vertex groups of weights (V, J); vertices of equal weight are added in one call."""
     for column, name in zip(weights.T.astype(np.float32), names, strict=True):
         group = owner.vertex_groups.new(name=name)
         moved = np.flatnonzero(column)
@@ -247,7 +247,7 @@ def _add_modifier(mesh: bpy.types.Object, armature: bpy.types.Object) -> None:
 
 
 def _material(name: str) -> bpy.types.Material:
-    """One of the body's two, shared by all bodies of the file."""
+    """One of the two materials that all bodies of the file share."""
     found = bpy.data.materials.get(name)
     if found is not None:
         return found

@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 
 from ..core.capture import Capture
-from ..core.chart import HIGH, LOW, MIDDLING
+from ..core.colours import HIGH, LOW, MIDDLING, linear
 from ..core.mannequin import MOST_BONES
 from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
@@ -117,7 +117,7 @@ def _nodes(table: bpy.types.Object, frames: int, per_frame: float) -> bpy.types.
     ramp = node("ShaderNodeValToRGB")
     ramp.color_ramp.elements.new(0.5)
     for element, colour in zip(ramp.color_ramp.elements, (LOW, MIDDLING, HIGH), strict=True):
-        element.color = (*((np.array(colour) / 255) ** 2.2).tolist(), 1)
+        element.color = (*linear(colour), 1)
     tree.links.new(total, ramp.inputs[0])
     store = node("GeometryNodeStoreNamedAttribute", data_type="FLOAT_COLOR", domain="POINT")
     store.inputs["Name"].default_value = ATTRIBUTE

@@ -1,4 +1,4 @@
-"""The body as pictures and films, rendered by Workbench: a still, a turntable, beside the video."""
+"""Pictures and films of the body, rendered by Workbench: a still, a turntable, beside the video."""
 
 from __future__ import annotations
 
@@ -21,19 +21,25 @@ from .export import written_by_blender
 from .still import facing_camera
 from .versions import render_as_film, strips_of
 
-_STILL_SIZE, _TURNTABLE_SIZE = (720, 960), (720, 720)
-#: pictures of a film are at most so high beside the video
+#: width and height of a still, pixels
+_STILL_SIZE = (720, 960)
+#: width and height of a turntable, pixels
+_TURNTABLE_SIZE = (720, 720)
+#: greatest height of the film beside the video, pixels
 _HIGHEST = 720
 _LENS_MM = 50.0
-#: how much of the picture's height an upright person takes, and how far up the camera stands
-_SHARE, _ELEVATION = 0.62, math.radians(8)
+#: share of the turntable's height that an upright person takes
+_SHARE = 0.62
+#: angle from the level to the turntable's camera
+_ELEVATION = math.radians(8)
+#: colour behind the person
 _BACKDROP = (0.55, 0.58, 0.62)
 
 
 def render(
     kind: str, path: Path, armature: bpy.types.Object, capture: Capture, video: Path | None = None
 ) -> None:
-    """Render the current scene, which is left as it was.
+    """Render the current scene and leave it as it was.
 
     Parameters
     ----------
@@ -89,7 +95,7 @@ def render(
 
 @contextmanager
 def _made() -> Iterator[list[Any]]:
-    """A list of what was made for a render; at the end it is removed."""
+    """A list for what is made for a render; at the end all of it is removed."""
     made: list[Any] = []
     try:
         yield made
@@ -137,7 +143,7 @@ def _film(scene: bpy.types.Scene, path: Path) -> None:
 
 
 def _turning_camera(scene: bpy.types.Scene, armature: bpy.types.Object, motion: Motion) -> list[Any]:
-    """Make the scene's camera one that goes round the person once; what was made for it."""
+    """Give the scene a camera that goes round the person once; returns what was made for it."""
     data = bpy.data.cameras.new("Turntable")
     data.lens = _LENS_MM
     camera = bpy.data.objects.new("Turntable", data)

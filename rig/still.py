@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
 
 import bpy
 import numpy as np
-import numpy.typing as npt
 from mathutils import Matrix, Vector
 
+from ..core.arrays import Array
+from ..core.colours import LEFT, RIGHT, linear
 from .export import written_by_blender
 from .scene import node
 
+#: width and height, pixels
 _SIZE = (480, 640)
 _LENS_MM = 50.0
-#: samples of a picture that is denoised, which takes half the time; Debian's Blender can't
+#: samples of a pixel with and without the denoiser, which halves the time; Debian's Blender lacks it
 _SAMPLES = {True: 4, False: 12}
-#: how far the camera stands to the side of where the person faces, and above
-_AZIMUTH, _ELEVATION = math.radians(35), math.radians(12)
-#: as in the overlay: left orange, right blue
-_COLOURS = {"L": (0.90, 0.26, 0.01), "R": (0.02, 0.20, 0.85), "": (0.80, 0.80, 0.78)}
+#: angle from where the person faces to the camera
+_AZIMUTH = math.radians(35)
+#: angle from the level to the camera
+_ELEVATION = math.radians(12)
+#: colours of the bones by side, scene-linear
+_COLOURS = {"L": linear(LEFT), "R": linear(RIGHT), "": (0.80, 0.80, 0.78)}
 
 
 def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
@@ -57,7 +60,7 @@ def render_still(path: Path, armature: bpy.types.Object, frame: int) -> None:
 
 
 def _render(scene: bpy.types.Scene, path: Path) -> None:
-    import _cycles  # there since bpy is
+    import _cycles  # a part of bpy that can be imported only after it
 
     render = scene.render
     render.engine = "CYCLES"
@@ -76,7 +79,7 @@ def _render(scene: bpy.types.Scene, path: Path) -> None:
 
 def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:
     """Octahedra for the posed bones, balls on the joints, and rods where a bone does not touch its parent."""
-    shapes: dict[str, list[tuple[npt.NDArray[Any], npt.NDArray[Any]]]] = {side: [] for side in _COLOURS}
+    shapes: dict[str, list[tuple[Array, Array]]] = {side: [] for side in _COLOURS}
     for bone in armature.pose.bones:
         side = bone.name.rpartition(".")[2] if "." in bone.name else ""
         head, tail = np.array(bone.head), np.array(bone.tail)
@@ -110,19 +113,19 @@ def _figure(armature: bpy.types.Object) -> list[bpy.types.Object]:
 
 
 def _octahedron(
-    head: npt.NDArray[Any],
-    tail: npt.NDArray[Any],
-    across: npt.NDArray[Any],
-    up: npt.NDArray[Any],
+    head: Array,
+    tail: Array,
+    across: Array,
+    up: Array,
     waist: float,
-) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+) -> tuple[Array, Array]:
     middle = head + waist * (tail - head)
     points = np.stack([head, middle + across, middle + up, middle - across, middle - up, tail])
     sides = [(i, i % 4 + 1) for i in range(1, 5)]
     return points, np.array([(0, b, a) for a, b in sides] + [(5, a, b) for a, b in sides])
 
 
-def _ball(centre: npt.NDArray[Any], radius: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _ball(centre: Array, radius: float) -> tuple[Array, Array]:
     rings, around = 8, 12
     polar = np.linspace(0, np.pi, rings + 1)[:, None]
     turn = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from kinelift.core.chart import HIGH, LOW, save_chart, strip_chart
+from kinelift.core.chart import save_chart, strip_chart
+from kinelift.core.colours import HIGH, LOW
 from kinelift.core.skeleton import INDEX
 from kinelift.tests.motions import random_capture
 

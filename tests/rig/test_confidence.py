@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kinelift.core.chart import HIGH, LOW, MIDDLING
+from kinelift.core.colours import HIGH, LOW, MIDDLING
 from kinelift.core.mannequin import mannequin
 from kinelift.core.skeleton import JOINTS
 from kinelift.rig.body import add_body
