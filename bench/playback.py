@@ -11,7 +11,6 @@ which that Debian has.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import os
 import shutil
@@ -90,11 +89,12 @@ def main() -> None:
 # --- in Blender ---
 
 
-def _ways(motion: Any, armature: Any) -> Iterator[tuple[str, Callable[[], list[Any]]]]:
+def _ways(capture: Any, armature: Any) -> Iterator[tuple[str, Callable[[], list[Any]]]]:
     """What is played, and how to make it; what was made is removed after it was played."""
     import bpy
 
-    rig = {n: importlib.import_module(f"kinelift.rig.{n}") for n in ("preview", "confidence")}
+    from kinelift.rig.body import add_body
+    from kinelift.rig.confidence import show_confidence
 
     def plain() -> list[Any]:
         theirs = ours()[0]
@@ -105,11 +105,11 @@ def _ways(motion: Any, armature: Any) -> Iterator[tuple[str, Callable[[], list[A
         return [mesh]
 
     def ours() -> list[Any]:
-        return [rig["preview"].add_body(armature)]
+        return [add_body(armature)]
 
     def shown() -> list[Any]:
         made = ours()
-        rig["confidence"].show_confidence(made[0], motion, bpy.context.scene)
+        show_confidence(made[0], capture, bpy.context.scene)
         return made
 
     yield "armature alone", lambda: []
@@ -122,15 +122,18 @@ def _measure() -> None:
     """Play, each way in turn, and leave."""
     import bpy
 
+    from kinelift.core.capture import Capture
+    from kinelift.rig.scene import build_scene
+
     asked = json.loads(os.environ["KINELIFT_PLAYBACK"])
-    motion = importlib.import_module("kinelift.core.capture").Capture.load(Path(asked["motion"]))
+    capture = Capture.load(Path(asked["motion"]))
     window = bpy.context.window_manager.windows[0]
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     with bpy.context.temp_override(window=window, area=area):
         bpy.ops.screen.screen_full_area(use_hide_panels=True)  # nothing else is drawn
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     bpy.data.batch_remove(list(bpy.data.objects))
-    armature = importlib.import_module("kinelift.rig.scene").build_scene(motion, "walk")
+    armature = build_scene(capture, "walk")
     scene = bpy.context.scene
     area.spaces.active.overlay.show_overlays = area.spaces.active.show_gizmo = False
     shading = area.spaces.active.shading
@@ -140,7 +143,7 @@ def _measure() -> None:
         bpy.ops.view3d.view_axis(type="FRONT")
         bpy.ops.view3d.view_selected()
         for _ in range(asked["rounds"]):
-            for way, make in _ways(motion, armature):
+            for way, make in _ways(capture, armature):
                 made = make()
                 shading.color_type = "VERTEX" if "confidence" in way else "MATERIAL"
                 scene.frame_set(scene.frame_start)

@@ -13,7 +13,6 @@ plays in Blender's viewport: bench.playback.
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 import time
 from dataclasses import replace
@@ -138,10 +137,11 @@ def binding_seconds() -> tuple[float, float]:
     """How long it takes to build and bind the mannequin in Blender: the first time, and the best of five."""
     import bpy
 
+    from kinelift.rig.armature import build_armature
+    from kinelift.rig.body import add_body
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    add_body = importlib.import_module("kinelift.rig.body").add_body
-    build = importlib.import_module("kinelift.rig.armature").build_armature
-    armature = build("Bench", TEMPLATE_OFFSETS, bpy.context.scene.collection)
+    armature = build_armature("Bench", TEMPLATE_OFFSETS, bpy.context.scene.collection)
     times = []
     for _ in range(6):
         began = time.perf_counter()

@@ -12,7 +12,6 @@ sheet for each rig and clip.
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
 import logging
 import os
@@ -22,6 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import bpy
 import cv2
 import numpy as np
 
@@ -41,6 +41,12 @@ from kinelift.core.skeleton import (
     lengths_of,
     rest_offsets,
 )
+from kinelift.rig.retarget.apply import retarget
+from kinelift.rig.retarget.bones import body_frame, read_rig
+from kinelift.rig.retarget.character import load_character
+from kinelift.rig.retarget.mapping import find_bone_map
+from kinelift.rig.retarget.source import perform_motion
+from kinelift.rig.retarget.tpose import read_body
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -86,7 +92,7 @@ def load_clip(path: Path, frames: int) -> Motion:
     return clean_up(replace(motion, root=motion.root - [0, 0, floor], contacts=on.astype(float)), CleanUp())
 
 
-def generate_rigify(bpy: Any) -> Any:
+def generate_rigify() -> Any:
     """A Rigify rig in the current file."""
     import addon_utils
 
@@ -97,7 +103,7 @@ def generate_rigify(bpy: Any) -> Any:
     return bpy.context.object
 
 
-def evaluated(bpy: Any, target: Any, bones: dict[str, str], frames: Any) -> tuple[Any, Any]:
+def evaluated(target: Any, bones: dict[str, str], frames: Any) -> tuple[Any, Any]:
     """World places (N, 3) and rotations (N, 3, 3) by joint, as Blender evaluates them."""
     places: dict[str, list[Any]] = {joint: [] for joint in bones}
     turns: dict[str, list[Any]] = {joint: [] for joint in bones}
@@ -119,20 +125,20 @@ def angle_between(a: Any, b: Any) -> Any:
     return np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=1), (a * b).sum(axis=1)))
 
 
-def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> Row:
+def measure(name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> Row:
     """Retarget, and compare with the source."""
-    rig = kit.bones.read_rig(target)
-    bone_map = kit.mapping.find_bone_map(rig, target.data)
+    rig = read_rig(target)
+    bone_map = find_bone_map(rig, target.data)
     scene = bpy.context.scene
     scene.render.fps, scene.render.fps_base = round(motion.fps), 1.0
-    performance = kit.source.perform_motion(motion, scene.render.fps)
+    performance = perform_motion(motion, scene.render.fps)
     began = time.perf_counter()
-    result = kit.apply.retarget(performance, target, bone_map, RetargetSettings(), clip)
+    result = retarget(performance, target, bone_map, RetargetSettings(), clip)
     seconds = time.perf_counter() - began
     for warning in result.warnings:
         print(f"{name}: {warning}")
     bones = {joint: bone for joint, bone in bone_map.bones.items() if joint in INDEX}
-    places, turns = evaluated(bpy, target, bones, performance.frames)
+    places, turns = evaluated(target, bones, performance.frames)
     truth = joint_positions(performance.world, performance.root, performance.offsets)
     limbs = []
     for limb, end in ENDS.items():
@@ -140,7 +146,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
             a, b = f"{limb}.{side}", f"{end}.{side}"
             if a in bones and b in bones:
                 limbs.append(angle_between(places[b] - places[a], truth[:, INDEX[b]] - truth[:, INDEX[a]]))
-    frame = kit.bones.body_frame(rig, {joint: rig.index[bone] for joint, bone in bones.items()})
+    frame = body_frame(rig, {joint: rig.index[bone] for joint, bone in bones.items()})
     facing = []
     for joint in ("hips", "chest", "head"):
         if joint in bones:
@@ -148,7 +154,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
             away = turns[joint] @ rest.T @ frame.T
             facing.append(angle_between(away[:, :, 1], performance.world[:, INDEX[joint], :, 1]))
     # heels and balls, each against the height at which it stands in the rest pose
-    body = kit.tpose.read_body(rig, {j: rig.index[b] for j, b in bones.items()}, performance.offsets)
+    body = read_body(rig, {j: rig.index[b] for j, b in bones.items()}, performance.offsets)
     slides, low = [], 0.0
     for column in range(4):
         side, by_ball = "LR"[column // 2], column % 2
@@ -163,7 +169,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
         slides.append(steps[on[1:] & on[:-1]])
     slide = np.concatenate(slides) * 1000
     angles, turned = np.concatenate(limbs), np.concatenate(facing)
-    draw_sheet(bpy, kit, target, bones, performance, truth, sheet)
+    draw_sheet(target, bones, performance, truth, sheet)
     return Row(
         name, bone_map.name, clip, float(angles.mean()), float(angles.max()), float(turned.max()),
         float(slide.mean()) if len(slide) else 0.0, float(slide.max()) if len(slide) else 0.0,
@@ -171,7 +177,7 @@ def measure(bpy: Any, kit: Any, name: str, clip: str, motion: Motion, target: An
     )  # fmt: skip
 
 
-def sticks(bpy: Any, name: str, places: dict[str, Any], size: float) -> Any:
+def sticks(name: str, places: dict[str, Any], size: float) -> Any:
     """A figure of rods between joints (3,), at a frame."""
     from mathutils import Vector
 
@@ -205,9 +211,7 @@ def sticks(bpy: Any, name: str, places: dict[str, Any], size: float) -> Any:
     return bpy.data.objects.new(name, mesh)
 
 
-def draw_sheet(
-    bpy: Any, kit: Any, target: Any, bones: dict[str, str], performance: Any, truth: Any, path: Path
-) -> None:
+def draw_sheet(target: Any, bones: dict[str, str], performance: Any, truth: Any, path: Path) -> None:
     """Source (rods, left) and target (right) in some frames, as one picture."""
     from mathutils import Vector
 
@@ -249,9 +253,9 @@ def draw_sheet(
         azimuth = np.radians(25)
         across = np.array([np.cos(azimuth), np.sin(azimuth), 0])
         theirs = {j: size * truth[place, i] + shift - 1.1 * size * across for i, j in enumerate(JOINTS)}
-        made = [sticks(bpy, "Source", theirs, size)]
+        made = [sticks("Source", theirs, size)]
         if not meshes:
-            made.append(sticks(bpy, "Target", mine, size))
+            made.append(sticks("Target", mine, size))
         for figure in made:
             scene.collection.objects.link(figure)
         back = Vector((np.sin(azimuth), -np.cos(azimuth), 0.12)).normalized()
@@ -282,15 +286,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/retarget"))
     args = parser.parse_args()
 
-    import bpy
-
     logging.disable(logging.INFO)
-    kit = argparse.Namespace(
-        **{
-            n: importlib.import_module(f"kinelift.rig.retarget.{n}")
-            for n in ("apply", "bones", "mapping", "character", "source", "tpose")
-        }
-    )
     motions = {path.stem: load_clip(path, args.frames) for path in args.clips}
     if args.capture.is_file():
         from kinelift.core.options import Settings
@@ -305,8 +301,8 @@ def main() -> None:
         name = rig.stem if rig is not None else "rigify_generated"
         for clip, motion in motions.items():
             bpy.ops.wm.read_factory_settings(use_empty=True)
-            target = kit.character.load_character(rig) if rig is not None else generate_rigify(bpy)
-            rows.append(measure(bpy, kit, name, clip, motion, target, out / f"{name}-{clip}.png"))
+            target = load_character(rig) if rig is not None else generate_rigify()
+            rows.append(measure(name, clip, motion, target, out / f"{name}-{clip}.png"))
             print(rows[-1], flush=True)
     lines = [
         "| rig | bone map | clip | limbs mean, max (deg) | facing max (deg) | slide mean, max (mm/frame) "

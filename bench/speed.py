@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import importlib
 import json
 import os
 import shutil
@@ -109,8 +108,9 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     """Keyframing in bulk against `keyframe_insert` a frame at a time; the whole result, in fresh Blenders."""
     import bpy
 
-    animate = importlib.import_module("kinelift.rig.action").animate
-    build_armature = importlib.import_module("kinelift.rig.armature").build_armature
+    from kinelift.rig.action import animate
+    from kinelift.rig.armature import build_armature
+
     capture = Capture.load(motion_file)
     motion = capture.motion
     again = np.resize(np.arange(len(motion)), KEYED_FRAMES)

@@ -1,7 +1,7 @@
 """Make ``pose_landmarker_full.task`` from the two models in the mediapipe 0.10.21 wheel (Apache-2.0).
 
     pip download --no-deps mediapipe==0.10.21
-    python inference/models/build_pose_landmarker.py mediapipe-0.10.21-*.whl [--check]
+    python scripts/build_pose_landmarker.py mediapipe-0.10.21-*.whl [--check]
 
 A task bundle is a stored zip of a detector and a landmark model. The landmark model of the wheel says nothing
 about the range of its input, which the Tasks interface insists on: TFLite metadata (mean 0, deviation 255) is
@@ -20,7 +20,7 @@ from pathlib import Path
 import flatbuffers  # type: ignore[import-untyped]
 from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
 
-TASK = Path(__file__).with_name("pose_landmarker_full.task")
+TASK = Path(__file__).resolve().parent.parent / "inference/models/pose_landmarker_full.task"
 DETECTOR = "mediapipe/modules/pose_detection/pose_detection.tflite"
 LANDMARKS = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 

@@ -1,4 +1,4 @@
-"""Make the README's pictures: .venv/bin/python scripts/pictures.py
+"""Make the README's pictures: .venv/bin/python -m scripts.pictures
 
 strip.png is made from the sample clip: the video, the skeleton on it, the body that the capture camera sees.
 The others are parts of the screenshots that `make test-gui` has left in out/gui; without them they stay as
@@ -7,18 +7,18 @@ they are.
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from kinelift.core.capture import Capture
 
 Image = npt.NDArray[np.uint8]
 
@@ -42,15 +42,18 @@ def pictures(film: Path, wanted: tuple[int, ...]) -> list[Image]:
     return found
 
 
-def bodies(capture: Any, folder: Path) -> list[Image]:
+def bodies(capture: Capture, folder: Path) -> list[Image]:
     """What the capture camera sees at the strip's moments, rendered in Blender."""
     import bpy
 
-    cleaned = importlib.import_module("kinelift.core.foot_ik").clean_up(capture.motion)
+    from kinelift.core.foot_ik import clean_up
+    from kinelift.rig.body import add_body
+    from kinelift.rig.render import render
+    from kinelift.rig.scene import build_scene
+
     bpy.ops.wm.read_factory_settings(use_empty=True)
-    armature = importlib.import_module("kinelift.rig.scene").build_scene(capture, SAMPLE.stem, cleaned)
-    importlib.import_module("kinelift.rig.body").add_body(armature)
-    render = importlib.import_module("kinelift.rig.render").render
+    armature = build_scene(capture, SAMPLE.stem, clean_up(capture.motion))
+    add_body(armature)
     found = []
     for moment in MOMENTS:
         bpy.context.scene.frame_start = bpy.context.scene.frame_end = moment + 1
@@ -80,11 +83,10 @@ def joined(parts: list[Image], axis: int) -> Image:
 
 def strip(folder: Path) -> Image:
     """Moments of the sample clip: filmed, the skeleton on it, the body."""
-    sys.path.insert(0, str(ROOT))
     file, drawn = folder / "motion.npz", folder / "drawn.mp4"
     command = [sys.executable, "-m", "inference", "capture", SAMPLE, "--out", file, "--overlay", drawn]
     subprocess.run(command, cwd=ROOT, check=True)
-    capture = importlib.import_module("kinelift.core.capture").Capture.load(file)
+    capture = Capture.load(file)
     joints = capture.camera.project(capture.motion.joints)[list(MOMENTS)]
     rows = [pictures(SAMPLE, MOMENTS), pictures(drawn, MOMENTS), bodies(capture, folder)]
     lines = [[cut(image, there) for image, there in zip(row, joints, strict=True)] for row in rows]

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kinelift.bench.accuracy import TARGETS, mean, targets
+from kinelift.bench.accuracy import mean
+from kinelift.bench.accuracy_page import TARGETS, targets
 from kinelift.bench.known import rotation_error, swing_kept
 from kinelift.bench.truth import true_capture
 from kinelift.core.kinematics import local_rotations
