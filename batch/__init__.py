@@ -1,1 +1,1 @@
-"""Many clips: which, in what order, on which machine, and what became of them. No bpy, and numpy at most."""
+"""Batches: which clips to make, in what order and on which machine."""

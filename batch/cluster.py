@@ -1,4 +1,4 @@
-"""Clips made by the workers of a Dask cluster; the journal and the results stay with the batch."""
+"""Make clips on the workers of a Dask cluster; the journal and the results stay with the batch."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ from .journal import Made
 from .orders import Order, file_hash
 from .remote import differences, fingerprint
 
-#: seconds that the scheduler has to answer, and that it may be without workers at the beginning
-_ANSWER, _WORKERS = 10.0, 30.0
-#: seconds between two looks at whether the batch ends
+#: seconds to wait for the scheduler to answer
+_ANSWER = 10.0
+#: seconds to wait for a first worker
+_WORKERS = 30.0
+#: seconds between two checks whether the batch ends
 _POLL = 0.2
-#: bytes of a file that is sent; larger ones have to lie where the workers see them
-_SENT = 1 << 30
+#: bytes of the largest file that is sent; larger ones must lie where the workers see them
+_LARGEST_SENT = 1 << 30
+#: ends the sentences about how to set up a cluster
 _HOW = "see docs/cluster.md"
 
 
-def _there(function: str, *arguments: Any) -> Any:
-    """On a worker: call a function of `remote`, whatever the project is called on this machine."""
+def _on_worker(function: str, *arguments: Any) -> Any:
+    """Call a function of `batch.remote` on a worker, which always knows the package as `kinelift`."""
     return getattr(importlib.import_module("kinelift.batch.remote"), function)(*arguments)
 
 
-# it is sent whole instead of by its name, which the scheduler doesn't know
-_there.__module__ = "__main__"
+# Dask sends the code of a function in __main__; the scheduler couldn't import this one by its name
+_on_worker.__module__ = "__main__"
 
 
 class Cluster:
@@ -45,15 +48,15 @@ class Cluster:
     Parameters
     ----------
     address : str
-        Of the scheduler, ``tcp://host:port``.
+        Address of the scheduler, ``tcp://host:port``.
     memory : float
-        MB that a process may take there.
+        MB of memory at which a worker ends a process.
 
     Raises
     ------
     CaptureError
-        If dask.distributed isn't installed, nobody answers, there are no workers, or one of them can't make
-        clips or would make them otherwise than this machine.
+        If dask.distributed isn't installed, no scheduler answers, there are no workers, or one of them can't
+        make clips or would give other results than this machine.
     """
 
     def __init__(self, address: str, memory: float) -> None:
@@ -64,9 +67,9 @@ class Cluster:
             )
         import distributed
 
-        # a video that is sent makes a large one
+        # Dask warns of large tasks, and one that carries a video is large
         warnings.filterwarnings("ignore", "Sending large graph")
-        for logger in ("distributed", "distributed.client"):  # what matters is said in our sentences
+        for logger in ("distributed", "distributed.client"):  # our own sentences say what matters
             logging.getLogger(logger).setLevel(logging.CRITICAL)
         self._address, self._memory = address, memory
         self._token = uuid.uuid4().hex
@@ -87,7 +90,7 @@ class Cluster:
             raise
 
     def _check(self) -> int:
-        """How many clips the workers make at once, once all are known to make the same of them."""
+        """Refuse workers that can't make the same results; return how many clips the others make at once."""
         try:
             self._client.wait_for_workers(1, timeout=_WORKERS)
         except TimeoutError as error:
@@ -95,10 +98,10 @@ class Cluster:
                 f"The scheduler {self._address} has no workers: start some; {_HOW}."
             ) from error
         try:
-            missing = self._client.run(_there, "lacks")
-            found = self._client.run(_there, "fingerprint")
+            missing = self._client.run(_on_worker, "lacks")
+            found = self._client.run(_on_worker, "fingerprint")
         except ModuleNotFoundError as error:
-            raise self._stranger() from error
+            raise self._lacks_kinelift() from error
         for worker, modules in missing.items():
             if modules:
                 raise CaptureError(
@@ -108,13 +111,13 @@ class Cluster:
             self._compare(worker, there)
         return sum(self._client.nthreads().values())
 
-    def _stranger(self) -> HaltError:
+    def _lacks_kinelift(self) -> HaltError:
         return HaltError(
             f"A worker of {self._address} doesn't know Kinelift: start it with --preload kinelift; {_HOW}."
         )
 
     def _compare(self, worker: str, there: dict[str, str]) -> None:
-        """Refuse a worker that would make other results."""
+        """Refuse a worker that would give other results."""
         here = fingerprint()
         if differing := differences(here, there):
             what = differing[0]
@@ -124,13 +127,13 @@ class Cluster:
             )
 
     def close(self) -> None:
-        """Leave the cluster as it was."""
+        """Disconnect; the cluster goes on."""
         self._client.close()
 
     def make(self, order: Order, staging: Path, progress: Progress, stop: threading.Event) -> Made:
-        """Make all files of a clip in a new folder in `staging`, on some worker; as `job.make`.
+        """Make all files of a clip in a new folder in `staging`, as `job.make`, on any worker.
 
-        A clip whose worker is lost is made by another; a file that a worker doesn't see is sent to it.
+        If that worker is lost, another one makes the clip. Files that a worker doesn't see are sent to it.
         """
         character, target = split_character(order.retarget) if order.retarget else (None, "")
         files: dict[str, dict[str, Any]] = {
@@ -171,23 +174,23 @@ class Cluster:
         return Made(**{**reply["made"], "folder": _written(reply["contents"], staging)})
 
     def _reply(self, request: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
-        """What `remote.make_clip` returns, from whichever worker."""
+        """The answer of `remote.make_clip` on any worker."""
         import distributed
 
-        future = self._client.submit(_there, "make_clip", request, pure=False)
+        future = self._client.submit(_on_worker, "make_clip", request, pure=False)
         try:
             while not future.done():
                 if stop.wait(_POLL):
-                    self._client.run(_there, "stop", request["key"], on_error="ignore")
+                    self._client.run(_on_worker, "stop", request["key"], on_error="ignore")
                     raise Stopped
             reply: dict[str, Any] = future.result()
         except distributed.KilledWorker as error:
             raise CaptureError(
-                "One worker after the other was lost while it was made; memory may have run out there: give "
-                "each fewer clips at once, or a smaller --memory."
+                "Several workers were lost while they made it; memory may have run out there: give each "
+                "fewer clips at once, or a smaller --memory."
             ) from error
         except ModuleNotFoundError as error:
-            raise self._stranger() from error
+            raise self._lacks_kinelift() from error
         except (CancelledError, OSError, RuntimeError) as error:
             raise HaltError(
                 f"The scheduler {self._address} is gone: start it and give the same command again."
@@ -198,11 +201,11 @@ class Cluster:
 
     def _hear(self, event: tuple[float, tuple[str, str, int, int]]) -> None:
         key, stage, frame, of = event[1]
-        if key in self._progress:  # else it has just ended
+        if key in self._progress:  # else the clip has just ended
             self._progress[key](stage, frame, of)
 
     def _marker(self, staging: Path) -> Path:
-        """A file by which workers see whether they have the batch's folder; written at the first call."""
+        """A file that shows workers whether they see the batch's folder; written at the first call."""
         marker = staging / f"marker-{self._token}"
         with self._lock:
             if not marker.exists():
@@ -211,12 +214,12 @@ class Cluster:
 
 
 def _content(path: Path) -> bytes:
-    """A file that is to be sent."""
+    """The content of a file, to be sent."""
     try:
-        if path.stat().st_size > _SENT:
+        if path.stat().st_size > _LARGEST_SENT:
             raise CaptureError(
                 f"{path} is too large to be sent to a worker that doesn't see it: put it in a folder that "
-                "all machines have under one name."
+                "all machines have under the same path."
             )
         return path.read_bytes()
     except OSError as error:
@@ -224,7 +227,7 @@ def _content(path: Path) -> bytes:
 
 
 def _written(contents: dict[str, bytes], staging: Path) -> str:
-    """A new folder in `staging` with files that came from a worker."""
+    """Write files that came from a worker into a new folder in `staging`; return the folder."""
     try:
         folder = Path(tempfile.mkdtemp(dir=staging))
         for name, content in contents.items():

@@ -1,24 +1,21 @@
-"""Clips to files without a window: videos, or motions captured earlier, become .blend, BVH, FBX and GLB.
+"""Turn videos, or motions captured earlier, into .blend, BVH, FBX and GLB files without a window.
 
     blender --command kinelift CLIP... --out DIR               (the extension, enabled)
     blender -b --python batch.py -- CLIP... --out DIR --format blend,bvh,fbx,glb
     .venv/bin/python batch.py CLIP... --out DIR
 
-A clip is a video, a folder of them or a captured motion. Next to the files of each lie its motion, a rendered
-still and a summary, all named after it; a journal notes what is done, so that the same command goes on where
-it ended. The exit status is 0: all are done, 1: refused before anything ran, 2: no such options, 3: some
-clips failed, 4: stopped before the end (a full disk, `--no-keep-going`), 130: interrupted.
+CLIP is a video, a folder of videos or a captured motion. Beside its files lie its motion, a rendered still
+and a summary, all named after it. A journal notes what is done, so that the same command goes on where it
+stopped.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import sys
 import traceback
-from base64 import b64encode
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from functools import partial
@@ -30,10 +27,12 @@ from ..core.errors import CaptureError
 from ..core.files import MOTION_SUFFIX
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
 from ..core.runtime import find_python
+from .build import build
 from .cluster import Cluster
+from .collect import orders_of
 from .job import Tools, blender_command, make
 from .journal import Journal
-from .orders import Order, order_from, orders_of
+from .orders import Order
 from .report import REPORT, write_report
 from .run import (
     DEFAULT_MEMORY,
@@ -47,23 +46,35 @@ from .run import (
 )
 from .show import watch
 
-_ALL_DONE, _REFUSED, _SOME_FAILED, _STOPPED, _INTERRUPTED = 0, 1, 3, 4, 130
+# exit statuses; argparse ends with 2 for a wrong command line
+#: all clips are done, now or earlier
+_ALL_DONE = 0
+#: refused before anything ran
+_REFUSED = 1
+#: some clips failed, the others are done
+_SOME_FAILED = 3
+#: stopped early: a full disk, `--no-keep-going` or a cluster that is gone
+_STOPPED = 4
+#: interrupted by Ctrl-C (128 + SIGINT, as shells count) or SIGTERM
+_INTERRUPTED = 130
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"'{text}' is no number from 1 on")
+        raise argparse.ArgumentTypeError(f"'{text}' isn't a whole number from 1 on")
     return int(text)
 
 
 def _parser(prog: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=prog, description="Videos of a person to animated armatures.")
+    parser = argparse.ArgumentParser(
+        prog=prog, description="Turn videos of a person into animated armatures."
+    )
     parser.add_argument(
         "clips",
         nargs="*",
         metavar="VIDEO",
         type=Path,
-        help=f"a video, a captured *{MOTION_SUFFIX}, or a folder that is searched for videos",
+        help=f"a video, a captured *{MOTION_SUFFIX}, or a folder to search for videos",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
     batch = parser.add_argument_group("many clips")
@@ -73,19 +84,24 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="FILE",
-        help="a clip on each line, or .csv with the column clip and, as wanted, name, retarget and one for "
-        "every option of the groups below",
+        help="text with a clip on each line, or a .csv with the column clip and, optionally, name, retarget "
+        "and any option of the groups below",
     )
-    batch.add_argument("--pattern", default="", metavar="P", help="which files of folders, such as '*_a.mov'")
     batch.add_argument(
-        "--jobs", type=_count, metavar="N", help="clips at once; default: what the machine has"
+        "--pattern",
+        default="",
+        metavar="P",
+        help="files to take from folders, such as '*_a.mov' (default: videos)",
+    )
+    batch.add_argument(
+        "--jobs", type=_count, metavar="N", help="clips to make at once (default: by cores and memory)"
     )
     batch.add_argument(
         "--memory",
         type=_count,
         default=DEFAULT_MEMORY,
         metavar="MB",
-        help="end a process that takes more (default: %(default)s)",
+        help="end a process that takes more memory than this (default: %(default)s)",
     )
     batch.add_argument(
         "--scheduler",
@@ -93,19 +109,19 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help="have the workers of this Dask cluster make the clips (docs/cluster.md)",
     )
     again = batch.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="skip clips that are done (this is the default)")
-    again.add_argument("--force", action="store_true", help="make clips again that are done")
+    again.add_argument("--resume", action="store_true", help="skip clips that are done (the default)")
+    again.add_argument("--force", action="store_true", help="make all clips, even those that are done")
     batch.add_argument("--dry-run", action="store_true", help="only say what would be done")
     batch.add_argument(
         "--keep-going",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="go on with the others when a clip fails (default)",
+        help="go on with the other clips when one fails (the default)",
     )
     add_options(parser.add_argument_group("files"), Outputs)
-    add_options(parser.add_argument_group("capture (of videos)"), Settings, lambda one: not one.in_resolve)
+    add_options(parser.add_argument_group("capture (videos only)"), Settings, lambda one: not one.in_resolve)
     add_options(
-        parser.add_argument_group("solving (of videos, and again of captured motions)"),
+        parser.add_argument_group("solving (videos, and captured motions again)"),
         Settings,
         lambda one: one.in_resolve,
     )
@@ -121,7 +137,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
 
 
 def command(arguments: Sequence[str]) -> int:
-    """``blender --command kinelift``, which captures with the Python of the preferences; the exit status."""
+    """Run ``blender --command kinelift``, which captures with the preferences' Python; the exit status."""
     import bpy
 
     from ..core.runtime import installed_python
@@ -134,15 +150,16 @@ def command(arguments: Sequence[str]) -> int:
 
 
 def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Path] = find_python) -> int:
-    """Do what the command line says.
+    """Run a batch.
 
     Parameters
     ----------
     arguments : sequence of str
+        The command line.
     prog : str
-        What the command is called in its help.
+        Name of the command in its help.
     find : callable
-        Tells the Python that captures, or raises `CaptureError`.
+        Returns the Python that captures, or raises `CaptureError`.
 
     Returns
     -------
@@ -153,7 +170,7 @@ def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Pa
     options = parser.parse_args(arguments)
     if not options.clips and not options.list:
         parser.error("there is no clip to capture: name a VIDEO, a folder of them or a --list")
-    # what ends a batch politely ends it as Ctrl-C does
+    # SIGTERM ends a batch as Ctrl-C does
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         return _run_batch(options, find)
@@ -161,7 +178,7 @@ def main(arguments: Sequence[str], prog: str = "batch.py", find: Callable[[], Pa
         print(error, file=sys.stderr)
         return _REFUSED
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on.", file=sys.stderr)
+        print("Interrupted; give the same command again to go on.", file=sys.stderr)
         return _INTERRUPTED
 
 
@@ -186,7 +203,7 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
     orders = orders_of(options.clips, options.list, common, out, options.pattern)
     path = out / FOLDER / JOURNAL
     if options.dry_run:
-        return _tell(orders, path, out, options.force)
+        return _dry_run(orders, path, out, options.force)
     maker: Maker
     with ExitStack() as stack:
         if options.scheduler:
@@ -203,7 +220,7 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
             outcome = run(orders, journal, out, maker, jobs, show, options.force, options.keep_going)
         try:
             write_report(journal.entries(), out / REPORT)
-        except CaptureError as error:  # a full disk; what stopped the batch is told first
+        except CaptureError as error:  # the disk is full; what stopped the batch before matters more
             outcome.stopped = outcome.stopped or str(error)
     if outcome.stopped:
         print(outcome.stopped, file=sys.stderr)
@@ -215,8 +232,8 @@ def _character(text: str | None) -> str:
     return str(Path(text).absolute()) if text else ""
 
 
-def _tell(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
-    """What a run would do."""
+def _dry_run(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
+    """Print what a run would do."""
     journal = Journal(path, read_only=True) if path.exists() else None
     for order in orders:
         entry = journal.entry(order.name) if journal else None
@@ -227,41 +244,13 @@ def _tell(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
     return _ALL_DONE
 
 
-def _build(request_path: Path) -> int:
-    """The second half of a job (`batch.job`), in a process of its own."""
-    from ..core.capture import Capture
-    from ..core.chart import png, quality_strip
-    from ..core.quality import detected_share
-    from ..rig.deliver import deliver
-
-    request = json.loads(request_path.read_text(encoding="utf-8"))
-    try:
-        path, order = Path(request["motion"]), order_from(request["order"])
-        warnings = deliver(path, order.clip, order.outputs, order.clean_up, order.retarget, order.retargeting)
-        captured = Capture.load(path)
-        result = {
-            "frames": len(captured),
-            "fps": captured.motion.fps,
-            "detected": detected_share(captured),
-            "confidence": float(captured.confidence.mean()),
-            "strip": b64encode(png(quality_strip(captured))).decode("ascii"),
-            "warnings": warnings,
-        }
-        request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
-    except (CaptureError, OSError) as error:
-        # a motion is a copy on its way: what the artist knows is the clip
-        print(str(error).replace(request["motion"], request["order"]["clip"]), file=sys.stderr)
-        return _REFUSED
-    return _ALL_DONE
-
-
 def run_script() -> None:
-    """Run as ``batch.py``, and leave without the interpreter's exit: there bpy 4.2 crashes and 4.5 hangs."""
+    """Run ``batch.py``, and skip the interpreter's own exit, in which bpy 4.2 crashes and bpy 4.5 hangs."""
     words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     status: int | str | None = 1
     try:
-        status = _build(Path(words[1])) if words[:1] == ["--build"] else main(words)
-    except SystemExit as stop:  # argparse has spoken
+        status = build(Path(words[1])) if words[:1] == ["--build"] else main(words)
+    except SystemExit as stop:  # argparse has printed its message
         status = stop.code
     except KeyboardInterrupt:
         status = _INTERRUPTED

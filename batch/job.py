@@ -1,4 +1,4 @@
-"""One clip from the video to its files, each step in a process of its own: a crash costs that clip alone."""
+"""Make the files of one clip, each step in a process of its own, so that a crash costs only that clip."""
 
 from __future__ import annotations
 
@@ -22,33 +22,34 @@ from ..core.worker import BrokenDownError, Process, Worker
 from .journal import Made
 from .orders import Order
 
-#: stage, frame, of how many
+#: gets the stage, the frame, and the number of frames
 Progress = Callable[[str, int, int], None]
-#: the program's entry, which also builds
+#: script that a process with bpy runs to build the files
 _BATCH = Path(__file__).resolve().parent.parent / "batch.py"
-#: what the builder leaves beside the files of the clip
+#: file in which a build gets its request and leaves its result
 RESULT = "kinelift-result.json"
-#: a process that breaks down is started again so many times: it may have been killed for others' memory
-_AGAIN = 2
-#: a process that says nothing for so long hangs, seconds
+#: attempts after a process broke down: the system may have killed it for memory that others took
+_RETRIES = 2
+#: seconds of silence after which a process is taken to hang
 _SILENCE = 900.0
+#: seconds between two checks of a process
 _POLL = 0.05
 
 
 @dataclass(frozen=True)
 class Tools:
-    """With what clips are made on this machine.
+    """What this machine makes clips with.
 
     Attributes
     ----------
     python : Path, optional
-        The Python that captures; None where only motions are built.
+        The Python that captures; None if no clip needs it.
     blender : tuple of str
-        The command that runs ``batch.py`` where there is bpy; its arguments follow.
+        Command that runs ``batch.py`` with bpy; the arguments of ``batch.py`` follow.
     memory : float
-        MB that a process may take before it is ended.
+        MB of memory at which a process is ended.
     threads : int
-        How many stretches of a clip are looked at at once (`options.default_threads`).
+        Stretches of a clip to detect at once (`options.default_threads`).
     """
 
     python: Path | None
@@ -58,18 +59,18 @@ class Tools:
 
 
 def blender_command(binary: str) -> tuple[str, ...]:
-    """What runs ``batch.py``: the Blender at `binary` or, if that is empty, this Python with bpy in it."""
+    """The command that runs ``batch.py`` with the Blender at `binary` or, if empty, this Python's bpy."""
     if binary:
         return (binary, "-b", "--factory-startup", "--python-exit-code", "1", "--python", str(_BATCH), "--")
     return (sys.executable, str(_BATCH))
 
 
-class Stopped(Exception):  # noqa: N818 - no error: the batch was told to stop
+class Stopped(Exception):  # noqa: N818 - not an error: the batch ends
     """The clip was given up because the batch ends."""
 
 
 class HaltError(CaptureError):
-    """No further clip can be made either, until somebody does what the sentence says."""
+    """No clip can be made until somebody does what the sentence says; the batch stops."""
 
 
 def make(order: Order, staging: Path, progress: Progress, stop: threading.Event, tools: Tools) -> Made:
@@ -78,11 +79,11 @@ def make(order: Order, staging: Path, progress: Progress, stop: threading.Event,
     Raises
     ------
     CaptureError
-        If it can't be made; nothing is left of it then.
+        If it can't be made; no files are left then.
     Stopped
-        If `stop` was set meanwhile; likewise.
+        If `stop` was set; likewise.
     """
-    for again in range(_AGAIN, -1, -1):
+    for retries_left in range(_RETRIES, -1, -1):
         try:
             folder = Path(tempfile.mkdtemp(dir=staging))
             try:
@@ -91,7 +92,7 @@ def make(order: Order, staging: Path, progress: Progress, stop: threading.Event,
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
         except BrokenDownError:
-            if not again:
+            if not retries_left:
                 raise
         except OSError as error:
             raise CaptureError(f"Can't write {staging}: {error.strerror or error}.") from error
@@ -118,13 +119,13 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
             raise CaptureError(f"{order.clip} can't be copied: {error.strerror or error}.") from error
     progress("build", 0, 1)
     request = {"order": {**asdict(order), "clip": str(order.clip)}, "motion": str(motion)}
-    asked = folder / RESULT
-    asked.write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
+    request_path = folder / RESULT
+    request_path.write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
     environment = {**os.environ, "PYTHONUTF8": "1"}
-    run(Process([*tools.blender, "--build", str(asked)], environment, "Blender"))
+    run(Process([*tools.blender, "--build", str(request_path)], environment, "Blender"))
     progress("build", 1, 1)
-    result = json.loads(asked.read_text(encoding="utf-8"))
-    asked.unlink()
+    result = json.loads(request_path.read_text(encoding="utf-8"))
+    request_path.unlink()
     files = {path.name: path.stat().st_size for path in folder.iterdir()}
     warnings = tuple(result.pop("warnings"))
     strip = b64decode(result.pop("strip"))
@@ -136,17 +137,17 @@ def _worker(tools: Tools, words: list[str], motion: Path, options: Mapping[str, 
     return Worker(tools.python, [*words, "--out", str(motion), *arguments_of(Settings, options)])
 
 
-def _followed(process: Process, progress: Progress, bound: float, stop: threading.Event) -> float:
-    """Follow a process to its end; the most memory that it was seen to take, MB."""
-    most = 0.0
+def _followed(process: Process, progress: Progress, most_memory: float, stop: threading.Event) -> float:
+    """Report the progress of a process until it ends; return its peak memory, MB."""
+    peak = 0.0
     try:
         while process.running:
             for message in process.messages(wait=False):
                 progress(message.stage, message.frame, message.of)
-            most = max(most, process.memory)
-            if most > bound:
+            peak = max(peak, process.memory)
+            if peak > most_memory:
                 raise CaptureError(
-                    f"It took more than {bound:.0f} MB of memory and was ended; give a larger --memory."
+                    f"It took more than {most_memory:.0f} MB of memory and was ended; give a larger --memory."
                 )
             if process.silent > _SILENCE:
                 raise process.give_up()
@@ -155,4 +156,4 @@ def _followed(process: Process, progress: Progress, bound: float, stop: threadin
             time.sleep(_POLL)
     finally:
         process.cancel()
-    return most
+    return peak

@@ -1,4 +1,4 @@
-"""What became of every clip: a SQLite file in the output folder that survives kill -9 and power loss."""
+"""The journal of a batch: an SQLite file with the state of each clip, safe against kill -9 and power loss."""
 
 from __future__ import annotations
 
@@ -9,55 +9,60 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from ..core.errors import CaptureError
 
-#: raised whenever the table changes; a journal of another version is refused with a sentence
+#: format of the table; increase it when the table changes: a journal of another version is refused
 VERSION = 1
-#: in the header of the file, so that no other program's database is taken for ours: "KNLF"
+#: id of the application in the file's header ("KNLF"), by which another program's database is refused
 _APPLICATION = 0x4B4E4C46
-STATES = ("queued", "running", "done", "failed")
+#: pragmas that read `VERSION` and `_APPLICATION` from the header
+_HEADER = ("user_version", "application_id")
+#: states of a clip
+State = Literal["failed", "running", "queued", "done"]
+#: in the order of a report: what needs attention comes first
+STATES: tuple[State, ...] = get_args(State)
 
-_TABLE = """
+_TABLE = f"""
 CREATE TABLE clips (
     name TEXT PRIMARY KEY,          -- of the results: relative to the output folder, without ending
     clip TEXT NOT NULL,             -- the input
-    input_hash TEXT,                -- SHA-256 of its content when it was last made
+    input_hash TEXT,                -- SHA-256 of the input's content at the last attempt
     settings TEXT NOT NULL,         -- JSON
     settings_hash TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('queued', 'running', 'done', 'failed')),
+    state TEXT NOT NULL CHECK (state IN {STATES}),
     reason TEXT,                    -- why it failed
     attempts INTEGER NOT NULL DEFAULT 0,
-    completions INTEGER NOT NULL DEFAULT 0,   -- how often it became done, ever
+    completions INTEGER NOT NULL DEFAULT 0,   -- how often it became done in all
     queued REAL, started REAL, ended REAL,    -- seconds since 1970
     frames INTEGER, fps REAL,
     detected REAL, confidence REAL, -- quality: share of frames with the person, mean confidence of the joints
-    memory REAL,                    -- MB, the most that one of its processes took
+    memory REAL,                    -- MB, peak of its largest process
     strip BLOB,                     -- quality over time, PNG
     warnings TEXT,                  -- JSON list
     files TEXT,                     -- JSON: size by name, of the results
-    staged TEXT                     -- JSON: the same and the folder, while they are put in place
+    staged TEXT                     -- JSON: files and their folder in staging, until they are in place
 )
 """
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a job hands over.
+    """What a job has made of a clip.
 
     Attributes
     ----------
     folder : str
-        Where its files lie, to be moved from there.
+        Folder of the files, which are moved from there to their places.
     files : dict
-        Size in bytes by name.
+        Sizes by name, bytes.
     frames, fps, detected, confidence
         As in the journal.
     memory : float
-        MB.
+        Peak of the largest process, MB.
     strip : bytes
-        PNG.
+        Quality over time, PNG.
     warnings : tuple of str
     """
 
@@ -74,12 +79,12 @@ class Made:
 
 @dataclass(frozen=True)
 class Entry:
-    """One clip as the journal knows it; the columns of the table."""
+    """One clip in the journal: a row of the table."""
 
     name: str
     clip: str
     settings_hash: str
-    state: str
+    state: State
     input_hash: str | None = None
     reason: str | None = None
     attempts: int = 0
@@ -97,35 +102,36 @@ class Entry:
     staged: Mapping[str, Any] | None = None
 
 
+#: columns to select for an `Entry`
 _COLUMNS = ", ".join(f.name for f in fields(Entry))
 
 
 class Journal:
-    """The journal of an output folder, which belongs to one batch at a time: the system frees it then.
+    """The journal of an output folder, locked by one batch until it closes it or its process ends.
 
     Parameters
     ----------
     path : Path
-        Made if it is not there.
+        The file; created if it doesn't exist.
     read_only : bool
-        Only look, and leave everything as it is; the file has to be there.
+        Change nothing and lock nothing; the file must exist.
 
     Raises
     ------
     CaptureError
-        If another batch has it, it was written by another version, is damaged or can't be written.
+        If another batch has locked it, another version wrote it, it is damaged or it can't be written.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self._path = path
-        with self._told():
+        with self._as_sentences():
             if read_only:
                 self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
         try:
-            with self._told():
+            with self._as_sentences():
                 self._open(read_only)
         except BaseException:
             self._db.close()
@@ -138,7 +144,7 @@ class Journal:
         version, application = (db.execute(f"PRAGMA {p}").fetchone()[0] for p in _HEADER)
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if not read_only and (version, application, tables) == (0, 0, 0):
-            self._sure()
+            self._make_durable()
             db.execute("BEGIN IMMEDIATE")
             db.execute(_TABLE)
             db.execute(f"PRAGMA user_version = {VERSION}")
@@ -157,16 +163,16 @@ class Journal:
             raise sqlite3.DatabaseError(said)
         db.execute(f"SELECT {_COLUMNS} FROM clips LIMIT 1")
         if not read_only:
-            self._sure()
+            self._make_durable()
 
-    def _sure(self) -> None:
-        """What is written stays, whatever happens to the batch or to the power."""
+    def _make_durable(self) -> None:
+        """Have every transaction on the disk before it returns."""
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """SQLite's errors as sentences."""
+    def _as_sentences(self) -> Iterator[None]:
+        """Turn errors of SQLite and of the file system into a `CaptureError`."""
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -194,23 +200,23 @@ class Journal:
         )
 
     def close(self) -> None:
-        """Let another batch have it."""
+        """Close the file, so that another batch can open it."""
         self._db.close()
 
     def entries(self) -> list[Entry]:
         """All clips, by name."""
-        with self._told():
+        with self._as_sentences():
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM clips ORDER BY name").fetchall()
         return [_entry(row) for row in rows]
 
     def entry(self, name: str) -> Entry | None:
         """One clip."""
-        with self._told():
+        with self._as_sentences():
             row = self._db.execute(f"SELECT {_COLUMNS} FROM clips WHERE name = ?", (name,)).fetchone()
         return _entry(row) if row else None
 
     def queue(self, name: str, clip: Path, settings: Mapping[str, Any], settings_hash: str) -> None:
-        """Note that a clip is to be made; what is known of an earlier result stays until there is another."""
+        """Queue a clip; what the journal has of an earlier result stays until there is a new one."""
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False, default=str)
         self._write(
             """INSERT INTO clips (name, clip, settings, settings_hash, state, queued)
@@ -221,7 +227,7 @@ class Journal:
         )
 
     def claim(self, name: str, input_hash: str) -> bool:
-        """Begin with a queued clip; False if it is not queued any more."""
+        """Begin a queued clip; False if it isn't queued."""
         return self._write(
             """UPDATE clips SET state = 'running', started = :now, ended = NULL, input_hash = :hash,
             attempts = attempts + 1 WHERE name = :name AND state = 'queued'""",
@@ -229,7 +235,7 @@ class Journal:
         )
 
     def give_back(self, name: str) -> None:
-        """A clip that was begun waits again, as if it had not been."""
+        """Queue a begun clip again."""
         self._write(
             "UPDATE clips SET state = 'queued', started = NULL, staged = NULL "
             "WHERE name = :name AND state = 'running'",
@@ -237,7 +243,7 @@ class Journal:
         )
 
     def staged(self, name: str, made: Made) -> None:
-        """A clip is finished: all that remains is to move its files."""
+        """Note that a clip is finished and only its files have to be moved."""
         self._write(
             """UPDATE clips SET staged = :staged, frames = :frames, fps = :fps, detected = :detected,
             confidence = :confidence, memory = :memory, strip = :strip, warnings = :warnings
@@ -254,7 +260,7 @@ class Journal:
         )
 
     def done(self, name: str, files: Mapping[str, int]) -> None:
-        """Its files are in their places."""
+        """Note that a clip's files are in their places."""
         self._write(
             """UPDATE clips SET state = 'done', ended = :now, completions = completions + 1,
             files = :files, staged = NULL
@@ -263,7 +269,7 @@ class Journal:
         )
 
     def failed(self, name: str, reason: str) -> None:
-        """It can't be made, and why."""
+        """Note why a clip can't be made."""
         self._write(
             """UPDATE clips SET state = 'failed', reason = :reason, ended = :now, staged = NULL
             WHERE name = :name AND state IN ('queued', 'running')""",
@@ -271,12 +277,9 @@ class Journal:
         )
 
     def _write(self, statement: str, values: Mapping[str, Any]) -> bool:
-        """A transaction of one statement; whether it changed anything."""
-        with self._told():
+        """Run one statement as a transaction; whether it changed anything."""
+        with self._as_sentences():
             return self._db.execute(statement, values).rowcount == 1
-
-
-_HEADER = ("user_version", "application_id")
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -1,7 +1,7 @@
-"""What a Dask worker does for a batch on another machine: one clip, by the same job as anywhere.
+"""Make a clip on a Dask worker, for a batch on another machine: with the same job as on one machine.
 
-A worker has this module because it was started with ``--preload kinelift`` in the folder of Kinelift; nothing
-but names and plain data is sent to it.
+A worker can import this module because it was started with ``--preload kinelift`` in the folder of Kinelift.
+It gets names and plain data only.
 """
 
 from __future__ import annotations
@@ -26,27 +26,28 @@ from .orders import file_hash, order_from
 from .run import is_full
 
 _ROOT = Path(__file__).resolve().parent.parent
-#: what a clip's result hangs on: folders and files of the project, and packages
+#: folders of the project that decide about a clip's result
 _SOURCES = ("batch", "core", "inference", "rig")
+#: packages that decide about a clip's result
 _PACKAGES = ("bpy", "distributed", "mediapipe", "numpy", "opencv-contrib-python", "safetensors", "torch")
-#: seconds between two words of progress
+#: fewest seconds between two reports of progress
 _PACE = 0.5
-#: clips that are being made here, by the batch's name for them: set to give them up
+#: clips that are being made here, by the batch's key; setting the event gives a clip up
 _running: dict[str, threading.Event] = {}
 
 
 @cache
 def fingerprint() -> dict[str, str]:
-    """What this Python captures with: SHA-256 of the project's source and weights, and versions by package.
+    """The SHA-256 of the project's source and weights, and the versions of Python and of packages, by name.
 
-    Packages that are not there are missing; builds of torch for CPU and GPU count as one version.
+    Packages that aren't installed are left out; builds of torch for CPU and GPU count as the same version.
     """
     digest = hashlib.sha256()
     for source in _SOURCES:
         path = _ROOT / source
         for file in sorted([path] if path.is_file() else path.rglob("*"), key=Path.as_posix):
             name = file.relative_to(_ROOT)
-            # what Python and editors leave lying about doesn't count
+            # skip caches of Python and hidden files of editors
             if file.is_file() and not any(part[0] == "." or part == "__pycache__" for part in name.parts):
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
                 digest.update(f"{name.as_posix()} {content}\n".encode())
@@ -60,17 +61,20 @@ def fingerprint() -> dict[str, str]:
 
 
 def differences(one: dict[str, str], other: dict[str, str]) -> list[str]:
-    """In what two fingerprints differ; a Python that only starts the batch needn't have what captures."""
+    """The names whose values differ between two fingerprints.
+
+    A package that one of them lacks doesn't count: a Python that only starts the batch needn't have them all.
+    """
     return sorted(what for what in one.keys() & other.keys() if one[what] != other[what])
 
 
 def lacks() -> tuple[str, ...]:
-    """What this Python would need to make clips and doesn't have."""
+    """The modules that this Python lacks to make clips."""
     return (*missing_modules(), *(("bpy",) if importlib.util.find_spec("bpy") is None else ()))
 
 
 def stop(clip: str) -> None:
-    """Give up a clip, if it is being made here."""
+    """Give up a clip if it is being made here."""
     if clip in _running:
         _running[clip].set()
 
@@ -81,35 +85,36 @@ def make_clip(request: dict[str, Any]) -> dict[str, Any]:
     Parameters
     ----------
     request : dict
-        ``key``, the batch's name for the clip; ``topic``, where it listens for progress; ``fingerprint``, the
-        batch's; ``order``, an `Order` as a dict; ``files``, by what `order` calls them: ``name``, ``sha256``
-        and ``data``, bytes or None; ``target``, the object of the character; ``staging``, ``marker`` and
-        ``token`` as `_sees` takes them; ``memory``, MB.
+        ``key``, the batch's key of the clip; ``topic``, under which it listens for progress; ``fingerprint``,
+        that of the batch; ``order``, an `Order` as a dict; ``files``, by their paths in `order`: ``name``,
+        ``sha256`` and ``data``, bytes or None; ``target``, the object of the character; ``staging``, the
+        batch's folder; ``marker`` and ``token`` as `_sees` takes them; ``memory``, MB.
 
     Returns
     -------
     dict
-        One of ``other``, a worker's address and a fingerprint that isn't the batch's; ``lacks``, files that
-        must be sent; ``error``, why the clip can't be made; ``halt``, why none can; ``stopped``; or ``made``,
-        a `Made` as a dict, and ``contents``: bytes by name where the output folder isn't here, else None.
+        One of: ``other``, the worker's address and fingerprint, if that isn't the batch's; ``lacks``, paths
+        of files that must be sent; ``error``, why the clip can't be made; ``halt``, why no clip can be made;
+        ``stopped``; or ``made``, a `Made` as a dict, with ``contents``: the files, bytes by name, if this
+        machine doesn't see the output folder, else None.
     """
     import distributed
 
     worker = distributed.get_worker()
     if differences(request["fingerprint"], fingerprint()):
         return {"other": (worker.address, fingerprint())}
-    told = 0.0
+    reported = 0.0
 
     def progress(stage: str, frame: int, of: int) -> None:
-        nonlocal told
-        if time.monotonic() - told > _PACE:
-            told = time.monotonic()
+        nonlocal reported
+        if time.monotonic() - reported > _PACE:
+            reported = time.monotonic()
             worker.log_event(request["topic"], (request["key"], stage, frame, of))
 
     shared = _sees(request["marker"], request["token"])
     _running[request["key"]] = threading.Event()
     try:
-        # Dask clears this folder up even after a worker that was killed
+        # Dask deletes this folder even after a worker was killed
         with tempfile.TemporaryDirectory(dir=worker.local_directory, ignore_cleanup_errors=True) as temporary:
             return _make(request, Path(temporary), shared, progress)
     except Stopped:
@@ -126,7 +131,7 @@ def make_clip(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _sees(marker: str, token: str) -> bool:
-    """Whether the batch's output folder is here too, under the same path: its marker says the same."""
+    """Whether this machine sees the batch's folder under the same path: its marker holds the token."""
     try:
         return Path(marker).read_text(encoding="ascii") == token
     except OSError:
@@ -144,11 +149,11 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
             here[path] = Path(path)
     if missing := [path for path in request["files"] if path not in here]:
         return {"lacks": missing}
-    asked = request["order"]
-    character = str(here[asked["retarget"]]) if asked["retarget"] else ""
+    plain = request["order"]
+    character = str(here[plain["retarget"]]) if plain["retarget"] else ""
     if character and request["target"]:
         character += f":{request['target']}"
-    order = replace(order_from(asked), clip=here[asked["clip"]], retarget=character)
+    order = replace(order_from(plain), clip=here[plain["clip"]], retarget=character)
     staging = Path(request["staging"]) if shared else temporary
     tools = Tools(Path(sys.executable), blender_command(""), request["memory"])
     made = make(order, staging, progress, _running[request["key"]], tools)

@@ -1,4 +1,4 @@
-"""What became of all clips as a page: thumbnails, quality over time, reasons, links."""
+"""The report of a batch, a page with what became of each clip: thumbnail, quality, reasons, links."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ..core.files import replacing
-from .journal import Entry
+from .journal import STATES, Entry
 
+#: file of the report in the output folder
 REPORT = "report.html"
-#: from what has to be looked at to what is in order
-_ORDER = ("failed", "running", "queued", "done")
 _COLUMNS = ("", "clip", "state", "length", "person seen", "quality over time", "files")
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222; background: #fff }
@@ -29,19 +28,19 @@ td:nth-child(3), td:nth-child(4), td:nth-child(5) { white-space: nowrap } small 
 
 
 def write_report(entries: Sequence[Entry], path: Path) -> None:
-    """Write the page of a journal beside the results; it appears whole or not at all.
+    """Write the report beside the results, whole or not at all; clips that failed come first.
 
-    What failed comes first. All links are relative, so that the folder can be moved as a whole.
+    All links are relative, so that the folder can be moved as a whole.
 
     Raises
     ------
     CaptureError
-        If it can't be written.
+        If the file can't be written.
     """
-    numbers = [(sum(entry.state == state for entry in entries), state) for state in _ORDER]
+    numbers = [(sum(entry.state == state for entry in entries), state) for state in STATES]
     counts = ", ".join(f"{number} {state}" for number, state in reversed(numbers) if number)
     seconds = sum(e.frames / e.fps for e in entries if e.state == "done" and e.frames and e.fps)
-    rows = "\n".join(map(_row, sorted(entries, key=lambda entry: (_ORDER.index(entry.state), entry.name))))
+    rows = "\n".join(map(_row, sorted(entries, key=lambda entry: (STATES.index(entry.state), entry.name))))
     head = f"<tr>{''.join(f'<th>{column}</th>' for column in _COLUMNS)}</tr>"
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Kinelift: {counts}</title>'
@@ -64,7 +63,7 @@ def _row(entry: Entry) -> str:
     took = [f"{entry.ended - entry.started:.0f} s"] if entry.ended and entry.started else []
     took += [f"{entry.memory:.0f} MB"] if done and entry.memory else []
     notes = [entry.reason] if entry.state == "failed" and entry.reason else entry.warnings
-    told = "".join(f"<br><small>{html.escape(note)}</small>" for note in notes)
+    remarks = "".join(f"<br><small>{html.escape(note)}</small>" for note in notes)
     still = length = seen = strip = links = ""
     if done:
         picture = quote(f"{folder}/{stem}.png" if folder else f"{stem}.png")
@@ -81,5 +80,5 @@ def _row(entry: Entry) -> str:
             link(file, html.escape(file.removeprefix(stem + "."))) for file in sorted(entry.files)
         )
     state = f"{entry.state}<br><small>{', '.join(took)}</small>"
-    cells = (still, html.escape(entry.name) + told, state, length, seen, strip, links)
+    cells = (still, html.escape(entry.name) + remarks, state, length, seen, strip, links)
     return f'<tr class="{entry.state}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -1,4 +1,4 @@
-"""The batch itself: claim, make, put in place, note; until all clips are done or it has to stop."""
+"""Run a batch: claim each clip, make it, put its files in place and note it in the journal."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import suppress
@@ -20,44 +21,53 @@ from .job import HaltError, Progress, Stopped
 from .journal import Entry, Journal, Made
 from .orders import Order, file_hash
 
-#: what the batch keeps in the output folder, and in there the journal and the files on their way
-FOLDER, JOURNAL, STAGING = ".kinelift", "journal.sqlite", "staging"
-#: MB that a capture takes at most, beside what the system needs; what `--jobs` is chosen by
+#: folder in the output folder that holds what the batch keeps for itself
+FOLDER = ".kinelift"
+#: file of the journal in `FOLDER`
+JOURNAL = "journal.sqlite"
+#: folder in `FOLDER` where files are made before they are moved to their places
+STAGING = "staging"
+#: MB of memory to reckon for each clip at once: more than twice what a capture of 1080p was measured to take
 JOB_MB = 1500
-#: MB at which a process is ended, unless the artist says otherwise
+#: MB of memory at which a process is ended unless `--memory` says otherwise: far more than any should take
 DEFAULT_MEMORY = 4000
-#: less room than this is a full disk, bytes
+#: bytes; a disk with less free space counts as full
 _FULL = 1 << 20
-#: makes all files of a clip in a new folder in another, as `job.make` does; may raise what that raises
+#: seconds to wait for a clip to end before checking again whether the batch is interrupted
+_POLL = 0.5
+#: makes all files of a clip in a new folder inside the given one; raises what `job.make` raises
 Maker = Callable[[Order, Path, Progress, threading.Event], Made]
+#: gets a clip's name and its news: "progress" with (stage, frame, of), "skipped" with None, "done" with a
+#: `Made`, "failed" with a sentence
+Show = Callable[[str, str, Any], None]
 
 
 @dataclass
 class Outcome:
-    """What became of a run: names of the clips."""
+    """The result of a run: names of clips by what became of them."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
-    #: why it stopped before the end, for the artist; empty: it didn't
+    #: why the run stopped early, a sentence for the artist; empty: it didn't
     stopped: str = ""
 
 
 def default_jobs() -> int:
-    """How many clips at once this machine's cores and free memory allow."""
+    """The number of clips at once that this machine's cores and free memory allow."""
     cores = os.cpu_count() or 1
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = next(int(line.split()[1]) / 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):  # no Linux: it doesn't tell, so half of the cores
+    except (OSError, StopIteration):  # not Linux: the free memory isn't known
         return max(1, cores // 2)
     return max(1, min(cores, int(free // JOB_MB)))
 
 
 def share_cores(jobs: int) -> int:
-    """Have the processes started from here on use their share of the cores; how many threads that is.
+    """Limit each process started from now on to its share of the cores; return that number of threads.
 
-    Threads of libraries that wait for each other on taken cores cost more than they bring.
+    With more threads than cores, libraries lose more time waiting than they gain.
     """
     threads = default_threads(jobs)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))
@@ -65,7 +75,7 @@ def share_cores(jobs: int) -> int:
 
 
 def settled(entry: Entry | None, order: Order, out: Path) -> bool:
-    """Whether a clip is done, from the same content with the same settings, and its files are there."""
+    """Whether a clip was made from the same content with the same settings and all its files are there."""
     if entry is None or entry.state != "done" or entry.settings_hash != order.settings_hash():
         return False
     folder = (out / order.name).parent
@@ -75,13 +85,13 @@ def settled(entry: Entry | None, order: Order, out: Path) -> bool:
 
 
 def recover(journal: Journal, out: Path) -> None:
-    """Put in place what a batch that ended early had finished, and queue again what it had begun."""
+    """After a batch that ended early: put in place what it had finished, queue again what it had begun."""
     begun = [entry for entry in journal.entries() if entry.state == "running"]
     finished = {Path(entry.staged["folder"]).name for entry in begun if entry.staged is not None}
     staging = out / FOLDER / STAGING
     if staging.is_dir():
         for folder in staging.iterdir():
-            if folder.name not in finished:  # first of all: on a full disk the journal needs the room
+            if folder.name not in finished:  # this comes first: on a full disk the journal needs the room
                 shutil.rmtree(folder, ignore_errors=True)
     for entry in begun:
         if entry.staged is not None:
@@ -92,13 +102,13 @@ def recover(journal: Journal, out: Path) -> None:
 
 
 def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[str, int]) -> None:
-    """Move a finished clip's files; may be repeated when it was cut off."""
+    """Move the files of a finished clip to their places; can be repeated after an interruption."""
     folder = (out / name).parent
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, size in files.items():
             source = Path(staged) / file
-            if source.exists():  # else it is there already
+            if source.exists():  # else it was moved before
                 _to_disk(source)
                 source.replace(folder / file)
             elif not _is_whole(folder / file, size):
@@ -119,9 +129,9 @@ def _is_whole(path: Path, size: int) -> bool:
 
 
 def _to_disk(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or a folder's list of files, is written to the disk."""
     if path.is_dir() and sys.platform == "win32":
-        return  # it has no such thing for folders
+        return  # Windows can't do this for folders
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -135,104 +145,130 @@ def run(
     out: Path,
     make: Maker,
     jobs: int,
-    show: Callable[[str, str, Any], None],
+    show: Show,
     force: bool = False,
     keep_going: bool = True,
 ) -> Outcome:
-    """Make all clips that are not done yet.
+    """Make all clips that aren't done yet.
 
     Parameters
     ----------
     orders : sequence of Order
     journal : Journal
     out : Path
-        Absolute.
+        Output folder; absolute.
     make : callable
         Makes a clip: `job.make` with its tools, or `cluster.Cluster.make`.
     jobs : int
-        How many at once.
+        How many clips to make at once.
     show : callable
-        Told a clip's name and its news: ``"progress"`` with (stage, frame, of), ``"skipped"``, ``"done"``
-        with a `Made`, ``"failed"`` with the sentence.
+        Gets the progress of each clip.
     force : bool
-        Whether clips that are done are made again.
+        Whether to make clips again that are done.
     keep_going : bool
-        Whether a clip that fails doesn't stop the others.
+        Whether to go on with the other clips when one fails.
     """
-    recover(journal, out)
-    staging = out / FOLDER / STAGING
-    staging.mkdir(parents=True, exist_ok=True)
-    outcome = Outcome()
-    todo: list[Order] = []
-    stop = threading.Event()
+    return _Run(journal, out, make, jobs, show, keep_going).run(orders, force)
 
-    def fail(name: str, error: CaptureError) -> None:
-        if isinstance(error, HaltError) or is_full(error, out):
-            stop.set()
-            outcome.stopped = str(error)
-            if not isinstance(error, HaltError):
-                outcome.stopped = f"The disk of {out} is full: make room and give the same command again."
-            return  # `recover` queues it again
-        journal.failed(name, str(error))
-        outcome.failed.append(name)
-        show(name, "failed", str(error))
-        if not keep_going:
-            outcome.stopped = "A clip failed, and nothing more was begun."
 
-    for order in orders:
+class _Run:
+    """One run of a batch; the parameters are those of `run`."""
+
+    def __init__(
+        self, journal: Journal, out: Path, make: Maker, jobs: int, show: Show, keep_going: bool
+    ) -> None:
+        self._journal, self._out, self._show = journal, out, show
+        self._make, self._jobs, self._keep_going = make, jobs, keep_going
+        self._staging = out / FOLDER / STAGING
+        self._waiting: deque[Order] = deque()
+        self._running: dict[Future[Made], Order] = {}
+        #: tells the threads to give up their clips
+        self._stop = threading.Event()
+        self._outcome = Outcome()
+
+    def run(self, orders: Sequence[Order], force: bool) -> Outcome:
+        """Queue the clips and make them, several at once."""
+        recover(self._journal, self._out)
+        self._staging.mkdir(parents=True, exist_ok=True)
+        for order in orders:
+            self._queue(order, force)
+        with ThreadPoolExecutor(max_workers=self._jobs) as pool:
+            try:
+                while self._running or (self._waiting and not self._outcome.stopped):
+                    while self._waiting and len(self._running) < self._jobs and not self._outcome.stopped:
+                        self._begin(self._waiting.popleft(), pool)
+                    for future in wait(self._running, timeout=_POLL, return_when=FIRST_COMPLETED).done:
+                        self._end(future)
+            finally:
+                self._stop.set()
+                wait(self._running)
+                with suppress(CaptureError):  # the disk may be full; then the next run recovers
+                    recover(self._journal, self._out)
+        return self._outcome
+
+    def _queue(self, order: Order, force: bool) -> None:
+        """Skip a clip that is done, queue another."""
         try:
-            if not force and settled(journal.entry(order.name), order, out):
-                outcome.skipped.append(order.name)
-                show(order.name, "skipped", None)
-                continue
+            if not force and settled(self._journal.entry(order.name), order, self._out):
+                self._outcome.skipped.append(order.name)
+                self._show(order.name, "skipped", None)
+                return
             settings_hash = order.settings_hash()
         except CaptureError as error:
-            journal.queue(order.name, order.clip, order.settings(), "")
-            fail(order.name, error)
-            continue
-        journal.queue(order.name, order.clip, order.settings(), settings_hash)
-        todo.append(order)
+            self._journal.queue(order.name, order.clip, order.settings(), "")
+            self._fail(order.name, error)
+            return
+        self._journal.queue(order.name, order.clip, order.settings(), settings_hash)
+        self._waiting.append(order)
 
-    running: dict[Future[Made], Order] = {}
-    with ThreadPoolExecutor(max_workers=jobs) as pool:
+    def _begin(self, order: Order, pool: ThreadPoolExecutor) -> None:
+        """Have a thread make a clip."""
         try:
-            while running or (todo and not outcome.stopped):
-                while todo and len(running) < jobs and not outcome.stopped:
-                    order = todo.pop(0)
-                    try:
-                        claimed = journal.claim(order.name, file_hash(order.clip))
-                    except CaptureError as error:
-                        fail(order.name, error)
-                        continue
-                    assert claimed  # the journal is ours alone
+            claimed = self._journal.claim(order.name, file_hash(order.clip))
+        except CaptureError as error:
+            self._fail(order.name, error)
+            return
+        assert claimed  # nobody else writes this journal
 
-                    def progress(stage: str, frame: int, of: int, name: str = order.name) -> None:
-                        show(name, "progress", (stage, frame, of))
+        def progress(stage: str, frame: int, of: int) -> None:
+            self._show(order.name, "progress", (stage, frame, of))
 
-                    progress("begin", 0, 1)
-                    running[pool.submit(make, order, staging, progress, stop)] = order
-                for future in wait(running, timeout=0.5, return_when=FIRST_COMPLETED).done:
-                    name = running.pop(future).name
-                    try:
-                        made = future.result()
-                        journal.staged(name, made)
-                        _place(journal, out, name, made.folder, made.files)
-                    except Stopped:
-                        pass  # `recover` queues it again
-                    except CaptureError as error:
-                        fail(name, error)
-                    else:
-                        outcome.done.append(name)
-                        show(name, "done", made)
-        finally:
-            stop.set()
-            wait(running)
-            with suppress(CaptureError):  # on a full disk; the next run does it
-                recover(journal, out)
-    return outcome
+        progress("begin", 0, 1)
+        self._running[pool.submit(self._make, order, self._staging, progress, self._stop)] = order
+
+    def _end(self, future: Future[Made]) -> None:
+        """Put the files of a clip in place, or note why there are none."""
+        name = self._running.pop(future).name
+        try:
+            made = future.result()
+            self._journal.staged(name, made)
+            _place(self._journal, self._out, name, made.folder, made.files)
+        except Stopped:
+            pass  # `recover` queues it again
+        except CaptureError as error:
+            self._fail(name, error)
+        else:
+            self._outcome.done.append(name)
+            self._show(name, "done", made)
+
+    def _fail(self, name: str, error: CaptureError) -> None:
+        """Note that a clip failed; stop the run if no clip can be made, or as `keep_going` says."""
+        if isinstance(error, HaltError) or is_full(error, self._out):
+            self._stop.set()
+            self._outcome.stopped = str(error)
+            if not isinstance(error, HaltError):
+                self._outcome.stopped = (
+                    f"The disk of {self._out} is full: make room and give the same command again."
+                )
+            return  # `recover` queues it again
+        self._journal.failed(name, str(error))
+        self._outcome.failed.append(name)
+        self._show(name, "failed", str(error))
+        if not self._keep_going:
+            self._outcome.stopped = "A clip failed, so no further clip was begun."
 
 
 def is_full(error: Exception, folder: Path) -> bool:
     """Whether a clip failed because the disk of a folder is full."""
-    said = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "disk is full")
-    return any(words in str(error) for words in said) or shutil.disk_usage(folder).free < _FULL
+    signs = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "disk is full")
+    return any(sign in str(error) for sign in signs) or shutil.disk_usage(folder).free < _FULL

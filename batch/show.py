@@ -1,4 +1,4 @@
-"""What a batch tells whoever watches: a line for every clip and, on a terminal, a live table below them."""
+"""Show the progress of a batch: a line for each clip and, on a terminal, a live table below."""
 
 from __future__ import annotations
 
@@ -6,25 +6,26 @@ import importlib.util
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..core.progress import TerminalBar
 from .journal import Made
 from .orders import Order
+from .run import Show
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-#: is told a clip's name and its news, as `run.run` has it
-Show = Callable[[str, str, Any], None]
-#: rows of the table for clips that wait, and width of a bar
-_WAITING, _BAR = 3, 30
+#: most rows of the table for waiting clips
+_WAITING_ROWS = 3
+#: width of a progress bar, characters
+_BAR_WIDTH = 30
 
 
 def watch(orders: Sequence[Order], jobs: int) -> AbstractContextManager[Show]:
-    """Tell of a batch while the context lasts; the table needs standard error to be a terminal, and rich.
+    """Show a batch's progress within the context; the table needs a terminal as standard error, and rich.
 
     Parameters
     ----------
@@ -38,20 +39,20 @@ def watch(orders: Sequence[Order], jobs: int) -> AbstractContextManager[Show]:
 
 
 def _lines(jobs: int) -> Show:
-    """Lines alone; where one clip is made at a time, a terminal also gets a bar."""
+    """Print lines alone and, if one clip is made at a time, a bar on a terminal."""
     bars: dict[str, TerminalBar] = {}
 
     def show(name: str, news: str, what: Any) -> None:
         if news != "progress":
-            _tell(name, news, what)
+            _print_news(name, news, what)
         elif jobs == 1:
             bars.setdefault(name, TerminalBar(name))(*what)
 
     return show
 
 
-def _tell(name: str, news: str, what: Any) -> None:
-    """Print what became of a clip; how far it is isn't worth a line."""
+def _print_news(name: str, news: str, what: Any) -> None:
+    """Print what became of a clip; progress gets no line."""
     if news == "failed":
         print(f"{name}: {what}", file=sys.stderr, flush=True)
     elif news == "skipped":
@@ -64,9 +65,9 @@ def _tell(name: str, news: str, what: Any) -> None:
 
 
 class _Table(AbstractContextManager[Show]):
-    """The lines, and below them what is being made, how far it is and how long the rest will take.
+    """The lines, and below them the clips in progress and an estimate of the time left.
 
-    The progress comes from several threads, and the drawing is done in one more.
+    Several threads report progress, and one more draws.
     """
 
     def __init__(self, orders: Sequence[Order]) -> None:
@@ -75,7 +76,7 @@ class _Table(AbstractContextManager[Show]):
 
         self._began = time.monotonic()
         self._waiting = dict.fromkeys(order.name for order in orders)
-        #: stage, frame, of how many, and since when
+        #: by clip: the stage, the frame, the number of frames, and when the clip was begun
         self._running: dict[str, tuple[str, int, int, float]] = {}
         self._counts: Counter[str] = Counter()
         self._live = Live(
@@ -83,7 +84,7 @@ class _Table(AbstractContextManager[Show]):
             console=Console(stderr=True),
             refresh_per_second=4,
             transient=True,
-            redirect_stdout=sys.stdout.isatty(),  # a file gets its lines as ever
+            redirect_stdout=sys.stdout.isatty(),  # lines that go into a file bypass the table
         )
 
     def __enter__(self) -> Show:
@@ -101,7 +102,7 @@ class _Table(AbstractContextManager[Show]):
             return
         self._running.pop(name, None)
         self._counts[news] += 1
-        _tell(name, news, what)
+        _print_news(name, news, what)
 
     def _drawn(self) -> Group:
         from rich.console import Group
@@ -111,18 +112,18 @@ class _Table(AbstractContextManager[Show]):
 
         now = time.monotonic()
         table = Table(box=None, pad_edge=False)
-        for column, how in (
+        for column, justify in (
             ("clip", "left"),
             ("stage", "left"),
             ("", "left"),
             ("", "right"),
             ("time", "right"),
         ):
-            table.add_column(column, justify=how, no_wrap=True)  # type: ignore[arg-type]
+            table.add_column(column, justify=justify, no_wrap=True)  # type: ignore[arg-type]
         for name, (stage, frame, of, since) in self._running.copy().items():
-            bar = ProgressBar(total=max(of, 1), completed=frame, width=_BAR)
+            bar = ProgressBar(total=max(of, 1), completed=frame, width=_BAR_WIDTH)
             table.add_row(name, stage, bar, f"{frame}/{of}", _clock(now - since))
-        for name in list(self._waiting)[:_WAITING]:
+        for name in list(self._waiting)[:_WAITING_ROWS]:
             table.add_row(name, "waits", style="dim")
         return Group(table, Text(self._summary(now), style="italic"))
 

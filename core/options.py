@@ -1,7 +1,7 @@
 """Every option of Kinelift, declared once.
 
 An options class is a frozen dataclass whose fields are made by `option`. From the declaration follow the
-command lines (`core.command_line`), the columns of a batch's CSV (`batch.orders`) and Blender's properties
+command lines (`core.command_line`), the columns of a batch's CSV (`batch.lists`) and Blender's properties
 (`properties.derived`), so a new option is one field here and the stage that uses it.
 
 This module imports neither numpy nor bpy: command lines are read before either is there.

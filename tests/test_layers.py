@@ -34,7 +34,7 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 SHIPPED = ("core", "inference", "batch", "rig", "state", "operators", "ui")
 #: joins rooms that know nothing of each other: `rig` builds the clips of a batch, and Blender's command asks
 #: the preferences
-JOINTS = {"batch/command.py": {"state", "rig"}}
+JOINTS = {"batch/build.py": {"rig"}, "batch/command.py": {"state"}}
 
 
 def sources(package: str) -> list[Path]:

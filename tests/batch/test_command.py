@@ -186,4 +186,4 @@ def test_a_captured_motion_is_solved_again(captured: Path, tmp_path: Path) -> No
     result = batch(clip, "--out", captured, "--format", "bvh", "--height", "1.2")
     assert result.returncode == 1
     (sentence,) = sentences(result.stderr)
-    assert "not overwritten" in sentence and clip.read_bytes() == before
+    assert "would overwrite it" in sentence and clip.read_bytes() == before

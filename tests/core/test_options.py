@@ -115,7 +115,8 @@ import json, os, sys
 from pathlib import Path
 import bpy
 import kinelift
-from kinelift.batch.orders import Order, orders_of
+from kinelift.batch.collect import orders_of
+from kinelift.batch.orders import Order
 kinelift.register()
 folder = Path(sys.argv[1])
 (order,) = orders_of([], [folder / "list.csv"], Order(Path(), "", {}), folder / "out")
