@@ -1,4 +1,4 @@
-"""What Blender is told when the extension is enabled, in order, and untold when it is disabled."""
+"""Register everything with Blender when the extension is enabled, and undo that when it is disabled."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ from .ui import panels, preferences
 from .ui import preview as preview_panel
 from .ui import retarget as retarget_panel
 
+#: all classes in the order of registration: a property group before those that point to it
 CLASSES: tuple[type, ...] = (
     preferences.AddonPreferences,
     scene_state.VideoInfo,
@@ -93,7 +94,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Undo `register`; workers are ended."""
+    """End all workers and undo `register`."""
     bpy.utils.unregister_cli_command(_commands.pop())
     end_workers()
     runtime_state.end_runtime()
@@ -109,13 +110,13 @@ def unregister() -> None:
 
 @persistent  # type: ignore[untyped-decorator]
 def end_workers(*_: object) -> None:
-    """No worker outlives the file that it works for."""
+    """End the workers of a file before another one is loaded."""
     probe_video.end_probe()
     jobs.end_all()
 
 
 def _run_command(arguments: list[str]) -> int:
-    """``blender --command kinelift ...``."""
+    """Run ``blender --command kinelift ...``."""
     from .batch.command import command
 
     return command(arguments)

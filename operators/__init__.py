@@ -1,1 +1,1 @@
-"""One file for each thing the artist can press; thin: read the context, call, report."""
+"""One file for each thing that the artist can press. Operators are thin: read the context, call, report."""

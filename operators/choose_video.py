@@ -1,4 +1,4 @@
-"""A video file becomes the scene's video: by File > Import, or dropped into a 3D viewport."""
+"""Choose the scene's video: by File > Import, or by dropping a file into a 3D viewport."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class KINELIFT_OT_choose_video(bpy.types.Operator):
     """Choose the video that Capture from Video takes"""
 
     bl_idname = "kinelift.choose_video"
-    # what Blender offers when a video is dropped, beside pictures on empties
+    # Blender shows this label in its menu when a video is dropped
     bl_label = "Motion from Video"
     bl_options = {"UNDO", "INTERNAL"}
 
@@ -28,7 +28,7 @@ class KINELIFT_OT_choose_video(bpy.types.Operator):
     )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Choose it, and show what comes next."""
+        """Choose the video and open the sidebar, where the artist goes on."""
         settings(context).video = self.filepath
         if context.area is not None and context.area.type == "VIEW_3D":
             context.space_data.show_region_ui = True
@@ -62,5 +62,5 @@ class KINELIFT_FH_video(bpy.types.FileHandler):
 
     @classmethod
     def poll_drop(cls, context: bpy.types.Context) -> bool:
-        """Where the sidebar is."""
+        """Whether the area is a 3D viewport, which has the sidebar."""
         return context.area is not None and context.area.type == "VIEW_3D"

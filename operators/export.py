@@ -1,4 +1,4 @@
-"""The captured armature as a file for other programs."""
+"""Write the captured armature to a file for other programs."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A captured armature is active."""
+        """Whether a captured armature is active."""
         return captured(context) is not None
 
     @classmethod
     def description(cls, _context: bpy.types.Context, properties: bpy.types.OperatorProperties) -> str:
-        """What this format holds."""
+        """The tooltip: what this format holds."""
         return str(properties.bl_rna.properties["kind"].enum_items[properties.kind].description)
 
     @property
     def filename_ext(self) -> str:
-        """Of the chosen format."""
+        """The ending of the chosen format."""
         return f".{self.kind}"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for the file."""
+        """Suggest a file and open the file browser."""
         chosen = self.properties
         if not chosen.filepath:
             folder = Path(bpy.data.filepath).parent if bpy.data.filepath else Path.home()

@@ -1,4 +1,4 @@
-"""The stretches in which little of the person was seen, as markers on the timeline."""
+"""Mark the stretches in which little of the person was seen on the timeline."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from bpy.app.translations import pgettext_data, pgettext_rpt
 
 from ..state.access import captured
 
+#: names of the markers at the start of a stretch and behind its end
 _NAMES = ("Unsure", "Sure")
 
 
@@ -19,12 +20,12 @@ class KINELIFT_OT_mark_unsure(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There is something to mark."""
+        """Whether the active armature has such a stretch."""
         armature = captured(context)
         return armature is not None and len(armature.kinelift.unsure) > 0
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Set them, once each."""
+        """Set the markers that aren't there yet."""
         markers = context.scene.timeline_markers
         there = {(marker.name, marker.frame) for marker in markers}
         unsure, sure = (pgettext_data(name) for name in _NAMES)

@@ -1,4 +1,4 @@
-"""Whom to follow, picked on a still of the video that takes the place of the 3D viewport for a moment."""
+"""Pick the person to follow on a still of the video, which replaces the 3D viewport meanwhile."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There is a video that could be looked at."""
+        """Whether there is a video and a 3D viewport to show it in."""
         return (
             context.area is not None and context.area.type == "VIEW_3D" and settings(context).info.frames > 0
         )
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Have the still made."""
+        """Start a worker that saves the still."""
         self._time = settings(context).stretch()[0]
         self._folder = tempfile.TemporaryDirectory(prefix="kinelift-")
         self._still = Path(self._folder.name) / "still.png"
@@ -74,8 +74,8 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
                 chosen = settings(context)
                 chosen.pick, chosen.pick_time, chosen.picked = place, self._time, True
                 return self._leave(context, {"FINISHED"})
-        # looking around is the artist's; everything else waits
-        looking = event.type in {
+        # let the artist zoom and pan, and block everything else
+        navigating = event.type in {
             "MIDDLEMOUSE",
             "WHEELUPMOUSE",
             "WHEELDOWNMOUSE",
@@ -83,10 +83,10 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
             "TIMER",
             "HOME",
         }
-        return {"PASS_THROUGH"} if looking else {"RUNNING_MODAL"}
+        return {"PASS_THROUGH"} if navigating else {"RUNNING_MODAL"}
 
     def cancel(self, context: bpy.types.Context) -> None:
-        """Blender is closing, or another file is being loaded."""
+        """Clean up, as Blender closes or loads another file."""
         self._worker.cancel_soon()
         self._folder.cleanup()
 
@@ -101,7 +101,7 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
             bpy.ops.image.view_all(fit_view=True)
 
     def _place(self, event: bpy.types.Event) -> tuple[float, float] | None:
-        """Where on the video's picture it was clicked, pixels from its top left; None: beside it."""
+        """The clicked place in the video's picture, pixels from its top left; None: outside of it."""
         (region,) = (r for r in self._area.regions if r.type == "WINDOW")
         x, y = region.view2d.region_to_view(event.mouse_x - region.x, event.mouse_y - region.y)
         if not (0 <= x < 1 and 0 <= y < 1):

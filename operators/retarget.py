@@ -1,4 +1,4 @@
-"""Retarget onto the selected character, and its bone map: detect, swap, load, save, preview."""
+"""Retarget onto the active character, preview that live, and edit the bone map: detect, swap, load, save."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from .reporting import OnActive
 
 
 def maps_folder() -> Path:
-    """Where the artist's own bone maps are; it may not be there."""
+    """The folder of the artist's own bone maps, which may not exist."""
     return Path(bpy.utils.extension_path_user(ADDON, path="bone_maps"))
 
 
 def find_source(context: bpy.types.Context) -> bpy.types.Object:
-    """The chosen source, or the captured armature of the scene, or the one other armature that is animated.
+    """The chosen source, else the newest captured armature, else the only other animated armature.
 
     Raises
     ------
     CaptureError
-        If there is none.
+        If nothing is chosen and there are none or several to choose from.
     """
     chosen, target = retarget_settings(context).source, context.active_object
     if chosen is not None and chosen.name in context.scene.objects:
@@ -46,6 +46,7 @@ def find_source(context: bpy.types.Context) -> bpy.types.Object:
 
 
 def _fill(context: bpy.types.Context, bone_map: Any) -> None:
+    """Show a bone map in the panel."""
     from ..rig.retarget.bone_map import SLOTS
 
     chosen = retarget_settings(context)
@@ -61,7 +62,7 @@ def _fill(context: bpy.types.Context, bone_map: Any) -> None:
 
 
 def shown_map(context: bpy.types.Context) -> Any:
-    """The bone map in the panel; found first if it is for another character, or empty."""
+    """The bone map in the panel; detects it first if it is empty or belongs to another character."""
     from ..rig.retarget.apply import check_target
     from ..rig.retarget.bone_map import BoneMap
     from ..rig.retarget.bones import read_rig
@@ -123,19 +124,19 @@ class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
 
     @classmethod
     def register(cls) -> None:
-        """Go on with the preview of a file that is loaded."""
+        """Resume the preview of a file when it is loaded."""
         bpy.app.handlers.load_post.append(_file_loaded)
 
     @classmethod
     def unregister(cls) -> None:
-        """End it."""
+        """End the preview."""
         from ..rig.retarget.preview import end_preview
 
         bpy.app.handlers.load_post.remove(_file_loaded)
         end_preview()
 
     def work(self, context: bpy.types.Context) -> None:
-        """Start or end it."""
+        """Start or end the preview."""
         from ..rig.retarget.apply import check_target
         from ..rig.retarget.preview import end_preview, previewing, start_preview
 
@@ -156,7 +157,7 @@ class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: bpy.types.Context) -> None:
-        """Forget the bone map and find it anew."""
+        """Replace the bone map by a detected one."""
         retarget_settings(context).target = None
         found = shown_map(context)
         self.report(
@@ -172,14 +173,14 @@ class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     def work(self, context: bpy.types.Context) -> None:
-        """Swap them in the panel."""
+        """Swap left and right in the panel."""
         from ..rig.retarget.bone_map import swapped
 
         _fill(context, swapped(shown_map(context)))
 
 
 class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
-    """Save the bone map as a file: in the folder that comes up, it is found for other characters too"""
+    """Save the bone map as a file; Detect also tries the maps in the suggested folder on other characters"""
 
     bl_idname = "kinelift.save_bone_map"
     bl_label = "Save Bone Map"
@@ -188,13 +189,13 @@ class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask for the file."""
+        """Suggest a file and open the file browser."""
         folder = Path(bpy.utils.extension_path_user(ADDON, path="bone_maps", create=True))
         self.properties.filepath = str(folder / f"{context.active_object.name}.json")
         return set(ExportHelper.invoke(self, context, event))
 
     def work(self, context: bpy.types.Context) -> None:
-        """Write it."""
+        """Write the bone map."""
         from ..rig.retarget.presets import save_preset
 
         path = Path(self.properties.filepath).absolute()
@@ -211,7 +212,7 @@ class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):
     filter_glob: StringProperty(default="*.json", options={"HIDDEN"})
 
     def work(self, context: bpy.types.Context) -> None:
-        """Read it, if it is for this character."""
+        """Read the bone map and check that it fits this character."""
         from ..rig.retarget.apply import check_target
         from ..rig.retarget.bones import read_rig
         from ..rig.retarget.presets import apply_preset, load_preset

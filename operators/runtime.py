@@ -1,4 +1,4 @@
-"""What the preferences can do: test the runtime, install one, remove it, empty the cache of captures."""
+"""The preferences' buttons: test the runtime, install or remove one, delete the captured motions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,17 @@ from ..core.worker import Worker
 from ..state.access import captures_folder, preferences, redraw_sidebars, runtime_folder, worker_python
 from ..state.runtime import forget, state
 
+#: seconds between two checks of what runs
 _TICK = 0.2
 
 
 def captures(context: bpy.types.Context) -> list[Path]:
-    """The captured motions that are kept."""
+    """The captured motions in the cache folder."""
     return sorted(captures_folder(context).glob("*.motion.npz"))
 
 
 def _follow(step: Callable[[], bool]) -> None:
-    """Call `step` now and then until it says that it has ended; Blender isn't kept waiting, scripts are."""
+    """Call `step` until it returns True: from a timer in a window, at once and waiting in a script."""
     if bpy.app.background:
         while not step():
             pass
@@ -79,11 +80,11 @@ class KINELIFT_OT_test_runtime(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        """One test at a time."""
+        """Whether no test runs."""
         return state.test is None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Begin; the preferences show what comes of it."""
+        """Begin the test; the preferences show its result."""
         _begin_test(context)
         if state.problem:
             self.report({"ERROR"}, state.problem)
@@ -100,7 +101,7 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        """Only where Blender may go online."""
+        """Whether Blender may go online, its Python can make environments and no installation runs."""
         if not bpy.app.online_access:
             cls.poll_message_set("Needs Allow Online Access, in the preferences under System")
             return False
@@ -110,21 +111,21 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
         return state.installation is None
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        """Say what would be done, and ask."""
+        """Say what would be installed, and ask."""
         answer: set[str] = context.window_manager.invoke_props_dialog(
             self, width=520, title=pgettext_iface("Install Runtime"), confirm_text=pgettext_iface("Install")
         )
         return answer
 
     def draw(self, _context: bpy.types.Context) -> None:
-        """What would be fetched, how much, and where to."""
+        """Show what would be fetched, how much, and into which folder."""
         folder = runtime_folder()
         column = self.layout.column(align=True)
         column.label(text="These are fetched with pip, and what they need:")
         for requirement in requirements():
             column.label(text=requirement.replace("==", " "), icon="DOT", translate=False)
         column.separator()
-        # torch for Linux comes with CUDA
+        # torch for Linux includes CUDA
         size = ("3 GB", "7 GB") if sys.platform == "linux" else ("0.3 GB", "1.2 GB")
         column.label(
             text=pgettext_iface("About {fetched} to fetch, {unpacked} on the disk").format(
@@ -140,7 +141,7 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
         )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Begin; the preferences show how far it is."""
+        """Begin; the preferences show the progress."""
         forget()
         state.installation = installation = Installation(Path(sys.executable), runtime_folder())
 
@@ -172,7 +173,7 @@ class KINELIFT_OT_cancel_install(bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
-        """Tell it to end."""
+        """Cancel the installation."""
         if state.installation is not None:
             state.installation.cancel()
         return {"FINISHED"}
@@ -187,11 +188,11 @@ class KINELIFT_OT_remove_runtime(bpy.types.Operator):
 
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
-        """There is one."""
+        """Whether there is one, and no installation runs."""
         return state.installation is None and runtime_folder().exists()
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask."""
+        """Ask for confirmation."""
         answer: set[str] = context.window_manager.invoke_confirm(self, event)
         return answer
 
@@ -215,28 +216,28 @@ class KINELIFT_OT_clear_cache(bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """There are some."""
+        """Whether there are any."""
         return bool(captures(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Ask."""
+        """Ask for confirmation."""
         answer: set[str] = context.window_manager.invoke_confirm(self, event)
         return answer
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        """Delete motions, and nothing else that may lie in the artist's folder."""
-        gone = 0
+        """Delete the motions and nothing else, as the folder may be the artist's own."""
+        deleted = 0
         try:
             for path in captures(context):
                 path.unlink()
-                gone += 1
+                deleted += 1
         except OSError as error:
             self.report({"ERROR"}, f"{error.filename}: {error.strerror}")
             return {"CANCELLED"}
-        self.report({"INFO"}, pgettext_rpt("{count} captures deleted").format(count=gone))
+        self.report({"INFO"}, pgettext_rpt("{count} captures deleted").format(count=deleted))
         return {"FINISHED"}
 
 
 def size_text(size: int) -> str:
-    """Bytes for people."""
+    """A size in bytes as text for people."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

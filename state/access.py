@@ -1,4 +1,4 @@
-"""How operators and panels reach what the add-on knows: settings of the scene, preferences, folders."""
+"""The add-on's settings, preferences and folders, as operators and panels reach them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from .retarget import SceneRetarget
     from .scene import SceneSettings
 
-#: what Blender calls this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
+#: Blender's name for this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
 ADDON = __package__.rpartition(".")[0]
 
 
@@ -42,18 +42,18 @@ def worker_python(context: bpy.types.Context) -> Path:
     Raises
     ------
     CaptureError
-        If there is none.
+        If no Python has the packages, or the chosen one lacks some.
     """
     return find_python(preferences(context).python, installed_python(runtime_folder()))
 
 
 def runtime_folder() -> Path:
-    """Where the add-on installs a runtime, if the artist wishes; it may not be there."""
+    """The folder into which the add-on installs a runtime on request; it may not exist."""
     return Path(bpy.utils.extension_path_user(ADDON, path="runtime"))
 
 
 def captures_folder(context: bpy.types.Context) -> Path:
-    """Where captured motions are kept; it may not be there yet."""
+    """The cache folder for captured motions; it may not exist yet."""
     chosen = preferences(context).cache_folder
     if chosen:
         return Path(bpy.path.abspath(chosen)).absolute()
@@ -61,7 +61,7 @@ def captures_folder(context: bpy.types.Context) -> Path:
 
 
 def redraw_sidebars(context: bpy.types.Context) -> None:
-    """Show what is new in the sidebars of all 3D viewports."""
+    """Redraw the sidebars of all 3D viewports."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":

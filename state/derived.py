@@ -1,4 +1,4 @@
-"""Blender's properties derived from `core.options`, and the values that an artist gave them."""
+"""Blender properties derived from `core.options`, and their values."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
 from ..core.options import Option, options_of
 
-#: subtype and unit of a property by an option's unit; properties that end with ``unit`` are shown with it
+#: arguments of a property by an option's unit, so that Blender shows the unit
 _SUBTYPES = {
     "s": {"subtype": "TIME_ABSOLUTE", "unit": "TIME_ABSOLUTE"},
     "m": {"subtype": "DISTANCE"},
     "mm": {"subtype": "DISTANCE_CAMERA"},
 }
-#: more digits than this are noise: Blender keeps single precision
+#: significant digits of a float property: Blender keeps single precision
 _DIGITS = 6
 
 
 def with_options(cls: type) -> Callable[[type], type]:
-    """Decorate a property group: it gets a property for each option that a panel asks for as it stands.
+    """Decorate a property group: give it a property for each option of a class that panels show directly.
 
-    An optional value has two: ``use_NAME``, whether it is known, and ``NAME``.
+    An optional value gets two: ``use_NAME``, whether it is known, and ``NAME``.
 
     Parameters
     ----------
@@ -43,17 +43,17 @@ def with_options(cls: type) -> Callable[[type], type]:
 
 
 def panel_options(cls: type) -> Mapping[str, Option]:
-    """The options of a class that a panel asks for as they stand, by name."""
+    """The options of a class that panels show directly, by name."""
     return {name: one for name, one in options_of(cls).items() if one.in_panel}
 
 
 def use(name: str) -> str:
-    """The property that says whether an optional value is known."""
+    """Name of the property that says whether an optional value is known."""
     return f"use_{name}"
 
 
 def property_of(one: Option, **more: Any) -> Any:
-    """The Blender property of an option, with ``more`` of its arguments."""
+    """The Blender property of an option, with ``more`` arguments for it."""
     about = {"name": one.label, "description": one.help, **more}
     if one.kind is bool:
         return BoolProperty(default=one.default, **about)
@@ -71,7 +71,7 @@ def property_of(one: Option, **more: Any) -> Any:
 
 
 def values_of(group: Any, cls: type) -> dict[str, Any]:
-    """The values that a property group has for the options of a class, by name."""
+    """A property group's values for the options of a class, by name."""
     found: dict[str, Any] = {}
     for name, one in panel_options(cls).items():
         value = getattr(group, name)
@@ -87,5 +87,5 @@ def values_of(group: Any, cls: type) -> dict[str, Any]:
 
 
 def _title(value: str) -> str:
-    """What a choice is called in a menu: "in-place" is "In Place"."""
+    """The label of a choice: "In Place" for "in-place"."""
     return value if value.isupper() else " ".join(word.capitalize() for word in value.split("-"))

@@ -1,4 +1,4 @@
-"""The captures that were asked for: the first one runs, the others wait. Nothing here waits for a worker."""
+"""The queue of captures: the first one runs, the others wait. Nothing here blocks until a worker answers."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ from ..core.errors import CaptureError
 from ..core.options import Settings
 from ..core.worker import Message, Worker
 
-#: a worker that says nothing for so long hangs, seconds: the first start of a runtime takes one of them
+#: seconds of silence after which a worker is taken to hang; the first start of a runtime can take a minute
 HANGS_AFTER = 120.0
 
 
 @dataclass(eq=False)
 class Job:
-    """One run of the worker that ends with a motion; to make it is to queue it.
+    """One run of the worker that ends with a motion. Constructing a job queues it.
 
     Attributes
     ----------
     python : Path
-        What captures.
-    video, motion : Path
-        From where (a video, or a motion that is solved again), and into which file.
+        The Python that captures.
+    video : Path
+        The video, or the motion to solve again.
+    motion : Path
+        The file for the result.
     settings : dict
         Values of `options.Settings` by name.
     scene : str
@@ -37,9 +39,16 @@ class Job:
     video_rate : bool
         Whether that scene takes over the video's frame rate.
     command : str
-        What the worker does.
+        The worker's command: capture or solve.
     arguments : tuple of str
-        More of the worker's command line.
+        Further arguments for the worker.
+    progress : Message
+        The worker's last message.
+
+    Raises
+    ------
+    CaptureError
+        If the same job is in the queue already.
     """
 
     python: Path
@@ -50,20 +59,20 @@ class Job:
     video_rate: bool
     command: str = "capture"
     arguments: tuple[str, ...] = ()
-    #: the last the worker said, and when the first of this stage was said
     progress: Message = field(default=Message("start", 0, 1, ""), init=False)
+    #: when the first message of the current stage came
     _stage_began: float = field(default=0.0, init=False)
     _worker: Worker | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        """The same video with the same options is asked for once at a time."""
+        """Queue the job, once."""
         if any((self.video, self.settings, self.scene) == (j.video, j.settings, j.scene) for j in queue.jobs):
             twice = pgettext_rpt("{video} is being captured with these settings already.")
             raise CaptureError(twice.format(video=self.video.name))
         queue.jobs.append(self)
 
     def step(self) -> bool:
-        """Go on, if it is this job's turn, without waiting; whether the motion is there.
+        """Start the worker or read its messages if it is this job's turn; whether the motion is ready.
 
         Raises
         ------
@@ -85,13 +94,13 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """How long this stage will go on, as far as can be told."""
+        """An estimate of the rest of this stage; None: too early to tell."""
         done = self.progress.frame / max(self.progress.of, 1)
         passed = time.monotonic() - self._stage_began
         return passed * (1 - done) / done if self._worker and done > 0 and passed > 1 else None
 
     def end(self) -> None:
-        """Leave the queue; a worker that runs is ended, without waiting for it."""
+        """Leave the queue, and end a running worker without waiting for it."""
         if self in queue.jobs:
             queue.jobs.remove(self)
         if self._worker is not None and self._worker.running:
@@ -107,9 +116,9 @@ class Queue:
     jobs : list of Job
         The first one runs.
     problem : str
-        Why the last one that was asked for came to nothing, a sentence for the artist; empty: it didn't.
+        Why the last capture failed, a sentence for the artist; empty: it didn't.
     last_motion : str
-        The file of the last one that came to an end.
+        File of the last motion that was added to a scene.
     """
 
     jobs: list[Job] = field(default_factory=list)

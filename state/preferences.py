@@ -1,4 +1,4 @@
-"""What holds for every file of the artist."""
+"""The add-on's preferences, which hold for every file."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from .runtime import forget
 
 
 def _forget(_preferences: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    """What was told of another choice."""
+    """Discard the result of a test, which was for another choice."""
     forget()
 
 
 def _make_absolute(self: bpy.types.AddonPreferences, _context: bpy.types.Context) -> None:
-    """Blender's file browser gives paths relative to the open file, which is another one tomorrow."""
+    """Make paths absolute: Blender's file browser gives them relative to the open file."""
     for name in ("python", "cache_folder"):
         path = bpy.path.abspath(getattr(self, name))
         if path != getattr(self, name):

@@ -1,4 +1,4 @@
-"""What the chosen video is: a worker probes it while the artist goes on, and the panel shows the answer."""
+"""Probe the chosen video: a worker reads what it is while the artist works on, and the panel shows it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from ..core.worker import Worker
 from .access import redraw_sidebars, settings, worker_python
 from .jobs import queue
 
+#: seconds between two checks of the worker
 _TICK = 0.1
+#: the worker that probes, if any
 _probing: list[Worker] = []
 
 
 def probe_video(context: bpy.types.Context) -> None:
-    """Begin to probe the scene's video; what was known of another one is forgotten."""
+    """Forget what is known of the last video and begin to probe the scene's video."""
     end_probe()
     queue.problem = ""
     info = settings(context).info
@@ -25,7 +27,7 @@ def probe_video(context: bpy.types.Context) -> None:
     try:
         python = worker_python(context)
     except CaptureError:
-        return  # the panel with the button says so already
+        return  # the panel Capture from Video says so already
     try:
         worker = Worker(python, ["probe", str(settings(context).chosen_video())])
     except CaptureError as error:
@@ -34,7 +36,7 @@ def probe_video(context: bpy.types.Context) -> None:
     _probing.append(worker)
     scene = context.scene.name
 
-    def hear() -> float | None:
+    def poll() -> float | None:
         if worker not in _probing or scene not in bpy.data.scenes:
             return None
         chosen = bpy.data.scenes[scene].kinelift
@@ -52,7 +54,7 @@ def probe_video(context: bpy.types.Context) -> None:
         redraw_sidebars(bpy.context)
         return None
 
-    bpy.app.timers.register(hear, first_interval=_TICK)
+    bpy.app.timers.register(poll, first_interval=_TICK)
 
 
 def probing() -> bool:

@@ -1,4 +1,4 @@
-"""How Retarget works, and the bone map of a character, kept in the scene."""
+"""The settings of Retarget and the bone map of a character, kept in the scene."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ def _armature(_settings: bpy.types.PropertyGroup, obj: bpy.types.Object) -> bool
 
 
 def _edited(row: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    """Trust a bone that the artist chose."""
     row.certainty = 1.0
 
 
 class BoneRow(bpy.types.PropertyGroup):
-    """A joint (the name) and its bone."""
+    """The bone of the joint that the row is named after."""
 
     bone: StringProperty(
         name="Bone", description="Bone of the character that moves as this joint", update=_edited
     )
-    certainty: FloatProperty(description="How sure it is that this is the bone, 0 to 1")
+    certainty: FloatProperty(description="How certain it is that this is the bone, 0 to 1")
 
 
 @with_options(RetargetSettings)
 class SceneRetarget(bpy.types.PropertyGroup):
-    """How Retarget works, and the bone map of the character that it was last used for."""
+    """The settings of Retarget, and the bone map of the character it was last used on."""
 
     source: PointerProperty(
         name="Source",
@@ -39,9 +40,9 @@ class SceneRetarget(bpy.types.PropertyGroup):
     target: PointerProperty(type=bpy.types.Object, description="Character that the bone map belongs to")
     bones: CollectionProperty(type=BoneRow, description="Which bone is which")
     map_name: StringProperty(description="Where the bone map comes from")
-    properties_json: StringProperty(description="Switches of the rig that the bone map asks for, as JSON")
+    properties_json: StringProperty(description="Switches of the rig that the bone map sets, as JSON")
     show_bones: BoolProperty(name="Bone Map", description="Show which bone is which")
 
     def settings(self) -> RetargetSettings:
-        """The options that are chosen."""
+        """The chosen options."""
         return RetargetSettings(**values_of(self, RetargetSettings))

@@ -1,4 +1,4 @@
-"""What is known of the Python that captures, and the test or installation that runs."""
+"""The last test of the Python that captures, and the test or installation that runs."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from ..core.worker import Worker
 
 @dataclass
 class State:
-    """What is known of the runtime, and what goes on.
+    """The state of the runtime.
 
     Attributes
     ----------
     about : dict
-        What the last test told, as `inference.about.about` returns it; empty: nothing.
+        Result of the last test, as `inference.about.about` returns it; empty: none.
     problem : str
-        Why the last test or installation came to nothing, a sentence for the artist; empty: it didn't.
+        Why the last test or installation failed, a sentence for the artist; empty: it didn't.
     test, installation
-        What runs.
+        The ones that run.
     """
 
     about: dict[str, Any]
@@ -33,14 +33,14 @@ state = State({})
 
 
 def forget() -> None:
-    """What was told no longer holds; a test that runs is ended."""
+    """Discard the result of the last test and end a running one."""
     if state.test is not None and state.test.running:
         state.test.cancel_soon()
     state.about, state.problem, state.test = {}, "", None
 
 
 def end_runtime() -> None:
-    """End what goes on."""
+    """End a running test and installation."""
     forget()
     if state.installation is not None:
         state.installation.cancel()

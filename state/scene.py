@@ -1,4 +1,4 @@
-"""The artist's settings, kept in the scene, and what is known of a captured armature, kept with it."""
+"""The settings of captures, kept in the scene, and facts about a captured armature, kept in its object."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .probe_video import probe_video
 
 
 class VideoInfo(bpy.types.PropertyGroup):
-    """What the worker said of the chosen video."""
+    """What the worker found out about the chosen video."""
 
     frames: IntProperty(description="How many frames the video has")
     fps: FloatProperty(description="Its frames per second")
@@ -42,7 +42,7 @@ def _chosen(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 
 @with_options(CleanUp)
 class SceneCleanUp(bpy.types.PropertyGroup):
-    """How Clean Up Feet works: the options of a clean-up, and a range of frames of the scene."""
+    """The settings of Clean Up Feet: the options of a clean-up, and a range of frames of the scene."""
 
     use_range: BoolProperty(
         name="Frame Range", description="Clean only these frames; the others remain as they are"
@@ -51,13 +51,13 @@ class SceneCleanUp(bpy.types.PropertyGroup):
     last: IntProperty(name="Last", description="Last frame of the scene to clean", default=250)
 
     def clean_up(self) -> CleanUp:
-        """The clean-up that is chosen, of all frames."""
+        """The chosen options, for all frames."""
         return CleanUp(**values_of(self, CleanUp))
 
 
 @with_options(Settings)
 class SceneSettings(bpy.types.PropertyGroup):
-    """What Capture from Video is asked for."""
+    """The settings of Capture from Video."""
 
     video: StringProperty(
         name="Video",
@@ -97,7 +97,7 @@ class SceneSettings(bpy.types.PropertyGroup):
     clean_up: PointerProperty(type=SceneCleanUp, description="How feet are cleaned up")
 
     def who(self) -> str:
-        """The person to follow, as `options.Settings` names it."""
+        """The person to follow, as text for `options.Settings`."""
         if self.person == "number":
             return str(self.number)
         if self.person == "pick" and self.picked:
@@ -105,14 +105,14 @@ class SceneSettings(bpy.types.PropertyGroup):
         return "largest" if self.person == "pick" else str(self.person)
 
     def stretch(self) -> tuple[float, float | None]:
-        """Start and end of the range in the video, seconds; end None: the video's."""
+        """Start and end of the range in the video, seconds; an end of None is the video's."""
         if self.info.frames == 0:
             return 0.0, None
         to_end = self.last == 0 or self.last >= self.info.frames
         return (self.first - 1) / self.info.fps, None if to_end else self.last / self.info.fps
 
     def capture_settings(self, device: str) -> dict[str, Any]:
-        """What a capture is asked for, by the names of `options.Settings`."""
+        """The values of `options.Settings` for a capture, by name."""
         start, end = self.stretch()
         return {
             **values_of(self, Settings), "person": self.who(), "start": start, "end": end, "device": device,
@@ -124,7 +124,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         Raises
         ------
         CaptureError
-            If there is none.
+            If no video is chosen or it doesn't exist.
         """
         if not self.video:
             raise CaptureError("No video is chosen; choose one in the sidebar's Kinelift tab.")
@@ -135,7 +135,7 @@ class SceneSettings(bpy.types.PropertyGroup):
             )
         video = Path(bpy.path.abspath(self.video)).absolute()
         if not video.exists():
-            gone = pgettext_rpt("There is no {video} any more; choose the video again.")
+            gone = pgettext_rpt("{video} no longer exists; choose the video again.")
             raise CaptureError(gone.format(video=video))
         return video
 
@@ -148,14 +148,14 @@ class Stretch(bpy.types.PropertyGroup):
 
 
 class Sentence(bpy.types.PropertyGroup):
-    """A sentence, as its name."""
+    """A sentence, kept as the name."""
 
 
 class Result(bpy.types.PropertyGroup):
-    """What is known of a captured armature; `motion` is empty on all other objects."""
+    """The facts about a captured armature; `motion` is empty on all other objects."""
 
     motion: StringProperty(description="File of the captured motion", subtype="FILE_PATH")
     video: StringProperty(description="Name of the video that it was captured from")
     detected: FloatProperty(description="Share of the frames in which the person was seen")
     unsure: CollectionProperty(type=Stretch, description="Where little of the person was seen")
-    warnings: CollectionProperty(type=Sentence, description="What there is to know about the capture")
+    warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")

@@ -1,1 +1,1 @@
-"""What the artist sees: panels, property groups, preferences."""
+"""What the artist sees: the panels of the sidebar and the page of the preferences."""

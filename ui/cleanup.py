@@ -1,4 +1,4 @@
-"""The sidebar's part about feet."""
+"""The sidebar's panel about feet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .options import draw_options
 
 
 class KINELIFT_PT_clean_up(bpy.types.Panel):
-    """Feet."""
+    """Clean Up Feet and Re-solve."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -22,11 +22,11 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """An armature is active."""
+        """Whether an armature is active."""
         return context.active_object is not None and context.active_object.type == "ARMATURE"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The settings, then the buttons."""
+        """Draw the settings, then the buttons."""
         layout, chosen = self.layout, settings(context).clean_up
         layout.use_property_split = True
         layout.use_property_decorate = False

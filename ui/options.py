@@ -1,4 +1,4 @@
-"""The options of a capture, a clean-up or a retarget as rows of a panel."""
+"""Draw the options of a capture, a clean-up or a retarget as rows of a panel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..state.derived import panel_options, use
 
 
 def draw_options(layout: bpy.types.UILayout, group: Any, cls: type, but: Collection[str] = ()) -> None:
-    """Draw a row for each option that a panel asks for as it stands; an optional one has a box for "known".
+    """Draw a row for each option that panels show directly; an optional one begins with a checkbox.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def draw_options(layout: bpy.types.UILayout, group: Any, cls: type, but: Collect
     cls : type
         The options class.
     but : collection of str
-        Names of options that the panel draws in its own way.
+        Options to leave out, which the panel draws in its own way.
     """
     for name, one in panel_options(cls).items():
         if name in but:

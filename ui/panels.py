@@ -1,4 +1,4 @@
-"""The sidebar's tab, from top to bottom as the work goes."""
+"""The sidebar's tab: video, person, capture, result and export; each further panel has a file of its own."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ..state.probe_video import probing
 from .options import draw_options
 from .text import paragraph
 
-#: what the worker's stages are called
+#: labels of the worker's stages
 _STAGES = {
     "start": "Starting",
     "detect": "Finding the person",
@@ -35,13 +35,13 @@ class _Tab:
 
 
 class KINELIFT_PT_video(_Tab, bpy.types.Panel):
-    """Which video."""
+    """The video."""
 
     bl_label = "Video"
     bl_order = 0
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The file, what it is, and how it could be better."""
+        """Draw the file, its size and length, and advice or a problem."""
         layout, chosen = self.layout, settings(context)
         layout.prop(chosen, "video", text="", placeholder="Choose a video")
         info = chosen.info
@@ -61,13 +61,13 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
 
 
 class KINELIFT_PT_person(_Tab, bpy.types.Panel):
-    """Who, and what part of it."""
+    """The person and the range of frames."""
 
     bl_label = "Person & Range"
     bl_order = 1
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Whom to follow, from where to where, and what is known of person and lens."""
+        """Draw whom to follow, the range of frames, and the options of the capture."""
         layout, chosen = self.layout, settings(context)
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -76,7 +76,7 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         if chosen.person == "number":
             column.prop(chosen, "number")
         elif chosen.person == "pick":
-            split = column.split(factor=0.4)  # as the properties are
+            split = column.split(factor=0.4)  # as property rows are split
             split.label()
             split.operator(
                 KINELIFT_OT_pick_person.bl_idname,
@@ -91,19 +91,19 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
 
 
 class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
-    """The button."""
+    """Capture from Video, and the queue."""
 
     bl_label = "Capture from Video"
     bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The button, then how far it is."""
+        """Draw the jobs with their progress, the button, and the last problem."""
         layout = self.layout
-        told = [settings(context).info.problem]
+        shown = [settings(context).info.problem]
         try:
             worker_python(context)
         except CaptureError as error:
-            told.append(str(error))
+            shown.append(str(error))
             paragraph(layout, context, str(error), "ERROR")
         for index, job in enumerate(queue.jobs):
             self._job(layout, index, job)
@@ -115,7 +115,7 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
             text="Add to Queue" if queue.jobs else "Capture from Video",
             icon="RENDER_ANIMATION",
         )
-        if queue.problem and queue.problem not in told:
+        if queue.problem and queue.problem not in shown:
             paragraph(layout, context, queue.problem, "ERROR")
         last = settings(context).last_motion or queue.last_motion
         if last and captured(context) is None and not queue.jobs:
@@ -130,10 +130,12 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
         if index > 0:
             box.label(text="Waiting")
         else:
-            said = job.progress
-            stage = pgettext_iface(_STAGES.get(said.stage, said.stage.capitalize()))
-            counted = f"{stage}: {said.frame} / {said.of}" if said.stage != "start" else f"{stage}..."
-            box.progress(factor=said.frame / max(said.of, 1), type="BAR", text=counted)
+            message = job.progress
+            stage = pgettext_iface(_STAGES.get(message.stage, message.stage.capitalize()))
+            counted = (
+                f"{stage}: {message.frame} / {message.of}" if message.stage != "start" else f"{stage}..."
+            )
+            box.progress(factor=message.frame / max(message.of, 1), type="BAR", text=counted)
             left = job.seconds_left
             box.label(
                 text=pgettext_iface("{time} left").format(time=_clock(left)) if left is not None else "",
@@ -143,18 +145,18 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
 
 
 class KINELIFT_PT_result(_Tab, bpy.types.Panel):
-    """How good it is."""
+    """The quality of the captured armature."""
 
     bl_label = "Result"
     bl_order = 3
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A captured armature is active."""
+        """Whether a captured armature is active."""
         return captured(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """What the capture can tell of itself."""
+        """Draw how well the person was seen, and the warnings of the capture."""
         layout, result = self.layout, captured(context).kinelift
         column = layout.column(align=True)
         column.label(text=result.video, icon="FILE_MOVIE", translate=False)
@@ -177,35 +179,35 @@ class KINELIFT_PT_result(_Tab, bpy.types.Panel):
 
 
 class KINELIFT_PT_export(_Tab, bpy.types.Panel):
-    """To other programs."""
+    """Export to other programs."""
 
     bl_label = "Export"
     bl_order = 7
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A captured armature is active."""
+        """Whether a captured armature is active."""
         return captured(context) is not None
 
     def draw(self, _context: bpy.types.Context) -> None:
-        """A button for each format."""
+        """Draw a button for each format."""
         row = self.layout.row(align=True)
         for kind in ("bvh", "fbx", "glb"):
             row.operator(KINELIFT_OT_export.bl_idname, text=kind.upper(), translate=False).kind = kind
 
 
 def draw_import(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
-    """File > Import."""
+    """Draw the entry in File > Import."""
     self.layout.operator(KINELIFT_OT_import_video.bl_idname, text="Motion from Video (.mp4, .mov, ...)")
 
 
 def draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
-    """Add > Armature: of the sidebar's video."""
+    """Draw the entry in Add > Armature, for the sidebar's video."""
     row = self.layout.row()
     row.enabled = bool(settings(context).video)
     row.operator(KINELIFT_OT_capture.bl_idname, icon="RENDER_ANIMATION")
 
 
 def _clock(seconds: float) -> str:
-    """Minutes and seconds."""
+    """Format a time as minutes and seconds."""
     return f"{int(seconds + 0.5) // 60}:{int(seconds + 0.5) % 60:02d}"

@@ -1,4 +1,4 @@
-"""The add-on's preferences: with what is captured, and where captures are kept."""
+"""The add-on's page in the preferences: the Python that captures, and the folder of captured motions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class AddonPreferences(Preferences, bpy.types.AddonPreferences):
     bl_idname = ADDON
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The preferences page."""
+        """Draw the page."""
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -49,7 +49,7 @@ class AddonPreferences(Preferences, bpy.types.AddonPreferences):
         row.operator(KINELIFT_OT_clear_cache.bl_idname, icon="TRASH")
 
     def _draw_runtime(self, context: bpy.types.Context, layout: bpy.types.UILayout) -> None:
-        """With what is captured, what that has, and how to come by another."""
+        """Draw the Python that captures, the result of its test, and how to install or choose another."""
         try:
             python = worker_python(context)
         except CaptureError as error:
@@ -86,11 +86,11 @@ def _runtime_name(python: Path) -> str:
         return "Captures with Blender's own Python"
     if python == installed_python(runtime_folder()):
         return "Captures with the runtime installed from here"
-    return "Captures with another Python, which was named"
+    return "Captures with a Python of your choice"
 
 
 def _facts(about: dict[str, Any]) -> list[str]:
-    """What a test told."""
+    """The lines that show the result of a test."""
     names = ("Python", "torch", "MediaPipe", "OpenCV")
     captures_on = pgettext_iface("Captures on {device}").format(device=about["device"].upper())
     return [

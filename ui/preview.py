@@ -1,4 +1,4 @@
-"""The sidebar's part for looking at the result."""
+"""The sidebar's panel for viewing the result."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..state.access import captured
 
 
 class KINELIFT_PT_preview(bpy.types.Panel):
-    """Body and camera."""
+    """The body and the capture camera."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -20,11 +20,11 @@ class KINELIFT_PT_preview(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """A captured armature is active."""
+        """Whether a captured armature is active."""
         return captured(context) is not None
 
     def draw(self, _context: bpy.types.Context) -> None:
-        """The buttons."""
+        """Draw the buttons."""
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_body.bl_idname, icon="OUTLINER_OB_ARMATURE")
         column.operator(KINELIFT_OT_bind_mesh.bl_idname, icon="MOD_ARMATURE")

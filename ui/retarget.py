@@ -1,4 +1,4 @@
-"""The sidebar's part about retargeting."""
+"""The sidebar's panel about retargeting."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..rig.retarget import PREVIEW
 from ..state.access import retarget_settings
 from .options import draw_options
 
-#: a bone that is less certain gets a question mark
+#: least certainty of a bone that gets a check mark instead of a question mark
 _CERTAIN = 0.9
 
 
 class KINELIFT_PT_retarget(bpy.types.Panel):
-    """Onto a character."""
+    """Retarget onto a character."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -33,18 +33,18 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """An armature is active."""
+        """Whether an armature is active."""
         return context.active_object is not None and context.active_object.type == "ARMATURE"
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The source, the settings, the button, then the bone map."""
+        """Draw the source, the settings, the buttons and the bone map."""
         layout, chosen = self.layout, retarget_settings(context)
         layout.use_property_split = True
         layout.use_property_decorate = False
         layout.prop(chosen, "source")
         draw_options(layout.column(align=True), chosen, RetargetSettings, but=("parts",))
         column = layout.column(align=True)
-        column.use_property_split = False  # it would put each part's name before its button, too
+        column.use_property_split = False  # which would repeat each part's name before its button
         column.label(text=chosen.bl_rna.properties["parts"].name)
         grid = column.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
         for part in PARTS:

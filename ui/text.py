@@ -1,4 +1,4 @@
-"""Sentences in panels, which Blender would cut off where a line ends."""
+"""Sentences in panels, wrapped: Blender cuts a label off at the end of its line."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from bpy.app.translations import pgettext_rpt
 
 
 def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str, icon: str = "NONE") -> None:
-    """Lay out a sentence over as many lines as the region's width asks for, with an icon before the first.
-
-    It is translated as reports are.
-    """
+    """Draw a sentence, translated like a report, on as many lines as it needs, with an icon on the first."""
     scale = context.preferences.system.ui_scale
     points = context.preferences.ui_styles[0].widget.points
     blf.size(0, points * scale)
-    # margins of region, panel and box; the icon indents every line
+    # subtract the margins of region, panel and box; the icon indents every line
     width = context.region.width - (60 + (20 if icon != "NONE" else 0)) * scale
     lines = [""]
     for word in _fitting(pgettext_rpt(text), width):
@@ -33,11 +30,11 @@ def paragraph(layout: bpy.types.UILayout, context: bpy.types.Context, text: str,
 
 
 def _fitting(text: str, width: float) -> Iterator[str]:
-    """The words of a sentence, those that are wider than a line (paths) in parts."""
+    """Yield the words of a sentence, and those that are wider than a line, such as paths, in parts."""
     for word in text.split():
         rest = word
         while len(rest) > 1 and blf.dimensions(0, rest)[0] > width:
-            # at least one character, or a narrow sidebar would never come to an end
+            # take at least one character, or this would never end in a narrow sidebar
             fits = max(1, sum(blf.dimensions(0, rest[:n])[0] <= width for n in range(1, len(rest))))
             yield rest[:fits]
             rest = rest[fits:]

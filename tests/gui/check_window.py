@@ -396,7 +396,7 @@ def test_words_are_translated(window: Window) -> None:
         "Person & Range": "Person und Bereich",
         "First Frame": "Erstes Bild",
         "{count} frames, {fps:.4g} fps": "{count} Bilder mit {fps:.4g}/s",
-        "There is no {video} any more; choose the video again.": "Es gibt {video} nicht mehr.",
+        "{video} no longer exists; choose the video again.": "Es gibt {video} nicht mehr.",
     }
     words = {(context, word): its for word, its in german.items() for context in ("*", "Operator")}
     window.ask(f"bpy.app.translations.register('artist', {{'de_DE': {words!r}}})")

@@ -110,7 +110,7 @@ def test_what_cannot_be_captured_is_told_in_the_panel_and_in_the_report(tmp_path
     for video, says in (
         ("", "No video is chosen"),
         ("//clip.mp4", "never saved"),
-        (str(tmp_path / "moved.mp4"), "any more"),
+        (str(tmp_path / "moved.mp4"), "no longer exists"),
         (str(tmp_path), "is a folder"),
     ):
         bpy.context.scene.kinelift.video = video
