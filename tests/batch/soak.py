@@ -1,9 +1,9 @@
-"""Kill a batch and its workers again and again: every clip has to be done once, and no file be half-written.
+"""Kill a batch and its workers repeatedly: each clip must be done once, and no file may be half-written.
 
     python -m tests.batch.soak FOLDER [--clips N] [--jobs N] [--kills N] [--every S]
 
-FOLDER gets the clips, one in five a video and the others captured motions, and the results. A random worker
-is killed every few seconds and the batch itself some times, all with SIGKILL. Linux only.
+FOLDER gets the clips (one in five is a video, the others are captured motions) and the results. SIGKILL ends a
+random worker every few seconds, and the batch itself a few times. Linux only.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _PNG_END = b"IEND\xaeB`\x82"
 
 
 def children(pid: int) -> list[int]:
-    """Processes that a process started."""
+    """The processes that a process started."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -45,7 +45,7 @@ def children(pid: int) -> list[int]:
 
 
 def results(out: Path) -> dict[str, int]:
-    """Size of every file that the batch has put in its place, by path."""
+    """Sizes of the files that the batch has put in place, by path."""
     found = {}
     for here, folders, files in os.walk(out):
         folders[:] = [folder for folder in folders if folder != FOLDER]
@@ -55,7 +55,7 @@ def results(out: Path) -> dict[str, int]:
 
 
 def check_whole(out: Path) -> None:
-    """No result is half-written."""
+    """Assert that no result is half-written."""
     for name in results(out):
         path = out / name
         if name.endswith(".npz"):
@@ -69,27 +69,27 @@ def check_whole(out: Path) -> None:
 
 
 def soak(command: list[str], out: Path, clips: int, kills: int, every: float, most: float = math.inf) -> str:
-    """Run a batch to its end against all odds.
+    """Run a batch, again after each kill, until all clips are done.
 
     Parameters
     ----------
     command : list of str
-        The batch; it writes no formats but BVH.
+        Command line of the batch; the only format it writes is BVH.
     out : Path
         Its output folder.
     clips : int
-        How many there are.
+        Number of clips.
     kills : int
-        How often the batch itself is killed, evenly over its work.
+        Kills of the batch itself, evenly over its work.
     every : float
-        Seconds between two kills of a worker, on the average.
+        Seconds between two kills of a worker, on average.
     most : float
-        How many workers are killed: where a clip takes much longer than `every`, it would never end.
+        Most kills of workers; without it, clips that take much longer than `every` would never be done.
 
     Returns
     -------
     str
-        What happened.
+        A summary.
     """
     dice, began = random.Random(1), time.monotonic()
     workers_killed, statuses = 0, []

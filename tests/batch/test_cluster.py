@@ -1,4 +1,4 @@
-"""Batches on a Dask cluster: a real scheduler and real workers on this machine, started as the page says."""
+"""Batches on a Dask cluster: a real scheduler and real workers, started as docs/cluster.md says."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def free_port() -> str:
 
 
 def typed(line: str, port: str) -> list[str]:
-    """A command of the page, for this machine."""
+    """A command of the page, changed for this machine."""
     python, *words = line.replace(HOST, "127.0.0.1").replace(PORT, port).split()
     assert python == ".venv/bin/python"
     return [sys.executable, *words]
@@ -45,7 +45,7 @@ def typed(line: str, port: str) -> list[str]:
 
 @contextmanager
 def started(command: list[str], ready: str, log: Path, cwd: Path = ROOT) -> Iterator[subprocess.Popen[bytes]]:
-    """A server that has said `ready`; ended with all that it started."""
+    """A server that has printed `ready`; it ends with all processes that it started."""
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=cwd, stdout=out, stderr=out, start_new_session=True)
     try:
@@ -129,7 +129,7 @@ def test_what_a_worker_does_not_see_is_sent(cluster: str, tmp_path: Path) -> Non
     done = subprocess.run(
         [*command, address], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )
-    assert done.returncode == 3 and "hero.bvh" in done.stderr  # the character has arrived: it is none
+    assert done.returncode == 3 and "hero.bvh" in done.stderr  # it arrived, but isn't a character
     del command[-3:-1]
     done = subprocess.run(
         [*command, address], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
@@ -176,7 +176,7 @@ def test_a_scheduler_that_dies_stops_the_batch(tmp_path: Path) -> None:
 
 
 def refused(port: str, tmp_path: Path, **options: str) -> str:
-    """The sentence with which a batch is refused; nothing is written."""
+    """The sentence that refuses a batch, which writes nothing."""
     random_capture(3).save(tmp_path / "a.motion.npz")
     address = f"tcp://127.0.0.1:{port}"
     done = batch(tmp_path / "a.motion.npz", "--out", tmp_path / "out", "--scheduler", address, **options)

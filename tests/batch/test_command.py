@@ -1,4 +1,4 @@
-"""The command itself, as somebody would type it."""
+"""The command, as an artist types it."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ def batch(
 
 def sentences(stderr: str) -> list[str]:
     assert "Traceback" not in stderr, stderr
-    # Blender's own add-ons log there too
+    # Blender's own add-ons also log to standard error
     return [line for line in stderr.splitlines() if ": " in line and line.endswith(".")]
 
 
 def results(out: Path) -> list[str]:
-    """The files of the clips."""
+    """Names of the clips' files."""
     return sorted(p.name for p in out.iterdir() if p.name not in (".kinelift", "report.html"))
 
 
 @pytest.fixture(scope="module")
 def lean_python(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """A Python like Blender's own: bpy and numpy, nothing of what a capture takes."""
+    """A Python like Blender's own: bpy and numpy, but not the packages that a capture needs."""
     packages = tmp_path_factory.mktemp("lean")
     for distribution, folder in (("bpy", "bpy"), ("numpy", "numpy"), ("numpy", "numpy.libs")):
         (packages / folder).symlink_to(str(metadata.distribution(distribution).locate_file(folder)))

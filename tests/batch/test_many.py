@@ -1,4 +1,4 @@
-"""Many clips, as somebody would give and interrupt them."""
+"""Batches of several clips: folders, the report, the table, interruptions, kills and full disks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 class Page(HTMLParser):
-    """What a report points to."""
+    """The links of a report."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -102,7 +102,7 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
     assert process.returncode == 0
     # both may end between two drawings
     assert re.search(rb"clip 0 +build .*0/1", drawn) and re.search(rb"[12] running, 0 waiting", drawn)
-    # a file gets its lines, and nothing of the table
+    # a file gets the lines without the table
     assert sorted(line.partition(":")[0] for line in lines.splitlines()) == ["clip 0", "clip 1"]
     assert "\x1b" not in lines
 

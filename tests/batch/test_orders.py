@@ -13,7 +13,7 @@ def test_what_makes_the_settings_others(tmp_path: Path) -> None:
     files(tmp_path, "a.mp4", "b.mp4", "hero.glb")
     order = replace(COMMON, clip=tmp_path / "a.mp4", name="a", retarget=str(tmp_path / "hero.glb"))
     first = order.settings_hash()
-    # where the clip lies doesn't count: its content does, elsewhere
+    # the clip's path doesn't count; its content does, but not in this hash
     assert replace(order, clip=tmp_path / "b.mp4", name="b").settings_hash() == first
     others = [
         replace(order, capture={"fps": 25.0}),

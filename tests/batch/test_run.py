@@ -1,4 +1,4 @@
-"""The batch's course: what is made, skipped, made again, put in place and told."""
+"""A run of a batch: what it makes, skips, makes again, puts in place and reports."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from kinelift.core.options import CleanUp, Outputs
 
 
 class Batch:
-    """An output folder, and clips that are made by writing their content behind their settings."""
+    """An output folder, and clips whose result is a file with their settings and content."""
 
     def __init__(self, folder: Path, clips: int = 3) -> None:
         self.out = folder / "out"

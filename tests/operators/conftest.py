@@ -20,7 +20,7 @@ from kinelift.tests.motions import random_capture
 
 @pytest.fixture(autouse=True)
 def enabled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    # Blender has a folder for it only where Kinelift is installed as an extension
+    # Blender gives these folders only to an installed extension
     monkeypatch.setattr(place, "runtime_folder", lambda: tmp_path / "runtime")
     monkeypatch.setattr(retarget, "maps_folder", lambda: tmp_path / "bone_maps")
     bpy.ops.wm.read_factory_settings(use_empty=True)

@@ -1,4 +1,4 @@
-"""Capture from Video and what follows it, pressed without a window: `tests/gui` has one."""
+"""Capture from Video, and what follows it, without a window; `tests/gui` presses it in a window."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
     capture.confidence[:] = 1.0
     capture.confidence[10:20] = 0.1
     capture.confidence[22:30] = 0.1  # next to it: one stretch
-    capture.confidence[50] = 0.1  # a single frame is no stretch
+    capture.confidence[50] = 0.1  # a single frame isn't a stretch
     capture.landmarks[10:30] = np.nan
     capture.save(tmp_path / "m.npz")
     bpy.context.scene.render.fps = 60

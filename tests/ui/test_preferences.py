@@ -1,4 +1,4 @@
-"""The add-on's preferences as a script meets them: the light zip, installed into an artist's folder."""
+"""The add-on's preferences, used by a script after the light zip was installed into an artist's folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kinelift.wheels.build import build_light
 
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What is the case after each step, asked once: an installed extension in a Blender of its own."""
+    """The state after each step, from one Blender with the installed extension."""
     home = tmp_path_factory.mktemp("Künstler Ordner")
     code = f"""
         import json, os, sys

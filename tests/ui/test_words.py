@@ -1,4 +1,4 @@
-"""What the artist reads: a tooltip on everything, and words that Blender's translations can reach."""
+"""What the artist reads: everything has a tooltip, and Blender can translate all words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kinelift.registration import CLASSES
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for package in ("operators", "state", "ui") for path in (ROOT / package).glob("*.py"))
-#: what Blender's own code translates when it is given as it stands in the program
+#: functions whose literal text Blender translates
 SHOWN = {"label", "operator", "prop", "menu", "progress", "report", "header_text_set", "poll_message_set"}
 
 
@@ -57,7 +57,7 @@ def name_of(call: ast.Call) -> str:
 
 
 def words(node: ast.AST) -> str:
-    """The letters that an f-string brings itself."""
+    """The letters in the literal parts of an f-string."""
     parts = [n.value for n in ast.walk(node) if isinstance(n, ast.Constant) and isinstance(n.value, str)]
     return "".join(letter for part in parts for letter in part if letter.isalpha())
 
