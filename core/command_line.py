@@ -1,4 +1,4 @@
-"""Command lines derived from `core.options`: what a person types, and what one process gives another."""
+"""Command lines derived from `core.options`, for people and between processes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DASHES = "--"
 def add_options(
     parser: argparse._ActionsContainer, cls: type, only: Callable[[Option], bool] = lambda _: True
 ) -> None:
-    """Give a command line, or a group of it, the options of a class; `given` reads them.
+    """Add the options of a class to a command line or a group of it; `given` reads them.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def add_options(
     cls : type
         The options class.
     only : callable
-        Which of its options.
+        Whether to add an option.
     """
     for one in filter(only, options_of(cls).values()):
         if one.kind is bool:
@@ -39,13 +39,13 @@ def add_options(
 
 
 def given(args: argparse.Namespace, cls: type) -> dict[str, Any]:
-    """The options of a class that a command line names, by name. `AUTO` is None: said to be unknown."""
+    """The options of a class that a command line gives, by name; None for `AUTO`."""
     found = {name: getattr(args, name, None) for name in options_of(cls)}
     return {name: _known(value) for name, value in found.items() if value is not None}
 
 
 def arguments_of(cls: type, values: Mapping[str, Any], but: Collection[str] = ()) -> list[str]:
-    """The arguments that give another process these values of a class, but for some."""
+    """The arguments that give another process these values of a class, except those in `but`."""
     out = []
     for name, value in values.items():
         one = options_of(cls)[name]
@@ -60,7 +60,7 @@ def _known(value: Any) -> Any:
 
 
 class _Unknown:
-    """Stands for `AUTO` while None means that an argument was not given."""
+    """Stands for `AUTO` in a namespace, where None means that an argument wasn't given."""
 
     def __repr__(self) -> str:
         return AUTO
@@ -84,9 +84,9 @@ def _help(one: Option) -> str:
     parts = [one.unit] if one.unit else []
     if one.limits != Option("", "").limits:
         least, most = one.limits
-        parts.append(f"{least:g} to {most:g}" if most != float("inf") else f"from {least:g} on")
+        parts.append(f"{least:g} to {most:g}" if most != float("inf") else f"{least:g} or more")
     if one.kind is tuple:
-        parts.append(f"of {', '.join(one.choices)}, separated by commas")
+        parts.append(f"any of {', '.join(one.choices)}, separated by commas")
     if one.optional:
         parts.append(f"default: {AUTO}")
     elif one.default not in ("", ()):

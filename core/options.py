@@ -1,10 +1,10 @@
 """Every option of Kinelift, declared once.
 
-An options class is a frozen dataclass whose fields are made by `option`. From the declaration follow the
-command lines (`core.command_line`), the columns of a batch's CSV (`batch.lists`) and Blender's properties
-(`properties.derived`), so a new option is one field here and the stage that uses it.
+An options class is a frozen dataclass whose fields `option` makes. The command lines (`core.command_line`),
+the columns of a batch's CSV (`batch.lists`) and Blender's properties (`state.derived`) are derived from it, so
+a new option needs one field here and the stage that uses it.
 
-This module imports neither numpy nor bpy: command lines are read before either is there.
+This module imports neither numpy nor bpy: command lines are read before either is loaded.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from typing import Any, TypeVar, get_args, get_type_hints
 
 from .errors import CaptureError
 
-#: how text says that an optional value is not known
+#: text for an optional value that isn't known
 AUTO = "auto"
 Chosen = TypeVar("Chosen")
-#: texts for a switch that is on, and for one that is off
+#: the values that texts give a switch
 _SWITCHES = {
     "yes": True,
     "true": True,
@@ -41,32 +41,38 @@ class Option:
     Attributes
     ----------
     label : str
-        What a panel calls it.
+        Label in a panel.
     help : str
-        What it does, for help texts and tooltips: begins with a capital letter and ends without a full stop.
+        What it does, for help texts and tooltips: begins with a capital letter and has no full stop. After
+        "don't" it must also make sense if it is a switch that is on by default.
     unit : str
         ``s``, ``m``, ``mm`` or empty.
     limits : (float, float)
-        The least and the most that it may be.
+        The smallest and the largest allowed value.
     choices : dict
-        If not empty: the values that it may have, and what each means. For an optional value: of `AUTO` too.
+        If not empty: the allowed values, and what each means.
     check : callable, optional
-        Raises CaptureError for a text that it may not be.
+        Raises CaptureError for a text that isn't allowed.
     metavar : str
-        Stands for the value in help texts.
+        Placeholder of the value in help texts.
     refusal : str
-        The sentence that refuses a value, with ``{value}``, ``{least}`` and ``{most}``.
+        Sentence that refuses a value, with ``{value}``, ``{least}`` and ``{most}``.
     off : str
-        The flag that switches off what is on by default; empty: ``no-NAME``.
+        Flag that switches off what is on by default; empty: ``no-NAME``.
     in_resolve : bool
         Whether a captured motion can be solved again with another value.
     in_panel : bool
-        Whether Blender's panel asks for it as it stands here; it asks for the others in ways of its own.
+        Whether Blender's panels show it directly; they ask for the others in their own ways.
     suggestion : float
-        What a panel shows first for an optional value.
-    name, kind, optional, default
-        The field's name, its type without None, whether it may be None, and its default; `options_of` fills
-        them in.
+        First value in a panel of an optional value.
+    name : str
+        Name of the field; `options_of` fills in this and the following.
+    kind : type
+        Type of the field, without None.
+    optional : bool
+        Whether the value may be None.
+    default
+        Default of the field.
     """
 
     label: str
@@ -88,21 +94,21 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """What it is called on a command line and in a CSV."""
+        """Its name on a command line and in a CSV."""
         return self.name.replace("_", "-")
 
     @property
     def switch(self) -> str:
-        """The flag, without dashes in front, that turns a boolean into what it isn't by default."""
+        """The flag, without leading dashes, that gives a boolean the value that isn't its default."""
         return (self.off or f"no-{self.flag}") if self.default else self.flag
 
     def read(self, text: str) -> Any:
-        """The value that a text stands for.
+        """Parse a text.
 
         Raises
         ------
         ValueError
-            With a phrase that follows the text: "isn't a number".
+            With a phrase to put after the text: "isn't a number".
         """
         text = text.strip()
         if self.optional and text == AUTO:
@@ -130,7 +136,7 @@ class Option:
         return several
 
     def write(self, value: Any) -> str:
-        """The text that `read` turns into `value`."""
+        """The text from which `read` gives `value`."""
         if value is None:
             return AUTO
         if self.kind is bool:
@@ -140,7 +146,7 @@ class Option:
         return f"{value:.9g}" if self.kind is float else str(value)
 
     def problem(self, value: Any) -> str:
-        """What is wrong with a value: "18, which is not within 0.3 and 3"; empty: nothing."""
+        """What is wrong with a value, such as "18, which is not within 0.3 and 3"; empty: nothing."""
         if value is None and self.optional:
             return ""
         if self.kind in (int, float):
@@ -162,7 +168,7 @@ class Option:
 
 
 def option(default: Any, label: str, help: str, **how: Any) -> Any:  # noqa: A002 - argparse's word
-    """A field of an options class: its default, and an `Option` with what else is known of it."""
+    """A field of an options class with its default; the other arguments are those of `Option`."""
     return field(default=default, metadata={"option": Option(label, help, **how)})
 
 
@@ -196,7 +202,7 @@ def _read_declaration(cls: type) -> dict[str, Option]:
 
 
 def problems_of(cls: type, values: Mapping[str, Any]) -> list[str]:
-    """What can't be right about values of an options class, as phrases: "says fps 1000, which is ..."."""
+    """What is wrong with values of an options class, as phrases: "says fps 1000, which is ..."."""
     options = options_of(cls)
     found = [
         f"says {options[name].flag} {problem}"
@@ -210,12 +216,12 @@ def problems_of(cls: type, values: Mapping[str, Any]) -> list[str]:
 
 
 def check_options(chosen: Any) -> None:
-    """Refuse an options object that has a value outside its limits.
+    """Refuse an options object with a value that isn't allowed.
 
     Raises
     ------
     CaptureError
-        With the first one.
+        About the first such value.
     """
     for name, one in options_of(type(chosen)).items():
         value = getattr(chosen, name)
@@ -236,12 +242,12 @@ def check_options(chosen: Any) -> None:
 
 
 def from_plain(cls: type[Chosen], values: Any) -> Chosen:
-    """An options object from plain data: what `dataclasses.asdict` and JSON made of one, or a part of it.
+    """An options object from plain data: all or some fields, as `dataclasses.asdict` and JSON give them.
 
     Raises
     ------
     CaptureError
-        If a value isn't what the option may be, or no option has its name.
+        If a value isn't allowed or an option doesn't exist.
     """
     if not isinstance(values, Mapping) or not values.keys() <= options_of(cls).keys():
         raise CaptureError(f"{values} are not the options that this version of Kinelift has: set them anew.")
@@ -255,7 +261,7 @@ def from_plain(cls: type[Chosen], values: Any) -> Chosen:
 
 @dataclass(frozen=True)
 class Place:
-    """Where somebody is in the picture: pixels, at a time of the video in seconds (None: its start)."""
+    """A place in the picture, pixels, at a time of the video, seconds (None: the start of the range)."""
 
     x: float
     y: float
@@ -263,21 +269,21 @@ class Place:
 
 
 _PLACE = re.compile(r"(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?))?")
-#: persons that a word names
+#: words that name a person, and whom
 PERSONS = {
-    "largest": "Who is large in the picture, and for long",
-    "leftmost": "Who is on the left of the picture most of the time",
-    "rightmost": "Who is on the right of the picture most of the time",
+    "largest": "The person who is largest in the picture for longest",
+    "leftmost": "The person on the left of the picture most of the time",
+    "rightmost": "The person on the right of the picture most of the time",
 }
 
 
 def read_person(text: str) -> str | int | Place:
-    """Whom an option ``person`` names: a word of `PERSONS`, a number from 1 on by size, or a place.
+    """Parse the option ``person``: a word of `PERSONS`, a number (1 is the largest person), or a place.
 
     Raises
     ------
     CaptureError
-        If it names nobody.
+        If it is none of these.
     """
     if text in PERSONS:
         return text
@@ -292,21 +298,21 @@ def read_person(text: str) -> str | int | Place:
     )
 
 
-#: how often the detector may look at each frame; each further time is test-time augmentation
+#: most detections of each frame; those after the first are test-time augmentation
 MAX_LOOKS = 2
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a capture is asked for."""
+    """The options of a capture."""
 
     start: float = option(
-        0.0, "Start", "Begin here", unit="s", limits=(0, math.inf), metavar="S", in_panel=False,
+        0.0, "Start", "Where to begin", unit="s", limits=(0, math.inf), metavar="S", in_panel=False,
         refusal="The start, {value} s, has to be 0 or more.",
     )  # fmt: skip
     end: float | None = option(
-        None, "End", "End here; by default at the video's end", unit="s", limits=(0, math.inf), metavar="S",
-        in_panel=False,
+        None, "End", "Where to end; by default at the end of the video", unit="s", limits=(0, math.inf),
+        metavar="S", in_panel=False,
     )  # fmt: skip
     fps: float | None = option(
         None, "Sampling Rate", "Frames per second of the motion; by default the video's own",
@@ -314,15 +320,15 @@ class Settings:
         refusal="{value} frames per second won't do; choose {least} to {most}, or leave it out.",
     )  # fmt: skip
     focal: float | None = option(
-        None, "Lens", "Focal length that filmed, as its 35 mm equivalent; by default the likeliest is found",
+        None, "Lens", "Focal length of the camera, as its 35 mm equivalent; by default it is estimated",
         unit="mm", limits=(5, 1000), metavar="MM", in_resolve=True,
         refusal="A focal length of {value} mm won't do; choose {least} to {most} mm, or leave it out.",
         suggestion=28.0,
     )  # fmt: skip
     person: str = option(
         "largest", "Follow",
-        "Whom to capture: largest, leftmost, rightmost, a number by size, or X,Y@SECONDS: who is at that "
-        "pixel at that time of the video",
+        "Whom to capture: largest, leftmost, rightmost, a number (1 is the largest), or X,Y@SECONDS for "
+        "whoever is at that pixel at that time of the video",
         check=read_person, metavar="WHO", in_resolve=True, in_panel=False,
     )  # fmt: skip
     height: float | None = option(
@@ -332,14 +338,14 @@ class Settings:
     )  # fmt: skip
     looks: int = option(
         MAX_LOOKS, "Looks",
-        "How often the detector looks at each frame: 2 is more exact, 1 takes half the time",
+        "How often the detector looks at each frame: twice is more accurate, once takes half the time",
         limits=(1, MAX_LOOKS), metavar="N",
         refusal="Looking {value} times at each frame won't do; choose {least} to {most}, or leave it out.",
     )  # fmt: skip
     device: str = option(
-        "auto", "Device", "Where the network runs",
+        "auto", "Device", "Where the neural network runs",
         choices={
-            "auto": "A GPU if there is one that can be used",
+            "auto": "A GPU if one can be used, else the processor",
             "cpu": "The processor",
             "cuda": "An NVIDIA GPU",
             "mps": "The GPU of an Apple computer",
@@ -348,13 +354,13 @@ class Settings:
     )  # fmt: skip
 
 
-#: more stretches of a clip than this are not detected at once: each takes some 200 MB
+#: most stretches of a clip to detect at once: each takes about 200 MB of memory
 MAX_THREADS = 4
 
 
 def default_threads(captures: int = 1) -> int:
-    """How many stretches of a clip to detect at once, where `captures` run beside each other."""
-    affinity = getattr(os, "sched_getaffinity", None)  # only Linux says which cores are ours
+    """How many stretches of a clip to detect at once while `captures` captures run."""
+    affinity = getattr(os, "sched_getaffinity", None)  # only on Linux: the cores that we may use
     cores = len(affinity(0)) if affinity is not None else os.cpu_count() or 1
     return max(1, min(MAX_THREADS, cores // captures))
 
@@ -364,39 +370,37 @@ def default_threads(captures: int = 1) -> int:
 
 @dataclass(frozen=True)
 class CleanUp:
-    """How to clean a motion. `first` and `last` are frames from 0; outside of them nothing changes."""
+    """How to clean a motion. `first` and `last` are frames from 0; frames outside of them don't change."""
 
-    feet: bool = option(
-        True, "Plant Feet", "Keep the feet where they are while the contacts say that they stand"
-    )
+    feet: bool = option(True, "Plant Feet", "Hold the feet in place while they have contact")
     lock_toes: bool = option(
-        True, "Lock Toes", "Lay the toes flat on the floor while the foot stands", off="free-toes"
+        True, "Lock Toes", "Lay the toes flat on the floor while the foot has contact", off="free-toes"
     )
     floor: float = option(
         0.0, "Floor", "Height of the floor above the origin", unit="m", limits=(-100, 100), metavar="M"
     )
     minimum: float = option(
-        0.1, "Min. Contact", "Ignore shorter contacts", unit="s", limits=(0, 60), metavar="S"
+        0.1, "Min. Contact", "Ignore contacts shorter than this", unit="s", limits=(0, 60), metavar="S"
     )
     smooth: float = option(
-        0.0, "Smoothing", "Even out movements quicker than this first; 0: none", unit="s", limits=(0, 60),
-        metavar="S",
+        0.0, "Smoothing", "Smooth out movements faster than this before the feet are planted; 0: none",
+        unit="s", limits=(0, 60), metavar="S",
     )  # fmt: skip
     first: int | None = option(
-        None, "First", "Leave the frames before this one as they are (from 0)", limits=(0, math.inf),
-        metavar="F", in_panel=False,
+        None, "First", "First frame to clean, counted from 0; by default the first of the motion",
+        limits=(0, math.inf), metavar="F", in_panel=False,
     )  # fmt: skip
     last: int | None = option(
-        None, "Last", "Leave the frames after this one as they are (from 0)", limits=(0, math.inf),
-        metavar="F", in_panel=False,
+        None, "Last", "Last frame to clean, counted from 0; by default the last of the motion",
+        limits=(0, math.inf), metavar="F", in_panel=False,
     )  # fmt: skip
 
 
 # --- retarget ---
 
-#: parts of the body that can be left out: what each holds, for people and as joints (without their sides)
+#: parts of the body that can be left out: a description, and their joints without sides
 _PARTS = {
-    "hips": ("Hips, and the way through space", ("hips", "root")),
+    "hips": ("Hips, and the path through space", ("hips", "root")),
     "spine": ("Spine and chest", ("spine", "chest")),
     "head": ("Neck and head", ("neck", "head")),
     "arms": ("Shoulders, upper arms and forearms", ("shoulder", "upper_arm", "forearm")),
@@ -404,17 +408,22 @@ _PARTS = {
     "legs": ("Thighs and shins", ("thigh", "shin")),
     "feet": ("Feet and toes", ("foot", "toe")),
 }
+#: joints of each part of the body, without sides
 PARTS: Mapping[str, tuple[str, ...]] = {part: joints for part, (_, joints) in _PARTS.items()}
-#: values of `RetargetSettings.root_motion`
-HIPS, ROOT, IN_PLACE = "hips", "root", "in-place"
+#: root motion on the hips alone
+HIPS = "hips"
+#: root motion on the root bone, and the hips above it
+ROOT = "root"
+#: no root motion
+IN_PLACE = "in-place"
 
 
 @dataclass(frozen=True)
 class RetargetSettings:
-    """How to move a character."""
+    """The options of a retarget."""
 
     parts: tuple[str, ...] = option(
-        tuple(PARTS), "Body", "Parts of the body that get the motion; the others keep theirs",
+        tuple(PARTS), "Body", "Parts of the body that take over the motion; the others keep theirs",
         choices={part: what for part, (what, _) in _PARTS.items()}, metavar="PARTS",
     )  # fmt: skip
     root_motion: str = option(
@@ -428,7 +437,7 @@ class RetargetSettings:
     posed: bool = option(
         False,
         "Pose is Rest",
-        "Take the character's pose as it is now for the T-pose, instead of its rest pose",
+        "Use the character's current pose as its T-pose, instead of its rest pose",
     )
     plant: bool = option(
         True, "Plant Feet", "Plant the feet on the character's floor where the source's feet stand"
@@ -438,22 +447,23 @@ class RetargetSettings:
 
 # --- what is written ---
 
-#: how an overlay draws the motion over the video
+#: styles of an overlay: how it draws the motion over the video
 OVERLAY_STYLES = {"skeleton": "Bones", "body": "A shaded body"}
-#: files that a batch can write
-FORMATS = {"blend": "A scene", "bvh": "The skeleton", "fbx": "For other programs", "glb": "glTF"}
-#: what a batch can render of the body: how the file ends, and what it shows
+#: formats that a batch can write
+FORMATS = {"blend": "A Blender scene", "bvh": "The skeleton", "fbx": "For other programs", "glb": "glTF"}
+#: renders of the body: the ending of the file, and what it shows
 _RENDERS = {
-    "still": (".png", "A picture of the middle"),
-    "turntable": (".mp4", "The camera turns round the body once"),
+    "still": (".png", "A picture of the middle frame"),
+    "turntable": (".mp4", "The camera turns once around the body"),
     "side-by-side": (".mp4", "The video, and the body beside it"),
 }
+#: ending of each render's file
 RENDERS = {kind: ending for kind, (ending, _) in _RENDERS.items()}
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What a batch writes for a clip, beside its motion, a still picture and a summary."""
+    """The files that a batch writes for a clip, beside its motion, a still picture and a summary."""
 
     format: tuple[str, ...] = option(
         tuple(FORMATS), "Formats", "Files to write", choices=FORMATS, metavar="KINDS"

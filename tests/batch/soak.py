@@ -2,7 +2,7 @@
 
     python -m tests.batch.soak FOLDER [--clips N] [--jobs N] [--kills N] [--every S]
 
-FOLDER gets the clips (one in five is a video, the others are captured motions) and the results. SIGKILL ends a
+FOLDER gets the clips, one in five a video and the others captured motions, and the results. SIGKILL ends a
 random worker every few seconds, and the batch itself a few times. Linux only.
 """
 
