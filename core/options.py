@@ -1,8 +1,8 @@
 """Every option of Kinelift, declared once.
 
 An options class is a frozen dataclass whose fields `option` makes. The command lines (`core.command_line`),
-the columns of a batch's CSV (`batch.lists`) and Blender's properties (`state.derived`) are derived from it, so
-a new option needs one field here and the stage that uses it.
+the columns of a batch's CSV (`batch.lists`) and Blender's properties (`state.derived`) are derived from it,
+so a new option needs one field here and the stage that uses it.
 
 This module imports neither numpy nor bpy: command lines are read before either is loaded.
 """
