@@ -20,7 +20,7 @@ _ORDER = "ZXY"
 
 @dataclass(frozen=True)
 class Bvh:
-    """What a BVH file says, in Blender's world axes.
+    """The skeleton and motion of a BVH file, in Blender's world axes.
 
     Attributes
     ----------
@@ -55,8 +55,8 @@ def _axis_rotation(axis: str, angle: Array) -> Floats:
 def _euler_zxy(m: Array) -> Floats:
     """Angles (T, ..., 3) about Z, X, Y of matrices (T, ..., 3, 3) = Rz Rx Ry, radians, without jumps.
 
-    X and Y are read from what is left once Z is undone. Near a right angle about X, where the other two turn
-    about one axis, Z is poorly known; Y then makes up for it.
+    X and Y are read from the rotation that is left once Z is undone. Near a right angle about X, Y and Z turn
+    about the same axis and Z is uncertain; Y then makes up for it.
     """
     z = np.arctan2(-m[..., 0, 1], m[..., 1, 1])
     cos, sin = np.cos(z), np.sin(z)
@@ -102,7 +102,7 @@ def write_bvh(motion: Motion, path: Path) -> None:
 
 
 def read_bvh(path: Path) -> Bvh:
-    """Read a BVH file with any channel order; end sites are passed over."""
+    """Read a BVH file with any channel order, without its end sites."""
     words = path.read_text(encoding="utf-8").split()
     names: list[str] = []
     parents: list[int] = []

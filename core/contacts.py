@@ -1,54 +1,66 @@
-"""Which heel and toe stands on something, and when: by the lifter's labels, speed and height."""
+"""Which heel and toe stands on something, and when: by the lifter's answer, speed and height."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .arrays import Array, Bools, Floats, Indices
 from .banded import whittaker
 from .capture import Capture
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
 from .skeleton import BALL_HEIGHT, INDEX, STANDARD_HEIGHT
 
-Array = npt.NDArray[np.float64]
-
+#: contacts from this on count: the heel or toe stands
+CONTACT_THRESHOLD = 0.5
 #: the landmark that shows each of `motion.CONTACT_POINTS`, and those of the ankles
 _SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_index.R", "ankle.L", "ankle.R")]
-#: the network that decides (`python -m training contacts`): what it knows of a point is weighed once
+#: the network that decides, made by `python -m training contacts`
 _NETWORK = Path(__file__).parent / "contacts.npz"
-#: the moments that it looks at, from the one in question, in thirtieths of a second
+#: the moments whose features it takes, from the one in question, in thirtieths of a second
 _AROUND = np.array([-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8])
 #: speeds below this are noise, m/s
 _STILL = 0.05
-#: a flight is shorter than this, and the floor is no deeper within that time, seconds
+#: a foot touches the floor at least once in this time before and after any moment, seconds
 _NEARBY = 0.7
-#: heights above the lowest point, and differences of height, that are as good as any larger, m
-_HIGH, _STEEP = 0.4, 0.2
+#: heights above the lowest point are cut off here, metres
+_HIGH = 0.4
+#: differences between the heights of two points are cut off here, metres
+_STEEP = 0.2
 #: share of the lifter's own log odds in ours: it is too sure of itself
 _LIFTER = 0.2
-#: log odds to begin a contact, and to end it: a contact that is missed slides, one too many is just slow
-_BEGIN, _END = -2.5, -3.0
-#: a point that is so far above the lowest of `_NEARBY`, m, is the likelier to fly: log odds by the metre
-_STEP, _FLIES = 0.15, 50.0
+#: log odds above which a contact begins: missing one costs more, for the foot slides, than one too many
+_BEGIN = -2.5
+#: log odds below which a contact ends
+_END = -3.0
+#: a point more than this above the lowest within `_NEARBY` may be in flight, metres
+_STEP = 0.15
+#: log odds that each metre above `_STEP` costs
+_FLIES = 50.0
 #: contacts and gaps shorter than this are flicker, seconds
 _FLICKER = 0.08
-#: a body whose middle is farther than this beside its feet is held by something else; less suffices where
-#: both thighs are raised (cosine of their angle from straight down); for longer than that, or it is just a
-#: lunge; metres, seconds
-_BESIDE, _SITTING, _RAISED, _LONG = 0.22, 0.1, 0.75, 0.6
-#: hips nearer than this, in height and beside it, to where they were while the body was held so are still
-#: held until both thighs are straight down (cosine): without a foot on the floor a camera hardly tells how
-#: far away hips are; metres
-_SEAT, _WANDER, _DOWN = 0.15, 0.4, 0.9
+#: something else holds a body whose middle is farther than this beside its feet, metres
+_BESIDE = 0.22
+#: the same for a body whose thighs are both raised, metres
+_SITTING = 0.1
+#: cosine of the angle from straight down from which on a thigh is raised
+_RAISED = 0.75
+#: what lasts shorter than this is just a lunge, seconds
+_LONG = 0.6
+#: hips that stay within this of their height while the body was held are still in their seat, metres: while
+#: no foot is on the floor, a camera hardly tells how far away hips are
+_SEAT = 0.15
+#: hips in their seat are at most this far beside where they were, metres
+_WANDER = 0.4
+#: cosine of the angle from straight down within which a thigh hangs: with both the seat is left
+_DOWN = 0.9
 
 
-def find_contacts(capture: Capture) -> npt.NDArray[np.bool_]:
+def find_contacts(capture: Capture) -> Bools:
     """Contacts of the heels and toes.
 
     Parameters
@@ -73,21 +85,21 @@ def find_contacts(capture: Capture) -> npt.NDArray[np.bool_]:
     return on & ~_held_elsewhere(motion)[:, None]
 
 
-def log_odds(features: Array, network: Mapping[str, npt.NDArray[Any]]) -> Array:
-    """Of contact (...), by the network of one hidden layer, from `contact_features` (..., F)."""
+def log_odds(features: Floats, network: Mapping[str, Array]) -> Floats:
+    """Log odds (...) of contact, from `contact_features` (..., F), by the network of one hidden layer."""
     hidden = np.maximum(features @ network["hidden"] + network["hidden_bias"], 0)
     return np.asarray(hidden @ network["out"] + network["out_bias"])
 
 
-def contact_features(capture: Capture) -> Array:
-    """What the network knows of each of `motion.CONTACT_POINTS` (T, 4, F), at all the moments around."""
+def contact_features(capture: Capture) -> Floats:
+    """What the network gets for each of `motion.CONTACT_POINTS` (T, 4, F): features of the moments around."""
     motion = capture.motion
     points, height = motion.sole_points(), _heights(motion)
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
     speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
     shown = capture.landmarks[:, _SHOWN_BY]
     places, seen = bridge(shown[..., :2], shown[..., 2])
-    # what isn't seen doesn't stand still in the picture: nothing is known of it there
+    # a point that isn't seen has no speed in the picture: its speed in space takes that place
     pictured = seen * _picture_speed(capture, places, seen) + (1 - seen) * speed
     speed, seen, ankle, pictured = speed[:, :4], seen[:, :4], pictured[:, 4:], pictured[:, :4]
     other = [1, 0, 3, 2]
@@ -113,22 +125,30 @@ def contact_features(capture: Capture) -> Array:
     return np.asarray(np.moveaxis(around, 1, 2).reshape(*height.shape, -1))
 
 
-def _heights(motion: Motion) -> Array:
-    """Of `motion.CONTACT_POINTS` (T, 4), as if the balls' joints were on the sole; m at standard height."""
+def _heights(motion: Motion) -> Floats:
+    """Heights (T, 4) of `motion.CONTACT_POINTS`, toes at the sole beneath them; metres at standard height."""
     scale = motion.height / STANDARD_HEIGHT
     return np.asarray(motion.sole_points()[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]))
 
 
-def _floor(lowest: Array, fps: float) -> Array:
-    """The lowest (T,) that anything gets within `_NEARBY` before or after."""
+def _floor(lowest: Floats, fps: float) -> Floats:
+    """The least of `lowest` (T,) within `_NEARBY` before and after each frame."""
     reach = round(_NEARBY * fps)
     return np.asarray(sliding_window_view(np.pad(lowest, reach, mode="edge"), 2 * reach + 1).min(axis=1))
 
 
-def _picture_speed(capture: Capture, places: Array, seen: Array) -> Array:
-    """Speed (T, K), m/s at the person's distance, in the picture, of landmarks (T, K, 2) seen so well (T, K).
+def _picture_speed(capture: Capture, places: Floats, seen: Floats) -> Floats:
+    """Speed (T, K) of landmarks in the picture, metres per second at the person's distance.
 
     A foot that stands doesn't move in a picture whose camera stands, however wrong its depth is.
+
+    Parameters
+    ----------
+    capture : Capture
+    places : (T, K, 2)
+        Of the landmarks, pixels.
+    seen : (T, K)
+        How well each was seen, 0 to 1.
     """
     camera, motion = capture.camera, capture.motion
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
@@ -136,7 +156,7 @@ def _picture_speed(capture: Capture, places: Array, seen: Array) -> Array:
     return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])
 
 
-def _speed(points: npt.NDArray[Any], weight: Array, fps: float) -> Array:
+def _speed(points: Array, weight: Floats, fps: float) -> Floats:
     """Speed (T, K) of points (T, K, D), smoothed over about a tenth of a second."""
     if len(points) < 2:
         return np.zeros(points.shape[:2])
@@ -145,7 +165,7 @@ def _speed(points: npt.NDArray[Any], weight: Array, fps: float) -> Array:
     return np.asarray(np.linalg.norm(np.gradient(np.stack(columns, 1), axis=0), axis=-1) * fps)
 
 
-def hysteresis(value: Array, begin: float, end: float) -> npt.NDArray[np.bool_]:
+def hysteresis(value: Floats, begin: float, end: float) -> Bools:
     """True from where a value (T, C) rises above `begin` until it falls below `end`."""
     decided = np.where(value > begin, 1, np.where(value < end, 0, -1))
     # every undecided frame takes the last decision before it
@@ -154,8 +174,8 @@ def hysteresis(value: Array, begin: float, end: float) -> npt.NDArray[np.bool_]:
     return np.asarray(np.take_along_axis(decided, at, axis=0) == 1)
 
 
-def keep_long(on: npt.NDArray[np.bool_], frames: float) -> npt.NDArray[np.bool_]:
-    """The same labels (T, C) without runs shorter than so many frames."""
+def keep_long(on: Bools, frames: float) -> Bools:
+    """The same labels (T, C) without runs that are shorter than `frames`."""
     out = np.zeros_like(on)
     for column in range(on.shape[1]):
         first, last = runs(on[:, column])
@@ -167,24 +187,24 @@ def keep_long(on: npt.NDArray[np.bool_], frames: float) -> npt.NDArray[np.bool_]
     return out
 
 
-def runs(on: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+def runs(on: Bools) -> tuple[Indices, Indices]:
     """First frames, and frames after the last, of the runs of true in (T,)."""
     edges = np.diff(np.concatenate([[0], on.astype(int), [0]]))
     return np.flatnonzero(edges > 0), np.flatnonzero(edges < 0)
 
 
-def _without_flicker(on: npt.NDArray[np.bool_], frames: float) -> npt.NDArray[np.bool_]:
-    """The same without gaps, then without contacts, shorter than so many frames."""
+def _without_flicker(on: Bools, frames: float) -> Bools:
+    """The same with gaps shorter than `frames` closed, then without contacts shorter than that."""
     padded = np.concatenate([~on[:1], ~on, ~on[-1:]])  # gaps at the ends are not between contacts
     closed = ~keep_long(padded, frames)[1:-1] | on
     return keep_long(closed, frames)
 
 
-def _held_elsewhere(motion: Motion) -> npt.NDArray[np.bool_]:
+def _held_elsewhere(motion: Motion) -> Bools:
     """Where (T,) the body can't be standing on its feet: it sits, lies or hangs.
 
-    Its middle is then farther beside the feet than anyone can lean for long; less far suffices for thighs
-    that are both raised.
+    Its middle is then farther beside the feet than anyone can lean for long; if both thighs are raised, less
+    far suffices.
     """
     joints = motion.joints
     trunk = joints[:, [INDEX["hips"], INDEX["chest"], INDEX["neck"]]].mean(1)

@@ -1,6 +1,6 @@
 """Feet that stay where they stand: planted positions, hips within reach, legs solved in closed form.
 
-numpy only: it runs in Blender as well as in the worker. Frames are solved all at once.
+All frames are solved at once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from .arrays import Floats
 from .banded import whittaker
-from .contacts import keep_long
+from .contacts import CONTACT_THRESHOLD, keep_long
 from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
@@ -29,13 +29,17 @@ from .rotations import (
 )
 from .skeleton import BALL_HEIGHT, END_POINTS, HEEL_OFFSET, INDEX, STANDARD_HEIGHT
 
-#: a leg is never straighter than this share of its length: knees don't lock; and never straighter than it was
-#: and this: one that is nearly straight bends by much for a little way, so its knee would pop
-_STRAIGHT, _REACH = 0.995, 0.97
+#: a leg never reaches farther than this share of its length: knees don't lock
+_STRAIGHT = 0.995
+#: planting straightens a leg up to this share of its length, and beyond only as far as it was: a leg that is
+#: nearly straight bends by much for a little way, so its knee would pop
+_REACH = 0.97
+#: factor on the way that the hips need, because smoothing takes some of it away
+_OVERSHOOT = 1.2
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
-    """Smooth a motion and plant its feet where `Motion.contacts` says (above one half).
+    """Smooth a motion and plant its feet where `Motion.contacts` says.
 
     Parameters
     ----------
@@ -45,7 +49,7 @@ def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
     Returns
     -------
     Motion
-        The same with new rotations and a new root.
+        With other rotations and another root.
 
     Raises
     ------
@@ -60,7 +64,7 @@ def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
 
 
 def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
-    """`after` within the range of frames of `settings`, `before` outside, and a soft way in and out.
+    """`after` within the range of frames of `settings`, `before` outside, blended at the ends of the range.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
 
 
 def _share(frames: int, how: CleanUp, fps: float) -> Floats:
-    """How much (T,) of the cleaning each frame gets: all within the range, softly less near its ends."""
+    """How much (T,) of the cleaning each frame gets: all of it inside the range, less towards its ends."""
     first, last = how.first or 0, frames - 1 if how.last is None else how.last
     if last < first or first >= frames:
         raise CaptureError(
@@ -96,7 +100,7 @@ def _share(frames: int, how: CleanUp, fps: float) -> Floats:
 
 
 def _smoothed(motion: Motion, seconds: float) -> Motion:
-    """Rotations and root without what is quicker than so many seconds."""
+    """The same without movements that are quicker than `seconds`."""
     stiffness = (seconds * motion.fps / (2 * np.pi)) ** 4
     weight = np.ones(len(motion))
     world = motion.world_rotations
@@ -107,8 +111,8 @@ def _smoothed(motion: Motion, seconds: float) -> Motion:
 
 
 def _planted(motion: Motion, how: CleanUp) -> Motion:
-    """The same with the legs solved for planted feet."""
-    on = keep_long(motion.contacts > 0.5, how.minimum * motion.fps)
+    """The same with planted feet, and legs that reach them."""
+    on = keep_long(motion.contacts >= CONTACT_THRESHOLD, how.minimum * motion.fps)
     scale = motion.height / STANDARD_HEIGHT
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
@@ -137,7 +141,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
 
 
 def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
-    """The ankle's path (T, 3), single frames of it nudged where planting made a jolt.
+    """The ankle's path (T, 3), with single frames moved where planting made a jolt.
 
     Parameters
     ----------
@@ -145,7 +149,7 @@ def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
     ball : (T, 3), metres
         From the ankle.
     limit : float
-        What the motion itself has, metres per frame squared.
+        The greatest acceleration in the motion itself, metres per frame squared.
     """
     out = ankle.copy()
     for _ in range(4):
@@ -158,14 +162,14 @@ def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
             excess = np.where(np.abs(beyond) > np.abs(excess), beyond, excess)
         if not excess.any():
             break
-        out += excess / 2  # so much less is it bent there
+        out += excess / 2  # takes the excess off the second difference
     return out
 
 
 def within_reach(
     root: Floats, world: Floats, joints: Floats, offsets: Floats, ankles: list[Floats], fps: float
 ) -> Floats:
-    """The root's path (T, 3), moved as little and as softly as lets both legs reach their ankles.
+    """The root's path (T, 3), moved smoothly and only as far as both legs need to reach their ankles.
 
     Parameters
     ----------
@@ -194,7 +198,7 @@ def within_reach(
         far = np.linalg.norm(need, axis=1)
         if far.max() < 1e-5:
             break
-        moved = moved + whittaker(need * 1.2, np.where(far > 1e-5, 1.0, 0.03), stiffness)
+        moved = moved + whittaker(need * _OVERSHOOT, np.where(far > 1e-5, 1.0, 0.03), stiffness)
     return root + moved
 
 
@@ -203,15 +207,15 @@ def two_bone(
 ) -> tuple[Floats, Floats]:
     """Rotations of thigh and shin that bring the ankle to its target.
 
-    The knee keeps the plane that it bends in: of the leg as it is, turned with the line from hip to ankle. A
-    leg that is almost straight bends about its own side axis (X of the rest pose).
+    The knee bends in the plane of the leg as it is, turned with the line from hip to ankle. A leg that is
+    almost straight bends about its own side axis (X of the rest pose).
 
     Parameters
     ----------
     upper, lower : (T, 3, 3)
         World rotations of thigh and shin.
     hip, ankle : (T, 3), metres
-        Where the thigh starts and the shin is to end; a target out of reach is approached as far as it goes.
+        Where the thigh starts and where the shin is to end. The leg points at a target that it can't reach.
     thigh, shin : (3,)
         The bones in the rest pose.
     """

@@ -3,6 +3,8 @@
 A cage of rings around the bones is laid out on the template skeleton, one half and its mirror image, then
 subdivided (Catmull and Clark 1978) together with its weights, and moved onto the bone lengths of a clip. The
 cage is corrected beforehand so that the smooth surface passes through the points written down here.
+
+The file is long because most of it is the cage: places and weights of its rings.
 """
 
 from __future__ import annotations
@@ -32,12 +34,15 @@ from .skeleton import (
 
 #: bones that may move a vertex: what game engines and the viewport take
 MOST_BONES = 4
+#: subdivisions of the cage
 _LEVELS = 2
-#: passes that bring the smooth surface onto the written points, and how much of the way each goes
-_PASSES, _STEP = 3, 0.8
+#: passes that bring the smooth surface onto the points written here
+_PASSES = 3
+#: share of the way to them that each pass goes
+_STEP = 0.8
 #: the template's hips above its soles, metres
 _HIPS_HEIGHT = 0.895
-#: bones shorter than this share of the template's are none
+#: a bone has no length if it is shorter than this share of the template's
 _SHORTEST = 0.02
 
 
@@ -430,7 +435,7 @@ def _template() -> Mannequin:
 def largest(weights: Array) -> Floats:
     """At most `MOST_BONES` of the weights of every vertex, the largest, in proportion; they sum to 1.
 
-    Of equal ones none stays that would be one too many, so that mirror images stay alike.
+    Where equal weights compete for the last place, all of them go, so that mirror images stay alike.
     """
     limit = np.partition(weights, -MOST_BONES - 1, axis=1)[:, -MOST_BONES - 1, None]
     out = np.where(weights > limit + 1e-9, weights, 0.0)

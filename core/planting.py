@@ -1,6 +1,6 @@
-"""One foot, planted: it stands on one spot while it is in contact, and goes softly over into its own path.
+"""Planting of one foot: it stands on one spot while it is in contact, and blends into its own path around it.
 
-Any foot will do, of the captured skeleton or of an artist's character: it is described by a `Sole`.
+A `Sole` describes the foot, of the captured skeleton or of an artist's character.
 """
 
 from __future__ import annotations
@@ -17,14 +17,27 @@ from .rotations import axis_angle, matrix_from_vector, rotation_between, rotatio
 
 #: about how long a foot takes from its own path onto its planted one, seconds
 BLEND = 0.25
-#: weights against the wish to bend little: of frames in which a foot stands flat or rolls, and of the others'
-#: own paths
-_FLAT, _ROLLING, _FREE = 1e6, 1e3, 5e-2
-#: weight against raising a foot that isn't under the floor
+# Weights of the frames in Whittaker's smoothing:
+#: of a foot that stands flat
+_FLAT = 1e6
+#: of a foot that rolls
+_ROLLING = 1e3
+#: of a foot in the air, for its own path
+_FREE = 5e-2
+#: of a foot that isn't under the floor, against raising it
 _RISING = 0.03
-#: a foot that lands or lifts is held near its spot for so long, the less the farther from it it is on its own
-#: path: weight in the first frame, seconds, metres
-_HELD, _HOLD, _NEAR = 30.0, 0.1, 0.005
+#: of a foot in the air that isn't turned, against turning it
+_UNTURNED = 1e-2
+#: of a foot that is about to land or has just lifted, for its spot: in the nearest frame
+_HELD = 30.0
+#: how long before it lands and after it lifts a foot is held near its spot, seconds
+_HOLD = 0.1
+#: a foot that is this far from its spot on its own path is held half as much, metres
+_NEAR = 0.005
+#: factor on the way that a foot must rise, because smoothing takes some of it away
+_OVERSHOOT = 1.2
+#: rising by less than this doesn't matter, metres
+_HARDLY = 1e-5
 
 
 @dataclass(frozen=True)
@@ -64,13 +77,12 @@ def plant_foot(
         Of the heel and of the ball.
     fps : float
     how : CleanUp
-        `lock_toes` and `floor` are looked at.
+        Its `lock_toes` and `floor` count.
 
     Returns
     -------
     foot, toe, ankle
-        The same, planted. Nothing is known of legs here: whether they reach so far is the caller's to see
-        to.
+        The same, planted. The caller makes sure that the leg reaches that far.
     """
     foot = laid(foot, sole, contacts, fps)
     stances = _find_stances(foot, ankle, sole, contacts, fps, how.floor)
@@ -80,16 +92,16 @@ def plant_foot(
 
 @dataclass(frozen=True)
 class _Stances:
-    """Where a foot stands, and how much so.
+    """Where a foot stands, and how firmly.
 
     Attributes
     ----------
     contacts : (T, 2) bool
         Of the heel and of the ball.
     spot : (T, 3), metres
-        Where the point is that the foot turns about: the ball wherever that stands, else the heel.
+        Of the point that the foot turns about: the ball wherever that stands, else the heel.
     ankle : (T, 3), metres
-        Where the ankle is then; its own path where the foot doesn't stand.
+        On a foot that stands there; its own path where the foot doesn't stand.
     weight : (T,)
         Of `ankle`.
     """
@@ -108,9 +120,10 @@ class _Stances:
 def _find_stances(
     foot: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, floor: float
 ) -> _Stances:
-    """The spots on which a foot stands, as near to its own path as may be.
+    """The spots on which a foot stands, as near to its own path as possible.
 
-    A stance is a run of contact. While it lasts, the point that the foot turns about changes where it is.
+    A stance is a run of frames in contact. Within it the point that the foot turns about may change from heel
+    to ball and back.
     """
     points = np.stack([foot @ sole.heel, foot @ sole.ball])
     heights = (floor, floor + sole.ball_height)
@@ -151,8 +164,7 @@ def _set_down(
 ) -> tuple[Floats, Floats]:
     """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
 
-    A foot that rolls takes its pitch from the path of its ankle, which bends less than one that would follow
-    from its pitch.
+    The path of the ankle sets the pitch of a foot that rolls: it is smoother than a path that the pitch sets.
     """
     stiffness = (BLEND * fps / np.pi) ** 4
     shift = whittaker(stances.ankle - ankle, stances.weight, stiffness)
@@ -178,7 +190,7 @@ def _set_toes(
 
 
 def laid(foot: Floats, sole: Sole, contacts: Bools, fps: float) -> Floats:
-    """The foot's rotation (T, 3, 3): one, heel and ball on the floor, in each run of flat contact."""
+    """The foot's rotation (T, 3, 3), constant with heel and ball on the floor in each run of flat contact."""
     flat = contacts.all(axis=1)
     if not flat.any():
         return _pitched(foot, sole, contacts)
@@ -221,9 +233,9 @@ def _level_toes(foot: Floats) -> Floats:
 def _above(
     ankle: Floats, foot: Floats, sole: Sole, on: Bools, firm: Floats, floor: float, stiffness: float
 ) -> Floats:
-    """The ankle's path, raised where heel or ball would be under the floor while neither is `on` it.
+    """The ankle's path, raised where heel or ball would be under the floor while the foot isn't `on` it.
 
-    `firm` (T,) is the weight against raising it elsewhere.
+    `firm` (T,) is the weight against raising it in the other frames.
     """
     lowest = np.minimum((foot @ sole.heel)[:, 2], (foot @ sole.ball)[:, 2] - sole.ball_height)
     under = np.where(on, 0.0, np.maximum(0.0, floor - ankle[:, 2] - lowest))
@@ -235,13 +247,13 @@ def _above(
 
 
 def softly_over(need: Floats, free: Floats, stiffness: float) -> Floats:
-    """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it against 0 where that is 0."""
+    """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it towards 0 where that is 0."""
     out = np.zeros_like(need)
     for _ in range(6):
         rest = np.maximum(need - out, 0)
-        if rest.max() < 1e-5:
+        if rest.max() < _HARDLY:
             break
-        out += whittaker(1.2 * rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
+        out += whittaker(_OVERSHOOT * rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
     return np.maximum(out, need)
 
 
@@ -267,9 +279,9 @@ def _run_means(values: Floats, on: Bools) -> Floats:
 
 
 def _blended(own: Floats, wanted: Floats, where: Bools, fps: float) -> Floats:
-    """Rotations (T, 3, 3) that are `wanted` where `where` says so and go over into `own` softly around."""
+    """Rotations (T, 3, 3) that are `wanted` in the frames `where` (T,), and blend into `own` around them."""
     difference = rotation_vector(wanted @ np.swapaxes(own, -1, -2))
     difference[~where] = 0
-    soft = whittaker(difference, np.where(where, _FLAT, 1e-2), (BLEND * fps / np.pi) ** 4 / 30)
+    soft = whittaker(difference, np.where(where, _FLAT, _UNTURNED), (BLEND * fps / np.pi) ** 4 / 30)
     soft[where] = difference[where]
     return matrix_from_vector(soft) @ own

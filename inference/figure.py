@@ -11,6 +11,7 @@ import torch
 
 from ..core.capture import Capture
 from ..core.colours import CONTACT, LEFT, RIGHT
+from ..core.contacts import CONTACT_THRESHOLD
 from ..core.mannequin import mannequin, rest_positions
 from ..core.motion import CONTACT_POINTS
 from ..core.skeleton import INDEX
@@ -18,8 +19,6 @@ from .skinning import Skin
 
 #: what nobody saw still shines through
 FAINTEST = 0.2
-#: contacts surer than this are marked
-TOUCHES = 0.5
 #: how much of the picture the body covers: the person beneath can be guessed
 _OPACITY = 0.85
 #: towards the light, camera axes; the rest comes from everywhere
@@ -74,7 +73,7 @@ class Figure:
         shade = _AMBIENT + (1 - _AMBIENT) * np.clip(self._normals(vertices) @ _LIGHT, 0, 1)
         sure = self._weights @ np.clip(self._capture.confidence[index], 0, 1)
         stands = self._capture.motion.contacts[index]
-        tint = self._weights[:, self._feet] @ np.where(stands > TOUCHES, stands, 0)
+        tint = self._weights[:, self._feet] @ np.where(stands >= CONTACT_THRESHOLD, stands, 0)
         values = np.stack([1 / np.where(inside, depth, 1), shade, sure, tint], -1)
         shown = np.flatnonzero(inside[self._triangles].all(1))
         found = rasterised(pixels, values, self._triangles[shown], (image.shape[0], image.shape[1]))

@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from ..core.capture import Capture
 from ..core.colours import CONTACT, LEFT, MIDDLE, RIGHT
+from ..core.contacts import CONTACT_THRESHOLD
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.kinematics import attached_points
 from ..core.skeleton import END_POINTS, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .detect.people import Progress
-from .figure import FAINTEST, TOUCHES, Figure
+from .figure import FAINTEST, Figure
 from .video import VideoReader
 
 _OUTLINE = (20, 20, 20)
@@ -111,7 +112,7 @@ class _Sketch:
         seen = np.minimum(capture.confidence[:, starts], capture.confidence[:, children + last])
         self._alpha = FAINTEST + (1 - FAINTEST) * np.clip(seen, 0, 1)
         self._soles = camera.project(motion.sole_points())
-        self._contacts = np.where(motion.contacts > TOUCHES, motion.contacts, 0)
+        self._contacts = np.where(motion.contacts >= CONTACT_THRESHOLD, motion.contacts, 0)
 
     def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
         """Draw frame `index` into the RGB `image`."""

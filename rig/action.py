@@ -7,12 +7,13 @@ from typing import Any
 
 import bpy
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Array, Bools, Floats, Indices
+from ..core.contacts import CONTACT_THRESHOLD
 from ..core.motion import Motion
 from ..core.rotations import continuous_quaternions, slerp
 from ..core.skeleton import JOINTS
-from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, CONTACT_THRESHOLD, feet
+from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, feet
 from .versions import assign_action, assign_strip_slot
 
 #: custom property of an action: which heels and toes stand, a bit each of `motion.CONTACT_POINTS`, by frame
@@ -84,9 +85,7 @@ def animate(
     return action
 
 
-def key_contacts(
-    curves: Curves, owner: bpy.types.Object, frames: npt.NDArray[np.float64], points: npt.NDArray[np.bool_]
-) -> None:
+def key_contacts(curves: Curves, owner: bpy.types.Object, frames: Floats, points: Bools) -> None:
     """Key the properties `CONTACT_PROPERTIES` wherever a foot lands or leaves the floor.
 
     Parameters
@@ -107,17 +106,13 @@ def key_contacts(
         curves.add(path, index, "Contacts", frames[change], stands[change], "CONSTANT")
 
 
-def contact_points(action: bpy.types.Action) -> npt.NDArray[np.bool_]:
+def contact_points(action: bpy.types.Action) -> Bools:
     """The heels and toes (T, 4) that stood in each frame of an action of `animate`; (0, 4) for any other."""
     bits = np.array(action.get(_POINTS, ()), dtype=int)
     return np.asarray((bits[:, None] >> np.arange(4) & 1) == 1)
 
 
-def at_rate(
-    motion: Motion, fps: float
-) -> tuple[
-    npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]
-]:
+def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]:
     """Whole frames (N,) from 0 of a scene of `fps` to key; and what to key: rotations, root, contacts."""
     rotations, root, contacts = (a.astype(float) for a in (motion.rotations, motion.root, motion.contacts))
     at = np.arange(len(motion)) * fps / motion.fps
@@ -128,7 +123,7 @@ def at_rate(
     before = np.minimum(source.astype(int), len(motion) - 2)
     share = (source - before)[:, None]
 
-    def blend(a: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def blend(a: Array) -> Array:
         return np.asarray((1 - share) * a[before] + share * a[before + 1])
 
     turned = slerp(rotations[before], rotations[before + 1], share[..., None])
@@ -155,7 +150,7 @@ def every_frame(motion: Motion, fps: float) -> Motion:
     )
 
 
-def _key_before(frames: npt.NDArray[np.float64]) -> npt.NDArray[np.intp]:
+def _key_before(frames: Floats) -> Indices:
     """The key at or before every frame from the first of `frames` (N,), whole ones, to the last."""
     return np.asarray(np.searchsorted(frames, np.arange(frames[0], frames[-1] + 1), side="right") - 1)
 
@@ -183,8 +178,8 @@ class Curves:
         path: str,
         index: int,
         group: str,
-        frames: npt.NDArray[np.float64],
-        values: npt.NDArray[Any],
+        frames: Floats,
+        values: Array,
         interpolation: str,
     ) -> None:
         """One F-curve with a key of `values` (N,) on each of `frames` (N,), instead of one that is there."""

@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.contacts import runs
+from ..core.arrays import Bools, Floats
+from ..core.contacts import CONTACT_THRESHOLD, runs
 from ..core.errors import CaptureError
 from ..core.motion import CONTACT_POINTS, Motion
 from ..core.skeleton import BALL_HEIGHT, STANDARD_HEIGHT
-
-Bools = npt.NDArray[np.bool_]
 
 #: custom properties of the armature object: 1 while that foot stands on something
 CONTACT_PROPERTIES: dict[str, str] = {"L": "contact_foot.L", "R": "contact_foot.R"}
 #: their F-curves by data path and index
 CONTACT_CURVES: dict[str, tuple[str, int]] = {s: (f'["{p}"]', 0) for s, p in CONTACT_PROPERTIES.items()}
-CONTACT_THRESHOLD = 0.5
 #: a heel or ball higher than the other by more than this is in the air, metres
 RAISED = 0.03
 
@@ -29,8 +26,8 @@ def feet(points: Bools) -> Bools:
     return np.asarray(points.reshape(len(points), 2, 2).any(axis=-1))
 
 
-def read_contacts(curves: Mapping[tuple[str, int], Any], frames: npt.NDArray[np.float64]) -> Bools:
-    """Which foot (T, 2) stands at each of `frames` (T,), by an action's curves; half and more is contact.
+def read_contacts(curves: Mapping[tuple[str, int], Any], frames: Floats) -> Bools:
+    """Which foot (T, 2) stands at each of `frames` (T,), by an action's curves.
 
     Raises
     ------

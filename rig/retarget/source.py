@@ -9,13 +9,14 @@ import bpy
 import numpy as np
 
 from ...core.arrays import Bools, Floats
+from ...core.contacts import CONTACT_THRESHOLD
 from ...core.errors import CaptureError
 from ...core.kinematics import joint_positions, world_rotations
 from ...core.motion import Motion
 from ...core.rotations import matrix_from_quaternion
 from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
 from ..action import at_rate, contact_points
-from ..contacts import CONTACT_CURVES, CONTACT_THRESHOLD, RAISED, read_contacts
+from ..contacts import CONTACT_CURVES, RAISED, read_contacts
 from ..read import values as values_of
 from ..versions import curves_of
 from .bone_map import BoneMap
