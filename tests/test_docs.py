@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kinelift.scripts import command_line_page
+
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs/troubleshooting.md").read_text(encoding="utf-8")
 QUOTED = re.findall(r"^> `(.+)`$", GUIDE, re.MULTILINE)
@@ -48,3 +50,8 @@ def test_it_is_really_said(quoted: str, sentences: list[str]) -> None:
 
 def test_enough_is_quoted() -> None:
     assert len(QUOTED) > 25
+
+
+def test_the_page_on_command_lines_agrees_with_the_parsers() -> None:
+    said = command_line_page.PAGE.read_text(encoding="utf-8")
+    assert said == command_line_page.page(), "run .venv/bin/python -m scripts.command_line_page"
