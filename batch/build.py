@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import sys
-from base64 import b64encode
 from pathlib import Path
 
 from ..core.errors import CaptureError
@@ -24,7 +23,7 @@ def build(request_path: Path) -> int:
         that this process knows.
     """
     from ..core.capture import Capture
-    from ..core.chart import png, quality_strip
+    from ..core.chart import quality_strip
     from ..core.quality import detected_share
     from ..rig.deliver import deliver
 
@@ -38,7 +37,7 @@ def build(request_path: Path) -> int:
             "fps": captured.motion.fps,
             "detected": detected_share(captured),
             "confidence": float(captured.confidence.mean()),
-            "strip": b64encode(png(quality_strip(captured))).decode("ascii"),
+            "strip": quality_strip(captured),
             "warnings": warnings,
         }
         request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")

@@ -9,7 +9,6 @@ import sys
 import tempfile
 import threading
 import time
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -128,8 +127,7 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
     request_path.unlink()
     files = {path.name: path.stat().st_size for path in folder.iterdir()}
     warnings = tuple(result.pop("warnings"))
-    strip = b64decode(result.pop("strip"))
-    return Made(folder=str(folder), files=files, memory=memory, strip=strip, warnings=warnings, **result)
+    return Made(folder=str(folder), files=files, memory=memory, warnings=warnings, **result)
 
 
 def _worker(tools: Tools, words: list[str], motion: Path, options: Mapping[str, object]) -> Worker:

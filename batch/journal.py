@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from ..core.errors import CaptureError
 
 #: format of the table; increase it when the table changes: a journal of another version is refused
-VERSION = 1
+VERSION = 2
 #: id of the application in the file's header ("KNLF"), by which another program's database is refused
 _APPLICATION = 0x4B4E4C46
 #: pragmas that read `VERSION` and `_APPLICATION` from the header
@@ -39,7 +39,7 @@ CREATE TABLE clips (
     frames INTEGER, fps REAL,
     detected REAL, confidence REAL, -- quality: share of frames with the person, mean confidence of the joints
     memory REAL,                    -- MB, peak of its largest process
-    strip BLOB,                     -- quality over time, PNG
+    strip TEXT,                     -- quality over time, an SVG element
     warnings TEXT,                  -- JSON list
     files TEXT,                     -- JSON: size by name, of the results
     staged TEXT                     -- JSON: files and their folder in staging, until they are in place
@@ -61,8 +61,8 @@ class Made:
         As in the journal.
     memory : float
         Peak of the largest process, MB.
-    strip : bytes
-        Quality over time, PNG.
+    strip : str
+        Quality over time, an SVG element.
     warnings : tuple of str
     """
 
@@ -73,7 +73,7 @@ class Made:
     detected: float
     confidence: float
     memory: float = 0.0
-    strip: bytes = b""
+    strip: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -96,7 +96,7 @@ class Entry:
     detected: float | None = None
     confidence: float | None = None
     memory: float | None = None
-    strip: bytes | None = None
+    strip: str | None = None
     warnings: tuple[str, ...] = ()
     files: Mapping[str, int] = field(default_factory=dict)
     staged: Mapping[str, Any] | None = None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import time
-from base64 import b64encode
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
@@ -23,7 +22,7 @@ td, th { padding: .4em .8em .4em 0; border-bottom: 1px solid #ddd; text-align: l
 th { color: #666; font-weight: normal } .failed td { background: #fdeeee }
 td:nth-child(3), td:nth-child(4), td:nth-child(5) { white-space: nowrap } small { color: #666 }
 .still { height: 96px; display: block }
-.strip { width: 240px; height: 14px; display: block; image-rendering: pixelated }
+.strip { width: 240px; height: 14px; display: block }
 """
 
 
@@ -71,11 +70,7 @@ def _row(entry: Entry) -> str:
         rate = f"<small>{entry.frames} at {entry.fps:g}/s</small>"
         length = f"{(entry.frames or 0) / (entry.fps or 1):.1f} s<br>{rate}"
         seen = f"{entry.detected:.0%}<br><small>sure to {entry.confidence:.0%}</small>"
-        image = b64encode(entry.strip or b"").decode("ascii")
-        strip = link(
-            f"{stem}.chart.png",
-            f'<img class="strip" alt="quality over time" src="data:image/png;base64,{image}">',
-        )
+        strip = link(f"{stem}.chart.svg", entry.strip or "")
         links = " ".join(
             link(file, html.escape(file.removeprefix(stem + "."))) for file in sorted(entry.files)
         )

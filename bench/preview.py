@@ -19,6 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -26,12 +27,10 @@ import torch
 from kinelift.bench.accuracy import default_clips, known_focal_mm
 from kinelift.bench.truth import true_capture
 from kinelift.core.capture import Capture
-from kinelift.core.chart import png
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.landmarks import LANDMARKS, PLACES
-from kinelift.core.lettering import write
 from kinelift.core.mannequin import mannequin, rest_positions
 from kinelift.core.motion import Motion
 from kinelift.core.options import Settings
@@ -99,7 +98,8 @@ def contact_sheet(capture: Capture, video: Path) -> npt.NDArray[np.uint8]:
         drawn = frame.image.copy()
         figure.draw(drawn, frame.index)
         both = [_around(image, seen) for image in (frame.image, drawn)]
-        write(both[0], f"{motion.start + frame.index / motion.fps:.1f}", 8, 8, (255, 255, 255), 2)
+        moment = f"{motion.start + frame.index / motion.fps:.1f}"
+        cv2.putText(both[0], moment, (8, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.7, (255, 255, 255), 1, cv2.LINE_AA)
         tiles[frame.index] = np.concatenate(both)
     rows = np.array_split([tiles[index] for index in wanted], _DOWN)
     return np.concatenate([np.concatenate([*row], axis=1) for row in rows])
@@ -107,8 +107,6 @@ def contact_sheet(capture: Capture, video: Path) -> npt.NDArray[np.uint8]:
 
 def _around(image: npt.NDArray[np.uint8], points: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """The part of a picture around a person's joints (J, 2), `_HIGH` pixels high and as wide."""
-    import cv2
-
     points = points[np.isfinite(points).all(1)]
     side = max(float(np.ptp(points, axis=0).max()) / _FILLED, 16.0)
     left, top = (points.min(0) + points.max(0) - side) / 2
@@ -180,7 +178,7 @@ def main() -> None:
             sys.exit(f"{video}: {error}")
         if args.sheets:
             with replacing(args.sheets / f"{video.stem}.png") as temporary:
-                temporary.write_bytes(png(contact_sheet(captured, video)))
+                cv2.imwrite(str(temporary), cv2.cvtColor(contact_sheet(captured, video), cv2.COLOR_RGB2BGR))
         if known and "joints_px" in np.load(reference, allow_pickle=False):
             rows.append(reprojection(captured, reference))
             print(f"| {video.stem} | " + " | ".join(f"{value:.2f}" for value in rows[-1]) + " |", flush=True)

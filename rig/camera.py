@@ -14,7 +14,6 @@ from mathutils import Matrix
 from ..core.camera import FILM_WIDTH_MM, Camera
 from ..core.capture import Capture, Source
 from ..core.errors import CaptureError
-from ..core.lettering import width, write
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
 from .versions import TURNS_VIDEOS
@@ -110,7 +109,7 @@ def show_video(
     -------
     str
         What is wrong with the background, a sentence, or nothing. Where the video can't be shown the camera
-        gets a picture that says so.
+        gets a grey picture whose name says so.
 
     Raises
     ------
@@ -119,7 +118,7 @@ def show_video(
     """
     clip = _movie_clip(video)
     if clip is None:
-        _fresh_background(placed.data).image = _notice(f"{video.name} is missing", capture.camera.size)
+        _fresh_background(placed.data).image = _placeholder(f"{video.name} is missing", capture.camera.size)
         return (
             f"{video} is not there or can't be read, so the camera has no video behind it; put it back and "
             "add the camera again."
@@ -211,17 +210,9 @@ def _fresh_background(data: bpy.types.Camera) -> Any:
     return background
 
 
-def _notice(text: str, size: tuple[int, int]) -> bpy.types.Image:
-    """A grey picture of the video's size with a line of text."""
-    # large pictures are not needed to read it
-    small = np.maximum(np.array(size) * 960 // max(size), 1)
-    picture = np.full((small[1], small[0], 3), 60, np.uint8)
-    scale = max(min(4, int(0.9 * small[0]) // width(text)), 1)
-    write(picture, text, (int(small[0]) - width(text, scale)) // 2, int(small[1]) // 2, (230, 160, 60), scale)
-    image = bpy.data.images.new(text, int(small[0]), int(small[1]))
-    rgba = np.ones((small[1], small[0], 4), np.float32)
-    rgba[..., :3] = picture[::-1] / np.float32(255)
-    image.pixels.foreach_set(rgba.ravel())
-    image.update()
-    image.pack()
+def _placeholder(name: str, size: tuple[int, int]) -> bpy.types.Image:
+    """A grey picture with a video's proportions; its name says what is missing."""
+    longer = max(size)
+    image = bpy.data.images.new(name, *(max(side * 960 // longer, 1) for side in size))
+    image.generated_color = (0.24, 0.24, 0.24, 1.0)
     return image

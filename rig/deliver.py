@@ -94,7 +94,7 @@ def deliver(
         path = folder / f"{name}.{_RENDER_NAMES[kind]}"
         render(kind, path, armature, capture, video)
         files[path.suffixes[-2][1:]] = path
-    files["chart"] = folder / f"{name}.chart.png"
+    files["chart"] = folder / f"{name}.chart.svg"
     save_chart(capture, files["chart"])
     files["motion"] = motion_path
     with replacing(folder / f"{name}.summary.json") as temporary:

@@ -103,7 +103,7 @@ def test_the_pages_example(cluster: str, tmp_path: Path) -> None:
     (sentence,) = sentences(done.stderr)
     assert sentence.startswith("broken: ")
     out = tmp_path / "results"
-    endings = ("bvh", "chart.png", "motion.npz", "png", "summary.json")
+    endings = ("bvh", "chart.svg", "motion.npz", "png", "summary.json")
     assert results(out / "day 2") == [f"two.{ending}" for ending in endings]
     assert len(Capture.load(out / "walk.motion.npz")) == 9
     assert [p.name for p in (out / FOLDER).iterdir()] == [JOURNAL]

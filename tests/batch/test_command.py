@@ -62,7 +62,7 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     result = batch(tmp_path / 'it\'s a "tést".motion.npz', "--out", out)
     assert result.returncode == 0, result.stderr
     name = 'it\'s a "tést"'
-    endings = ["blend", "bvh", "chart.png", "fbx", "glb", "motion.npz", "png", "summary.json"]
+    endings = ["blend", "bvh", "chart.svg", "fbx", "glb", "motion.npz", "png", "summary.json"]
     assert results(out) == [f"{name}.{ending}" for ending in endings]
     summary = json.loads((out / f"{name}.summary.json").read_text(encoding="utf-8"))
     assert (summary["frames"], summary["fps"], summary["detected"]) == (20, 29.97, 1.0)
@@ -87,7 +87,7 @@ def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
     told = sentences(result.stderr)
     assert sorted(line.split(": ")[0] for line in told) == ["damaged", "gone", "missing", "text"]
     assert results(out) == [
-        "good.bvh", "good.chart.png", "good.motion.npz", "good.png", "good.summary.json",
+        "good.bvh", "good.chart.svg", "good.motion.npz", "good.png", "good.summary.json",
     ]  # fmt: skip
 
 
@@ -141,7 +141,7 @@ def test_python_without_torch_asks_the_worker(
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     found, expected = (Capture.load(f / "walk_front.motion.npz") for f in (out, captured))
-    np.testing.assert_allclose(found.joints, expected.joints, atol=1e-4)
+    np.testing.assert_allclose(found.motion.joints, expected.motion.joints, atol=1e-4)
 
 
 def test_python_without_torch_and_no_other_named(tmp_path: Path, lean_python: dict[str, str]) -> None:

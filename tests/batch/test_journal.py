@@ -15,7 +15,7 @@ from kinelift.batch.journal import VERSION, Journal, Made
 from kinelift.core.errors import CaptureError
 
 FILES = {"walk.bvh": 120, "walk.png": 7}
-MADE = Made("/staging/1", FILES, 30, 25.0, 0.9, 0.8, 612.5, b"strip", ("Feet were hidden.",))
+MADE = Made("/staging/1", FILES, 30, 25.0, 0.9, 0.8, 612.5, "<svg/>", ("Feet were hidden.",))
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def test_a_clips_life(path: Path) -> None:
     assert (entry.settings_hash, entry.input_hash) == ("settings", "content")
     assert (entry.attempts, entry.completions, entry.files, entry.staged) == (1, 1, FILES, None)
     assert (entry.frames, entry.fps, entry.detected, entry.confidence) == (30, 25.0, 0.9, 0.8)
-    assert (entry.memory, entry.strip, entry.warnings) == (612.5, b"strip", ("Feet were hidden.",))
+    assert (entry.memory, entry.strip, entry.warnings) == (612.5, "<svg/>", ("Feet were hidden.",))
     assert entry.started is not None and entry.ended is not None and entry.started <= entry.ended
     journal.queue("day/walk", Path("/clips/walk.mp4"), {}, "other")
     journal.claim("day/walk", "content")

@@ -1,18 +1,33 @@
-"""The strip chart shows when and what was badly seen."""
+"""The charts show when and what was badly seen."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
-import cv2
 import numpy as np
 import pytest
 
-from kinelift.core.chart import save_chart, strip_chart
-from kinelift.core.colours import HIGH, LOW
-from kinelift.core.skeleton import INDEX
+from kinelift.core.chart import quality_strip, save_chart
+from kinelift.core.colours import HIGH, LOW, Colour
+from kinelift.core.motion import CONTACT_POINTS
+from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.tests.motions import random_capture
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def bars(strip: ElementTree.Element, colour: Colour) -> list[tuple[float, float]]:
+    """Begin and end of the bars of a colour, as shares of the strip's width."""
+    wide = float(strip.attrib["viewBox"].split()[2])
+    paths = [path.attrib["d"] for path in strip if path.attrib["fill"] == "rgb({},{},{})".format(*colour)]
+    return [
+        (int(x) / wide, (int(x) + int(w)) / wide)
+        for path in paths
+        for x, w in re.findall(r"M(\d+) 0h(\d+)v1h-\2z", path)
+    ]
 
 
 @pytest.mark.parametrize("frames", [1, 90, 5000])
@@ -21,14 +36,36 @@ def test_bad_stretches_are_red_at_their_time_however_short(tmp_path: Path, frame
     confidence = np.ones_like(capture.confidence)
     bad = frames // 3
     confidence[bad, INDEX["hand.R"]] = 0
-    save_chart(replace(capture, confidence=confidence), tmp_path / "chart.png")
-    read = cv2.imread(str(tmp_path / "chart.png"))
-    image = cv2.cvtColor(read, cv2.COLOR_BGR2RGB)
-    np.testing.assert_array_equal(image, strip_chart(replace(capture, confidence=confidence)))
-    red = np.argwhere((image == LOW).all(-1))
-    green = np.argwhere((image == HIGH).all(-1))
-    left, right = green[:, 1].min(), max(green[:, 1].max(), red[:, 1].max())
-    middle = (red[:, 1].mean() - left) / (right - left)
-    assert middle == pytest.approx((bad + 0.5) / frames, abs=0.02)
-    # one row only
-    assert np.ptp(red[:, 0]) < 20
+    save_chart(replace(capture, confidence=confidence), tmp_path / "chart.svg")
+    chart = ElementTree.parse(tmp_path / "chart.svg").getroot()
+    strips = chart.findall(f"{SVG}svg")
+    assert len(strips) == len(JOINTS) + len(CONTACT_POINTS)
+    red = [(strip.attrib["y"], *bar) for strip in strips for bar in bars(strip, LOW)]
+    ((row, begin, end),) = red  # one row only
+    assert (begin + end) / 2 == pytest.approx((bad + 0.5) / frames, abs=0.02)
+    labels = {text.attrib["y"]: text.text for text in chart.findall(f"{SVG}text")}
+    assert labels[str(int(row) + 11)] == "hand.R"
+    joints = strips[: len(JOINTS)]
+    seen = [
+        sum(end - begin for begin, end in bars(strip, HIGH)) for strip in joints if strip.attrib["y"] != row
+    ]
+    assert seen == pytest.approx([1.0] * (len(JOINTS) - 1))
+
+
+def test_the_axis_shows_seconds_of_the_video(tmp_path: Path) -> None:
+    capture = random_capture(90)
+    save_chart(capture, tmp_path / "chart.svg")
+    words = [text.text for text in ElementTree.parse(tmp_path / "chart.svg").getroot().findall(f"{SVG}text")]
+    ticks = [float(word) for word in words if word and word.replace(".", "").isdigit()]
+    start, end = capture.motion.start, capture.motion.start + 90 / capture.motion.fps
+    assert 5 <= len(ticks) <= 11 and start <= min(ticks) and max(ticks) <= end
+    assert np.ptp(np.diff(ticks)) == pytest.approx(0, abs=1e-6)
+    assert "seconds" in words
+
+
+def test_quality_over_time_is_an_element_of_a_page() -> None:
+    capture = random_capture(1000)
+    confidence = np.ones_like(capture.confidence)
+    confidence[500:] = 0
+    strip = ElementTree.fromstring(quality_strip(replace(capture, confidence=confidence)))
+    assert bars(strip, HIGH) == [(0, 0.5)] and bars(strip, LOW) == [(0.5, 1)]
