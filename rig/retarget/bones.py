@@ -1,4 +1,4 @@
-"""An armature's rest pose as arrays, and which way the body in it stands and faces."""
+"""An armature's rest pose as arrays, and the direction in which the body in it stands and faces."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ONE_PLACE = 1e-9
 
 @dataclass(frozen=True)
 class Rig:
-    """The bones of an armature in its rest pose (or in the pose that is taken for it).
+    """The bones of an armature in its rest pose, or in a pose that is taken as one.
 
     Attributes
     ----------
@@ -38,9 +38,9 @@ class Rig:
     world : (4, 4)
         Of the object.
     held : (N,) bool
-        Bones that constraints pose, or whose rotation is locked: nothing to key.
+        Bones that constraints pose, or whose rotation is locked: keys would do nothing there.
     properties : dict of str to frozenset of str
-        The custom properties of bones that have any: switches to FK are among them.
+        Names of bones' custom properties, among them switches to FK; only bones that have some.
     """
 
     names: tuple[str, ...]
@@ -100,7 +100,7 @@ def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:
     Raises
     ------
     CaptureError
-        If the object is no armature, has no bones or is mirrored or flattened by its scale.
+        If the object isn't an armature, has no bones, or its scale mirrors or flattens it.
     """
     if armature is None or armature.type != "ARMATURE":
         raise CaptureError("Select the armature of your character: there is none in the selection.")
@@ -143,8 +143,8 @@ def read_rig(armature: bpy.types.Object, *, posed: bool = False) -> Rig:
 def body_frame(rig: Rig, bones: Mapping[str, int]) -> Floats:
     """The rotation (3, 3) that takes the world to the body's own axes: X to its left, Y backwards, Z up.
 
-    A body that stands nearly along an axis of its object is taken to stand exactly so: a leaning spine, or
-    one hand that is a little further back, is the character's shape and not a rotation to undo.
+    A body that stands nearly along an axis of its object counts as standing along it: a leaning spine, or one
+    hand that is a little further back, is the character's shape and not a rotation to undo.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def body_frame(rig: Rig, bones: Mapping[str, int]) -> Floats:
 
 
 def _snapped(direction: Floats, axes: Floats, degrees: float) -> Floats:
-    """The signed column of `axes` within so many degrees of `direction`, else `direction`, of length 1."""
+    """The signed column of `axes` within `degrees` of `direction`, or else `direction` at length 1."""
     own = _direction(direction)
     along = own @ axes
     nearest = int(np.abs(along).argmax())

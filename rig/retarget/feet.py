@@ -1,10 +1,10 @@
-"""Feet that stand where the source's stand, on the target's own legs, whose directions are kept.
+"""Feet that stand where the source's stand, on legs that keep the directions of the source's.
 
-On other proportions legs that point as the source's put both feet somewhere else: too far apart, too high or
-too low. What makes up for that is found for the whole clip at once, as the least squares of what an artist
-would see: limbs that point elsewhere, feet that slide, hips that jerk, feet that are pitched. The hips may
-go wherever legs keep their directions; a foot that rolls may be pitched, and one that stands flat may lift
-its heel if its leg would have to bend by much otherwise.
+On other proportions, legs that point as the source's put both feet in the wrong places: too far apart, too
+high or too low. One least-squares problem for all frames corrects that. It weighs what an artist would see:
+limbs that point elsewhere, feet that slide, hips that jerk, feet that are pitched. The hips may go wherever
+the legs keep their directions. A foot that rolls may be pitched; one that stands flat may lift its heel if
+its leg would otherwise bend by much.
 """
 
 from __future__ import annotations
@@ -25,27 +25,52 @@ from .tpose import Body, leg_length
 
 #: contacts shorter than this are ignored, seconds
 _SHORTEST = 0.08
-# Prices, by the square: 1 is a limb that points elsewhere by a radian. Lengths are in lengths of the leg,
-# steps and bends of paths are those of 30 frames a second.
-#: of a step by which a foot slides; of standing above or below the floor; of being under it
-_SLIDE, _STAND, _UNDER = 5e3, 1e5, 1e4
-#: of pitching a foot by a radian, while it stands flat and otherwise
-_PITCH_FLAT, _PITCH = 0.15, 0.01
-#: of bends in the paths of hips and feet, and of a foot's pitch
-_BENT, _BENT_PITCH = 20.0, 30.0
-#: of hips that are higher or lower than they were, that go elsewhere, that are elsewhere
-_HEIGHT, _STEP, _AWAY = 1e-3, 1e-2, 1e-7
-#: limbs that are off by more than this cost by the fourth power, radians
+# Weights of squared errors: 1 is that of a limb that points elsewhere by a radian. Lengths are in lengths of
+# the leg; steps and second differences of paths are those of 30 frames a second.
+#: of a step by which a foot slides
+_SLIDE = 5e3
+#: of a standing foot's height above or below the floor
+_STAND = 1e5
+#: of another foot's depth under the floor
+_UNDER = 1e4
+#: of the pitch of a foot that stands flat, per radian
+_PITCH_FLAT = 0.15
+#: of the pitch of another foot, per radian
+_PITCH = 0.01
+#: of second differences in the paths of hips and ankles
+_BENT = 20.0
+#: of second differences in the pitch of a foot, per radian
+_BENT_PITCH = 30.0
+#: of the hips' way up or down
+_HEIGHT = 1e-3
+#: of a step by which the hips leave their path along the floor
+_STEP = 1e-2
+#: of the hips' way along the floor: keeps the equations solvable where no foot stands
+_AWAY = 1e-7
+#: limbs that are off by more than this weigh by the fourth power, radians
 _OFF = np.radians(2.0)
-#: keeps the price of bending a straight leg finite, as a share of its length
+#: keeps the weight of bending a straight leg finite, as a share of its length
 _STRAIGHT = 0.02
-#: how often the directions of the legs are looked at anew; how far limbs and feet turn at most each time
-_ROUNDS, _TURN, _ROLL = 4, 0.2, 0.2
-#: feet this near above the floor are held above it; ankles this near to where they ought to be are there:
-#: shares of the leg
-_NEAR, _SAME = 1e-3, 1e-6
-#: columns of the unknowns of a frame: ways of the hips and of the ankles, pitches of the feet
-_HIPS, _ANKLES, _PITCHES = slice(0, 3), (slice(3, 6), slice(6, 9)), (9, 10)
+#: how often the problem is linearised around the legs as they are
+_ROUNDS = 4
+#: how far a limb turns at most each time, radians
+_TURN = 0.2
+#: how far the pitch of a foot changes at most each time, radians
+_ROLL = 0.2
+#: feet this near above the floor are held above it, as a share of the leg
+_NEAR = 1e-3
+#: ankles this near to their place are there, as a share of the leg
+_SAME = 1e-6
+#: the highest that tips of toes are raised, as a share of the toes' length
+_STEEPEST = 0.9
+# Columns of the unknowns of a frame:
+#: how far the hips move
+_HIPS = slice(0, 3)
+#: how far the ankles move, left and right
+_ANKLES = (slice(3, 6), slice(6, 9))
+#: pitch of the feet, left and right
+_PITCHES = (9, 10)
+#: how many there are
 _UNKNOWNS = 11
 
 
@@ -61,13 +86,15 @@ class _Leg:
     foot : (N, 3, 3)
         Its rotation before it is pitched.
     side : (N, 3)
-        What it is pitched about.
+        The axis of its pitch.
     ankle : (N, 3)
-        On a leg that points as the source's, under hips that stay.
-    own, limbs : tuple of (N, 3)
-        Thigh and shin as the source's point, and as they are now.
+        On a leg that points as the source's, under hips that stay where they are.
+    own : tuple of (N, 3)
+        Thigh and shin as the source's point.
+    limbs : list of (N, 3)
+        Thigh and shin now.
     price : list of (N,)
-        Of the directions of thigh and shin.
+        Weights of the directions of thigh and shin.
     moved : (N, 3)
         How far the ankle has moved.
     pitch : (N,)
@@ -101,7 +128,18 @@ class _Leg:
 
 @dataclass
 class _Equations:
-    """Least squares over the frames in which each knows two frames to either side."""
+    """Normal equations of a least-squares problem in which each frame is tied to two frames on either side.
+
+    Attributes
+    ----------
+    frames : int
+    within, after : (N, K, K)
+        Blocks of the matrix: a frame with itself, and with the next one. `bends` isn't in them yet.
+    bends : (K,)
+        Weights of the second differences of each unknown.
+    right : (N, K)
+        The right-hand side.
+    """
 
     frames: int
     within: Floats = field(init=False)
@@ -115,13 +153,13 @@ class _Equations:
         self.bends = np.zeros(_UNKNOWNS)
 
     def add(self, at: Indices, rows: Floats, price: Floats, value: Floats) -> None:
-        """``price * (rows @ x[at] - value) ** 2``: (n,), (n, M, K), (n, M, M) and (n, M)."""
+        """Add ``price * (rows @ x[at] - value) ** 2``: (n,), (n, M, K), (n, M, M) and (n, M)."""
         weighed = np.swapaxes(rows, 1, 2) @ price
         self.within[at] += weighed @ rows
         self.right[at] += (weighed @ value[..., None])[..., 0]
 
     def add_step(self, at: Indices, now: Floats, then: Floats, price: float, value: Floats) -> None:
-        """``price * (then @ x[at + 1] - now @ x[at] - value) ** 2``, as `add`; one price for all."""
+        """Add ``price * (then @ x[at + 1] - now @ x[at] - value) ** 2``, as `add`; one price for all."""
         turned = np.swapaxes(then, 1, 2)
         self.within[at] += price * (np.swapaxes(now, 1, 2) @ now)
         self.within[at + 1] += price * (turned @ then)
@@ -159,7 +197,7 @@ def plant(
     Returns
     -------
     world, root
-        With other legs, feet and hips; the same where no foot stands on the floor or gets under it.
+        With other legs, feet and hips. They stay as they are if no foot stands or gets under the floor.
     """
     size = leg_length(body.offsets)
     on = keep_long(contacts, _SHORTEST * fps)
@@ -192,7 +230,7 @@ def plant(
 
 
 def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps: float, size: float) -> _Leg:
-    """A leg as the source's points, in lengths of the leg."""
+    """A leg that points as the source's, in lengths of the leg (`size`)."""
     thigh, shin, foot = (INDEX[f"{n}.{'LR'[side]}"] for n in ("thigh", "shin", "foot"))
     offsets, sole = body.offsets / size, body.soles[side]
     upper, lower = world[:, thigh] @ offsets[shin], world[:, shin] @ offsets[foot]
@@ -216,7 +254,7 @@ def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps
 
 
 def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
-    """Find the least squares around the legs as they are, and move them there; returns the way of the hips.
+    """Solve the problem linearised around the legs as they are, and move them; returns the way of the hips.
 
     Parameters
     ----------
@@ -253,7 +291,7 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
             turn *= np.minimum(1.0, _TURN / np.maximum(angle, 1e-9))
             leg.limbs[part] = (matrix_from_vector(turn) @ now[..., None])[..., 0]
             off = np.linalg.norm(_turn_between(own, leg.limbs[part]), axis=1)
-            # halfway there: prices that follow the angles at once overshoot
+            # the geometric mean with the last price: prices that follow the angles at once overshoot
             leg.price[part] = np.sqrt(price) * np.maximum(1.0, off / _OFF)
     return hips
 
@@ -261,10 +299,10 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
 def _add_leg(
     equations: _Equations, leg: _Leg, columns: slice, pitch: int, rate: float, floor: float
 ) -> tuple[Floats, Floats]:
-    """Add what a leg and its foot want.
+    """Add the terms of a leg and its foot.
 
     Thigh `a` and shin `b`, turned by small `s` and `t` away from the source's directions, move the ankle by
-    ``s x a + t x b``. The least ``p |s|^2 + q |t|^2`` that moves it by `e` is ``e' A e`` with
+    ``s x a + t x b``. The smallest ``p |s|^2 + q |t|^2`` that moves it by `e` is ``e' A e`` with
     ``A^-1 = (|a|^2 - a a') / p + (|b|^2 - b b') / q``.
 
     Returns
@@ -272,7 +310,7 @@ def _add_leg(
     (N, 3, 3)
         `A`.
     (N, 3)
-        What to subtract from the ankle's way, seen from the hips, to get `e`.
+        What is subtracted from the ankle's way relative to the hips to get `e`.
     """
     frames = len(leg.on)
     every = np.arange(frames)
@@ -307,7 +345,7 @@ def _add_leg(
 
 
 def _turn_between(a: Floats, b: Floats) -> Floats:
-    """Axes times angles (N, 3) of the smallest turns that take directions (N, 3) to others."""
+    """Rotation vectors (N, 3), radians, of the smallest turns from directions `a` (N, 3) to `b` (N, 3)."""
     axis = np.cross(a, b)
     sine = np.linalg.norm(axis, axis=1, keepdims=True)
     angle = np.arctan2(sine, (a * b).sum(axis=1, keepdims=True))
@@ -320,7 +358,7 @@ def _toes_up(toe: Floats, ball: Floats, sole: Sole, floor: float) -> Floats:
     lowest = floor + sole.ball_height + sole.tip[2] - ball[:, 2]
     length = np.linalg.norm(tip, axis=1)
     raised = tip.copy()
-    raised[:, 2] = np.minimum(np.maximum(tip[:, 2], lowest), 0.9 * length)
+    raised[:, 2] = np.minimum(np.maximum(tip[:, 2], lowest), _STEEPEST * length)
     flat = np.linalg.norm(tip[:, :2], axis=1)
     raised[:, :2] *= (np.sqrt(np.maximum(length**2 - raised[:, 2] ** 2, 0)) / np.maximum(flat, 1e-9))[:, None]
     bent = raised[:, 2] > tip[:, 2] + 1e-9

@@ -1,7 +1,7 @@
-"""The target follows the source frame by frame without keys, until the preview ends.
+"""The live preview: the target follows the source frame by frame, without keys, until the preview ends.
 
-What is needed to go on, and to give the target back its pose, is kept in the scene: a preview outlives the
-file being saved and loaded again.
+The scene keeps what it needs to go on and to restore the target's pose, so a preview goes on in a file that
+is saved and loaded again.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class _Follower:
             end_preview()
             return
         performance = self._now(source)
-        performance.contacts[:] = False  # planting looks ahead
+        performance.contacts[:] = False  # planting needs the frames ahead
         if self.retargeter.target != target:  # undo has made another object of it
             self._take_over(target, performance)
         for key in self.retargeter.keys(performance, self.carriers):
@@ -79,7 +79,7 @@ def start_preview(
     end_preview()
     if target == source:
         raise CaptureError(f"{target.name} is the source itself: select the armature of your character.")
-    # who follows whom, and how the target was
+    # all that `resume_preview` and `_restore` need
     state = {
         "source": source.name,
         "target": target.name,
@@ -106,7 +106,7 @@ def resume_preview() -> None:
         state = json.loads(text)
         source, target = (bpy.data.objects[state[name]] for name in ("source", "target"))
         settings = from_plain(RetargetSettings, state["settings"])
-        if settings.posed:  # the pose that it follows with is no rest
+        if settings.posed:  # its pose now follows the source: the rest pose is the one before
             _restore(state)
             bpy.context.view_layer.update()
         _go_on(_Follower(source, target, BoneMap(*state["map"]), settings))
@@ -127,7 +127,7 @@ def _stop() -> None:
 
 
 def end_preview() -> None:
-    """End the preview, if one runs: the target gets back the pose that it had."""
+    """End the preview, if one runs, and restore the target's pose."""
     _stop()
     for scene in bpy.data.scenes:
         if PREVIEW in scene:
@@ -150,7 +150,7 @@ def _restore(state: dict[str, Any]) -> None:
 
 
 def previewing() -> bool:
-    """Whether a preview runs in the scene."""
+    """Whether a preview runs in the current scene."""
     return PREVIEW in bpy.context.scene
 
 

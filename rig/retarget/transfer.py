@@ -26,7 +26,7 @@ _LIMBS = ("upper_arm", "forearm", "thigh", "shin")
 
 @dataclass(frozen=True)
 class Performance:
-    """What is to be transferred, in the world.
+    """Motion of a source, in the world.
 
     Attributes
     ----------
@@ -58,14 +58,14 @@ class Performance:
 def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Floats) -> dict[int, Floats]:
     """Rotations (N, 3, 3) in the armature's space of every bone to key, away from its rest pose.
 
-    Bones between two mapped ones share what lies between the joints: a spine bends in all of its bones, and
-    the twist of an arm runs along it.
+    Bones between two mapped ones share the rotation from one to the other: a spine bends in all of its bones,
+    and the twist of an arm runs along it.
 
     Parameters
     ----------
     rig : Rig
     bones : mapping of joint to bone
-        Only these joints' bones, and those between them, get a rotation.
+        These joints' bones, and those between them, get a rotation.
     body : Body
     world : (N, J, 3, 3)
         Rotations of the joints, away from the T-pose.
@@ -107,7 +107,7 @@ def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Floats) -
 
 
 def _spine(rig: Rig, bones: Mapping[str, int]) -> list[int]:
-    """Bones that share the bending from hips to chest, the last as much as the chest."""
+    """Bones that share the bending from hips to chest, from below; the last one turns as the chest does."""
     ends = [bones[n] for n in ("chest", "spine") if n in bones]
     if not ends:
         return []
@@ -117,6 +117,7 @@ def _spine(rig: Rig, bones: Mapping[str, int]) -> list[int]:
 
 
 def _neck(rig: Rig, bones: Mapping[str, int]) -> list[int]:
+    """Bones that share the bending from chest to neck, from below."""
     below = [bones[n] for n in ("chest", "spine", "hips") if n in bones]
     if "neck" not in bones:
         return []
@@ -125,7 +126,7 @@ def _neck(rig: Rig, bones: Mapping[str, int]) -> list[int]:
 
 
 def _between(rig: Rig, upper: int, lower: int) -> list[int]:
-    """Bones that can be keyed on the way from one bone (exclusive) down to another (exclusive)."""
+    """Bones that can be keyed between one bone and another below it, from above."""
     way = rig.ancestors(lower)[1:]
     if upper not in way:
         return []
