@@ -77,7 +77,26 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         help=f"a video, a captured *{MOTION_SUFFIX}, or a folder to search for videos",
     )
     parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="folder for the files")
-    batch = parser.add_argument_group("many clips")
+    _add_batch_options(parser.add_argument_group("many clips"))
+    add_options(parser.add_argument_group("files"), Outputs)
+    add_options(parser.add_argument_group("capture (videos only)"), Settings, lambda one: not one.in_resolve)
+    add_options(
+        parser.add_argument_group("solving (videos, and captured motions again)"),
+        Settings,
+        lambda one: one.in_resolve,
+    )
+    add_options(parser.add_argument_group("clean-up"), CleanUp)
+    retarget = parser.add_argument_group("retarget")
+    retarget.add_argument(
+        "--retarget",
+        metavar="CHARACTER",
+        help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it",
+    )
+    add_options(retarget, RetargetSettings)
+    return parser
+
+
+def _add_batch_options(batch: argparse._ArgumentGroup) -> None:
     batch.add_argument(
         "--list",
         type=Path,
@@ -118,22 +137,6 @@ def _parser(prog: str) -> argparse.ArgumentParser:
         default=True,
         help="go on with the other clips when one fails (the default)",
     )
-    add_options(parser.add_argument_group("files"), Outputs)
-    add_options(parser.add_argument_group("capture (videos only)"), Settings, lambda one: not one.in_resolve)
-    add_options(
-        parser.add_argument_group("solving (videos, and captured motions again)"),
-        Settings,
-        lambda one: one.in_resolve,
-    )
-    add_options(parser.add_argument_group("clean-up"), CleanUp)
-    retarget = parser.add_argument_group("retarget")
-    retarget.add_argument(
-        "--retarget",
-        metavar="CHARACTER",
-        help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it",
-    )
-    add_options(retarget, RetargetSettings)
-    return parser
 
 
 def command(arguments: Sequence[str]) -> int:

@@ -328,7 +328,7 @@ class Settings:
     person: str = option(
         "largest", "Follow",
         "Whom to capture: largest, leftmost, rightmost, a number (1 is the largest), or X,Y@SECONDS for "
-        "whoever is at that pixel at that time of the video",
+        "the person at that pixel at that time of the video",
         check=read_person, metavar="WHO", in_resolve=True, in_panel=False,
     )  # fmt: skip
     height: float | None = option(

@@ -27,20 +27,25 @@ _CANCELLED = 128 + signal.SIGINT
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m inference", description="Videos of a person to motion.")
+    parser = argparse.ArgumentParser(
+        prog="python -m inference", description="Turn videos of a person into motion."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     capture = commands.add_parser("capture", help="capture the person in a video")
     capture.add_argument("video", type=Path)
-    capture.add_argument("--out", type=Path, required=True, metavar="M.npz", help="the motion")
+    capture.add_argument("--out", type=Path, required=True, metavar="M.npz", help="file for the motion")
     capture.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write the motion as BVH")
     capture.add_argument(
         "--overlay",
         type=Path,
         metavar="F.mp4",
-        help="also draw the motion over the video; a word of --overlay-style: so, into M.overlay.mp4",
+        help="also draw the motion over the video; a style instead of a file draws it into M.overlay.mp4",
     )
     capture.add_argument(
-        "--overlay-style", choices=tuple(OVERLAY_STYLES), default="skeleton", help="bones, or the body"
+        "--overlay-style",
+        choices=tuple(OVERLAY_STYLES),
+        default="skeleton",
+        help="bones, or a shaded body",
     )
     capture.add_argument(
         "--threads",
@@ -70,7 +75,10 @@ def _parser() -> argparse.ArgumentParser:
     add_options(about, Settings, lambda one: one.name == "device")
     for command in (capture, solve, probe, about):
         command.add_argument(
-            "--progress", choices=("bar", "json"), default="bar", help="for people or for programs"
+            "--progress",
+            choices=("bar", "json"),
+            default="bar",
+            help="progress for people or programs",
         )
     return parser
 

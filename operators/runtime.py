@@ -93,7 +93,7 @@ class KINELIFT_OT_test_runtime(bpy.types.Operator):
 
 
 class KINELIFT_OT_install_runtime(bpy.types.Operator):
-    """Fetch what captures need into a folder of Kinelift's own; Blender itself is left as it is"""
+    """Fetch what captures need into Kinelift's own folder; Blender itself stays as it is"""
 
     bl_idname = "kinelift.install_runtime"
     bl_label = "Install Runtime"
@@ -121,7 +121,7 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
         """Show what would be fetched, how much, and into which folder."""
         folder = runtime_folder()
         column = self.layout.column(align=True)
-        column.label(text="These are fetched with pip, and what they need:")
+        column.label(text="pip fetches these packages and what they need:")
         for requirement in requirements():
             column.label(text=requirement.replace("==", " "), icon="DOT", translate=False)
         column.separator()

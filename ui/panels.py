@@ -57,7 +57,7 @@ class KINELIFT_PT_video(_Tab, bpy.types.Panel):
             if info.advice:
                 paragraph(layout, context, info.advice, "INFO")
         elif probing():
-            layout.label(text="Looking at the video...")
+            layout.label(text="Reading the video...")
 
 
 class KINELIFT_PT_person(_Tab, bpy.types.Panel):

@@ -26,8 +26,10 @@ from kinelift.tests.motions import random_capture
 __all__ = ["lean_python"]  # a fixture
 PAGE = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
 SCHEDULER, WORKER, BATCH = re.findall(r"^```\n(\.venv/bin/python .+)\n```$", PAGE, re.MULTILINE)
-#: the example's address
-HOST, PORT = "10.0.0.1", "8786"
+#: host of the scheduler in the page's example
+HOST = "10.0.0.1"
+#: port of the scheduler in the page's example
+PORT = "8786"
 
 
 def free_port() -> str:
