@@ -16,8 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from kinelift.bench.accuracy import default_clips, detected, known_focal_mm, lifted
 from kinelift.bench.accuracy_page import COLUMNS
+from kinelift.bench.detections import default_clips, detected, known_focal_mm, lifted
 from kinelift.bench.known import rotation_error
 from kinelift.bench.score import Figures, score
 from kinelift.core.camera import DEFAULT_FOCAL_MM

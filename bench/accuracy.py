@@ -15,7 +15,6 @@ it; with --known-focal it is.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import subprocess
 import sys
@@ -24,12 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import mediapipe
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from kinelift.bench import mediapipe_baseline
 from kinelift.bench.accuracy_page import (
     COLUMNS,
     FINAL,
@@ -41,77 +37,24 @@ from kinelift.bench.accuracy_page import (
     summary,
     targets,
 )
+from kinelift.bench.detections import ROOT, default_clips, detected, known_focal_mm, lifted
 from kinelift.bench.filters import butterworth, one_euro
 from kinelift.bench.known import rotation_error, solver_seconds, swing_kept
 from kinelift.bench.score import Figures, score
 from kinelift.bench.sheets import sheet
 from kinelift.core.bvh import write_bvh
-from kinelift.core.camera import FILM_WIDTH_MM
-from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.files import replacing
 from kinelift.core.foot_ik import clean_up
-from kinelift.core.landmarks import bridge
-from kinelift.core.options import MAX_LOOKS, Settings
 from kinelift.core.skeleton import JOINTS
-from kinelift.inference.lift import lift
-from kinelift.inference.lifters.weights import load_weights
-from kinelift.inference.pipeline import WEIGHTS, capture, resolve
-from kinelift.inference.world import to_world
+from kinelift.inference.pipeline import resolve
 
-ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
 #: pictures of the clips of these folders may be published: they were made for Kinelift
 PUBLIC = ("rendered", "samples")
-#: what decides what is detected, and in whom: files, and folders of them
-_DETECTION = (
-    "inference/detect", "inference/video.py", "inference/track.py", "inference/left_right.py",
-    "inference/camera_motion.py", "core/landmarks.py",
-)  # fmt: skip
 FILTERS: dict[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.float64]]] = {
     "euro": one_euro,
     "butterworth": butterworth,
 }
-
-
-def default_clips() -> Path:
-    """The project's benchmark clips where they lie beside the checkout, else the sample clip."""
-    shared = ROOT.parent / "shared/bench"
-    return shared if shared.is_dir() else ROOT / "samples"
-
-
-def known_focal_mm(reference: Path) -> float:
-    """35 mm equivalent of the focal length with which a reference clip was filmed."""
-    with np.load(reference, allow_pickle=False) as data:
-        return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
-
-
-def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Capture, Path]:
-    """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
-    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
-    for name in _DETECTION:
-        path = ROOT / name
-        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
-            digest.update(file.read_bytes())
-    kept, baseline = (
-        out / f"{video.stem}.{digest.hexdigest()[:12]}.{what}.npz" for what in ("detected", "mediapipe")
-    )
-    if not baseline.exists():
-        with replacing(baseline) as temporary:
-            mediapipe_baseline.capture(video, temporary)
-    if not kept.exists():
-        capture(video, Settings(looks=looks)).save(kept)
-    return Capture.load(kept), baseline
-
-
-def lifted(capture: Capture) -> Capture:
-    """What the lifter alone says of the landmarks that a capture keeps, through the lens that it has."""
-    lens, fps = capture.camera, capture.motion.fps
-    rays, confidence = bridge(lens.rays(capture.landmarks[..., :2])[..., :2], capture.landmarks[..., 2])
-    model = load_weights(WEIGHTS, torch.device("cpu"))
-    estimate = lift(rays, confidence, capture.world_landmarks.astype(float), fps, model)
-    motion, camera = to_world(estimate, fps, capture.motion.start, lens.focal, lens.size)
-    return replace(capture, motion=motion, camera=camera)
 
 
 def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:

@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.figure import Figure
 
-from kinelift.bench.accuracy import default_clips
+from kinelift.bench.detections import default_clips
 from kinelift.bench.score import score, similarity
 from kinelift.bench.truth import true_capture
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA

@@ -55,10 +55,12 @@ def test_one_version_and_licence() -> None:
     assert f"## {manifest['version']}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_blender_accepts_the_zip(extension_tool: Path, extension_zip: Path) -> None:
     run(extension_tool, "validate", extension_zip)
 
 
+@pytest.mark.slow
 def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> None:
     names = zipfile.ZipFile(extension_zip).namelist()
     for package in ("batch", "core", "inference", "rig", "state", "operators", "ui"):
@@ -80,6 +82,7 @@ def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> 
         assert not any(part.startswith(".") or part == "__pycache__" for part in parts), name
 
 
+@pytest.mark.slow
 def test_blender_installs_and_enables_it(extension_zip: Path, tmp_path: Path) -> None:
     script = tmp_path / "install.py"
     script.write_text(

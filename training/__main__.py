@@ -15,9 +15,9 @@ from kinelift.inference.lifters.weights import FOLDER, load_weights
 from kinelift.training.bodies import make
 from kinelift.training.compare import BUDGETS, compare, load_material
 from kinelift.training.contacts import fit_contacts
-from kinelift.training.detected import fit_detector, load_sequences
+from kinelift.training.detected import fit_detector, load_detected
 from kinelift.training.evaluate import detected_batches, figures, solved, test_batches
-from kinelift.training.mocap import load_clips
+from kinelift.training.mocap import load_mocap
 from kinelift.training.report import write_report
 from kinelift.training.rows import ROWS
 from kinelift.training.train import CONFIGS, HELD_OUT, mix, train
@@ -123,15 +123,15 @@ def main() -> int:
         elif args.command == "mix":
             mix(args.before, args.after, args.share, args.out)
         elif args.command == "detect":
-            make(args.out, load_clips(args.mocap), args.clips, args.seed)
+            make(args.out, load_mocap(args.mocap), args.clips, args.seed)
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
-            right = fit_contacts(load_sequences(*args.detected), model, args.out)
+            right = fit_contacts(load_detected(*args.detected), model, args.out)
             print(f"{100 * right:.1f} % of the labels of sequences left out are right; written to {args.out}")
         else:
-            sequences = load_sequences(*args.detected)
+            sequences = load_detected(*args.detected)
             detector = fit_detector(sequences)
-            clips, model = load_clips(args.mocap), load_weights(args.weights, torch.device("cpu"))
+            clips, model = load_mocap(args.mocap), load_weights(args.weights, torch.device("cpu"))
             held = sequences[::HELD_OUT]
             sets = {
                 "perfect 2D": test_batches(clips, detector, noisy=False),

@@ -12,8 +12,8 @@ from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.inference.lifters.lifter import Lifter
 from kinelift.inference.lifters.view import view
+from kinelift.training.bone_structure import implausibility, limb_lengths
 from kinelift.training.evaluate import errors, rotation_errors
-from kinelift.training.structure import implausibility, limb_lengths
 from kinelift.training.synthesis import Batch
 
 #: figures of every set of clips, and their headings

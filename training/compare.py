@@ -26,9 +26,10 @@ from kinelift.inference.lifters.lifter import Lifted, Lifter
 from kinelift.inference.lifters.view import View, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.training.adversary import Discriminator, adversarial_loss, discriminator_loss
-from kinelift.training.clips import load_batches
+from kinelift.training.benchmark_clips import load_batches
+from kinelift.training.bone_structure import bone_ratio, illegal_angle, symmetry
 from kinelift.training.columns import measure, pace, truth
-from kinelift.training.detected import fit_detector, load_sequences
+from kinelift.training.detected import fit_detector, load_detected
 from kinelift.training.evaluate import perfect, test_batches
 from kinelift.training.losses import losses, position_losses, total
 from kinelift.training.methods.positions import PositionLifter
@@ -36,11 +37,10 @@ from kinelift.training.methods.skeletonnet import SkeletonNet
 from kinelift.training.methods.table import LIFTERS
 from kinelift.training.methods.tpnet import TemporalPoseNet
 from kinelift.training.methods.ugcn import WINDOW
-from kinelift.training.mocap import load_clips
+from kinelift.training.mocap import load_mocap
 from kinelift.training.motion_loss import motion_loss
 from kinelift.training.rotation_classes import class_loss, rotation_centres
 from kinelift.training.rows import FULL, ROWS, Row
-from kinelift.training.structure import bone_ratio, illegal_angle, symmetry
 from kinelift.training.synthesis import Batch, Synthesis
 from kinelift.training.train import HELD_OUT
 
@@ -119,10 +119,10 @@ def load_material(budget: Budget, mocap: Path, detected: list[Path], clips: Path
         known = torch.load(kept, weights_only=True)
     else:
         run.mkdir(parents=True, exist_ok=True)
-        sequences = load_sequences(*detected)
+        sequences = load_detected(*detected)
         seen = [s for i, s in enumerate(sequences) if i % HELD_OUT]
         detector = fit_detector(seen)
-        training, test = load_clips(mocap / "train"), load_clips(mocap / "test")
+        training, test = load_mocap(mocap / "train"), load_mocap(mocap / "test")
         without_errors = perfect(detector, WINDOW)
         first = Synthesis(training, [], without_errors, WINDOW, 0.0, budget.seed, spoil=False)
         second = Synthesis(training, seen, detector, WINDOW, 0.5, budget.seed + 1)

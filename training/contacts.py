@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from kinelift.core.arrays import Array
 from kinelift.core.capture import Capture
 from kinelift.core.contacts import contact_features, log_odds
 from kinelift.core.files import replacing
@@ -19,10 +18,8 @@ from kinelift.core.landmarks import bridge
 from kinelift.inference.lift import joint_confidence, lift
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
 from kinelift.inference.world import to_world
-from kinelift.training.detected import Sequence
+from kinelift.training.detected import DetectedSequence
 from kinelift.training.train import HELD_OUT
-
-Array = npt.NDArray[Any]
 
 #: any focal length and picture will do: rays go in
 _FOCAL, _SIZE = 1000.0, (1000, 1000)
@@ -31,12 +28,12 @@ _FOCAL, _SIZE = 1000.0, (1000, 1000)
 _HIDDEN, _EPOCHS, _BATCH, _RATE, _DECAY = 32, 12, 1024, 4e-3, 0.1
 
 
-def fit_contacts(sequences: list[Sequence], model: Lifter, path: Path) -> float:
+def fit_contacts(sequences: list[DetectedSequence], model: Lifter, path: Path) -> float:
     """Train the network on all sequences but those that the lifter doesn't know either, and write it.
 
     Parameters
     ----------
-    sequences : list of Sequence
+    sequences : list of DetectedSequence
     model : Lifter
     path : Path
         Of the .npz.
@@ -87,7 +84,7 @@ def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
     return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32)
 
 
-def lifted(sequence: Sequence, model: Lifter) -> Capture:
+def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
     """What the lifter makes of a detected sequence, with its probabilities as contacts."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
     estimate = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
 from kinelift.core.rotations import rotation_between
@@ -22,7 +22,6 @@ from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMP
 if TYPE_CHECKING:
     from kinelift.training.emulator import Emulator
 
-Array = npt.NDArray[Any]
 
 #: order of the joints in the files
 FILE_JOINTS: tuple[str, ...] = (
@@ -39,7 +38,7 @@ _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "f
 
 
 @dataclass(frozen=True)
-class Sequence:
+class DetectedSequence:
     """One detected sequence, camera frame in level axes (x right, y forward, z up), at `STANDARD_HEIGHT`.
 
     Attributes
@@ -103,7 +102,7 @@ def _bone_lengths(rest: Array) -> Array:
     return np.array([measured[n] for n in LENGTHS])
 
 
-def load_sequences(*folders: Path) -> list[Sequence]:
+def load_detected(*folders: Path) -> list[DetectedSequence]:
     """Read every ``part_*.npz`` of the folders, in their order."""
     out = []
     for path in (path for folder in folders for path in sorted(folder.glob("part_*.npz"))):
@@ -132,7 +131,7 @@ _LOOKED_AT = [
 _NEAR, _MOSTLY = 0.1, 0.8
 
 
-def is_seen(sequence: Sequence) -> bool:
+def is_seen(sequence: DetectedSequence) -> bool:
     """Whether what the detector said is about the person, and not about the background or a thing in it."""
     joints = sequence.joints[:, [_AT[k] for k in _LOOKED_AT]]
     depth = np.maximum(joints[..., 1:2], 0.3)
@@ -146,7 +145,7 @@ def level_from_world(camera_from_world: Array) -> Array:
     return np.asarray(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ camera_from_world[:3].astype(float))
 
 
-def as_sequence(d: dict[str, Array]) -> Sequence:
+def as_sequence(d: dict[str, Array]) -> DetectedSequence:
     """One sequence of the files' arrays."""
     lengths = _bone_lengths(d["joint_rest"].astype(float))
     scale = STANDARD_HEIGHT / float(standing_height(lengths))
@@ -163,7 +162,7 @@ def as_sequence(d: dict[str, Array]) -> Sequence:
             turn = turns.get(name, np.eye(3))
             rotations[:, j] = level[:, :3] @ d["joint_rotations"][:, k].astype(float) @ turn.T
     focal, centre = d["K"][0, 0], d["K"][:2, 2]
-    return Sequence(
+    return DetectedSequence(
         source=str(d["source"]),
         rays=(d["landmarks"][..., :2] - centre) / focal,
         visibility=np.nan_to_num(d["landmarks"][..., 3]),
@@ -211,7 +210,7 @@ class DetectorModel:
     emulator: Emulator | None = None
 
 
-def fit_detector(sequences: list[Sequence], iterations: int = 6) -> DetectorModel:
+def fit_detector(sequences: list[DetectedSequence], iterations: int = 6) -> DetectorModel:
     """Place the landmarks on the body by robust Gauss-Newton on their rays; what is left are the errors."""
     placement = np.zeros((33, 3))
     for landmark, (at, by) in enumerate(CARRIERS):

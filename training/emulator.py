@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from kinelift.core.arrays import Array
 from kinelift.core.landmarks import MIRRORED
-from kinelift.training.detected import DetectorModel, Sequence, landmarks_on, seen_straight
-
-Array = npt.NDArray[Any]
+from kinelift.training.detected import DetectedSequence, DetectorModel, landmarks_on, seen_straight
 
 #: what one unit of the network's numbers is: of 3D and picture errors (metres, body heights), of visibility
 _UNITS = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.2], np.float32)
@@ -78,7 +76,7 @@ def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return x, y[:, order] * torch.tensor([-1.0, 1, 1, -1, 1, 1])
 
 
-def emulated(detector: DetectorModel, sequences: list[Sequence], seed: int = 0) -> DetectorModel:
+def emulated(detector: DetectorModel, sequences: list[DetectedSequence], seed: int = 0) -> DetectorModel:
     """The same detector with an emulator, its errors what the emulator leaves of them.
 
     Parameters

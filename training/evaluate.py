@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from kinelift.core.arrays import Array
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.lift import Estimate
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from kinelift.inference.lifters.view import view
 from kinelift.inference.solve.solver import solve
-from kinelift.training.detected import DetectorModel, Sequence
-from kinelift.training.mocap import Clip
+from kinelift.training.detected import DetectedSequence, DetectorModel
+from kinelift.training.mocap import MocapSequence
 from kinelift.training.synthesis import Batch, Synthesis
-
-Array = npt.NDArray[Any]
 
 #: the joints that `bench/score.py` scores
 LIMBS = [INDEX[f"{n}.{s}"] for n in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for s in "LR"]
@@ -144,7 +141,12 @@ def perfect(detector: DetectorModel, frames: int) -> DetectorModel:
 
 
 def test_batches(
-    clips: list[Clip], detector: DetectorModel, noisy: bool, frames: int = 90, count: int = 8, size: int = 32
+    clips: list[MocapSequence],
+    detector: DetectorModel,
+    noisy: bool,
+    frames: int = 90,
+    count: int = 8,
+    size: int = 32,
 ) -> list[Batch]:
     """The same stretches of `clips` before the same cameras every time, with or without errors."""
     seen = detector if noisy else perfect(detector, frames)
@@ -152,7 +154,9 @@ def test_batches(
     return [draw.batch(size) for _ in range(count)]
 
 
-def detected_batches(sequences: list[Sequence], detector: DetectorModel, frames: int = 64) -> list[Batch]:
+def detected_batches(
+    sequences: list[DetectedSequence], detector: DetectorModel, frames: int = 64
+) -> list[Batch]:
     """Real detections of held-out sequences: input and truth as they are."""
     draw = Synthesis([], sequences, detector, frames, 1.0, seed=2, spoil=False)
     return [draw.batch(min(64, 2 * len(sequences)))]

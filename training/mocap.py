@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kinelift.core.arrays import Array
 from kinelift.core.bvh import read_bvh
 from kinelift.core.errors import CaptureError
 from kinelift.core.kinematics import attached_points, joint_positions, world_rotations
@@ -24,12 +23,11 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 
-Array = npt.NDArray[Any]
 FPS = 30.0
 
 
 @dataclass(frozen=True)
-class Clip:
+class MocapSequence:
     """A clip at 30 fps in Blender's world, scaled to `STANDARD_HEIGHT`.
 
     Attributes
@@ -61,7 +59,7 @@ def contact_labels(points: Array, fps: float) -> Array:
     return np.asarray((speed < 0.3) & low)
 
 
-def load_clip(path: Path) -> Clip:
+def read_mocap(path: Path) -> MocapSequence:
     """Read one clip."""
     bvh = read_bvh(path)
     order = [bvh.names.index(name) for name in JOINTS]
@@ -84,25 +82,25 @@ def load_clip(path: Path) -> Clip:
     balls = feet[:, [1, 3], 2].min(1) - BALL_HEIGHT
     root = root - np.array([0, 0, np.percentile(np.minimum(soles, balls), 5)])
     leg = float(np.linalg.norm(offsets[INDEX["shin.L"]]) + np.linalg.norm(offsets[INDEX["foot.L"]]))
-    return Clip(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
+    return MocapSequence(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
 
 
 #: heads don't turn so far against the chest (radians): a recording with more such frames (share) is faulty
 _HEAD_TURN, _FAULTY = np.radians(115), 0.1
 
 
-def _is_sound(clip: Clip) -> bool:
+def _is_sound(clip: MocapSequence) -> bool:
     head, chest = (clip.rotations[:, INDEX[name]] for name in ("head", "chest"))
     cosine = ((head * chest).sum((1, 2)) - 1) / 2
     return bool((cosine < np.cos(_HEAD_TURN)).mean() < _FAULTY)
 
 
-def load_clips(folder: Path) -> list[Clip]:
+def load_mocap(folder: Path) -> list[MocapSequence]:
     """Read every clip of a folder, in the order of their names, but those with heads turned round."""
     paths = sorted(folder.glob("*.bvh"))
     if not paths:
         raise CaptureError(f"There are no BVH files in {folder}; name the folder with --mocap.")
-    return [clip for clip in map(load_clip, paths) if _is_sound(clip)]
+    return [clip for clip in map(read_mocap, paths) if _is_sound(clip)]
 
 
 def resample(x: Array, at: Array) -> Array:

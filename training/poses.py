@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from kinelift.core.arrays import Array
 from kinelift.core.kinematics import attached_points, joint_positions, world_rotations
 from kinelift.core.rotations import matrix_from_vector
 from kinelift.core.skeleton import (
@@ -19,9 +19,8 @@ from kinelift.core.skeleton import (
     TEMPLATE_LENGTHS,
     rest_offsets,
 )
-from kinelift.training.mocap import FPS, Clip, contact_labels
+from kinelift.training.mocap import FPS, MocapSequence, contact_labels
 
-Array = npt.NDArray[Any]
 _X, _Y, _Z = np.eye(3)
 #: half as thick as the body is at a joint that may lie on the floor, metres
 _THICK = {"hips": 0.10, "chest": 0.12, "head": 0.08, "shin": 0.055, "forearm": 0.04, "hand": 0.03}
@@ -61,7 +60,7 @@ class _Body:
             self.turn(joint, _Y, np.clip(np.asarray(aside) / 2, -15, 15))
             self.turn(joint, _Z, np.clip(np.asarray(twist) / 2, -20, 20))
 
-    def clip(self, name: str, path: Array, above: Any = 0.0) -> Clip:
+    def clip(self, name: str, path: Array, above: Any = 0.0) -> MocapSequence:
         """The clip: over the path (T, 2) of the hips, its lowest point `above` the floor, metres."""
         world = np.asarray(world_rotations(self.local))
         offsets = rest_offsets(TEMPLATE_LENGTHS)
@@ -77,7 +76,7 @@ class _Body:
         root = np.concatenate([path, (above - np.min(lowest, axis=0))[:, None]], 1)
         contacts = contact_labels(np.stack(feet, 1) + root[:, None], FPS)
         leg = float(offsets[INDEX["shin.L"], 2] + offsets[INDEX["foot.L"], 2])
-        return Clip(name, world, root, abs(leg), contacts, TEMPLATE_LENGTHS)
+        return MocapSequence(name, world, root, abs(leg), contacts, TEMPLATE_LENGTHS)
 
 
 def _both(table: dict[str, float]) -> list[tuple[str, float]]:
@@ -85,7 +84,7 @@ def _both(table: dict[str, float]) -> list[tuple[str, float]]:
     return [(name, table[n]) for n, names in sides for name in names]
 
 
-def _runner(body: _Body, rng: np.random.Generator) -> Clip:
+def _runner(body: _Body, rng: np.random.Generator) -> MocapSequence:
     t = np.arange(body.frames) / FPS
     cadence, effort = rng.uniform(1.2, 1.7), rng.uniform(0.7, 1.2)
     lean = rng.uniform(3, 15)
@@ -103,7 +102,7 @@ def _runner(body: _Body, rng: np.random.Generator) -> Clip:
     return body.clip("run", np.stack([0 * t, -speed * t], 1), hop)
 
 
-def _squats(body: _Body, rng: np.random.Generator) -> Clip:
+def _squats(body: _Body, rng: np.random.Generator) -> MocapSequence:
     t = np.arange(body.frames) / FPS
     depth = rng.uniform(60, 120) * (0.5 - 0.5 * np.cos(2 * np.pi * rng.uniform(0.25, 0.6) * t))
     split = rng.choice([0.0, rng.uniform(15, 35)])  # or a lunge
@@ -117,7 +116,7 @@ def _squats(body: _Body, rng: np.random.Generator) -> Clip:
     return body.clip("squats", np.zeros((body.frames, 2)))
 
 
-def _crawler(body: _Body, rng: np.random.Generator) -> Clip:
+def _crawler(body: _Body, rng: np.random.Generator) -> MocapSequence:
     t = np.arange(body.frames) / FPS
     cycle = 2 * np.pi * rng.uniform(0.4, 0.9) * t
     body.turn("hips", _X, np.full(body.frames, rng.uniform(75, 95)))
@@ -130,7 +129,7 @@ def _crawler(body: _Body, rng: np.random.Generator) -> Clip:
     return body.clip("crawl", np.stack([0 * t, -rng.uniform(0, 0.5) * t], 1))
 
 
-def _plank(body: _Body, rng: np.random.Generator) -> Clip:
+def _plank(body: _Body, rng: np.random.Generator) -> MocapSequence:
     t = np.arange(body.frames) / FPS
     down = rng.uniform(0, 1) * (0.5 - 0.5 * np.cos(2 * np.pi * rng.uniform(0.4, 0.8) * t))
     body.turn("hips", _X, 72 + 12 * down)
@@ -141,7 +140,7 @@ def _plank(body: _Body, rng: np.random.Generator) -> Clip:
     return body.clip("plank", np.zeros((body.frames, 2)))
 
 
-def _on_the_floor(body: _Body, rng: np.random.Generator) -> Clip:
+def _on_the_floor(body: _Body, rng: np.random.Generator) -> MocapSequence:
     """Sitting on the floor or kneeling, the arms about."""
     t = np.arange(body.frames) / FPS
     sway = np.sin(2 * np.pi * rng.uniform(0.1, 0.4) * t)
@@ -161,12 +160,12 @@ def _on_the_floor(body: _Body, rng: np.random.Generator) -> Clip:
     return body.clip("floor", np.zeros((body.frames, 2)))
 
 
-_KINDS: tuple[Callable[[_Body, np.random.Generator], Clip], ...] = (
+_KINDS: tuple[Callable[[_Body, np.random.Generator], MocapSequence], ...] = (
     _runner, _squats, _crawler, _plank, _on_the_floor,
 )  # fmt: skip
 
 
-def made_clips(count: int, seed: int, frames: int = 120) -> list[Clip]:
+def made_sequences(count: int, seed: int, frames: int = 120) -> list[MocapSequence]:
     """So many clips of every kind, the same for the same seed: 30 fps, template proportions, facing -Y."""
     rng = np.random.default_rng(seed)
     return [kind(_Body(frames), rng) for _ in range(count) for kind in _KINDS]

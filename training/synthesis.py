@@ -14,13 +14,12 @@ Both are cut, blinded and given a wrong focal length now and then, as real foota
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from kinelift.core.arrays import Array
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import MIRRORED, bridge
 from kinelift.core.motion import CONTACT_POINTS
@@ -38,14 +37,13 @@ from kinelift.core.skeleton import (
 from kinelift.training.detected import (
     POSITIONED,
     ROTATED,
+    DetectedSequence,
     DetectorModel,
-    Sequence,
     landmarks_on,
     seen_straight,
 )
-from kinelift.training.mocap import Clip, resample
+from kinelift.training.mocap import MocapSequence, resample
 
-Array = npt.NDArray[Any]
 _CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 _S = np.diag([-1.0, 1.0, 1.0])
 _LEGS = [INDEX[f"{n}.{s}"] for s in "LR" for n in ("thigh", "shin", "foot", "toe")]
@@ -86,8 +84,8 @@ class Synthesis:
 
     Parameters
     ----------
-    clips : list of Clip
-    sequences : list of Sequence
+    clips : list of MocapSequence
+    sequences : list of DetectedSequence
         Detected sequences to draw from; may be empty (synthetic clips only).
     detector : DetectorModel
     frames : int
@@ -100,8 +98,8 @@ class Synthesis:
 
     def __init__(
         self,
-        clips: list[Clip],
-        sequences: list[Sequence],
+        clips: list[MocapSequence],
+        sequences: list[DetectedSequence],
         detector: DetectorModel,
         frames: int,
         detected_share: float,

@@ -16,11 +16,11 @@ from kinelift.inference.lifters.lifter import Lifter
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import view
 from kinelift.inference.lifters.weights import load_weights, save_weights
-from kinelift.training.detected import fit_detector, is_seen, load_sequences
+from kinelift.training.detected import fit_detector, is_seen, load_detected
 from kinelift.training.emulator import emulated
 from kinelift.training.evaluate import detected_batches, figures, test_batches
 from kinelift.training.losses import WEIGHTS, losses, total
-from kinelift.training.mocap import load_clips
+from kinelift.training.mocap import load_mocap
 from kinelift.training.synthesis import Batch, Synthesis
 
 #: every n-th detected sequence is kept from training, to measure on real detections
@@ -80,7 +80,7 @@ def train(
         Steps between a checkpoint with its figures and the next.
     """
     run.mkdir(parents=True, exist_ok=True)
-    clips, sequences = load_clips(mocap), load_sequences(*detected)
+    clips, sequences = load_mocap(mocap), load_detected(*detected)
     held = [s for s in sequences[::HELD_OUT] if is_seen(s)]
     seen = [s for i, s in enumerate(sequences) if i % HELD_OUT and is_seen(s)]
     detector = fit_detector(seen)

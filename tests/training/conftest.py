@@ -8,7 +8,12 @@ from kinelift.core.bvh import write_bvh
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from kinelift.tests.motions import random_capture, random_motion
-from kinelift.training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS
+from kinelift.tests.training.comparison import FRAMES, TINY
+from kinelift.training import evaluate
+from kinelift.training.compare import Material
+from kinelift.training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS, fit_detector, load_detected
+from kinelift.training.mocap import load_mocap
+from kinelift.training.synthesis import Synthesis
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -97,3 +102,15 @@ def _hands(order):
         bent = rotation_between(_HAND_DIRECTION * [sign, 1, 1], np.array([sign, 0.0, 0.0]))
         turns[[i for i, j in enumerate(order) if JOINTS[j] == f"hand.{side}"]] = bent
     return turns
+
+
+@pytest.fixture(scope="session")
+def material(mocap, detected):
+    sequences = load_detected(detected)
+    detector, clips = fit_detector(sequences), load_mocap(mocap)
+    lessons = tuple(
+        Synthesis(clips, some, errors, FRAMES, share, 3).batch(TINY.clips)
+        for some, errors, share in (([], evaluate.perfect(detector, FRAMES), 0.0), (sequences, detector, 0.5))
+    )
+    clear, noisy = (evaluate.test_batches(clips, detector, noise, FRAMES, 1, 2) for noise in (False, True))
+    return Material(lessons, clear, noisy, {"rendered/one": noisy[0], "real/two": clear[0]})

@@ -1,4 +1,4 @@
-"""The papers' networks and what fits a skeleton to their joints."""
+"""Every network of the table: mirrored input, learning by heart, weights that come back."""
 
 from functools import partial
 
@@ -7,85 +7,20 @@ import torch
 from torch.nn import functional
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
-from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import MIRRORED
 from kinelift.core.rotations import axis_angle
-from kinelift.core.skeleton import INDEX, JOINTS, MIRROR, PARENTS, STANDARD_HEIGHT, rest_offsets
+from kinelift.core.skeleton import MIRROR, STANDARD_HEIGHT
 from kinelift.inference.lifters.motionet import MotioNet
-from kinelift.inference.lifters.view import FEATURES, view
+from kinelift.inference.lifters.view import view
 from kinelift.inference.lifters.weights import load_weights, save_weights
-from kinelift.tests.motions import random_capture, random_motion
-from kinelift.training.methods.fit import turned_onto, with_lengths
+from kinelift.tests.motions import random_capture
 from kinelift.training.methods.gcn import GraphLifter
 from kinelift.training.methods.positions import PositionLifter
 from kinelift.training.methods.simple import SimpleBaseline
-from kinelift.training.methods.skeletonnet import REPRESENTATIONS, SkeletonNet, rotation_from
+from kinelift.training.methods.skeletonnet import REPRESENTATIONS, SkeletonNet
 from kinelift.training.methods.table import LIFTERS
 from kinelift.training.methods.tpnet import TemporalPoseNet
-from kinelift.training.methods.ugcn import STEP, UGCN, WINDOW, subsets
-
-
-def known():
-    motion = random_motion(40, 3)
-    return motion, torch.as_tensor(motion.joints)[None], torch.as_tensor(motion.lengths)[None]
-
-
-def test_known_lengths_change_no_direction():
-    _, joints, lengths = known()
-    stretched = with_lengths(joints, 1.3 * lengths)
-    for joint, parent in enumerate(PARENTS):
-        if parent >= 0:
-            old, new = (x[..., joint, :] - x[..., parent, :] for x in (joints, stretched))
-            assert torch.allclose(new, 1.3 * old, atol=1e-5), JOINTS[joint]
-    assert torch.allclose(with_lengths(stretched, lengths), joints, atol=1e-5)
-
-
-def test_rotations_from_joints_put_a_rigid_body_back_where_it_was():
-    motion, joints, lengths = known()
-    offsets = rest_offsets(lengths)[:, None]
-    assert torch.allclose(joint_positions(turned_onto(joints), joints[:, :, 0], offsets), joints, atol=1e-3)
-    true = torch.as_tensor(motion.world_rotations)[None]
-    assert torch.allclose(turned_onto(joints, true), true, atol=1e-3)  # nothing to turn, so the roll stays
-
-
-def test_neighbours_are_parted_by_hops_to_the_hips():
-    same, farther, nearer = subsets()
-    shin = INDEX["shin.L"]
-    assert same[shin].nonzero().flatten().tolist() == [shin]
-    assert farther[shin].nonzero().flatten().tolist() == [INDEX["foot.L"]]
-    assert nearer[shin].nonzero().flatten().tolist() == [INDEX["thigh.L"]]
-    assert torch.allclose(farther[0].sum(), torch.tensor(1.0))
-
-
-def test_an_impulse_is_felt_in_the_windows_that_hold_it_and_the_windows_are_averaged():
-    torch.manual_seed(0)
-    model = UGCN(8).eval()
-    frames = WINDOW + 3 * STEP
-    still = torch.randn(1, frames, FEATURES)
-    struck = still.clone()
-    struck[:, 0] += 1
-    with torch.no_grad():
-        windows = [model.encode(still[:, i * STEP : i * STEP + WINDOW]) for i in range(4)]
-        whole, changed = model.encode(still), model.encode(struck)
-    assert torch.allclose(whole[:, :STEP], windows[0][:, :STEP], atol=1e-5)
-    assert torch.allclose(
-        whole[:, STEP : 2 * STEP], (windows[0][:, STEP : 2 * STEP] + windows[1][:, :STEP]) / 2, atol=1e-5
-    )
-    assert not torch.equal(whole[:, :WINDOW], changed[:, :WINDOW])
-    assert torch.equal(whole[:, WINDOW:], changed[:, WINDOW:])
-
-
-@pytest.mark.parametrize("pairs", [0, 4])
-def test_the_u_shape_sees_farther(pairs):
-    """Fourteen blocks of five frames see 28 to either side; with the U every block sees more."""
-    torch.manual_seed(0)
-    model = UGCN(8, pairs=pairs, dropout=0).eval().double()
-    clip = torch.randn(1, WINDOW, FEATURES, dtype=torch.float64, requires_grad=True)
-    model.encode(clip)[:, WINDOW // 2].square().sum().backward()
-    felt = clip.grad.abs().amax((0, 2)) > 0
-    away = (torch.arange(WINDOW) - WINDOW // 2).abs()[felt]
-    assert away.max() == 28 if pairs == 0 else away.max() > 40
-
+from kinelift.training.methods.ugcn import UGCN
 
 MODELS = {
     "motionet": lambda: MotioNet(64, 16, 2),
@@ -134,21 +69,14 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
 
 #: steps by Adam, its rate, and then by L-BFGS, after which twenty poses are known by heart
 STEPS = {"ugcn": (60, 5e-3, 250)}
+
+
 #: in these some joints can hardly be told from others: shared weights don't know which joint they are at, and
 #: without the graph shoulder and upper arm see the same landmark; by class of edge it takes minutes
 ALIKE = ("gcn shared", "gcn classes", "ugcn without graph and merging")
 
 
-@pytest.fixture
-def one_thread():
-    """Small matrices: threads would wait for each other, for minutes where something else runs too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.usefixtures("one_thread")
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in MODELS if name not in ALIKE])
 def test_twenty_poses_are_learnt_by_heart(name):
     """To 5 mm, root-relative, through all that stands between the network's numbers and the joints."""
@@ -187,19 +115,6 @@ def test_twenty_poses_are_learnt_by_heart(name):
 
     finer.step(off)
     assert errors()[0].mean() < 0.005
-
-
-@pytest.mark.parametrize("representation", ["gram-schmidt", "quaternion", "axis-angle"])
-def test_any_numbers_become_rotations_and_pass_gradients(representation):
-    torch.manual_seed(0)
-    said = (3 * torch.randn(500, REPRESENTATIONS[representation])).requires_grad_()
-    turns = rotation_from(said, representation)
-    assert torch.allclose(turns @ turns.mT, torch.eye(3).expand_as(turns), atol=1e-5)
-    assert torch.allclose(torch.linalg.det(turns), torch.ones(500), atol=1e-5)
-    (turns * torch.randn(500, 3, 3)).sum().backward()
-    assert said.grad.isfinite().all() and (said.grad.abs().sum(1) > 0).all()
-    nothing = rotation_from(torch.zeros(1, REPRESENTATIONS[representation]), representation)
-    assert torch.allclose(nothing, torch.eye(3), atol=1e-5)
 
 
 def test_other_lifters_weights_come_back_by_name(tmp_path):

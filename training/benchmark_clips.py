@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import bridge, from_hips
@@ -21,13 +20,12 @@ from kinelift.training.detected import (
     FILE_JOINTS,
     POSITIONED,
     ROTATED,
-    Sequence,
+    DetectedSequence,
     as_sequence,
     level_from_world,
 )
 from kinelift.training.synthesis import Batch
 
-Array = npt.NDArray[Any]
 #: bones by which a body without a rest pose is brought to standard size: their ends
 _BONES = [(f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (
     ("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))]  # fmt: skip
@@ -71,7 +69,7 @@ def _batch(video: Path) -> Batch:
     return Batch(**{name: torch.from_numpy(x.astype(np.float32))[None] for name, x in arrays.items()})
 
 
-def _joints_only(d: dict[str, Array]) -> Sequence:
+def _joints_only(d: dict[str, Array]) -> DetectedSequence:
     """Of a reference that has neither rotations nor a rest pose: its limbs are as long as the template's."""
     level = level_from_world(d["camera_from_world"])
     at = dict(zip(d["joint_names"].tolist(), np.moveaxis(d["joints_world"].astype(float), 1, 0), strict=True))
@@ -87,7 +85,7 @@ def _joints_only(d: dict[str, Array]) -> Sequence:
     for name, j in INDEX.items():
         if name in at:
             joints[:, j] = (at[name] @ level[:, :3].T + level[:, 3]) * scale
-    return Sequence(
+    return DetectedSequence(
         source=str(d["source"]),
         rays=(d["landmarks"][..., :2] - d["K"][:2, 2]) / d["K"][[0, 1], [0, 1]],
         visibility=np.nan_to_num(d["landmarks"][..., 3]),

@@ -1,6 +1,6 @@
 """How near the skeleton lies to the person through the capture camera, and what a body costs.
 
-    python -m bench.preview [NAME...] [--clips FOLDER] [--known-focal] [--sheets FOLDER]
+    python -m bench.body [NAME...] [--clips FOLDER] [--known-focal] [--sheets FOLDER]
 
 FOLDER holds videos; those with a rendered truth (.npz) beside them are measured. All figures are mean
 distances in the picture in per cent of the person's height there: of the detector's landmarks (of the limbs)
@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from kinelift.bench.accuracy import default_clips, known_focal_mm
+from kinelift.bench.detections import default_clips, known_focal_mm
 from kinelift.bench.truth import true_capture
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError

@@ -1,0 +1,86 @@
+"""The clips that benchmarks measure, and what the detector says of them, kept between runs."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import mediapipe
+import numpy as np
+import torch
+
+from kinelift.bench import mediapipe_baseline
+from kinelift.core.camera import FILM_WIDTH_MM
+from kinelift.core.capture import Capture
+from kinelift.core.files import replacing
+from kinelift.core.landmarks import bridge
+from kinelift.core.options import MAX_LOOKS, Settings
+from kinelift.inference.lift import lift
+from kinelift.inference.lifters.weights import load_weights
+from kinelift.inference.pipeline import WEIGHTS, capture
+from kinelift.inference.world import to_world
+
+ROOT = Path(__file__).resolve().parent.parent
+#: files, and folders of Python files, that decide what is detected and whom the capture follows
+_SOURCES = (
+    "inference/detect", "inference/video.py", "inference/track.py", "inference/left_right.py",
+    "inference/camera_motion.py", "core/landmarks.py", "inference/models/pose_landmarker_full.task",
+    "bench/mediapipe_baseline.py",
+)  # fmt: skip
+
+
+def default_clips() -> Path:
+    """The project's benchmark clips if they lie beside the checkout, else the sample clip."""
+    shared = ROOT.parent / "shared/bench"
+    return shared if shared.is_dir() else ROOT / "samples"
+
+
+def known_focal_mm(reference: Path) -> float:
+    """35 mm equivalent of the focal length with which a reference clip was filmed."""
+    with np.load(reference, allow_pickle=False) as data:
+        return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
+
+
+def detection_key(video: Path, looks: int, root: Path = ROOT) -> str:
+    """A key that changes with everything that detections depend on, and with nothing else.
+
+    It hashes the contents of the video, of the detection's sources and of the detector's model, MediaPipe's
+    version, and the setting `looks`. The video's name and place don't count.
+
+    Parameters
+    ----------
+    video : Path
+    looks : int
+        How often the detector looks at a frame (`Settings.looks`).
+    root : Path
+        The checkout that holds the sources.
+    """
+    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
+    for name in _SOURCES:
+        path = root / name
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Capture, Path]:
+    """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
+    key = detection_key(video, looks)
+    kept, baseline = (out / f"{key}.{what}.npz" for what in ("detected", "mediapipe"))
+    if not baseline.exists():
+        with replacing(baseline) as temporary:
+            mediapipe_baseline.capture(video, temporary)
+    if not kept.exists():
+        capture(video, Settings(looks=looks)).save(kept)
+    return Capture.load(kept), baseline
+
+
+def lifted(capture: Capture) -> Capture:
+    """The lifter's answer alone, from the landmarks and the lens of a capture, before the solver."""
+    lens, fps = capture.camera, capture.motion.fps
+    rays, confidence = bridge(lens.rays(capture.landmarks[..., :2])[..., :2], capture.landmarks[..., 2])
+    model = load_weights(WEIGHTS, torch.device("cpu"))
+    estimate = lift(rays, confidence, capture.world_landmarks.astype(float), fps, model)
+    motion, camera = to_world(estimate, fps, capture.motion.start, lens.focal, lens.size)
+    return replace(capture, motion=motion, camera=camera)
