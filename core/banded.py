@@ -10,16 +10,15 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from .arrays import Array, Floats
 
-#: unknowns of a block from which on LAPACK pays: for smaller ones its threads wait for each other longer than
-#: the work takes
+#: unknowns of a frame from which on LAPACK pays: for fewer, its threads wait for each other longer than the
+#: work takes
 _LARGE = 48
 
 
-def whittaker(values: npt.NDArray[Any], weight: npt.NDArray[Any], stiffness: float) -> Array:
+def whittaker(values: Array, weight: Array, stiffness: float) -> Floats:
     """Smooth: minimise ``sum w |x - v|^2 + stiffness * sum |second difference of x|^2``, exactly.
 
     Whittaker-Henderson smoothing (Eilers 2003, "A perfect smoother"). Weights say how near each frame stays,
@@ -75,7 +74,7 @@ def banded_product(bands: tuple[Any, Any, Any], x: Any) -> Any:
     return out
 
 
-def solve_banded(here: Array, ahead: Array, after: Array, right: Array) -> Array:
+def solve_banded(here: Floats, ahead: Floats, after: Floats, right: Floats) -> Floats:
     """Solve equations in which each frame is tied to two frames on either side.
 
     Parameters
@@ -89,6 +88,8 @@ def solve_banded(here: Array, ahead: Array, after: Array, right: Array) -> Array
     (T, K, C)
     """
     frames, size, channels = right.shape
+    if size >= _LARGE:
+        return _solve_cholesky(here, ahead, after, right)
     # two frames a block, so that each block is tied to its neighbours alone; a frame too many is x = 0
     count = (frames + 1) // 2
     own, link = np.zeros((2, count, 2 * size, 2 * size))
@@ -102,11 +103,11 @@ def solve_banded(here: Array, ahead: Array, after: Array, right: Array) -> Array
     link[: (frames - 1) // 2, second, first] = ahead[1 : frames - 1 : 2]
     link[: (frames - 2) // 2, second, second] = after[1 : frames - 2 : 2]
     right = np.append(right, np.zeros((frames % 2, size, channels)), axis=0)
-    solve = _solve_in_turn if size >= _LARGE else solve_blocks
-    return solve(own, link[:-1], right.reshape(-1, 2 * size, channels)).reshape(-1, size, channels)[:frames]
+    solved = solve_blocks(own, link[:-1], right.reshape(-1, 2 * size, channels))
+    return solved.reshape(-1, size, channels)[:frames]
 
 
-def solve_blocks(own: Array, link: Array, right: Array) -> Array:
+def solve_blocks(own: Floats, link: Floats, right: Floats) -> Floats:
     """Solve equations in which each block is tied to its neighbours.
 
     Cyclic reduction (Golub and Van Loan, "Matrix Computations", 3rd edition, 4.5.4): every other block is
@@ -143,26 +144,34 @@ def solve_blocks(own: Array, link: Array, right: Array) -> Array:
     return out
 
 
-def _solve_in_turn(own: Array, link: Array, right: Array) -> Array:
-    """The same for large blocks: one block eliminated after the other."""
-    size = own.shape[1]
-    reduced: list[Array] = []
-    matrix, vector = own[0], right[0]
-    for block in range(len(own)):
-        tie = link[block] if block < len(link) else np.zeros((size, 0))
-        both = np.linalg.solve(matrix, np.concatenate([tie, vector], axis=1))
-        reduced.append(both)
-        if block < len(link):
-            matrix = own[block + 1] - tie.T @ both[:, :size]
-            vector = right[block + 1] - tie.T @ both[:, size:]
-    out = np.empty_like(right)
-    out[-1] = reduced[-1]
-    for block in reversed(range(len(link))):
-        out[block] = reduced[block][:, size:] - reduced[block][:, :size] @ out[block + 1]
-    return out
+def _solve_cholesky(here: Floats, ahead: Floats, after: Floats, right: Floats) -> Floats:
+    """Solve the equations of `solve_banded` by block Cholesky factorisation, frame by frame.
+
+    The factor keeps every matrix on the way symmetric. Plain block elimination lets rounding make them
+    unsymmetric, and that error grows from frame to frame.
+    """
+    frames, size, _ = right.shape
+    lower: list[Floats] = []
+    # of each frame: the blocks of the factor that tie it to the next two frames, and its right-hand side
+    rows: list[Floats] = []
+    for t in range(frames):
+        row = np.concatenate([here[t], ahead[t], after[t], right[t]], axis=1)
+        if t > 0:
+            row[:, : 2 * size] -= rows[t - 1][:, :size].T @ rows[t - 1][:, : 2 * size]
+            row[:, 3 * size :] -= rows[t - 1][:, :size].T @ rows[t - 1][:, 2 * size :]
+        if t > 1:
+            row[:, :size] -= rows[t - 2][:, size : 2 * size].T @ rows[t - 2][:, size : 2 * size]
+            row[:, 3 * size :] -= rows[t - 2][:, size : 2 * size].T @ rows[t - 2][:, 2 * size :]
+        lower.append(np.linalg.cholesky(row[:, :size]))
+        rows.append(np.linalg.solve(lower[t], row[:, size:]))
+    out = np.zeros((frames + 2, *right.shape[1:]))  # two frames of zeros behind the last one
+    for t in reversed(range(frames)):
+        following = np.concatenate([out[t + 1], out[t + 2]])
+        out[t] = np.linalg.solve(lower[t].T, rows[t][:, 2 * size :] - rows[t][:, : 2 * size] @ following)
+    return out[:frames]
 
 
-def inverse(m: Array) -> Array:
+def inverse(m: Floats) -> Floats:
     """Of symmetric positive definite matrices (B, K, K): Gauss-Jordan, which needs no pivots for such."""
     out = np.moveaxis(m, 0, -1).copy()
     for k in range(len(out)):
