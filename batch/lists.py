@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.files import file_stem, split_character
-from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, options_of, problems_of
+from ..core.option import options_of
+from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
 from .orders import Order
 
 #: classes of the options that have columns of their own in a CSV

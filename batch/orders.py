@@ -11,7 +11,8 @@ from typing import Any
 
 from ..core.errors import CaptureError
 from ..core.files import split_character
-from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain, options_of
+from ..core.option import options_of
+from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain
 
 
 @dataclass(frozen=True)

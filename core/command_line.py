@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from .options import AUTO, Option, options_of
+from .option import AUTO, Option, options_of
 
 _DASHES = "--"
 

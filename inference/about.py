@@ -14,7 +14,8 @@ import mediapipe
 import torch
 
 from ..core.errors import CaptureError
-from ..core.options import Settings, options_of
+from ..core.option import options_of
+from ..core.options import Settings
 from .lifters.weights import load_weights
 from .pipeline import WEIGHTS, torch_device
 

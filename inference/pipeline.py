@@ -16,7 +16,8 @@ from ..core.capture import Capture, Source
 from ..core.contacts import find_contacts
 from ..core.errors import CaptureError
 from ..core.landmarks import bridge
-from ..core.options import Settings, check_options, from_plain, options_of
+from ..core.option import options_of
+from ..core.options import Settings, check_options, from_plain
 from ..core.skeleton import INDEX
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress

@@ -22,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.errors import CaptureError
-from ..core.options import Settings, check_options, options_of
+from ..core.option import options_of
+from ..core.options import Settings, check_options
 
 cv2.setLogLevel(0)
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import bpy
 
 from ..core.errors import CaptureError
-from ..core.options import Settings, options_of
+from ..core.option import options_of
+from ..core.options import Settings
 from ..state.access import captured, preferences, settings, worker_python
 from ..state.jobs import Job
 from .worker_operator import WorkerOperator, new_motion

@@ -7,7 +7,7 @@ from typing import Any
 
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty
 
-from ..core.options import Option, options_of
+from ..core.option import Option, options_of
 
 #: arguments of a property by an option's unit, so that Blender shows the unit
 _SUBTYPES = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 import bpy
 from bpy.props import StringProperty
 
-from ..core.options import Settings, options_of
+from ..core.option import options_of
+from ..core.options import Settings
 from .derived import property_of
 from .runtime import forget
 

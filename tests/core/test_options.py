@@ -16,15 +16,14 @@ import pytest
 
 from kinelift.core.command_line import add_options, arguments_of, given
 from kinelift.core.errors import CaptureError
+from kinelift.core.option import Option, options_of
 from kinelift.core.options import (
     CleanUp,
-    Option,
     Outputs,
     RetargetSettings,
     Settings,
     check_options,
     from_plain,
-    options_of,
     problems_of,
 )
 from kinelift.tests.videos import SAMPLE

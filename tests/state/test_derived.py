@@ -9,7 +9,8 @@ import bpy
 import pytest
 
 import kinelift
-from kinelift.core.options import CleanUp, Option, RetargetSettings, Settings
+from kinelift.core.option import Option
+from kinelift.core.options import CleanUp, RetargetSettings, Settings
 from kinelift.state.derived import panel_options, use, values_of
 
 #: where the scene keeps the options of each class
