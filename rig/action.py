@@ -1,4 +1,4 @@
-"""A `Motion` as an action on an armature, its F-curves written in bulk."""
+"""A motion as an action of an armature; its F-curves are written in bulk."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ..core.skeleton import JOINTS
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, feet
 from .versions import assign_action, assign_strip_slot
 
-#: custom property of an action: which heels and toes stand, a bit each of `motion.CONTACT_POINTS`, by frame
+#: custom property of an action: for each frame, a bit for each of `motion.CONTACT_POINTS` that stands
 _POINTS = "contact_points"
-#: keys this near to a whole frame (in frames) are put onto it: nothing that can be seen
+#: keys this near to a whole frame are put onto it, in frames: too little to see
 _WHOLE = 0.02
 #: frame of the scene on which captured motion begins
 FIRST_FRAME = 1
@@ -34,10 +34,9 @@ def animate(
 ) -> bpy.types.Action:
     """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames a second.
 
-    Keys lie on whole frames. Where the clip's frames fall on whole frames of the scene (the same rate, or the
-    scene's is a multiple) they are keyed as they are; otherwise the motion is resampled, with a key on every
-    frame of the scene. Feet get a key whenever they land or leave the floor, on the custom properties
-    `CONTACT_PROPERTIES`.
+    Keys lie on whole frames. If the motion's frames fall on whole frames of the scene (the same rate, or a
+    multiple of it), they are keyed as they are; otherwise the motion is resampled, with a key on every frame
+    of the scene. The custom properties `CONTACT_PROPERTIES` get a key whenever a foot lands or leaves the floor.
 
     Parameters
     ----------
@@ -49,18 +48,18 @@ def animate(
     fps : float
         The scene's frames per second (`render.fps / render.fps_base`).
     first : int
-        Frame of the scene that gets the motion's first one.
+        Frame of the scene for the motion's first frame.
     base : bpy.types.Action, optional
-        An action of `armature`: its other curves are taken over.
+        An action of `armature` whose other curves the new one gets too.
 
     Returns
     -------
     bpy.types.Action
-        Assigned to `armature`; an earlier action of it is kept as it was.
+        Assigned to `armature`. An earlier action stays as it was.
     """
     frames, rotations, root, contacts = at_rate(motion, fps)
     frames += first
-    # the armature's own float32 rest matrices, so that the pose is exact whatever Blender did to the rolls
+    # the armature's own rest matrices (float32): the pose is exact whatever Blender made of the bones' rolls
     rest = np.array([armature.data.bones[joint].matrix_local for joint in JOINTS], dtype=float)
     turned = rotations.copy()
     turned[..., 1:] = np.einsum("jba,tjb->tja", rest[:, :3, :3], rotations[..., 1:])
@@ -113,7 +112,7 @@ def contact_points(action: bpy.types.Action) -> Bools:
 
 
 def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]:
-    """Whole frames (N,) from 0 of a scene of `fps` to key; and what to key: rotations, root, contacts."""
+    """A motion at a scene's rate: frames (N,) to key, from 0, and rotations, root and contacts in them."""
     rotations, root, contacts = (a.astype(float) for a in (motion.rotations, motion.root, motion.contacts))
     at = np.arange(len(motion)) * fps / motion.fps
     if np.all(np.abs(at - np.round(at)) < _WHOLE):
@@ -131,7 +130,7 @@ def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]
 
 
 def every_frame(motion: Motion, fps: float) -> Motion:
-    """What `animate` makes of a motion, as it plays on every frame of the scene."""
+    """The motion that plays after `animate`, with every frame of a scene of `fps`."""
     frames, rotations, root, contacts = at_rate(motion, fps)
     key = _key_before(frames)
     if len(key) > len(frames):
@@ -151,12 +150,12 @@ def every_frame(motion: Motion, fps: float) -> Motion:
 
 
 def _key_before(frames: Floats) -> Indices:
-    """The key at or before every frame from the first of `frames` (N,), whole ones, to the last."""
+    """For every frame from the first of `frames` (N,), whole ones, to the last: the last key up to it."""
     return np.asarray(np.searchsorted(frames, np.arange(frames[0], frames[-1] + 1), side="right") - 1)
 
 
 def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, first: int) -> Any:
-    """Put an action of an object into a strip on an NLA track of its own, from frame `first` on."""
+    """Put an action of an object into a strip on a new NLA track, from frame `first` on."""
     track = owner.animation_data_create().nla_tracks.new()
     track.name = name
     strip = track.strips.new(name, first, action)
@@ -182,7 +181,7 @@ class Curves:
         values: Array,
         interpolation: str,
     ) -> None:
-        """One F-curve with a key of `values` (N,) on each of `frames` (N,), instead of one that is there."""
+        """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses its keys."""
         count = len(frames)
         curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
         curve.keyframe_points.clear()

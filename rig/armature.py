@@ -42,7 +42,7 @@ def rest_joints(offsets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
 
 
 def _size(offsets: npt.NDArray[Any]) -> float:
-    """How large the person is, 1 = the template."""
+    """Height of the person in that of the template."""
     return float(standing_height(lengths_of(offsets))) / STANDARD_HEIGHT
 
 

@@ -21,12 +21,12 @@ _RAW_SUFFIX = " raw"
 
 
 def raw_name(name: str) -> str:
-    """What the raw action of a clip is called; the cleaned one has the clip's name."""
+    """The name of the raw action beside a cleaned one of that name."""
     return name + _RAW_SUFFIX
 
 
 def raw_action(action: bpy.types.Action) -> bpy.types.Action:
-    """The action that a cleaned one was made from; any other is its own."""
+    """The action that a cleaned one was made from; for any other, the action itself."""
     return action.get(_RAW) or action
 
 
@@ -38,9 +38,9 @@ def stands(action: bpy.types.Action) -> bool:
 def animate_cleaned(
     armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp
 ) -> bpy.types.Action:
-    """`animate` with a raw motion, and clean the action: the cleaned one is returned and assigned.
+    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned.
 
-    What `clean_action` would read from the keys is known here already.
+    Faster than `animate` and `clean_action`, which reads the motion back from its keys.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def animate_both(
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:
-    """The cleaned action, which knows the raw one and keeps it in the file."""
+    """The cleaned action, with a link to the raw one that keeps that in the file."""
     cleaned[_RAW] = raw
     if raw.library is None:
         raw.use_fake_user = True
@@ -77,16 +77,16 @@ def clean_action(
     ----------
     armature : bpy.types.Object
     how : CleanUp
-        Its `first` and `last` are not looked at.
+        Its `first` and `last` don't count.
     fps : float
         The scene's frames per second.
     frames : (int, int), optional
-        First and last frame of the scene to clean; outside, the motion remains that of the current action.
+        First and last frame of the scene to clean; outside, the motion of the current action remains.
 
     Returns
     -------
     bpy.types.Action
-        A new one, assigned to `armature`. The raw one and the current one are left as they are.
+        A new one, assigned to `armature`. The raw and the current one stay as they are.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The body coloured by how well each part of the person was seen, frame by frame, in the viewport."""
+"""The body in the viewport, coloured frame by frame by how well each part of the person was seen."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from ..core.mannequin import MOST_BONES
 from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
 
-#: the colour attribute of the evaluated body, and its share between 0 and 1
-ATTRIBUTE, VALUE = "Confidence", "confidence"
+#: colour attribute of the evaluated body
+ATTRIBUTE = "Confidence"
+#: attribute of the table's points: confidence, 0 to 1
+VALUE = "confidence"
+#: name of the modifier
 _MODIFIER = "Confidence"
 
 
 def show_confidence(body: bpy.types.Object, capture: Capture, scene: bpy.types.Scene) -> None:
-    """Colour a body by confidence: green where it was seen, over yellow to red where it was guessed.
+    """Colour a body by confidence: from green where it was seen, over yellow, to red where it was guessed.
 
     A geometry nodes modifier looks up every frame of the scene, at its frame rate, and writes the colour
     attribute `ATTRIBUTE`, which the viewport shows with Shading > Colour > Attribute. Materials are kept;

@@ -1,4 +1,4 @@
-"""Foot contacts as the artist sees and edits them: a switch for each foot, animated on the armature."""
+"""Foot contacts that the artist can edit: a switch for each foot, animated on the armature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..core.errors import CaptureError
 from ..core.motion import CONTACT_POINTS, Motion
 from ..core.skeleton import BALL_HEIGHT, STANDARD_HEIGHT
 
-#: custom properties of the armature object: 1 while that foot stands on something
+#: custom properties of the armature object: 1 while the foot stands on something
 CONTACT_PROPERTIES: dict[str, str] = {"L": "contact_foot.L", "R": "contact_foot.R"}
 #: their F-curves by data path and index
 CONTACT_CURVES: dict[str, tuple[str, int]] = {s: (f'["{p}"]', 0) for s, p in CONTACT_PROPERTIES.items()}
@@ -22,12 +22,12 @@ RAISED = 0.03
 
 
 def feet(points: Bools) -> Bools:
-    """Which foot (T, 2), left and right, stands on its heel or toe (T, 4)."""
+    """Which feet (T, 2), left and right, stand on their heels or toes (T, 4)."""
     return np.asarray(points.reshape(len(points), 2, 2).any(axis=-1))
 
 
 def read_contacts(curves: Mapping[tuple[str, int], Any], frames: Floats) -> Bools:
-    """Which foot (T, 2) stands at each of `frames` (T,), by an action's curves.
+    """Which feet (T, 2) stand in each of `frames` (T,), by an action's curves.
 
     Raises
     ------
@@ -56,15 +56,15 @@ def _keyed(curve: Any) -> bool:
 
 
 def heels_and_toes(standing: Bools, known: Bools, motion: Motion) -> Bools:
-    """Contacts (T, 4) of `motion.CONTACT_POINTS` for feet that stand as the artist says.
+    """Contacts (T, 4) of `motion.CONTACT_POINTS` for feet that stand where the artist says.
 
     Parameters
     ----------
     standing : (T, 2)
-        Which foot stands.
+        Which feet stand.
     known : (T, 4)
-        The contacts of heels and toes before the artist touched them: they remain wherever the foot still
-        stands, and its nearest ones hold where it stands longer. Where it didn't stand, its pose decides.
+        Contacts of heels and toes before the artist edited them. They remain where the foot still stands, and
+        the nearest ones hold where it stands longer. Where it didn't stand before, its pose decides.
     motion : Motion
     """
     out = np.zeros_like(known)

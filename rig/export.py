@@ -1,4 +1,4 @@
-"""The clip as files for other programs: .blend, BVH, FBX and GLB. Every file appears whole or not at all."""
+"""Files for other programs: .blend, BVH, FBX and GLB. Every file appears whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.motion import Motion
 
-#: how whole files end, of kinds that Blender leaves cut off on a full disk without a word
+#: how complete files end, for kinds that Blender cuts off on a full disk without an error
 _ENDINGS = {
     ".blend": b"\xb1\xea\x92\x8f",  # of the table that closes a compressed file
     ".png": b"IEND\xaeB`\x82",
@@ -23,9 +23,9 @@ _ENDINGS = {
 
 @contextmanager
 def written_by_blender(path: Path) -> Iterator[Path]:
-    """Yield a scratch path to let Blender write to; what is there when the block ends becomes `path`.
+    """Yield a temporary path for Blender to write to; its content becomes `path` when the block ends.
 
-    Blender's own writers do not tell reliably when a disk is full, so `path` is written by us.
+    Blender's own writers don't report every full disk, so Kinelift itself writes `path`.
 
     Raises
     ------
@@ -105,7 +105,7 @@ _EXPORTERS: dict[str, Callable[[Path], None]] = {
 
 
 def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) -> None:
-    """Write the clip as `kind`, one of `options.FORMATS`.
+    """Write the animation as `kind`, one of `options.FORMATS`.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) ->
     armature : bpy.types.Object
         It is selected and active afterwards.
     motion : Motion
-        What `armature` plays.
+        The motion that `armature` plays.
 
     Raises
     ------

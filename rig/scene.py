@@ -1,4 +1,4 @@
-"""A scene that opens ready to play: the clip's rate and range, the camera that filmed, a floor and light."""
+"""A scene that is ready to play: armature, frame rate, range, the camera that filmed, floor and light."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .armature import build_armature
 from .camera import add_camera
 from .cleanup import animate_both
 
-#: floor around the path of the hips, metres
+#: how far the floor extends beyond the path of the hips, metres
 _FLOOR_MARGIN = 15.0
 
 
 def build_scene(capture: Capture, name: str, cleaned: Motion | None = None) -> bpy.types.Object:
-    """Turn the current scene into the clip: armature, action, camera, floor, light, frame rate and range.
+    """Add a capture to the current scene, with camera, floor and light, and set its frame rate and range.
 
     Parameters
     ----------
     capture : Capture
     name : str
-        Name of the clip: of the scene, the armature and the action.
+        Name of the scene, the armature and the action.
     cleaned : Motion, optional
         The capture's motion after a clean-up: it is played, and the raw action is kept beside it.
 
@@ -97,7 +97,7 @@ def _add_surroundings(scene: bpy.types.Scene, motion: Motion) -> None:
 
 
 def node(owner: Any, kind: str) -> Any:
-    """The one shader node of a type that a new world or material begins with."""
+    """The node of a type in a new world or material, which has one of them."""
     if owner.node_tree is None:
         owner.use_nodes = True
     return next(n for n in owner.node_tree.nodes if n.type == kind)
