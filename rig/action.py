@@ -36,7 +36,7 @@ def animate(
 
     Keys lie on whole frames. If the motion's frames fall on whole frames of the scene (the same rate, or a
     multiple of it), they are keyed as they are; otherwise the motion is resampled, with a key on every frame
-    of the scene. The custom properties `CONTACT_PROPERTIES` get a key whenever a foot lands or leaves the floor.
+    of the scene. The properties `CONTACT_PROPERTIES` get a key whenever a foot lands or leaves the floor.
 
     Parameters
     ----------
