@@ -12,6 +12,8 @@ import numpy.typing as npt
 Array = npt.NDArray[Any]
 #: an array of double precision
 Floats = npt.NDArray[np.float64]
+#: a picture, RGB (h, w, 3) or grey (h, w), 0 to 255
+Image = npt.NDArray[np.uint8]
 #: an array of true and false
 Bools = npt.NDArray[np.bool_]
 #: an array of numbers of rows, bones, frames

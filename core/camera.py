@@ -7,10 +7,10 @@ left corner; x and y share one focal length in pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+
+from .arrays import Array, Floats
 
 #: width of 35 mm film: focal lengths in mm are 35 mm equivalents, for the longer side of the picture
 FILM_WIDTH_MM = 36.0
@@ -18,7 +18,7 @@ FILM_WIDTH_MM = 36.0
 DEFAULT_FOCAL_MM = 28.0
 
 #: camera axes -> world axes of a level camera that looks along +Y: a person who faces it faces -Y
-WORLD_FROM_LEVEL_CAMERA: npt.NDArray[np.float64] = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
+WORLD_FROM_LEVEL_CAMERA: Floats = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
 
 
 def focal_pixels(focal_mm: float, size: tuple[int, int]) -> float:
@@ -42,24 +42,24 @@ class Camera:
 
     focal: float
     size: tuple[int, int]
-    camera_from_world: npt.NDArray[np.float64]
+    camera_from_world: Floats
 
     @property
-    def centre(self) -> npt.NDArray[np.float64]:
+    def centre(self) -> Floats:
         """Principal point in pixels (2,)."""
         return np.array(self.size) / 2.0
 
     @property
-    def eye(self) -> npt.NDArray[np.float64]:
+    def eye(self) -> Floats:
         """Position in the world (3,)."""
         return np.asarray(-self.camera_from_world[:3, :3].T @ self.camera_from_world[:3, 3])
 
-    def rays(self, pixels: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def rays(self, pixels: Array) -> Floats:
         """Directions (..., 3) in the camera frame, z = 1, through pixels (..., 2)."""
         xy = (np.asarray(pixels, dtype=float) - self.centre) / self.focal
         return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
 
-    def project(self, points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def project(self, points: Array) -> Floats:
         """Pixels (..., 2) of world points (..., 3); points behind the camera are NaN."""
         inside = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
         z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)

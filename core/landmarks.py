@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from .arrays import Array, Floats
 
 LANDMARKS: tuple[str, ...] = (
     "nose",
@@ -80,12 +77,12 @@ PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(n
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 
-def from_hips(points: npt.NDArray[Any]) -> Array:
+def from_hips(points: Array) -> Floats:
     """Landmarks (T, 33, 3) relative to the middle of the hips."""
     return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
 
 
-def bridge(places: npt.NDArray[Any], confidence: npt.NDArray[Any]) -> tuple[Array, Array]:
+def bridge(places: Array, confidence: Array) -> tuple[Floats, Floats]:
     """Interpolate landmarks over time where they weren't found, with confidence 0.
 
     Parameters

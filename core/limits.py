@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
+from .arrays import Array, Floats
 from .rotations import matrix_from_vector, rotation_vector
 from .skeleton import INDEX
-
-Array = npt.NDArray[np.float64]
 
 #: lower joint, joint between, upper joint, and how far the upper one turns against the lower one at most,
 #: radians: fewer than one in a thousand frames of the mocap go farther
@@ -22,7 +18,7 @@ _KEPT = np.radians(40.0)
 _REPLACED = np.radians(90.0)
 
 
-def limit_spine_twist(rotations: npt.NDArray[Any]) -> Array:
+def limit_spine_twist(rotations: Array) -> Floats:
     """World rotations (T, J, 3, 3) with spine, chest, neck and head turned no farther than a body can."""
     out = np.array(rotations, np.float64)
     for lower, between, upper, most in _SPANS:

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import Array
+from .arrays import Array, Floats
 from .kinematics import attached_points, joint_positions, world_rotations
 from .rotations import continuous_quaternions, matrix_from_quaternion
 from .skeleton import HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
@@ -57,18 +56,18 @@ class Motion:
         return len(self.root)
 
     @cached_property
-    def world_rotations(self) -> npt.NDArray[np.float64]:
+    def world_rotations(self) -> Floats:
         """World rotations of the joints (T, J, 3, 3)."""
         return np.asarray(world_rotations(matrix_from_quaternion(self.rotations.astype(np.float64))))
 
     @cached_property
-    def joints(self) -> npt.NDArray[np.float64]:
+    def joints(self) -> Floats:
         """World positions of the joints (T, J, 3), metres."""
         root, offsets = self.root.astype(np.float64), self.offsets.astype(np.float64)
         return np.asarray(joint_positions(self.world_rotations, root, offsets))
 
     @property
-    def lengths(self) -> npt.NDArray[np.float64]:
+    def lengths(self) -> Floats:
         """Symmetric bone lengths in metres, in the order of `skeleton.LENGTHS`."""
         return lengths_of(self.offsets.astype(np.float64))
 
@@ -77,7 +76,7 @@ class Motion:
         """Standing height of the skeleton, metres."""
         return float(standing_height(self.lengths))
 
-    def sole_points(self) -> npt.NDArray[np.float64]:
+    def sole_points(self) -> Floats:
         """World positions (T, 4, 3) of `CONTACT_POINTS`: heels on the sole, balls at the toe joint."""
         heel = np.array(HEEL_OFFSET) * (self.height / STANDARD_HEIGHT)
         points = []

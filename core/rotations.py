@@ -11,9 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import library
+from .arrays import Array, library
 
 
 def unit(v: Any) -> Any:
@@ -74,7 +73,7 @@ def quaternion_from_matrix(m: Any) -> Any:
     return q * xp.where(q[..., :1] < 0, -xp.ones_like(q[..., :1]), xp.ones_like(q[..., :1]))
 
 
-def continuous_quaternions(q: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def continuous_quaternions(q: Array) -> Array:
     """The same rotations (T, ..., 4) with signs such that no step in time takes the long way round."""
     signs = np.ones(q.shape[:-1])
     signs[1:] = np.cumprod(np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
@@ -111,7 +110,7 @@ def geodesic_angle(a: Any, b: Any) -> Any:
     return 2 * xp.arctan2(sine, cosine)
 
 
-def rotation_vector(m: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def rotation_vector(m: Array) -> Array:
     """Axis times angle (..., 3) of rotations (..., 3, 3)."""
     q = quaternion_from_matrix(m)
     sine = np.linalg.norm(q[..., 1:], axis=-1, keepdims=True)
@@ -119,13 +118,13 @@ def rotation_vector(m: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return np.asarray(q[..., 1:] * angle / np.maximum(sine, 1e-12))
 
 
-def matrix_from_vector(v: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def matrix_from_vector(v: Array) -> Array:
     """Rotations (..., 3, 3) of axes times angles (..., 3)."""
     angle = np.linalg.norm(v, axis=-1)
     return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))
 
 
-def slerp(a: npt.NDArray[Any], b: npt.NDArray[Any], share: float | npt.NDArray[Any]) -> npt.NDArray[Any]:
+def slerp(a: Array, b: Array, share: float | Array) -> Array:
     """Quaternions (..., 4) a share of the way from `a` to `b`, the short way round."""
     dot = (a * b).sum(-1, keepdims=True)
     b = np.where(dot < 0, -b, b)
@@ -138,7 +137,7 @@ def slerp(a: npt.NDArray[Any], b: npt.NDArray[Any], share: float | npt.NDArray[A
     return np.asarray(mixed / np.linalg.norm(mixed, axis=-1, keepdims=True))
 
 
-def mean_turn(before: npt.NDArray[Any], after: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def mean_turn(before: Array, after: Array) -> Array:
     """The one rotation (3, 3) that turns rotations (..., 3, 3) as nearly as can be into others.
 
     Least squares over the matrices' elements (Kabsch 1976).

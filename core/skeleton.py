@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from .arrays import library
+from .arrays import Array, Floats, library
 
 #: joint: (parent, offset from the parent in the T-pose). Proportions of a 1.71 m adult, averaged over bodies
 #: of the CC0 MakeHuman mesh; ``hips`` lies midway between the two hip joints.
@@ -44,7 +43,7 @@ JOINTS: tuple[str, ...] = tuple(
 INDEX: dict[str, int] = {name: i for i, name in enumerate(JOINTS)}
 
 
-def _template() -> tuple[tuple[int, ...], npt.NDArray[np.float64]]:
+def _template() -> tuple[tuple[int, ...], Floats]:
     parents, offsets = [], []
     for name in JOINTS:
         left = name[:-2] + ".L" if name.endswith(".R") else name
@@ -66,7 +65,7 @@ MIRROR: tuple[int, ...] = tuple(
 #: names of the symmetric bone lengths: each is the joint at the far end, without its side
 LENGTHS: tuple[str, ...] = tuple(n.removesuffix(".L") for n in _LEFT if n != "hips")
 _LENGTH_OF_JOINT = np.array([LENGTHS.index(n.split(".")[0]) if n != "hips" else 0 for n in JOINTS])
-TEMPLATE_LENGTHS: npt.NDArray[np.float64] = np.array(
+TEMPLATE_LENGTHS: Floats = np.array(
     [np.linalg.norm(_LEFT[n if n in _LEFT else n + ".L"][1]) for n in LENGTHS]
 )
 _NORMS = np.linalg.norm(TEMPLATE_OFFSETS, axis=1, keepdims=True)
@@ -107,7 +106,7 @@ def rest_offsets(lengths: Any) -> Any:
     return lengths[..., _LENGTH_OF_JOINT][..., None] * directions
 
 
-def lengths_of(offsets: npt.NDArray[Any]) -> npt.NDArray[Any]:
+def lengths_of(offsets: Array) -> Array:
     """Bone lengths in metres (..., len(LENGTHS)), left and right averaged, of rest offsets (..., J, 3)."""
     norm = np.linalg.norm(offsets, axis=-1)
     return np.stack(

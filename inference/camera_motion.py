@@ -8,11 +8,8 @@ from typing import Protocol
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from ..core.arrays import Array
-
-Image = npt.NDArray[np.uint8]
+from ..core.arrays import Array, Image
 
 #: longer side of the pictures that are compared, pixels
 SIDE = 480

@@ -1,14 +1,13 @@
-"""The mannequin drawn into pictures, shaded, without a graphics card or Blender."""
+"""Draws the shaded mannequin into pictures, without a graphics card or Blender."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..core.arrays import Array, Image
 from ..core.capture import Capture
 from ..core.colours import CONTACT, LEFT, RIGHT
 from ..core.contacts import CONTACT_THRESHOLD
@@ -17,21 +16,22 @@ from ..core.motion import CONTACT_POINTS
 from ..core.skeleton import INDEX
 from .skinning import Skin
 
-#: what nobody saw still shines through
+#: opacity of parts with confidence 0, as a share of the opacity of parts with confidence 1
 FAINTEST = 0.2
-#: how much of the picture the body covers: the person beneath can be guessed
+#: opacity of the body: the person beneath remains visible
 _OPACITY = 0.85
-#: towards the light, camera axes; the rest comes from everywhere
+#: direction towards the light, camera axes
 _LIGHT = np.array([-0.45, -0.65, -0.61], dtype=np.float32)
+#: share of the light that comes from everywhere
 _AMBIENT = 0.35
-#: nothing nearer to the camera is drawn, metres
+#: parts nearer to the camera than this aren't drawn, metres
 _NEAR = 0.05
-#: frames that are skinned at once
+#: how many frames are skinned at once
 _BLOCK = 32
 
 
 class Figure:
-    """The body of a capture, ready to be drawn."""
+    """Draws the body of a capture."""
 
     def __init__(self, capture: Capture) -> None:
         body = mannequin(capture.motion.offsets)
@@ -46,9 +46,9 @@ class Figure:
         sides = np.where(body.left[:, None], np.array(LEFT), np.array(RIGHT)).astype(np.float32)
         self._colours = np.concatenate([sides, sides])
         self._feet = [INDEX[name.replace("heel", "foot")] for name in CONTACT_POINTS]
-        self._block: tuple[int, npt.NDArray[np.float32]] = (-1, np.empty((0, 0, 3), np.float32))
+        self._block: tuple[int, Array] = (-1, np.empty((0, 0, 3), np.float32))
 
-    def vertices(self, index: int) -> npt.NDArray[np.float32]:
+    def vertices(self, index: int) -> Array:
         """The mesh (V, 3) of one frame in the camera's axes, metres."""
         number = index // _BLOCK
         if self._block[0] != number:
@@ -60,7 +60,7 @@ class Figure:
             self._block = number, moved.numpy()
         return np.asarray(self._block[1][index % _BLOCK])
 
-    def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
+    def draw(self, image: Image, index: int) -> None:
         """Draw frame `index` into the RGB `image`."""
         camera = self._capture.camera
         vertices = self.vertices(index)
@@ -68,7 +68,7 @@ class Figure:
         depth = vertices[:, 2]
         inside = depth > _NEAR
         pixels = vertices[:, :2] / np.where(inside, depth, 1)[:, None] * np.float32(camera.focal * scale)
-        # of a picture's first pixel the centre lies at a half
+        # the centre of the first pixel is at 0.5
         pixels += (camera.centre * scale - 0.5).astype(np.float32)
         shade = _AMBIENT + (1 - _AMBIENT) * np.clip(self._normals(vertices) @ _LIGHT, 0, 1)
         sure = self._weights @ np.clip(self._capture.confidence[index], 0, 1)
@@ -87,11 +87,11 @@ class Figure:
         layer = np.zeros((part.shape[0] * part.shape[1], 4), np.float32)
         layer[where, :3] = colour * (shade * alpha)[:, None]
         layer[where, 3] = alpha
-        # edges without stairs
+        # blur the mask a little: smooth edges
         smooth = np.asarray(cv2.GaussianBlur(layer.reshape(*part.shape[:2], 4), (3, 3), 0.6))
         part[:] = np.round(part * (1 - smooth[..., 3:]) + smooth[..., :3]).clip(0, 255).astype(np.uint8)
 
-    def _normals(self, vertices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _normals(self, vertices: Array) -> Array:
         corners = vertices[self._faces]
         of_faces = np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
         spread = np.repeat(of_faces, 4, axis=0)
@@ -102,31 +102,35 @@ class Figure:
 
 
 def rasterised(
-    pixels: npt.NDArray[np.float32],
-    values: npt.NDArray[Any],
+    pixels: Array,
+    values: Array,
     triangles: npt.NDArray[np.int64],
     shape: tuple[int, int],
-) -> tuple[tuple[slice, slice], npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float32]] | None:
-    """What is nearest in every pixel.
+) -> tuple[tuple[slice, slice], npt.NDArray[np.int64], npt.NDArray[np.int64], Array] | None:
+    """Find the nearest triangle in every pixel, and interpolate values over it.
 
     Parameters
     ----------
     pixels : (V, 2)
     values : (V, 1 + K)
-        Nearness, then what is to be interpolated.
+        Nearness (1 / depth), then the values to interpolate.
     triangles : (N, 3)
-        Counter-clockwise from outside; those turned away are left out.
+        Counter-clockwise seen from outside; those that face away are skipped.
     shape : (height, width)
 
     Returns
     -------
-    box : rows and columns of the picture that were covered
-    where : (P,) pixels of the box, row after row
-    which : (P,) the triangle in each
+    box : (slice, slice)
+        Rows and columns of the covered part of the picture.
+    where : (P,)
+        Covered pixels of the box, numbered row after row.
+    which : (P,)
+        The triangle in each.
     values : (K, P)
+        Interpolated. The result is None if nothing is covered.
     """
     a, b, c = (pixels[triangles[:, i]] for i in range(3))
-    # y points down: what is counter-clockwise from outside turns the other way in the picture
+    # y points down, so counter-clockwise triangles turn clockwise in the picture
     double = (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
     low = np.maximum(np.ceil(np.minimum(np.minimum(a, b), c)), 0).clip(max=1e6).astype(np.int64)
     high = np.minimum(np.floor(np.maximum(np.maximum(a, b), c)), np.array(shape[::-1]) - 1)
@@ -134,7 +138,7 @@ def rasterised(
     number = np.flatnonzero((double < 0) & (size.prod(1) > 0))
     if len(number) == 0:
         return None
-    # every pixel of every triangle's box, one after the other
+    # all pixels of all triangles' bounding boxes in a row
     counts = size[number].prod(1)
     of = np.repeat(number, counts)
     k = np.arange(len(of)) - np.repeat(np.cumsum(counts) - counts, counts)
@@ -155,7 +159,7 @@ def rasterised(
     left, top = max(int(x.min()) - margin, 0), max(int(y.min()) - margin, 0)
     right, bottom = min(int(x.max()) + margin + 1, shape[1]), min(int(y.max()) + margin + 1, shape[0])
     where = (y - top) * (right - left) + x - left
-    # the nearest comes last, and of equal places the last counts
+    # sorted by pixel, then by nearness: the last of each pixel is the nearest
     order = np.lexsort((mixed[:, 0], where))
     last = np.append(where[order][1:] != where[order][:-1], True)
     nearest = order[last]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.arrays import Array, Floats
+from ..core.arrays import Array, Floats, Indices
 from ..core.landmarks import LANDMARK, MIRRORED
 from .detect.people import torso
 
@@ -68,7 +66,7 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     return out, out_world
 
 
-def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np.intp]:
+def _best_swaps(times: Floats, landmarks: Array, world: Array) -> Indices:
     """The index (N,) of the likeliest of `_SWAPS` in each frame.
 
     Viterbi over pairs of frames, as a velocity needs two.
@@ -119,7 +117,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> npt.NDArray[np
     return path
 
 
-def _step(costs: Floats, swaps: npt.NDArray[Any]) -> Floats:
+def _step(costs: Floats, swaps: Array) -> Floats:
     """Costs (4, 4, 4) of three successive hypotheses, from those of the two parts (2, 2, 2, 2)."""
     a, b, c = np.ix_(range(4), range(4), range(4))
     out: Floats = (

@@ -1,14 +1,13 @@
-"""The video with the solved skeleton, or a body, drawn on it: for looking rather than reading."""
+"""Writes the video with the captured skeleton, or a body, drawn on it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Array, Image
 from ..core.capture import Capture
 from ..core.colours import CONTACT, LEFT, MIDDLE, RIGHT
 from ..core.contacts import CONTACT_THRESHOLD
@@ -20,11 +19,11 @@ from .detect.people import Progress
 from .figure import FAINTEST, Figure
 from .video import VideoReader
 
+#: colour of the outlines of bones and contacts, sRGB
 _OUTLINE = (20, 20, 20)
-#: what can be drawn
-#: of a line, as a share of the picture's shorter side
+#: width of a bone, as a share of the picture's shorter side
 _WIDTH = 0.005
-#: lines are placed to a sixteenth of a pixel
+#: fractional bits of the coordinates that OpenCV draws: sixteenths of a pixel
 _SHIFT = 4
 
 
@@ -33,8 +32,18 @@ def overlay(
 ) -> None:
     """Write `video` with the motion of `capture` on it: left orange, right blue, green where feet stand.
 
-    `style` is one of `options.OVERLAY_STYLES`: lines for the bones, or the shaded mannequin. Pictures larger
-    than `video.MAX_SIDE` are scaled down. The MP4 (MPEG-4) appears whole or not at all.
+    The MP4 (MPEG-4) appears whole or not at all. Pictures larger than `video.MAX_SIDE` are scaled down.
+
+    Parameters
+    ----------
+    video : Path
+    capture : Capture
+    out : Path
+        An .mp4.
+    progress : callable, optional
+        Called with ``overlay``, how many frames are done, and their number.
+    style : str
+        One of `options.OVERLAY_STYLES`: lines for the bones, or the shaded mannequin.
 
     Raises
     ------
@@ -71,7 +80,7 @@ def overlay(
         finally:
             if writer is not None:
                 writer.release()
-        # the encoder doesn't say when the disk is full
+        # the encoder doesn't report a full disk
         if _frames_in(temporary) != written:
             raise CaptureError(f"The overlay {out} can't be read back; is the disk full?")
 
@@ -85,7 +94,7 @@ def _frames_in(path: Path) -> int:
 
 
 class _Sketch:
-    """The skeleton in pixels: every bone a line, from the joint to the next or to the end of the limb."""
+    """Draws the skeleton: a line for every bone, from its joint to the next one or to the end of the limb."""
 
     def __init__(self, capture: Capture) -> None:
         motion, camera = capture.motion, capture.camera
@@ -106,7 +115,7 @@ class _Sketch:
         self._lines = np.stack([pixels[:, starts], pixels[:, tips]], axis=2)  # (T, bones, 2, 2)
         self._order = np.argsort(-depth, axis=1)  # far ones first
         sides = {"L": LEFT, "R": RIGHT}
-        # a bone is the joint's that carries it: the pelvis and the collar are the spine's
+        # a bone has the colour of the joint that carries it: pelvis and collar bones belong to the spine
         carriers = [JOINTS[start] for start in starts]
         self._colours = [sides[name[-1]] if name[-2] == "." else MIDDLE for name in carriers]
         seen = np.minimum(capture.confidence[:, starts], capture.confidence[:, children + last])
@@ -114,12 +123,12 @@ class _Sketch:
         self._soles = camera.project(motion.sole_points())
         self._contacts = np.where(motion.contacts >= CONTACT_THRESHOLD, motion.contacts, 0)
 
-    def draw(self, image: npt.NDArray[np.uint8], index: int) -> None:
+    def draw(self, image: Image, index: int) -> None:
         """Draw frame `index` into the RGB `image`."""
         scale = image.shape[1] / self._size[0]
         width = max(_WIDTH * min(image.shape[:2]), 1.0)
         lines, soles = self._lines[index] * scale, self._soles[index] * scale
-        # colours and how much they cover are drawn apart and laid over the picture at once
+        # draw colours and opacity apart, then blend them over the picture at once
         box = _box(np.concatenate([lines.reshape(-1, 2), soles]), 4 * width, image.shape)
         if box is None:
             return
@@ -127,7 +136,7 @@ class _Sketch:
         origin = np.array([box[1].start, box[0].start])
         colour, cover = np.zeros_like(part), np.zeros(part.shape[:2], np.uint8)
 
-        def fixed(point: npt.NDArray[Any]) -> tuple[int, int]:
+        def fixed(point: Array) -> tuple[int, int]:
             x, y = np.round((point - origin) * (1 << _SHIFT)).astype(int)
             return int(x), int(y)
 
@@ -153,8 +162,8 @@ class _Sketch:
         part[:] = (part * (255 - share) + colour * share) // 255
 
 
-def _box(points: npt.NDArray[Any], margin: float, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
-    """Rows and columns of the picture that hold the points."""
+def _box(points: Array, margin: float, shape: tuple[int, ...]) -> tuple[slice, slice] | None:
+    """Rows and columns of the picture around the points (N, 2); None if they are outside."""
     points = points[np.isfinite(points).all(1)]
     if not len(points):
         return None

@@ -1,4 +1,4 @@
-"""Video to `Capture`, all of it: decode, detect, track, lift, solve, stand on the floor."""
+"""The whole way from a video to a `Capture`: decode, detect, track, lift, solve, stand on the floor."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ..core.arrays import Array, Floats
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source
 from ..core.contacts import find_contacts
@@ -29,6 +29,7 @@ from .track import Track, track
 from .video import VideoReader
 from .world import scaled_to_height, stand_on_floor, to_world
 
+#: the lifter that captures use
 WEIGHTS = FOLDER / "motionet.safetensors"
 
 
@@ -42,16 +43,16 @@ def capture(
     video : Path
     settings : Settings
     progress : callable, optional
-        Told the stage, how many frames of it are done, and of how many.
+        Called with a stage, how many frames of it are done, and their number.
     threads : int, optional
-        As `detect.detect` takes them: the result doesn't depend on it.
+        See `detector.detect`; the result doesn't depend on it.
 
     Raises
     ------
     CaptureError
         If the video can't be read, nobody is in it, or a setting can't be met.
     """
-    # what can be refused at once is refused before minutes are spent on the video
+    # refuse wrong settings before minutes are spent on the video
     model = _model(settings)
     reader = VideoReader(video, settings.start, settings.end, settings.fps)
     detections = detect(reader, progress, threads, settings.looks)
@@ -62,21 +63,21 @@ def capture(
 def resolve(
     capture: Capture, changed: Mapping[str, Any] | None = None, progress: Progress | None = None
 ) -> Capture:
-    """Solve again from the landmarks that a capture keeps, without its video: another lens, height or person.
+    """Solve again from the landmarks in a capture, without its video: with another lens, height or person.
 
     Parameters
     ----------
     capture : Capture
     changed : dict, optional
-        Values of `Settings` that are other than in the capture, by name; None for an optional one: it is not
-        known. Only those count that a re-solve may change.
+        New values of `Settings` by name; None if the value of an optional one isn't known. Those that a
+        re-solve can't change are ignored.
     progress : callable, optional
-        As for `capture`.
+        See `capture`.
 
     Raises
     ------
     CaptureError
-        If a setting can't be met, or it is no capture.
+        If a setting can't be met, or the capture doesn't come from a video.
     """
     settings = _settings_again(capture, changed or {})
     model = _model(settings)
@@ -97,10 +98,10 @@ def resolve(
     return _solved(detections, settings, model, capture.source, progress)
 
 
-def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Landmarks and world landmarks (T, 33, 6) with single missing ones filled in: not seen.
+def _whole(person: Array) -> Array:
+    """Landmarks and world landmarks (T, 33, 6) with single missing ones interpolated, at visibility 0.
 
-    Frames without anybody stay NaN.
+    Frames in which the person wasn't found stay NaN.
     """
     found = np.isfinite(person).any((1, 2))
     out = person.copy()
@@ -111,7 +112,7 @@ def _whole(person: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
-    """The settings of a capture, with others where a re-solve may change them."""
+    """The settings of a capture, with those changed that a re-solve can change."""
     if not capture.source.video or not {"start", "end", "fps"} <= capture.settings.keys():
         raise CaptureError(
             "This motion doesn't come from a video, so it can't be solved again; it can be cleaned."
@@ -120,13 +121,13 @@ def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
     known = {name: capture.settings[name] for name in options if name in capture.settings}
     # another computer may have other devices
     known["device"] = Settings.device
-    # captures from before there was test-time augmentation don't say that they went without
+    # captures older than test-time augmentation don't name it
     known.setdefault("looks", 1)
     return from_plain(Settings, known | {name: changed[name] for name in changed if options[name].in_resolve})
 
 
 def _model(settings: Settings) -> Lifter:
-    """The lifter on its device, if all settings can be met."""
+    """Check the settings and load the lifter on its device."""
     check_options(settings)
     device = torch_device(settings.device)
     return load_weights(WEIGHTS, device)
@@ -139,20 +140,20 @@ def _solved(
     source: Source,
     progress: Progress | None,
 ) -> Capture:
-    """From everybody's landmarks to one person's motion on the floor."""
+    """The capture of one person, from the landmarks of everybody."""
     person = track(detections, settings.person)
     count = len(person.landmarks)
-    told = progress or (lambda stage, frame, of: None)
+    report = progress or (lambda stage, frame, of: None)
     seen = _Seen(person, detections, model)
-    told("lift", 0, count)
-    focal_mm = settings.focal or _likely_focal(seen, lambda share: told("lift", int(share * count), count))
-    rays, confidence, body = seen.through(focal_mm)
-    told("lift", count, count)
-    body = solve(body, rays, confidence, detections.fps, seen.device, progress)
+    report("lift", 0, count)
+    focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
+    rays, confidence, estimate = seen.through(focal_mm)
+    report("lift", count, count)
+    estimate = solve(estimate, rays, confidence, detections.fps, seen.device, progress)
     focal = focal_pixels(focal_mm, detections.size)
     if settings.height is not None:
-        body = scaled_to_height(body, settings.height)
-    motion, camera = to_world(body, detections.fps, detections.start, focal, detections.size)
+        estimate = scaled_to_height(estimate, settings.height)
+    motion, camera = to_world(estimate, detections.fps, detections.start, focal, detections.size)
     captured = Capture(
         motion=motion,
         camera=camera,
@@ -174,7 +175,7 @@ def _solved(
 
 @dataclass(frozen=True)
 class _Seen:
-    """One person's landmarks, to be lifted through one lens or another."""
+    """The landmarks of one person, which can be lifted through different lenses."""
 
     person: Track
     detections: Detections
@@ -184,8 +185,8 @@ class _Seen:
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def through(self, focal_mm: float) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Estimate]:
-        """Rays, their confidence, and what the lifter says of them."""
+    def through(self, focal_mm: float) -> tuple[Floats, Floats, Estimate]:
+        """The rays (T, 33, 2) of the landmarks, their confidence (T, 33), and the lifted motion."""
         person, size = self.person, self.detections.size
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
@@ -193,27 +194,35 @@ class _Seen:
         return rays, confidence, lift(rays, confidence, hint, self.detections.fps, self.model)
 
 
-#: lenses that are tried where the lens isn't known, as shares of `DEFAULT_FOCAL_MM`; how others are spread
-#: about it (mean and deviation of the logarithm; video is often cropped), and how much the logarithm of the
-#: misfit counts against that. Chosen on detections held out from training
+# The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
+# constants were chosen on detections held out from training.
+#: focal lengths that are tried, as multiples of `DEFAULT_FOCAL_MM`
 _LENSES = (0.8, 1.0, 1.3, 1.7, 2.2)
-_LENS_MEAN, _LENS_SPREAD, _LENS_VOICE = 0.1, 0.3, 16.0
-#: so many frames tell it
+#: prior: mean of the logarithm of that multiple (video is often cropped)
+_LENS_MEAN = 0.1
+#: prior: standard deviation of that logarithm
+_LENS_SPREAD = 0.3
+#: weight of the logarithm of the misfit against the prior
+_MISFIT_WEIGHT = 16.0
+#: about this many frames are used
 _LENS_FRAMES = 90
 
 
 def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
-    """The focal length, mm, through which the lifter and the landmarks agree best."""
+    """The likeliest focal length, mm."""
     step = max(1, len(seen.person.landmarks) // _LENS_FRAMES)
     costs = []
     for share in _LENSES:
-        rays, confidence, body = seen.through(share * DEFAULT_FOCAL_MM)
+        rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
         few = replace(
-            body, rotations=body.rotations[::step], root=body.root[::step], contacts=body.contacts[::step]
+            lifted,
+            rotations=lifted.rotations[::step],
+            root=lifted.root[::step],
+            contacts=lifted.contacts[::step],
         )
         off = misfit(few, rays[::step], confidence[::step], seen.detections.fps / step, seen.device)
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
-        costs.append(_LENS_VOICE * np.log(max(off, 1e-3)) + usual**2 / 2)
+        costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))
     at = np.log(_LENSES)
     bend, slope, _ = np.polyfit(at, costs, 2)
@@ -221,14 +230,15 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     return float(DEFAULT_FOCAL_MM * np.exp(np.clip(best, at[0], at[-1])))
 
 
+#: `Capture.others` if there is nobody else
 _NOBODY = np.zeros((0, 0, 33, 6))
-#: feet seen worse than this on the average stand where it is guessed
+#: a warning says that feet are guessed if their mean confidence is less than this
 _FEET_SEEN = 0.3
 _NO_FEET = "The feet are hardly in the picture: where they stand is guessed; film the whole person."
 
 
-def _open(person: Track) -> npt.NDArray[np.float32]:
-    """Landmarks and world landmarks (T, 33, 6), NaN in bridged gaps too: bridging is done again at need."""
+def _open(person: Track) -> Array:
+    """Landmarks and world landmarks (T, 33, 6), NaN in bridged gaps too: a re-solve bridges them again."""
     both = np.concatenate([person.landmarks, person.world_landmarks], axis=-1)
     return np.where(person.found[:, None, None], both, np.float32(np.nan))
 
@@ -239,7 +249,7 @@ def torch_device(name: str) -> torch.device:
     Raises
     ------
     CaptureError
-        If there is none here.
+        If this computer doesn't have it.
     """
     there = {
         "cpu": True,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Image
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.landmarks import LANDMARK
@@ -18,8 +18,6 @@ from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect.landmarker import people_in
 from .detect.people import Person
 from .video import VideoReader
-
-Image = npt.NDArray[np.uint8]
 
 #: moments that are sampled, as shares of the length
 _MOMENTS = (0.1, 0.35, 0.6, 0.85)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import numpy.typing as npt
 
-from ..core.arrays import Array, Floats
+from ..core.arrays import Array, Bools, Floats
 from ..core.contacts import runs
 from ..core.errors import CaptureError
 from ..core.options import Place, read_person
@@ -60,7 +59,7 @@ class Track:
 
     landmarks: Array
     world_landmarks: Array
-    found: npt.NDArray[np.bool_]
+    found: Bools
     warnings: tuple[str, ...]
     others: tuple[Track, ...] = ()
 

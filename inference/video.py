@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.arrays import Image
+
 # OpenCV reads this when it first opens a video. FFmpeg's messages about damaged files are silenced: a
 # CaptureError says it instead
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from ..core.errors import CaptureError
 from ..core.option import options_of
@@ -58,7 +59,7 @@ class Frame:
 
     index: int
     time: float
-    image: npt.NDArray[np.uint8]
+    image: Image
 
 
 class VideoReader:
@@ -183,7 +184,7 @@ class VideoReader:
         interval, start = 1 / self._source_fps, self.start + self._first / self.fps
         # the frame nearest to the first time may already be the nearest to an earlier one
         index = self._first - round(min(start, _RUN_UP) * self.fps)
-        held: tuple[float, npt.NDArray[np.uint8]] | None = None
+        held: tuple[float, Image] | None = None
         time = 0.0
 
         def wanted() -> float:
@@ -247,11 +248,11 @@ def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
     return claimed if claimed > 0 else 30.0
 
 
-def _prepared(image: Any) -> npt.NDArray[np.uint8]:
+def _prepared(image: Any) -> Image:
     scale = MAX_SIDE / max(image.shape[:2])
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    out: npt.NDArray[np.uint8] = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    out: Image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
     out.flags.writeable = False
     return out
 

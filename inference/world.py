@@ -1,13 +1,12 @@
-"""From the camera's space to Blender's world: up is up, the floor at z = 0, the start at the origin."""
+"""From camera space to Blender's world: z is up, the floor is at z = 0, the motion starts at the origin."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Bools, Floats
 from ..core.banded import whittaker
 from ..core.camera import WORLD_FROM_LEVEL_CAMERA, Camera
 from ..core.capture import Capture
@@ -17,14 +16,24 @@ from ..core.rotations import quaternion_from_matrix, rotation_between
 from ..core.skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, STANDARD_HEIGHT, rest_offsets, standing_height
 from .lift import Estimate
 
-Array = npt.NDArray[np.float64]
-
-#: this share of the frames may have a sole below the floor: single frames are noise
+#: share of the frames whose soles may lie below the floor: single frames are noise
 _BELOW = 0.05
+#: how exact the lifter's gravity is: standard deviation, radians
+_TILT = np.radians(1.5)
+#: how exact the height of a planted foot is: standard deviation, metres
+_FOOT_HEIGHT = 0.05
+#: this many successive frames of a planted foot count as one observation
+_ALIKE = 10
+#: how exact the root's distance from the camera is: standard deviation, metres
+_DISTANCE = 0.15
+#: how exact the root's height is: standard deviation, metres
+_HEIGHT = 0.03
+#: how slowly distance and height drift, seconds
+_SLOW = 1.0
 
 
 def scaled_to_height(body: Estimate, height: float) -> Estimate:
-    """The same body at another standing height, metres: a picture alone can't tell the two apart."""
+    """The same motion by a body of another standing height, metres: the picture stays the same."""
     scale = height / float(standing_height(body.lengths))
     return replace(body, lengths=body.lengths * scale, root=body.root * scale)
 
@@ -38,9 +47,9 @@ def to_world(
     ----------
     body : Estimate
     fps, start : float
-        Of the motion.
+        Frames per second, and the time of the first frame in the video, seconds.
     focal, size
-        As for `placed_on_floor`.
+        See `placed_on_floor`.
     """
     rotations, root, camera = placed_on_floor(body, focal, size)
     motion = Motion(
@@ -54,7 +63,7 @@ def to_world(
     return motion, camera
 
 
-def placed_on_floor(body: Estimate, focal: float, size: tuple[int, int]) -> tuple[Array, Array, Camera]:
+def placed_on_floor(body: Estimate, focal: float, size: tuple[int, int]) -> tuple[Floats, Floats, Camera]:
     """Stand the body on Blender's floor.
 
     Parameters
@@ -68,11 +77,11 @@ def placed_on_floor(body: Estimate, focal: float, size: tuple[int, int]) -> tupl
     Returns
     -------
     rotations : (T, J, 3, 3)
-        World rotations of the joints. The heading is kept: who faces the camera faces -Y.
+        World rotations of the joints. A person who faces the camera faces -Y.
     root : (T, 3)
-        Hips, metres; above the origin in the first frame.
+        Positions of the hips, metres; above the origin in the first frame.
     camera : Camera
-        The camera in the same world: it sees the body where the video shows the person.
+        In the same world, so that it sees the body where the video shows the person.
     """
     level = rotation_between(body.up, np.array([0.0, 0.0, 1.0]))
     rotations, root = level @ body.rotations, body.root @ level.T
@@ -83,7 +92,7 @@ def placed_on_floor(body: Estimate, focal: float, size: tuple[int, int]) -> tupl
     return rotations, root + shift, Camera(focal, size, pose)
 
 
-def _lowest(rotations: Array, root: Array, lengths: Array) -> Array:
+def _lowest(rotations: Floats, root: Floats, lengths: Floats) -> Floats:
     """Height (T,) of the lowest point of the soles."""
     scale = float(standing_height(lengths)) / STANDARD_HEIGHT
     joints = joint_positions(rotations, root, rest_offsets(lengths))
@@ -94,23 +103,14 @@ def _lowest(rotations: Array, root: Array, lengths: Array) -> Array:
     return np.asarray(np.min(heights, axis=0))
 
 
-#: how far the lifter's gravity is trusted against a floor through the planted feet: standard deviations,
-#: radians and metres of a planted foot's height, and how many frames of one contact count as one
-_TILT, _FOOT_HEIGHT, _ALIKE = np.radians(1.5), 0.05, 10
-#: standard deviations of the root's distance from the camera and of its height, metres; and seconds over
-#: which they change
-_DISTANCE, _HEIGHT, _SLOW = 0.15, 0.03, 1.0
-
-
-def stand_on_floor(capture: Capture, contacts: npt.NDArray[np.bool_]) -> Capture:
-    """Level the floor through the planted feet, and keep the root's path at a height from which they reach
-    it.
+def stand_on_floor(capture: Capture, contacts: Bools) -> Capture:
+    """Level the floor through the planted feet, and correct the root's path so that planted feet reach it.
 
     Parameters
     ----------
     capture : Capture
     contacts : (T, 4) bool
-        For `motion.CONTACT_POINTS`.
+        Whether each of `motion.CONTACT_POINTS` is planted.
     """
     if not contacts.any():
         return capture
@@ -122,7 +122,7 @@ def stand_on_floor(capture: Capture, contacts: npt.NDArray[np.bool_]) -> Capture
     wanted = -(_soles(motion)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
     stiffness = (_SLOW * motion.fps / np.pi) ** 4
     rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-2), stiffness)
-    # a height that is wrong because the distance is: along the line of sight as far as that explains it
+    # a wrong distance makes a wrong height: move along the line of sight as far as that explains it
     sight = motion.root - levelled.camera.eye
     sight = sight / np.linalg.norm(sight, axis=1, keepdims=True)
     slope = sight[:, 2:]
@@ -133,7 +133,7 @@ def stand_on_floor(capture: Capture, contacts: npt.NDArray[np.bool_]) -> Capture
 
 
 def _lifted(capture: Capture, height: float) -> Capture:
-    """The same so much higher, body and camera together."""
+    """Raise body and camera together by `height` metres."""
     pose = capture.camera.camera_from_world.copy()
     pose[:3, 3] -= height * pose[:3, 2]
     root = capture.motion.root + np.array([0.0, 0.0, height])
@@ -141,16 +141,16 @@ def _lifted(capture: Capture, height: float) -> Capture:
     return replace(capture, motion=replace(capture.motion, root=root), camera=camera)
 
 
-def _soles(motion: Motion) -> Array:
-    """Where heels and balls touch the floor when they do, (T, 4, 3)."""
+def _soles(motion: Motion) -> Floats:
+    """Points (T, 4, 3) of the soles that touch the floor in a contact: below heels and balls of the feet."""
     below = np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
     points = motion.sole_points()
     points[..., 2] -= below
     return points
 
 
-def _floor_normal(points: Array, contacts: npt.NDArray[np.bool_]) -> Array:
-    """Normal (3,) of the plane through the planted points, near +Z: ridge regression of height on place."""
+def _floor_normal(points: Floats, contacts: Bools) -> Floats:
+    """Normal (3,) of the floor through the planted points (T, 4, 3): ridge regression, which prefers +Z."""
     planted = points[contacts]
     planted = planted - planted.mean(0)
     trust = (_TILT / _FOOT_HEIGHT) ** 2 / _ALIKE
@@ -160,8 +160,8 @@ def _floor_normal(points: Array, contacts: npt.NDArray[np.bool_]) -> Array:
     return np.asarray(normal / np.linalg.norm(normal))
 
 
-def _turned(capture: Capture, up: npt.NDArray[Any]) -> Capture:
-    """The same with the direction `up` turned to +Z, body and camera together."""
+def _turned(capture: Capture, up: Floats) -> Capture:
+    """Turn body and camera together so that the direction `up` (3,) becomes +Z."""
     turn = np.asarray(rotation_between(up, np.array([0.0, 0.0, 1.0])))
     motion = capture.motion
     rotations = quaternion_from_matrix(local_rotations(turn @ motion.world_rotations))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from ...core.arrays import Array
+from ...core.arrays import Array, Floats, Image
 from ...core.landmarks import LANDMARK
 
 #: bins of a histogram for pixels that are coloured, by hue
@@ -15,7 +14,7 @@ _HUES = 8
 _GREYS = 3
 
 
-def appearance(image: npt.NDArray[np.uint8], landmarks: Array) -> Array:
+def appearance(image: Image, landmarks: Array) -> Array:
     """`Person.appearance` (22,) in an RGB picture; the `landmarks` (33, 3) are shares of its size."""
     points = landmarks[:, :2]
     garments = []
@@ -36,7 +35,7 @@ _GRID = tuple(
 )
 
 
-def _colours(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+def _colours(rgb: Image) -> Floats:
     """Histogram (11,) of RGB pixels (N, 3): of hues as far as they are coloured, of greys otherwise."""
     if not len(rgb):
         return np.zeros(_HUES + _GREYS)

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Array, Image
 from ...core.landmarks import MIRRORED
 from .landmarker import Landmarker
 from .people import Person, distance, seen_inside, torso
@@ -50,9 +49,7 @@ class Augmentation:
     beside: bool
 
     @contextmanager
-    def run(
-        self, out: list[tuple[Person, ...]]
-    ) -> Iterator[Callable[[npt.NDArray[np.uint8], tuple[Person, ...]], None]]:
+    def run(self, out: list[tuple[Person, ...]]) -> Iterator[Callable[[Image, tuple[Person, ...]], None]]:
         """A function that takes a picture and the people found in it, and appends the means to `out`."""
         if not self.wanted:
             yield lambda image, people: out.append(people)
@@ -63,10 +60,10 @@ class Augmentation:
             ThreadPoolExecutor(1, "detect again") as pool,
         ):
 
-            def both(image: npt.NDArray[np.uint8], people: tuple[Person, ...]) -> tuple[Person, ...]:
+            def both(image: Image, people: tuple[Person, ...]) -> tuple[Person, ...]:
                 return tuple(_confirmed(image, person, self.size, landmarker) for person in people)
 
-            def confirm(image: npt.NDArray[np.uint8], people: tuple[Person, ...]) -> None:
+            def confirm(image: Image, people: tuple[Person, ...]) -> None:
                 waiting.append(pool.submit(both, image, people))
                 if not self.beside or len(waiting) > _BEHIND:
                     out.append(waiting.popleft().result())
@@ -75,9 +72,7 @@ class Augmentation:
             out.extend(one.result() for one in waiting)
 
 
-def _confirmed(
-    image: npt.NDArray[np.uint8], person: Person, size: tuple[int, int], landmarker: Landmarker
-) -> Person:
+def _confirmed(image: Image, person: Person, size: tuple[int, int], landmarker: Landmarker) -> Person:
     """The mean of `person` and of who is found in the mirrored crop; `person` if that is somebody else."""
     scale = image.shape[1] / size[0]
     inside = np.clip(person.landmarks[:, :2] * scale, 0, (image.shape[1], image.shape[0]))
@@ -103,10 +98,10 @@ def _confirmed(
     return Person(mean, (person.world_landmarks + world) / 2, person.appearance)
 
 
-def _cut_out(image: npt.NDArray[np.uint8], corner: npt.NDArray[Any], side: int) -> npt.NDArray[np.uint8]:
+def _cut_out(image: Image, corner: Array, side: int) -> Image:
     """A square of `side` pixels from `corner` on, black outside the picture; at most `_MOST_PIXELS` wide."""
     x, y = corner
-    part: npt.NDArray[Any] = image[max(y, 0) : y + side, max(x, 0) : x + side]
+    part: Array = image[max(y, 0) : y + side, max(x, 0) : x + side]
     above, left = max(-y, 0), max(-x, 0)
     below, right = side - above - part.shape[0], side - left - part.shape[1]
     part = cv2.copyMakeBorder(part, above, below, left, right, cv2.BORDER_CONSTANT)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...core.arrays import Image
 from ...core.options import MAX_LOOKS, MAX_THREADS, default_threads
 from ..camera_motion import CameraWatch
 from ..video import VideoReader
@@ -170,7 +170,7 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
 
 
 @contextmanager
-def _watcher(video: VideoReader) -> Iterator[Callable[[npt.NDArray[np.uint8], float], tuple[Person, ...]]]:
+def _watcher(video: VideoReader) -> Iterator[Callable[[Image, float], tuple[Person, ...]]]:
     """A function that finds the people in the next frame of `video`.
 
     It follows one person with a landmarker for one, and several with a landmarker for many, which searches
@@ -181,7 +181,7 @@ def _watcher(video: VideoReader) -> Iterator[Callable[[npt.NDArray[np.uint8], fl
     searched = last_crowded = -np.inf
     before: tuple[Person, ...] = ()
 
-    def watch(image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+    def watch(image: Image, time: float) -> tuple[Person, ...]:
         nonlocal searched, last_crowded, before
         alone = time - last_crowded > _CALM_SECONDS
         people = single.find(image, time) if alone else ()

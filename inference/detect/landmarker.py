@@ -11,9 +11,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from ...core.arrays import Array
+from ...core.arrays import Array, Image
 from ...core.errors import CaptureError
 from .appearance import appearance
 from .people import CROWD, Person, distinct, seen_inside
@@ -26,7 +25,7 @@ TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
 _CONFIDENCE = 0.35
 
 
-def people_in(images: Sequence[npt.NDArray[np.uint8]], size: tuple[int, int]) -> list[tuple[Person, ...]]:
+def people_in(images: Sequence[Image], size: tuple[int, int]) -> list[tuple[Person, ...]]:
     """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h), pixels.
 
     Raises
@@ -82,7 +81,7 @@ class Landmarker:
         self._size, self._still = size, still
         self._last_ms = -1
 
-    def seen(self, image: npt.NDArray[np.uint8], time: float) -> list[tuple[Array, Array]]:
+    def seen(self, image: Image, time: float) -> list[tuple[Array, Array]]:
         """Landmarks (33, 3) and world landmarks (33, 3) of everybody in an RGB picture.
 
         x and y of the landmarks are shares of the picture's width and height. Successive times, in seconds,
@@ -104,7 +103,7 @@ class Landmarker:
             for here, world in zip(found.pose_landmarks, found.pose_world_landmarks, strict=True)
         ]
 
-    def find(self, image: npt.NDArray[np.uint8], time: float) -> tuple[Person, ...]:
+    def find(self, image: Image, time: float) -> tuple[Person, ...]:
         """The people in an RGB picture filmed at `time`, see `seen`."""
         people = []
         for landmarks, world in self.seen(image, time):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ...core.arrays import Array
+from ...core.arrays import Array, Floats
 from ...core.landmarks import TORSO
 
 #: takes a stage, the frames of it that are done, and their number
@@ -62,7 +60,7 @@ class Detections:
         What was wrong with the file.
     """
 
-    times: npt.NDArray[np.float64]
+    times: Floats
     people: tuple[tuple[Person, ...], ...]
     frames: int
     fps: float
@@ -71,7 +69,7 @@ class Detections:
     warnings: tuple[str, ...]
 
 
-def torso(landmarks: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def torso(landmarks: Array) -> tuple[Array, Array]:
     """Where people are and how large: middle (..., 2), size (...) of the torsos of landmarks (..., 33, 2+).
 
     The size is that of the longest of spine, shoulders and hips (about 0.3 of the person's height), so that

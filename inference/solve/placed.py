@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...core.arrays import Floats
 from ...core.skeleton import PARENTS
 from .problem import JOINT_COUNT, Problem, State, root_position
 
@@ -16,7 +16,7 @@ from .problem import JOINT_COUNT, Problem, State, root_position
 _CARRIER = [max(parent, 0) for parent in PARENTS]
 
 
-def _moves() -> npt.NDArray[np.float64]:
+def _moves() -> Floats:
     """(J, J, J): 1 where the bone from joint k to joint j lies between the hips and joint i."""
     out = np.zeros((JOINT_COUNT, JOINT_COUNT, JOINT_COUNT))
     for joint in range(JOINT_COUNT):

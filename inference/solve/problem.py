@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ...core.arrays import Array
 from ...core.landmarks import LANDMARKS, PLACES
 from ...core.skeleton import HEEL_OFFSET, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
 from ..lift import Estimate
@@ -79,8 +78,8 @@ class Problem:
 
 def problem_of(
     estimate: Estimate,
-    rays: npt.NDArray[Any],
-    confidence: npt.NDArray[Any],
+    rays: Array,
+    confidence: Array,
     fps: float,
     device: torch.device,
     stretch: slice,
@@ -88,7 +87,7 @@ def problem_of(
     """The problem of the frames `stretch`; the other parameters are those of `solver.solve`."""
     precise = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double
 
-    def tensor(x: npt.NDArray[Any]) -> Tensor:
+    def tensor(x: Array) -> Tensor:
         return torch.as_tensor(np.ascontiguousarray(x), dtype=precise, device=device)
 
     height = float(standing_height(estimate.lengths))

@@ -21,12 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from ...core.arrays import Array, Floats
 from ...core.limits import limit_spine_twist
 from ...core.rotations import (
     matrix_from_6d,
@@ -63,8 +62,8 @@ _OVERLAP = 1.5
 
 def solve(
     estimate: Estimate,
-    rays: npt.NDArray[Any],
-    confidence: npt.NDArray[Any],
+    rays: Array,
+    confidence: Array,
     fps: float,
     device: torch.device,
     progress: Progress | None = None,
@@ -93,9 +92,7 @@ def solve(
         return _in_stretches(estimate, rays, confidence, fps, device, progress)
 
 
-def misfit(
-    estimate: Estimate, rays: npt.NDArray[Any], confidence: npt.NDArray[Any], fps: float, device: torch.device
-) -> float:
+def misfit(estimate: Estimate, rays: Array, confidence: Array, fps: float, device: torch.device) -> float:
     """How badly a lifter's motion and the landmarks fit together once they are solved, a mean over frames.
 
     The sum of squared residuals of landmarks and rotations, in their standard deviations. Of motions lifted
@@ -126,8 +123,8 @@ def _one_thread() -> Iterator[None]:
 
 def _in_stretches(
     estimate: Estimate,
-    rays: npt.NDArray[Any],
-    confidence: npt.NDArray[Any],
+    rays: Array,
+    confidence: Array,
     fps: float,
     device: torch.device,
     progress: Progress | None,
@@ -171,7 +168,7 @@ def _solved(problem: Problem) -> State:
     return state
 
 
-def _unbent(rotations: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _unbent(rotations: Floats) -> Floats:
     """World rotations (T, J, 3, 3) in which knees and elbows bend backwards by `BENT_BACK` at most."""
     out = rotations.copy()
     for joint, child, bone, towards in HINGES:
