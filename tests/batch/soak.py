@@ -19,6 +19,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 from kinelift.batch.journal import Journal
 from kinelift.batch.run import FOLDER, JOURNAL
@@ -64,6 +65,8 @@ def check_whole(out: Path) -> None:
             read_bvh(path)
         elif name.endswith(".json"):
             json.loads(path.read_text(encoding="utf-8"))
+        elif name.endswith(".svg"):
+            ElementTree.parse(path)
         else:
             assert name.endswith(".png") and path.read_bytes().endswith(_PNG_END), name
 
