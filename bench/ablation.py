@@ -40,11 +40,11 @@ def _without_confidence(capture: Capture) -> Capture:
     return replace(capture, landmarks=landmarks)
 
 
-_ONCE = "lens told, one look of the detector instead of two"
+_NOT_AUGMENTED = "lens told, without test-time augmentation"
 #: from what was detected and the true lens, mm
 VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
     "all of it, lens told": lambda seen, lens: resolve(seen, {"focal": lens}),
-    _ONCE: lambda seen, lens: resolve(seen, {"focal": lens}),
+    _NOT_AUGMENTED: lambda seen, lens: resolve(seen, {"focal": lens}),
     "lens searched (as shipped)": lambda seen, lens: resolve(seen),
     f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(seen, {"focal": DEFAULT_FOCAL_MM}),
     "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(_without_hint(seen), {"focal": lens}),
@@ -72,7 +72,7 @@ def main() -> None:
         reference = video.with_suffix(".npz")
         try:
             for name, variant in VARIANTS.items():
-                seen, _ = detected(video, args.out, 1 if name == _ONCE else MAX_LOOKS)
+                seen, _ = detected(video, args.out, 1 if name == _NOT_AUGMENTED else MAX_LOOKS)
                 motion = variant(seen, known_focal_mm(reference)).motion
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)

@@ -98,9 +98,9 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     t = {name: median(values) for name, values in times.items()}
     return [
         Row("decoding", t["decoding"], "OpenCV in a loop", t["plain decoding"], "s"),
-        Row("whole capture, one look", t["once"], "detector alone", t["detector"], "s"),
-        Row("whole capture, one look", t["once"], "decoding, then detector, in a loop", t["baseline"], "s"),
-        Row("whole capture, two looks", t["twice"], "one look", t["once"], "s"),
+        Row("whole capture, --looks 1", t["once"], "detector alone", t["detector"], "s"),
+        Row("whole capture, --looks 1", t["once"], "decoding, then detector, in a loop", t["baseline"], "s"),
+        Row("whole capture, --looks 2", t["twice"], "--looks 1", t["once"], "s"),
     ]
 
 

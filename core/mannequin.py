@@ -1,10 +1,10 @@
 """The mannequin: a closed, smooth body of quads on the captured bones, with its bone weights.
 
-A cage of rings around the bones is laid out on the template skeleton, one half and its mirror image, then
-subdivided (Catmull and Clark 1978) together with its weights, and moved onto the bone lengths of a clip. The
-cage is corrected beforehand so that the smooth surface passes through the points written down here.
+A cage of rings surrounds the bones of the template skeleton: one half and its mirror image. It is subdivided
+(Catmull and Clark 1978) together with its weights, then moved onto a captured skeleton's bone lengths. A
+correction of the cage makes the smooth surface pass through the points that are written here.
 
-The file is long because most of it is the cage: places and weights of its rings.
+The file is long because most of it is data: places and weights of the rings.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ from .skeleton import (
     standing_height,
 )
 
-#: bones that may move a vertex: what game engines and the viewport take
+#: bones that move a vertex at most: the limit of game engines and of the viewport
 MOST_BONES = 4
 #: subdivisions of the cage
 _LEVELS = 2
-#: passes that bring the smooth surface onto the points written here
+#: passes that move the smooth surface onto the points written here
 _PASSES = 3
-#: share of the way to them that each pass goes
+#: the share of the way that each pass goes
 _STEP = 0.8
-#: the template's hips above its soles, metres
+#: height of the template's hips above its soles, metres
 _HIPS_HEIGHT = 0.895
-#: a bone has no length if it is shorter than this share of the template's
+#: a bone shorter than this, as a share of the template's, has no length
 _SHORTEST = 0.02
 
 
@@ -57,7 +57,7 @@ class Mannequin:
     faces : (F, 4)
         Corners of the quads, counter-clockwise from outside.
     weights : (V, J)
-        How much each joint's bone moves each vertex; at most `MOST_BONES` of them do, they sum to 1.
+        How much each joint's bone moves each vertex: at most `MOST_BONES` of a row aren't 0; rows sum to 1.
     left : (F,) bool
         Faces of the person's left half.
     """
@@ -108,7 +108,7 @@ def rest_positions(offsets: Array) -> Floats:
 
 
 def _stretch(ratios: dict[str, float], size: float) -> Floats:
-    """How much wider, deeper and higher (J, 3) each bone's part of the body gets."""
+    """Factors (J, 3) of width, depth and height for each bone's part of the body."""
     along = {
         "hips": (ratios["thigh"], size, ratios["spine"]),
         "spine": (size, size, ratios["chest"]),
@@ -411,14 +411,14 @@ def _whole(cage: _Cage) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:
     half = np.array(cage.quads)
     points = np.concatenate([points, points[~middle] * [-1, 1, 1]])
     weights = np.concatenate([weights, mirrored[~middle]])
-    # the points in the middle of the holes for the arms belong to nothing
+    # no face uses the points in the middle of the holes for the arms
     used, quads = np.unique(np.concatenate([half, other[half][:, ::-1]]), return_inverse=True)
     return points[used], weights[used], quads.reshape(-1, 4)
 
 
 @cache
 def _template() -> Mannequin:
-    """The body of the template skeleton: the same for everyone, so it is made once."""
+    """The body on the template skeleton, which is made once."""
     points, weights, quads = _whole(_build_cage())
     wanted = points.copy()
     for _ in range(_PASSES):
@@ -433,9 +433,9 @@ def _template() -> Mannequin:
 
 
 def largest(weights: Array) -> Floats:
-    """At most `MOST_BONES` of the weights of every vertex, the largest, in proportion; they sum to 1.
+    """Keep the `MOST_BONES` largest weights (V, J) of every vertex, and scale them to a sum of 1.
 
-    Where equal weights compete for the last place, all of them go, so that mirror images stay alike.
+    If equal weights compete for the last place, none of them is kept, so that mirror images stay alike.
     """
     limit = np.partition(weights, -MOST_BONES - 1, axis=1)[:, -MOST_BONES - 1, None]
     out = np.where(weights > limit + 1e-9, weights, 0.0)
@@ -476,7 +476,7 @@ def _subdivided(values: Floats, quads: npt.NDArray[np.int64]) -> tuple[Floats, n
 
 
 def _limit(points: Floats, quads: npt.NDArray[np.int64]) -> Floats:
-    """Where the points end up when a mesh is subdivided for ever (Halstead, Kass and DeRose 1993)."""
+    """The limits of the points under infinite subdivision (Halstead, Kass and DeRose 1993)."""
     count = len(points)
     edges, _ = _edges(quads)
     valence = np.bincount(edges.ravel(), minlength=count)[:, None]

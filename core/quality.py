@@ -1,4 +1,4 @@
-"""How good a captured motion is, as far as the capture itself can tell."""
+"""The quality of a capture, as far as the capture itself can tell."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 from .capture import Capture
 from .contacts import runs
 
-#: frames whose joints were seen worse than this on the average are unsure, ...
+#: frames with a lower mean confidence of the joints are unsure
 _UNSURE = 0.5
-#: ... which is worth telling from this length on, and counted as one where less than that lies between, s
+#: unsure stretches shorter than this aren't reported, and stretches nearer than this are one, seconds
 _WORTH = 0.1
 
 

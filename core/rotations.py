@@ -1,9 +1,9 @@
-"""Conversions between rotation representations, on numpy arrays or torch tensors alike.
+"""Conversions between representations of rotations, on numpy arrays and on torch tensors.
 
 Matrices (..., 3, 3) act on column vectors. Quaternions (..., 4) are w, x, y, z and of unit length. The 6D
 form (..., 6) is the first two columns of the matrix, one after the other (Zhou et al. 2019, arXiv
-1812.07035); any six numbers become a rotation by Gram-Schmidt, continuously, which is why the networks
-answer in it.
+1812.07035). Gram-Schmidt makes a rotation of any six numbers, and does so continuously, which is why the
+networks use it.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ def matrix_from_quaternion(q: Any) -> Any:
 def quaternion_from_matrix(m: Any) -> Any:
     """Unit quaternions (..., 4) with w >= 0 from rotation matrices (..., 3, 3).
 
-    Shepperd's method: of the four ways to divide, the one with the largest divisor, so that no angle is
-    ill-conditioned.
+    Shepperd's method divides by the largest of four divisors, so that no angle is ill-conditioned.
     """
     xp = library(m)
     a, b, c = m[..., 0, 0], m[..., 1, 1], m[..., 2, 2]
@@ -74,7 +73,7 @@ def quaternion_from_matrix(m: Any) -> Any:
 
 
 def continuous_quaternions(q: Array) -> Array:
-    """The same rotations (T, ..., 4) with signs such that no step in time takes the long way round."""
+    """The same rotations (T, ..., 4), with signs so that each step in time goes the short way round."""
     signs = np.ones(q.shape[:-1])
     signs[1:] = np.cumprod(np.where((q[1:] * q[:-1]).sum(-1) < 0, -1.0, 1.0), axis=0)
     return np.asarray(q * signs[..., None])
@@ -88,7 +87,7 @@ def axis_angle(axis: Any, angle: Any) -> Any:
 
 
 def rotation_between(a: Any, b: Any) -> Any:
-    """The smallest rotations (..., 3, 3) that take directions `a` to directions `b`, both (..., 3)."""
+    """The smallest rotations (..., 3, 3) from directions `a` to directions `b`, both (..., 3)."""
     xp = library(a)
     a, b = unit(a), unit(b)
     w = 1 + (a * b).sum(-1)[..., None]
@@ -125,7 +124,7 @@ def matrix_from_vector(v: Array) -> Array:
 
 
 def slerp(a: Array, b: Array, share: float | Array) -> Array:
-    """Quaternions (..., 4) a share of the way from `a` to `b`, the short way round."""
+    """Quaternions (..., 4) at a share of the way from `a` to `b`, the short way round."""
     dot = (a * b).sum(-1, keepdims=True)
     b = np.where(dot < 0, -b, b)
     angle = np.arccos(np.clip(np.abs(dot), 0, 1))
@@ -138,7 +137,7 @@ def slerp(a: Array, b: Array, share: float | Array) -> Array:
 
 
 def mean_turn(before: Array, after: Array) -> Array:
-    """The one rotation (3, 3) that turns rotations (..., 3, 3) as nearly as can be into others.
+    """The rotation (3, 3) that turns rotations `before` (..., 3, 3) as nearly as possible into `after`.
 
     Least squares over the matrices' elements (Kabsch 1976).
     """

@@ -1,4 +1,4 @@
-"""`python -m inference solve`: cleaned without a second look at the network, solved again where asked."""
+"""`python -m inference solve`: cleans a motion without the network, or solves it again."""
 
 from pathlib import Path
 
