@@ -20,7 +20,7 @@ CONTACT_THRESHOLD = 0.5
 #: the landmark that shows each of `motion.CONTACT_POINTS`, and those of the ankles
 _SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_index.R", "ankle.L", "ankle.R")]
 #: the network that decides, made by `python -m training contacts`
-_NETWORK = Path(__file__).parent / "contacts.npz"
+NETWORK = Path(__file__).parent / "contacts.npz"
 #: the moments whose features it takes, from the one in question, in thirtieths of a second
 _AROUND = np.array([-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8])
 #: speeds below this are noise, m/s
@@ -74,7 +74,7 @@ def find_contacts(capture: Capture) -> Bools:
         For `motion.CONTACT_POINTS`.
     """
     motion = capture.motion
-    with np.load(_NETWORK, allow_pickle=False) as network:
+    with np.load(NETWORK, allow_pickle=False) as network:
         odds = log_odds(contact_features(capture), network)
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     odds += _LIFTER * np.log(probability / (1 - probability))

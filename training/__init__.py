@@ -1,1 +1,1 @@
-"""How the lifter's weights came to be: data, virtual cameras, detector noise, losses, training."""
+"""Training of the lifter: data, virtual cameras, detector noise, losses, and the papers' methods compared."""

@@ -7,9 +7,11 @@ import json
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from kinelift.core.contacts import NETWORK
 from kinelift.core.errors import CaptureError
 from kinelift.inference.lifters.weights import FOLDER, load_weights
 from kinelift.training.bodies import make
@@ -23,72 +25,42 @@ from kinelift.training.rows import ROWS
 from kinelift.training.train import CONFIGS, HELD_OUT, mix, train
 
 ROOT = Path(__file__).resolve().parent.parent
-BENCH, SHARED = (ROOT.parent / "shared" / name for name in ("bench", "mocap"))
+#: the project's benchmark clips, beside the checkout
+BENCH = ROOT.parent / "shared/bench"
+#: the project's mocap and detected sequences, beside the checkout
+SHARED = ROOT.parent / "shared/mocap"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     weights = FOLDER / "motionet.safetensors"
-    learn = commands.add_parser("train", help="train the lifter; an unfinished run is resumed")
+    learn = commands.add_parser("train", help="train the lifter; continues an unfinished run")
     learn.add_argument("--config", choices=CONFIGS, default="small")
-    learn.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH clips")
+    learn.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
     learn.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/CONFIG)")
     learn.add_argument("--out", type=Path, default=weights)
     learn.add_argument("--start", type=Path, help="weights to begin with")
-    learn.add_argument("--steps", type=int, help="fewer or more steps than the configuration's")
-    blend = commands.add_parser("mix", help="the weighted mean of weights and those that went on from them")
+    learn.add_argument("--steps", type=int, help="number of steps (default: the configuration's)")
+    blend = commands.add_parser(
+        "mix", help="write the weighted mean of weights and of weights trained on from them"
+    )
     blend.add_argument("before", type=Path)
     blend.add_argument("after", type=Path)
-    blend.add_argument("--share", type=float, default=0.5, help="of the later ones")
+    blend.add_argument("--share", type=float, default=0.5, help="weight of AFTER, 0 to 1")
     blend.add_argument("--out", type=Path, default=weights)
-    score = commands.add_parser("evaluate", help="the figures on motion that was not trained on")
-    score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH clips")
+    score = commands.add_parser("evaluate", help="measure the lifter on motion that it was not trained on")
+    score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH files")
     score.add_argument("--weights", type=Path, default=weights)
-    contacts = commands.add_parser("contacts", help="train the network by which contacts are decided")
-    contacts.add_argument("--weights", type=Path, default=weights, help="of the lifter")
-    contacts.add_argument("--out", type=Path, default=FOLDER / "contacts.npz")
-    film = commands.add_parser("detect", help="make detected sequences; an unfinished batch is gone on with")
+    contacts = commands.add_parser("contacts", help="train the network that decides contacts")
+    contacts.add_argument("--weights", type=Path, default=weights, help="weights of the lifter")
+    contacts.add_argument("--out", type=Path, default=NETWORK)
+    film = commands.add_parser("detect", help="make detected sequences; continues an unfinished batch")
     film.add_argument("--out", type=Path, required=True, help="folder of the part_*.npz")
-    film.add_argument("--clips", type=int, required=True, help="how many sequences of 3 s")
-    film.add_argument("--seed", type=int, default=0, help="another one makes other sequences")
-    film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH clips")
-    papers = commands.add_parser(
-        "compare", help="train and measure the papers' methods, a row each; an unfinished run is resumed"
-    )
-    papers.add_argument("--config", choices=BUDGETS, default="small")
-    papers.add_argument(
-        "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
-    )
-    papers.add_argument(
-        "--budget",
-        type=int,
-        metavar="STEPS",
-        help="of every row on perfect 2D (default: the configuration's)",
-    )
-    papers.add_argument(
-        "--later", type=int, metavar="STEPS", help="of every row on detections (default: in proportion)"
-    )
-    papers.add_argument("--seed", type=int, help="another one draws other clips and other networks")
-    papers.add_argument(
-        "--rate", type=float, default=1.0, metavar="F", help="learn so many times as fast (a try)"
-    )
-    papers.add_argument("--report", action="store_true", help="only write the report of what there is")
-    papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
-    papers.add_argument(
-        "--longer", type=Path, metavar="RUN", help="for the report: rows that were trained on for longer"
-    )
-    papers.add_argument(
-        "--tries",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="RUN",
-        help="for the report: rows of claims with other seeds, rates or steps",
-    )
-    papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
-    papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
-    papers.add_argument("--out", type=Path, default=ROOT / "docs", help="where methods.md and its plots go")
+    film.add_argument("--clips", type=int, required=True, help="number of sequences of 3 s")
+    film.add_argument("--seed", type=int, default=0, help="draws other sequences")
+    film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
+    papers = _comparison(commands)
     for command in (learn, papers):
         command.add_argument(
             "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
@@ -104,6 +76,47 @@ def _arguments() -> argparse.Namespace:
             help="folders of part_*.npz",
         )
     return parser.parse_args()
+
+
+def _comparison(commands: Any) -> argparse.ArgumentParser:
+    """The command `compare` and its options, except those that others share."""
+    papers: argparse.ArgumentParser = commands.add_parser(
+        "compare", help="train and measure the papers' methods, a row each; continues an unfinished run"
+    )
+    papers.add_argument("--config", choices=BUDGETS, default="small")
+    papers.add_argument(
+        "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
+    )
+    papers.add_argument(
+        "--budget",
+        type=int,
+        metavar="STEPS",
+        help="steps of every row on perfect 2D (default: the configuration's)",
+    )
+    papers.add_argument(
+        "--later", type=int, metavar="STEPS", help="steps of every row on detections (default: in proportion)"
+    )
+    papers.add_argument("--seed", type=int, help="draws other sequences and other networks")
+    papers.add_argument(
+        "--rate", type=float, default=1.0, metavar="F", help="factor of every learning rate (a try)"
+    )
+    papers.add_argument("--report", action="store_true", help="only write the report of the finished rows")
+    papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
+    papers.add_argument(
+        "--longer", type=Path, metavar="RUN", help="for the report: a run of some rows with more steps"
+    )
+    papers.add_argument(
+        "--tries",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="for the report: runs of some rows with other seeds, rates or steps",
+    )
+    papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
+    papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
+    papers.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of methods.md and its plots")
+    return papers
 
 
 def main() -> int:
@@ -127,15 +140,15 @@ def main() -> int:
         elif args.command == "contacts":
             model = load_weights(args.weights, torch.device("cpu"))
             right = fit_contacts(load_detected(*args.detected), model, args.out)
-            print(f"{100 * right:.1f} % of the labels of sequences left out are right; written to {args.out}")
+            print(f"{100 * right:.1f} % of the labels of held-out sequences are right; written to {args.out}")
         else:
             sequences = load_detected(*args.detected)
             detector = fit_detector(sequences)
-            clips, model = load_mocap(args.mocap), load_weights(args.weights, torch.device("cpu"))
+            mocap, model = load_mocap(args.mocap), load_weights(args.weights, torch.device("cpu"))
             held = sequences[::HELD_OUT]
             sets = {
-                "perfect 2D": test_batches(clips, detector, noisy=False),
-                "detector-like noise": test_batches(clips, detector, noisy=True),
+                "perfect 2D": test_batches(mocap, detector, noisy=False),
+                "detector-like noise": test_batches(mocap, detector, noisy=True),
                 "detected, held out": detected_batches(held, detector),
             }
             report = {name: figures(model, batches) for name, batches in sets.items()}

@@ -1,4 +1,4 @@
-"""MotioNet's adversarial loss (Shi et al. 2020): do rotations change as real ones do? By joint."""
+"""MotioNet's adversarial loss (Shi et al. 2020): each joint's rotation has to change like real ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ INTERVAL = 5
 
 
 def rotation_differences(world: Tensor) -> Tensor:
-    """Differences (B, 6 J, T - INTERVAL) of local rotations in 6D, of world rotations (B, T, J, 3, 3)."""
+    """Differences (B, 6 J, T - INTERVAL) of local rotations in 6D, from world rotations (B, T, J, 3, 3)."""
     local = sixd_from_matrix(local_rotations(world))
     return cast(Tensor, (local[:, INTERVAL:] - local[:, :-INTERVAL]).flatten(2).transpose(1, 2))
 
 
 class Discriminator(nn.Module):
-    """A small convolutional network for each joint, none of which sees another joint."""
+    """A small convolutional network for each joint; none sees another joint."""
 
     def __init__(self, channels: int = 32) -> None:
         super().__init__()
@@ -35,15 +35,15 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, world: Tensor) -> Tensor:
-        """Scores (B, J, T - INTERVAL) of world rotations (B, T, J, 3, 3): 1 is real."""
+        """Scores (B, J, T - INTERVAL) of world rotations (B, T, J, 3, 3); 1 means real."""
         return cast(Tensor, self.layers(rotation_differences(world)))
 
 
 def discriminator_loss(judge: Discriminator, real: Tensor, said: Tensor) -> Tensor:
-    """LSGAN (Mao et al. 2017) for the judge: real is 1, said is 0."""
+    """LSGAN (Mao et al. 2017) for the discriminator: 1 for real rotations, 0 for the lifter's."""
     return cast(Tensor, ((judge(real) - 1) ** 2).mean() + (judge(said.detach()) ** 2).mean())
 
 
 def adversarial_loss(judge: Discriminator, said: Tensor) -> Tensor:
-    """LSGAN for the lifter: what it says should pass for real."""
+    """LSGAN for the lifter: its rotations should get the score of real ones."""
     return cast(Tensor, ((judge(said) - 1) ** 2).mean())

@@ -1,4 +1,4 @@
-"""What drawn people look like: skin, hair and clothes, drawn by chance, on a mannequin in the T-pose."""
+"""The appearance of drawn people: random skin, hair and clothes on a mannequin in the T-pose."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ import torch
 from kinelift.core.arrays import Array
 from kinelift.core.mannequin import Mannequin
 
+#: colours of skin, RGB, 0 to 255
 _SKINS = (
     (236, 188, 160), (214, 160, 128), (176, 124, 92), (128, 84, 60), (84, 56, 42), (246, 206, 184),
 )  # fmt: skip
+#: colours of hair, RGB, 0 to 255
 _HAIRS = (
     (30, 24, 20), (70, 46, 30), (120, 82, 48), (190, 150, 90), (140, 140, 140), (90, 36, 22),
 )  # fmt: skip
 
 
 class Appearance:
-    """Skin, hair and clothes of somebody: where they are is told by places on the body in the T-pose."""
+    """Skin, hair and clothes of one person, as functions of the place on the body in the T-pose."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.skin = np.array(_SKINS[rng.integers(len(_SKINS))]) * rng.uniform(0.9, 1.08)
@@ -35,7 +37,7 @@ class Appearance:
         self.weave = [_wave(rng, rate) for rate in (9.0, 25.0, 60.0)]
 
     def shape(self, body: Mannequin, rest: Array) -> Array:
-        """The mannequin's vertices (V, 3), with the volume of hair, clothes and flesh."""
+        """The mannequin's vertices (V, 3), moved out by the volume of hair, clothes and flesh."""
         x, y, z = np.abs(rest[:, 0]), rest[:, 1], rest[:, 2]
         belly = self.stout * np.exp(-(((z - 1.08) / 0.22) ** 2)) * (x < 0.3)
         limbs = 0.4 * self.stout * (z < 1.45) * (z > 0.12)
@@ -45,7 +47,7 @@ class Appearance:
         return np.asarray(body.vertices + _normals(body) * (belly + limbs + shirt + trousers + hair)[:, None])
 
     def paint(self, places: Array) -> Array:
-        """Colours (P, 3) at places (P, 3) of the T-pose, metres, from the floor up."""
+        """Colours (P, 3) at places (P, 3) of the T-pose, metres; z is 0 at the floor."""
         x, y, z = np.abs(places[:, 0]), places[:, 1], places[:, 2]
         noise = np.mean([wave(places) for wave in self.weave], axis=0)
         colour = self.skin * (1 + 0.04 * noise[:, None])
@@ -68,7 +70,7 @@ class Appearance:
         return np.asarray(colour)
 
     def _hair(self, x: Array, y: Array, z: Array) -> Array:
-        """1 where there is hair."""
+        """1 where hair grows, else 0."""
         line = 1.665 - 0.9 * np.clip(y + 0.10, 0, 0.07)  # from the forehead down to the neck
         low = 1.50 if self.long_hair else 1.55
         return (
@@ -77,7 +79,7 @@ class Appearance:
 
 
 def _cloth(rng: np.random.Generator) -> Callable[[Array], Array]:
-    """Plain, striped or checked: colours (P, 3) of places (P, 3)."""
+    """A random plain, striped or checked cloth: from places (P, 3) to colours (P, 3)."""
     base = rng.uniform(15, 240, 3) if rng.random() < 0.6 else np.full(3, rng.uniform(15, 235))
     other = np.clip(base + rng.normal(0, 70, 3), 5, 250)
     kind, wide = rng.integers(4), rng.uniform(0.02, 0.08)
@@ -93,7 +95,7 @@ def _cloth(rng: np.random.Generator) -> Callable[[Array], Array]:
 
 
 def _wave(rng: np.random.Generator, rate: float) -> Callable[[Array], Array]:
-    """Soft noise, -1 to 1, over places (P, 3)."""
+    """Smooth random noise, -1 to 1, over places (P, 3)."""
     ways, phases = rng.normal(0, rate, (4, 3)), rng.uniform(0, 2 * np.pi, 4)
     return lambda places: np.sin(places @ ways.T + phases).mean(1)
 

@@ -1,4 +1,4 @@
-"""The benchmark clips as MediaPipe sees them: what the comparison measures lifters on besides mocap."""
+"""Batches of the benchmark clips as MediaPipe sees them: the comparison measures lifters on them too."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from kinelift.training.detected import (
 )
 from kinelift.training.synthesis import Batch
 
-#: bones by which a body without a rest pose is brought to standard size: their ends
+#: bones, as pairs of joints, that give the size of a body without a rest pose
 _BONES = [(f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (
     ("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot"))]  # fmt: skip
 
 
 def load_batches(folder: Path) -> dict[str, Batch]:
-    """Every video of `folder` and below that has a reference .npz beside it, a batch of one clip each.
+    """Load every video below `folder` that has a reference .npz beside it, each as a batch of one.
 
-    At `LIFTER_FPS`, through the reference's own lens; by the folder's and the video's name.
+    Frames are at `LIFTER_FPS`, rays go through the reference's lens; keys are folder and name of the video.
     """
     videos = sorted(p for p in folder.rglob("*.mp4") if p.with_suffix(".npz").exists())
     if not videos:
@@ -70,7 +70,7 @@ def _batch(video: Path) -> Batch:
 
 
 def _joints_only(d: dict[str, Array]) -> DetectedSequence:
-    """Of a reference that has neither rotations nor a rest pose: its limbs are as long as the template's."""
+    """A sequence of a reference without rotations and rest pose, scaled to the template's limb lengths."""
     level = level_from_world(d["camera_from_world"])
     at = dict(zip(d["joint_names"].tolist(), np.moveaxis(d["joints_world"].astype(float), 1, 0), strict=True))
     bones = [(at[a], at[b]) for a, b in _BONES]

@@ -1,12 +1,12 @@
-"""Detector in the loop: dressed bodies in motion, drawn, filmed and shown to the detector.
+"""Detector in the loop: draws dressed bodies in motion and runs the detector on them.
 
     python -m training detect --out FOLDER --clips N [--seed S]
 
-Motion is drawn as for training (`synthesis`, from mocap and from `poses`): every height, tilt, roll, lens and
-distance of the camera, other proportions, mirrored, mixed, seated, lying. A mannequin is dressed and painted
-by rule, drawn before a made-up background, with things before it now and then, and too large for the picture
-now and then; the video goes through the capture's own detector. What it said is kept beside the truth, never
-the pictures; `detected.load_detected` reads it.
+The motion is drawn as for training (`synthesis`, from mocap and from `poses`): the camera's height, tilt,
+roll, lens and distance vary, and so do the body's proportions; motion is mirrored, mixed, seated or lying.
+`appearance` dresses and paints a mannequin, `film` draws it before a made-up background, sometimes behind an
+object or too large for the picture. The capture's own detector sees the video. The files keep the detections
+and the truth, not the pictures; `detected.load_detected` reads them.
 """
 
 from __future__ import annotations
@@ -40,19 +40,24 @@ from kinelift.training.poses import made_sequences
 from kinelift.training.scene import Scene, draw_scene
 from kinelift.training.synthesis import Synthesis
 
-#: frames of a sequence, sequences of a part, clips by rule of each kind
-_FRAMES, _PART, _MADE = 90, 10, 6
-#: a sequence is kept if somebody was found in this share of it
+#: frames of a sequence: 3 s
+_FRAMES = 90
+#: sequences of a file
+_PART = 10
+#: sequences made by rule (`poses`) of each kind, among the mocap
+_MADE = 6
+#: a sequence is kept if the detector found somebody in at least this share of its frames
 _WORTH = 0.3
+#: arrays of the files with a row for each frame
 _PER_FRAME = (
     "landmarks", "world_landmarks", "joints_world", "joint_rotations", "contacts", "contact_points",
 )  # fmt: skip
-#: ends of the face, as the references have them, from the head joint
+#: the nose from the head joint, as in the references, metres
 _NOSE = np.array([0.0, -0.12, 0.017])
 
 
 def _said(detections: Detections, frames: int) -> tuple[Array, Array]:
-    """Landmarks (T, 33, 4) and world landmarks (T, 33, 3) of who was seen best; NaN where nobody was."""
+    """Landmarks (T, 33, 4) and world landmarks (T, 33, 3) of the person seen best; NaN in empty frames."""
     landmarks, world = (
         np.full((frames, 33, 4), np.nan, np.float32),
         np.full((frames, 33, 3), np.nan, np.float16),
@@ -63,12 +68,12 @@ def _said(detections: Detections, frames: int) -> tuple[Array, Array]:
             best = max(people, key=lambda person: float(person.landmarks[:, 2].sum()))
             landmarks[at, :, :2], landmarks[at, :, 3] = best.landmarks[:, :2], best.landmarks[:, 2]
             world[at] = best.world_landmarks
-    landmarks[np.isfinite(landmarks[:, 0, 0]), :, 2] = 0  # the detector's own depth isn't kept
+    landmarks[np.isfinite(landmarks[:, 0, 0]), :, 2] = 0  # the files don't keep the detector's depth
     return landmarks, world
 
 
 def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
-    """What the files say of a scene: of every frame, and once."""
+    """The truth of a scene as the files hold it: arrays by frame, and arrays of the whole sequence."""
     upright = np.asarray(rotation_between(scene.up, np.array([0.0, 0, 1])))
     rotations, joints = upright @ scene.rotations, scene.joints @ upright.T
     rest = rest_positions(rest_offsets(scene.lengths))
@@ -96,7 +101,7 @@ def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
         axis=1,
     )
     pose = np.eye(4)
-    # camera axes (x right, y down, z forward) from level ones, from the world
+    # from the world to level axes, then to camera axes (x right, y down, z forward)
     pose[:3, :3] = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]) @ upright.T
     pose[:3, 3] = pose[:3, :3] @ [0, 0, floor]
     planted = scene.contacts > 0.5
@@ -117,12 +122,12 @@ def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
     return of_frames, once
 
 
-def make(folder: Path, clips: list[MocapSequence], count: int, seed: int) -> None:
-    """Write `count` sequences as ``part_*.npz``; parts that are there already are left as they are."""
+def make(folder: Path, mocap: list[MocapSequence], count: int, seed: int) -> None:
+    """Write `count` sequences as ``part_*.npz``; existing parts stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     rays, seen, hints = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3)))
     nothing = DetectorModel(np.array([place for _, _, place in PLACES]), rays, seen, hints)
-    everything = [*clips, *made_sequences(_MADE, seed)]
+    everything = [*mocap, *made_sequences(_MADE, seed)]
     for part in range(-(-count // _PART)):
         path = folder / f"part_{seed:03d}_{part:04d}.npz"
         if path.exists():

@@ -1,4 +1,4 @@
-"""SAP-Net's losses (Dabral et al. 2018, section 4.1): what any body's joints (..., J, 3) must be like."""
+"""SAP-Net's bone-structure losses of joints (..., J, 3) (Dabral et al. 2018, section 4.1)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from torch import Tensor
 
 from kinelift.core.skeleton import INDEX, LENGTHS, TEMPLATE_LENGTHS
 
-#: joint before the limb, its three joints, and the side of the plane (equation 1's signs) that is legal
+#: the joint before the limb, its three joints, and the legal side of their plane (the signs of equation 1)
 _HINGES = (
     ("neck", "upper_arm.R", "forearm.R", "hand.R", 1.0),
     ("neck", "upper_arm.L", "forearm.L", "hand.L", -1.0),
     ("hips", "thigh.R", "shin.R", "foot.R", -1.0),
     ("hips", "thigh.L", "shin.L", "foot.L", 1.0),
 )
-#: bones by the joint at their far end (without its side) and that at their near end
+#: bones: the joint at the far end (without its side) and the joint at the near end
 _BONES = {"forearm": "upper_arm", "hand": "forearm", "thigh": "hips", "shin": "thigh", "foot": "shin",
           "toe": "foot", "upper_arm": "shoulder"}  # fmt: skip
-#: bones that keep their ratio (Zhou et al. 2017): arms, legs
+#: bones that keep the ratio of their lengths (Zhou et al. 2017): arms, legs
 _GROUPS = (("forearm", "hand"), ("shin", "foot"))
 
 
 def implausibility(joints: Tensor) -> Tensor:
-    """How far elbows and knees (..., 4) bend the wrong way: 0 or negative, cubic metres."""
+    """How far elbows and knees (..., 4) bend the wrong way: 0 or negative, cubic metres (equation 1's E)."""
     out = []
     for *names, sign in _HINGES:
         a, b, c, d = (joints[..., INDEX[str(n)], :] for n in names)
@@ -34,7 +34,7 @@ def implausibility(joints: Tensor) -> Tensor:
 
 
 def illegal_angle(joints: Tensor) -> Tensor:
-    """Equation 1, a mean over poses."""
+    """Loss of joints that bend the wrong way: equation 1, mean over poses."""
     e = implausibility(joints)
     return (-e * torch.exp(-e)).sum(-1).mean()
 
@@ -46,19 +46,19 @@ def _length(joints: Tensor, bone: str, side: str) -> Tensor:
 
 
 def limb_lengths(joints: Tensor) -> tuple[Tensor, Tensor]:
-    """Lengths (..., bones) of the left and of the right arm's and leg's bones, metres."""
+    """Lengths (..., bones) of the limb bones on the left and on the right, metres."""
     left, right = (torch.stack([_length(joints, bone, side) for bone in _BONES], -1) for side in "LR")
     return left, right
 
 
 def symmetry(joints: Tensor) -> Tensor:
-    """Equation 2, a mean over poses, metres."""
+    """Loss of bones that differ left and right: equation 2, mean over poses, metres."""
     left, right = limb_lengths(joints)
     return (left - right).abs().sum(-1).mean()
 
 
 def bone_ratio(joints: Tensor) -> Tensor:
-    """Variance of the bones' lengths within arms and within legs, over the template (Zhou et al. 2017)."""
+    """Variance of bone length over template length, within arms and within legs (Zhou et al. 2017)."""
     out = []
     for group in _GROUPS:
         ratios = [

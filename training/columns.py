@@ -1,4 +1,4 @@
-"""The columns of the comparison: what is measured of a lifter's answers."""
+"""The columns of the comparison: the figures of a lifter's answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from kinelift.training.bone_structure import implausibility, limb_lengths
 from kinelift.training.evaluate import errors, rotation_errors
 from kinelift.training.synthesis import Batch
 
-#: figures of every set of clips, and their headings
+#: figures of every set of sequences, and their headings
 COLUMNS: dict[str, str] = {
     "mpjpe_mm": "MPJPE mm",
     "pa_mpjpe_mm": "PA mm",
@@ -31,16 +31,17 @@ COLUMNS: dict[str, str] = {
 
 
 def measure(model: Lifter, batches: list[Batch]) -> dict[str, Any]:
-    """Mean figures over batches of clips, flipped and averaged as in use.
+    """Mean figures over batches; like a capture, each answer is the mean with that of the mirror image.
 
     Returns
     -------
     dict
-        `COLUMNS`: the first four by `evaluate.errors`; ``global_deg`` rotation of the hips, ``bones_deg``
-        mean over the other joints of their rotation relative to the hips (what isn't a rotation is made one
-        by Gram-Schmidt first), ``bones`` the same by joint; ``illegal_pct`` elbows and knees that bend the
-        wrong way as SAP-Net says it; ``asymmetry_mm`` mean difference of a limb bone's length left and right,
-        ``bone_std_mm`` mean deviation of a limb bone's length over a clip. None where the truth doesn't tell.
+        `COLUMNS`: the first four by `evaluate.errors`; ``global_deg`` error of the hips' rotation;
+        ``bones_deg`` mean error of the other joints' rotations relative to the hips (Gram-Schmidt first makes
+        every matrix a rotation), ``bones`` the same by joint; ``illegal_pct`` elbows and knees that bend the
+        wrong way by SAP-Net's formula; ``asymmetry_mm`` mean difference between left and right length of a
+        limb bone; ``bone_std_mm`` mean standard deviation of a limb bone's length over a sequence. None if
+        the truth lacks what a figure needs.
     """
     model.eval()
     sums: dict[str, list[float]] = {}
@@ -75,7 +76,7 @@ def measure(model: Lifter, batches: list[Batch]) -> dict[str, Any]:
 
 
 def pace(model: Lifter, frames: int = 400) -> float:
-    """Milliseconds that 1000 frames take on this machine, flipped and averaged as in use; the best of two."""
+    """Milliseconds for 1000 frames on this machine, mirror image included as in a capture; best of two."""
     draw = torch.Generator().manual_seed(0)
     rays = 0.1 * torch.randn(1, frames, 33, 2, generator=draw)
     seen = torch.ones(1, frames, 33)
@@ -91,7 +92,7 @@ def pace(model: Lifter, frames: int = 400) -> float:
 
 
 def truth(batches: list[Batch]) -> dict[str, float]:
-    """Share of the elbows and knees, percent, that SAP-Net's formula calls illegal in true poses."""
+    """Share of the true elbows and knees, percent, that SAP-Net's formula calls illegal."""
     joints = torch.cat([b.joints.flatten(0, 1) for b in batches])
     shares = 100 * (implausibility(joints) < 0).float().mean(0)
     return {"elbows": float(shares[:2].mean()), "knees": float(shares[2:].mean())}

@@ -1,9 +1,9 @@
-"""The comparison of the papers' methods: `python -m training compare`. Resumable, row by row and within one.
+"""Trains and measures the papers' methods alike: `python -m training compare`; an interrupted run resumes.
 
-Every row gets the same batches in the same order, as many steps and the same two lessons: first perfect 2D,
-then detections (half real ones of rendered bodies, half mocap with their errors), which begin from what the
-first left. What it learnt of each is what it is measured on: `mocap/test` with perfect 2D after the first;
-the same with a detector's errors, and the benchmark clips, after the second.
+Every row gets the same batches in the same order, the same number of steps and the same two lessons: first
+perfect 2D, then detections (half real ones of rendered bodies, half mocap with their errors). The second
+lesson continues from the first. After the first, a row is measured on `mocap/test` with perfect 2D; after the
+second, on the same with a detector's errors and on the benchmark clips.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Budget:
     steps, later : int
         Steps on perfect 2D, and after them on detections.
     batch : int
-        Clips of `WINDOW` frames a step.
+        Sequences of `WINDOW` frames in a step.
     clips : int
-        Different clips of each lesson, drawn once.
+        Different sequences of each lesson, drawn once.
     every : int
         Steps between checkpoints.
     full : bool
-        Whether the networks are those for a GPU.
+        Use the networks for a GPU (`rows.FULL`).
     seed : int
     rate : float
         Factor of every row's learning rate.
@@ -80,20 +80,21 @@ BUDGETS = {
     "small": Budget(steps=8000, later=2400, batch=8, clips=4000),
     "full": Budget(steps=60000, later=18000, batch=128, clips=60000, full=True),
 }
-#: SAP-Net's stages (section 4.3): which share of the steps is the warm start without each of its losses
+#: SAP-Net's stages (section 4.3): share of the steps before each of its losses starts
 _WARM = {"illegal": 0.4, "ratio": 0.4, "symmetry": 0.6}
+#: SAP-Net's losses
 _STRUCTURE = {"illegal": illegal_angle, "ratio": bone_ratio, "symmetry": symmetry}
-#: what a finished row leaves
+#: name of the file that a finished row writes
 FIGURES = "figures.json"
-#: beside the rows: what SAP-Net's illegal angle says of the truth, `columns.truth`
+#: name of the file beside the rows with the true joints that SAP-Net calls illegal (`columns.truth`)
 TRUTH = "truth.json"
-#: row, lesson, steps done
+#: called with row, lesson and steps done
 Told = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Material:
-    """What rows learn from (one batch of all clips of each lesson) and what they are measured on."""
+    """Training data (a batch with all sequences of each lesson) and test data."""
 
     lessons: tuple[Batch, Batch]
     perfect: list[Batch]
@@ -102,17 +103,17 @@ class Material:
 
 
 def load_material(budget: Budget, mocap: Path, detected: list[Path], clips: Path, run: Path) -> Material:
-    """Draw it, or read what was drawn for the same budget before.
+    """Draw the material, or read it if an earlier run drew it for the same budget.
 
     Parameters
     ----------
     budget : Budget
     mocap : Path
-        With the folders `train` and `test`.
+        Folder with the folders `train` and `test`.
     detected, clips : Path
         Folders of detected sequences and of benchmark clips.
     run : Path
-        Where it is kept.
+        Folder that keeps it.
     """
     kept = run / f"material-{budget.clips}-{budget.seed}.pt"
     if kept.exists():
@@ -142,10 +143,9 @@ def load_material(budget: Budget, mocap: Path, detected: list[Path], clips: Path
 def compare(
     names: Iterable[str], budget: Budget, material: Material, run: Path, device: str, told: Told | None = None
 ) -> None:
-    """Train and measure those rows that aren't finished; each leaves `figures.json` in a folder of its own.
+    """Train and measure the unfinished rows; each writes `figures.json` into a folder of its own.
 
-    A row that begins from another one's lifter brings that one along. `told` hears of the row, the lesson
-    and the steps done.
+    Rows that others start from are added. `told` is called with the row, the lesson and the steps done.
     """
     run.mkdir(parents=True, exist_ok=True)
     with replacing(run / TRUTH) as temporary:
@@ -160,7 +160,7 @@ def compare(
 
 
 def with_inner(names: Iterable[str]) -> list[str]:
-    """The rows and those that they begin from, in the order of the table."""
+    """The rows and the rows that they start from, in the order of the table."""
     wanted = set(names)
     wanted |= {ROWS[name].inner for name in wanted} - {""}
     return [name for name in ROWS if name in wanted]
@@ -169,7 +169,7 @@ def with_inner(names: Iterable[str]) -> list[str]:
 def _finish(
     name: str, budget: Budget, material: Material, run: Path, device: str, told: Told
 ) -> dict[str, Any]:
-    """One row's figures, from wherever its checkpoints are."""
+    """Train a row, resuming from its checkpoints, and return its figures."""
     row, folder = ROWS[name], run / name
     torch.manual_seed(budget.seed)
     model = build(row, budget.full)
@@ -177,7 +177,8 @@ def _finish(
         batch = material.lessons[0]
         hips = (_seen(batch).turn.mT @ batch.rotations[:, :, 0]).flatten(0, 1)
         model.centres.copy_(rotation_centres(hips, len(model.centres)))
-    seconds, figures = 0.0, {}
+    seconds = 0.0
+    figures = {}
     for lesson, batches in enumerate(material.lessons):
         if row.inner:
             _put_inside(model, run / row.inner / _weights(lesson))
@@ -204,13 +205,13 @@ def build(row: Row, full: bool) -> Lifter:
 
 
 class Lesson:
-    """A row's training on one kind of clips."""
+    """One of a row's two trainings: 0 on perfect 2D, 1 on detections."""
 
     def __init__(self, model: Lifter, row: Row, budget: Budget, lesson: int, device: str) -> None:
         self.model, self.row, self.budget, self.lesson = model.to(device), row, budget, lesson
         self.device = device
         self.steps = (budget.steps, budget.later)[lesson]
-        # what the first lesson taught isn't to be forgotten at once
+        # a lower rate, so that the second lesson doesn't erase the first
         self.rate = row.rate * budget.rate * (1.0, 0.3)[lesson]
         self.learnt = [p for p in model.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.learnt, lr=self.rate, weight_decay=1e-4)
@@ -218,7 +219,7 @@ class Lesson:
         self.judging = torch.optim.Adam(self.judge.parameters(), lr=1e-4)
 
     def through(self, batches: Batch, checkpoint: Path, told: Callable[[int], None]) -> float:
-        """All of it, from its checkpoint if there is one; the seconds it took."""
+        """Do all steps, resuming from the checkpoint if it exists; return the seconds that they took."""
         parts: dict[str, Any] = {
             "model": self.model, "optimiser": self.optimiser, "judge": self.judge, "judging": self.judging
         }  # fmt: skip
@@ -233,7 +234,7 @@ class Lesson:
                 part.load_state_dict(state[name])
         begin = time.perf_counter()
         while step < self.steps:
-            # the same random numbers whether it was interrupted or not
+            # an interrupted run gets the same random numbers as an uninterrupted one
             torch.manual_seed(1_000_003 * self.budget.seed + 500_009 * self.lesson + step)
             self.step(self.drawn(batches, step), step)
             step += 1
@@ -247,7 +248,7 @@ class Lesson:
         return seconds
 
     def drawn(self, batches: Batch, step: int) -> Batch:
-        """The batch of a step: every clip once before one comes again, the same for all rows."""
+        """The batch of a step, the same for all rows; every sequence comes once before any repeats."""
         size, count = self.budget.batch, len(batches.rays)
         epoch, place = divmod(step, count // size)
         order = torch.randperm(count, generator=torch.Generator().manual_seed(self.budget.seed + epoch))
@@ -256,14 +257,14 @@ class Lesson:
         return _known_to(self.row, part)
 
     def step(self, batch: Batch, step: int) -> None:
-        """Learn from one batch."""
+        """Take one optimiser step."""
         self.model.train()
         for group in self.optimiser.param_groups:
             group["lr"] = self.rate * _schedule(step, self.steps)
         loss, lifted = self.loss(batch, step / self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        # the angle loss is exponential: of a pose out of all proportion nothing is to be learnt
+        # the illegal-angle loss grows exponentially: skip steps whose gradient overflows
         if torch.nn.utils.clip_grad_norm_(self.learnt, 1.0).isfinite():
             self.optimiser.step()
         if lifted is not None and self.row.adversarial:
@@ -273,7 +274,7 @@ class Lesson:
             self.judging.step()
 
     def loss(self, batch: Batch, done: float) -> tuple[Tensor, Lifted | None]:
-        """The row's loss when that share of the steps is done, and the body if it has one."""
+        """The row's loss after the share `done` of the steps, and the body if the network gives one."""
         row, seen, lifted = self.row, _seen(batch), None
         with torch.autocast(self.device, dtype=torch.bfloat16):
             if isinstance(self.model, PositionLifter):
@@ -309,17 +310,17 @@ class Lesson:
 
 
 def _schedule(step: int, steps: int) -> float:
-    """Warm-up over a twentieth, then a cosine to nothing."""
+    """Factor of the learning rate: warm-up over a twentieth of the steps, then a cosine down to 0."""
     return min(1.0, 20 * (step + 1) / steps) * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def _plain(row: Row) -> dict[str, Any]:
-    """A row as JSON gives it back."""
+    """A row as it comes back from JSON."""
     return dict(json.loads(json.dumps(asdict(row))))
 
 
 def _known_to(row: Row, batch: Batch) -> Batch:
-    """The batch without what the row's lifter isn't told."""
+    """The batch with only the inputs that the row uses."""
     hint = batch.hint if row.hint else torch.full_like(batch.hint, torch.nan)
     confidence = batch.confidence if row.confidence else torch.ones_like(batch.confidence)
     return replace(batch, hint=hint, confidence=confidence)
@@ -334,6 +335,6 @@ def _weights(lesson: int) -> str:
 
 
 def _put_inside(model: Lifter, weights: Path) -> None:
-    """Give a temporal network the finished lifter of another row, as it was after the same lesson."""
+    """Load another row's lifter, as it was after the same lesson, into a temporal network."""
     inner = load_weights(weights, torch.device("cpu"), LIFTERS)
     cast(TemporalPoseNet, model).inner.load_state_dict(inner.state_dict())

@@ -1,4 +1,4 @@
-"""The network by which `core.contacts` decides: `python -m training contacts`."""
+"""Training of the network that decides contacts (`core.contacts`): `python -m training contacts`."""
 
 from __future__ import annotations
 
@@ -21,27 +21,36 @@ from kinelift.inference.world import to_world
 from kinelift.training.detected import DetectedSequence
 from kinelift.training.train import HELD_OUT
 
-#: any focal length and picture will do: rays go in
-_FOCAL, _SIZE = 1000.0, (1000, 1000)
-
-
-_HIDDEN, _EPOCHS, _BATCH, _RATE, _DECAY = 32, 12, 1024, 4e-3, 0.1
+#: focal length of the invented camera, pixels: any value works, as the input is rays
+_FOCAL = 1000.0
+#: its picture, pixels: any value works too
+_SIZE = (1000, 1000)
+#: channels of the hidden layer
+_HIDDEN = 32
+#: passes over all examples
+_EPOCHS = 12
+#: examples of a step
+_BATCH = 1024
+#: highest learning rate
+_RATE = 4e-3
+#: weight decay
+_DECAY = 0.1
 
 
 def fit_contacts(sequences: list[DetectedSequence], model: Lifter, path: Path) -> float:
-    """Train the network on all sequences but those that the lifter doesn't know either, and write it.
+    """Train the network and write it; the sequences held out from the lifter are held out here too.
 
     Parameters
     ----------
     sequences : list of DetectedSequence
     model : Lifter
     path : Path
-        Of the .npz.
+        The .npz to write.
 
     Returns
     -------
     float
-        Share of the labels that are right, in the sequences left out.
+        Share of correct labels in the held-out sequences.
     """
     torch.manual_seed(0)
     examples = [(contact_features(lifted(s, model)), s.contacts) for s in sequences]
@@ -78,14 +87,14 @@ def fit_contacts(sequences: list[DetectedSequence], model: Lifter, path: Path) -
 
 
 def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
-    """Features (N, F) and labels (N,) of all points and frames."""
+    """Features (N, F) and labels (N,) of all points in all frames."""
     x = np.concatenate([features.reshape(-1, features.shape[-1]) for features, _ in examples])
     y = np.concatenate([labels.reshape(-1) for _, labels in examples])
     return torch.as_tensor(x, dtype=torch.float32), torch.as_tensor(y, dtype=torch.float32)
 
 
 def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
-    """What the lifter makes of a detected sequence, with its probabilities as contacts."""
+    """The lifter's answer for a detected sequence; the contacts are its probabilities."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
     estimate = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
     motion, camera = to_world(estimate, LIFTER_FPS, 0.0, _FOCAL, _SIZE)

@@ -1,7 +1,7 @@
-"""Detector in the loop: what MediaPipe said of rendered bodies whose truth is known, on our skeleton.
+"""Detector in the loop: MediaPipe's landmarks of rendered bodies, with the truth on our skeleton.
 
-Also what a synthetic clip needs to look like that detector's output: where on the body each landmark sits,
-and stretches of its real errors.
+Also a model of the detector (`DetectorModel`) that makes synthetic sequences look like its output: the place
+of each landmark on the body, and stretches of the detector's real errors.
 """
 
 from __future__ import annotations
@@ -29,27 +29,29 @@ FILE_JOINTS: tuple[str, ...] = (
     "hand.L", "hand.R", "thigh.L", "thigh.R", "shin.L", "shin.R", "foot.L", "foot.R", "toe.L", "toe.R",
     "heel.L", "heel.R", "toe_tip.L", "toe_tip.R",
 )  # fmt: skip
-#: joints whose rotation the files give: the neck there is a blend of two of our joints
+#: joints whose rotation the files give; their neck is a blend of two of our joints
 ROTATED = np.array([n in FILE_JOINTS and n != "neck" for n in JOINTS])
+#: joints whose position the files give
 POSITIONED = np.array([n in FILE_JOINTS for n in JOINTS])
-#: direction of the hand in the bodies' A-pose (left); the other limbs' follow from the joints
+#: direction of the left hand in the bodies' A-pose; the joints give the directions of the other limbs
 _HAND_DIRECTION = np.array([0.36, -0.80, -0.47])
 _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 
 
 @dataclass(frozen=True)
 class DetectedSequence:
-    """One detected sequence, camera frame in level axes (x right, y forward, z up), at `STANDARD_HEIGHT`.
+    """One detected sequence in the camera's level axes (x right, y forward, z up), at `STANDARD_HEIGHT`.
 
     Attributes
     ----------
     source : str
-        The clip it shows, and the first frame.
+        The mocap file it shows, and the first frame.
     rays : (T, 33, 2)
-        What the detector said, x / z and y / z (y down); NaN where it found nobody.
+        The detector's landmarks, x / z and y / z (y down); NaN where it found nobody.
     visibility : (T, 33)
     hint : (T, 33, 3)
-        Its own 3D landmarks from the middle of the hips, metres, x right, y down, z forward; NaN likewise.
+        The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z forward; NaN where
+        it found nobody.
     rotations : (T, J, 3, 3)
         True world rotations, identity where `ROTATED` is false.
     joints : (T, J, 3)
@@ -71,7 +73,7 @@ class DetectedSequence:
 
 
 def t_pose_turns(rest: Array) -> dict[str, Array]:
-    """For each limb, the rotation that takes its direction in the bodies' rest pose to the T-pose's."""
+    """For each limb, the rotation from its direction in the bodies' rest pose to that in the T-pose."""
     turns = {}
     for side, sign in (("L", 1.0), ("R", -1.0)):
         down, out = np.array([0.0, 0, -1]), np.array([sign, 0, 0])
@@ -83,7 +85,7 @@ def t_pose_turns(rest: Array) -> dict[str, Array]:
 
 
 def _bone_lengths(rest: Array) -> Array:
-    """Our bone lengths of a body, from its rest joints; the others follow the template."""
+    """Our bone lengths from a body's rest joints; lengths that the joints don't show follow the template."""
     at = {n: rest[i] for i, n in enumerate(FILE_JOINTS)}
     template = dict(zip(LENGTHS, TEMPLATE_LENGTHS, strict=True))
     trunk = (at["neck"][2] - at["hips"][2]) / 0.56  # 0.56 m: hips to neck in the template
@@ -103,7 +105,7 @@ def _bone_lengths(rest: Array) -> Array:
 
 
 def load_detected(*folders: Path) -> list[DetectedSequence]:
-    """Read every ``part_*.npz`` of the folders, in their order."""
+    """Read every ``part_*.npz`` of the folders, in this order."""
     out = []
     for path in (path for folder in folders for path in sorted(folder.glob("part_*.npz"))):
         with np.load(path, allow_pickle=False) as data:
@@ -121,32 +123,36 @@ def load_detected(*folders: Path) -> list[DetectedSequence]:
     return out
 
 
-#: joints by which it is told whether the detector looked at the person, how far off they may be on the
-#: average (body heights), and in how many of the frames they have to be nearer than that
-_LOOKED_AT = [
+#: landmarks that show whether the detector followed the person
+_COMPARED = [
     k
     for k, name in enumerate(LANDMARKS)
     if name.split(".")[0] in ("shoulder", "elbow", "hip", "knee", "ankle")
 ]
-_NEAR, _MOSTLY = 0.1, 0.8
+#: their largest mean distance from the true joints, body heights
+_NEAR = 0.1
+#: least share of the frames in which they have to be nearer than `_NEAR`
+_MOSTLY = 0.8
+#: least depth that a point is projected at, metres
+NEAREST = 0.3
 
 
 def is_seen(sequence: DetectedSequence) -> bool:
-    """Whether what the detector said is about the person, and not about the background or a thing in it."""
-    joints = sequence.joints[:, [_AT[k] for k in _LOOKED_AT]]
-    depth = np.maximum(joints[..., 1:2], 0.3)
-    off = sequence.rays[:, _LOOKED_AT] - np.concatenate([joints[..., :1], -joints[..., 2:]], -1) / depth
+    """Whether the detector followed the person, and not the background or an object in it."""
+    joints = sequence.joints[:, [_AT[k] for k in _COMPARED]]
+    depth = np.maximum(joints[..., 1:2], NEAREST)
+    off = sequence.rays[:, _COMPARED] - rays_through(joints, depth)
     away = np.linalg.norm(off * depth, axis=-1).mean(1) / STANDARD_HEIGHT
     return bool((away < _NEAR).mean() > _MOSTLY)
 
 
 def level_from_world(camera_from_world: Array) -> Array:
-    """The camera's pose (3, 4) in axes x right, y forward, z up, from its pose (4, 4) in OpenCV's."""
+    """The camera's pose (3, 4) in level axes (x right, y forward, z up), from its pose (4, 4) in OpenCV's."""
     return np.asarray(np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]]) @ camera_from_world[:3].astype(float))
 
 
 def as_sequence(d: dict[str, Array]) -> DetectedSequence:
-    """One sequence of the files' arrays."""
+    """Make a sequence of the arrays that the files hold of it."""
     lengths = _bone_lengths(d["joint_rest"].astype(float))
     scale = STANDARD_HEIGHT / float(standing_height(lengths))
     level = level_from_world(d["camera_from_world"])
@@ -175,7 +181,7 @@ def as_sequence(d: dict[str, Array]) -> DetectedSequence:
     )
 
 
-#: of each landmark: the joint that it lies at, and the joint whose rotation carries it
+#: for each landmark: the joint that it lies at, and the joint whose rotation carries it
 CARRIERS = tuple((INDEX[at], INDEX[by]) for at, by, _ in PLACES)
 assert all(ROTATED[by] for _, by in CARRIERS)
 _AT, _BY = ([pair[i] for pair in CARRIERS] for i in (0, 1))
@@ -184,23 +190,21 @@ _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 @dataclass(frozen=True)
 class DetectorModel:
-    """What a detector does to a body.
+    """What a detector makes of a body: its landmarks' places, and its errors.
 
     Attributes
     ----------
     placement : (33, 3)
-        Where each landmark sits, from its joint of `CARRIERS`, in the rest frame, metres at
-        `STANDARD_HEIGHT`.
+        Place of each landmark from its joint of `CARRIERS`, in the rest frame, metres at `STANDARD_HEIGHT`.
     errors : list of (T, 33, 2)
-        Its errors in sequences, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN where nobody
-        was found.
+        Errors in the picture, by sequence, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN
+        where the detector found nobody.
     visibility : list of (T, 33)
     hint_errors : list of (T, 33, 3)
-        Errors of its 3D landmarks, metres, against the placed ones as a camera sees them that looks straight
-        at the hips.
+        Errors of its 3D landmarks, metres, against the placed ones after `seen_straight`.
     emulator : Emulator, optional
-        What of all that goes with the pose (`emulator.emulated`); errors and visibility are then what is
-        left of them.
+        Predicts the part that depends on the pose (`emulator.emulated`); errors and visibility are then the
+        residuals.
     """
 
     placement: Array
@@ -211,7 +215,7 @@ class DetectorModel:
 
 
 def fit_detector(sequences: list[DetectedSequence], iterations: int = 6) -> DetectorModel:
-    """Place the landmarks on the body by robust Gauss-Newton on their rays; what is left are the errors."""
+    """Place the landmarks on the body by robust Gauss-Newton on their rays; the residuals are the errors."""
     placement = np.zeros((33, 3))
     for landmark, (at, by) in enumerate(CARRIERS):
         rotation = np.concatenate([s.rotations[:, by] for s in sequences])
@@ -241,22 +245,27 @@ def fit_detector(sequences: list[DetectedSequence], iterations: int = 6) -> Dete
 
 
 def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
-    """Landmarks (T, 33, 3) of a body: its joints (T, J, 3), their rotations, and places on them (33, 3)."""
+    """Landmarks (T, 33, 3) from joints (T, J, 3), rotations (T, J, 3, 3) and places on the joints (33, 3)."""
     return np.asarray(joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0])
 
 
-def seen_straight(points: Array) -> Array:
-    """Landmarks (T, 33, 3) in level camera axes as a camera has them that looks straight at the hips.
+def rays_through(points: Array, depth: Array) -> Array:
+    """Rays (..., 2) through points (..., 3) in level axes at `depth` (..., 1): x / z and y / z, y down."""
+    return np.asarray(np.stack([points[..., 0], -points[..., 2]], -1) / depth)
 
-    From the middle of the hips, x right, y down, z forward: what the detector tries to say in 3D.
+
+def seen_straight(points: Array) -> Array:
+    """Turn landmarks (T, 33, 3) from level axes into the axes of a camera that looks straight at the hips.
+
+    From the middle of the hips, x right, y down, z forward: the detector's 3D landmarks estimate this.
     """
     camera = np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
     forward = camera[:, _HIPS].mean(1)
     forward = forward / np.linalg.norm(forward, axis=1, keepdims=True)
     right = np.cross([0.0, 1.0, 0.0], forward)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
-    look = np.stack([right, np.cross(forward, right), forward], 1)
-    return from_hips(camera @ np.swapaxes(look, 1, 2))
+    axes = np.stack([right, np.cross(forward, right), forward], 1)
+    return from_hips(camera @ np.swapaxes(axes, 1, 2))
 
 
 def _swap(landmark: str) -> str:
@@ -264,10 +273,10 @@ def _swap(landmark: str) -> str:
 
 
 def _ray_error(rotation: Array, joint: Array, placement: Array, ray: Array) -> tuple[Array, Array]:
-    """The ray's error (T, 2) against the placed landmark, in body heights, and its slope (T, 2, 3)."""
+    """The ray's error (T, 2) from the placed landmark, in body heights, and its Jacobian (T, 2, 3)."""
     point = joint + rotation @ placement
     depth = point[:, 1:2]
-    predicted = np.stack([point[:, 0], -point[:, 2]], 1) / depth
+    predicted = rays_through(point, depth)
     height = STANDARD_HEIGHT / depth
     slope = np.stack([rotation[:, 0], -rotation[:, 2]], 1) - predicted[..., None] * rotation[:, None, 1]
     return (ray - predicted) / height, slope / depth[..., None] / height[..., None]

@@ -1,9 +1,9 @@
-"""A detector's mistakes go with the pose: a small network says what it makes of a body, on the average.
+"""A small network that predicts the detector's mean errors from the pose.
 
-Half of the error of the detector's 3D, and most of its visibility, is told by the pose and by where the
-camera stands: depth is flattened, hidden limbs are guessed, backs are taken for fronts. A lifter that learns
-from motion whose errors are borrowed at random from other poses learns not to believe the detector; with
-errors that belong to the pose it learns to undo them.
+The pose and the camera's position explain half of the error of the detector's 3D and most of its visibility:
+it flattens depth, guesses hidden limbs and takes backs for fronts. If training motion gets errors of other,
+random poses, the lifter learns not to believe the detector. With the errors of its own pose, the lifter
+learns to undo them.
 """
 
 from __future__ import annotations
@@ -20,38 +20,52 @@ from kinelift.core.arrays import Array
 from kinelift.core.landmarks import MIRRORED
 from kinelift.training.detected import DetectedSequence, DetectorModel, landmarks_on, seen_straight
 
-#: what one unit of the network's numbers is: of 3D and picture errors (metres, body heights), of visibility
+#: size of one unit of the network's outputs: 3D errors (metres), picture errors (body heights), visibility
 _UNITS = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.2], np.float32)
-#: picture errors beyond this, body heights, are mistakes that no mean should follow
+#: picture errors are clipped to this (body heights): larger ones are blunders that the mean shouldn't follow
 _MISTAKE = 0.1
-_HINT, _RAYS, _VISIBILITY = slice(0, 3), slice(3, 5), 5
-#: how many metres of the landmarks' places one unit of the input is
+#: the network's outputs for a landmark: errors of its 3D
+_HINT = slice(0, 3)
+#: errors in the picture
+_RAYS = slice(3, 5)
+#: visibility
+_VISIBILITY = 5
+#: size of one unit of the landmarks' positions in the input, metres
 _METRES = 0.4
-_WIDTH, _DROPOUT, _EPOCHS, _BATCH, _RATE = 384, 0.2, 40, 256, 1e-3
+#: channels of the hidden layers
+_WIDTH = 384
+#: share of the hidden channels that are dropped in training
+_DROPOUT = 0.2
+#: passes over all frames
+_EPOCHS = 40
+#: frames of a step
+_BATCH = 256
+#: learning rate at the start; it falls linearly to 0
+_RATE = 1e-3
 _LANDMARKS = len(MIRRORED)
 
 
 @dataclass(frozen=True)
 class Emulator:
-    """What a detector says of a body, on the average.
+    """The detector's mean output for a body.
 
     Attributes
     ----------
     network : nn.Module
-        From what `_inputs` gives to (T, 33, 6): errors of 3D and picture, and visibility, in `_UNITS`.
+        From the inputs of `_inputs` to (T, 33, 6): errors of 3D and picture, and visibility, in `_UNITS`.
     """
 
     network: nn.Module
 
     def errors(self, points: Array, up: Array) -> tuple[Array, Array, Array]:
-        """Mean errors in the picture, visibility and mean errors in 3D, as `DetectorModel` has them.
+        """Mean errors in the picture, mean visibility and mean errors in 3D, as in `DetectorModel`.
 
         Parameters
         ----------
         points : (T, 33, 3)
             The body's landmarks from the camera, level axes, metres.
         up : (3,)
-            Against gravity.
+            Opposite to gravity.
         """
         with torch.no_grad():
             said = self.network(_inputs(points, up)).unflatten(1, (_LANDMARKS, 6)).numpy() * _UNITS
@@ -59,7 +73,7 @@ class Emulator:
 
 
 def _inputs(points: Array, up: Array) -> Tensor:
-    """The network's input (T, 33 * 3 + 6): the body as seen straight, where it is, and gravity."""
+    """The network's input (T, 33 * 3 + 6): the landmarks seen straight, the body's place, and gravity."""
     centre = points.mean(1)
     place = np.concatenate([np.log(centre[:, 1:2]), centre[:, ::2] / centre[:, 1:2]], 1)
     columns = [seen_straight(points).reshape(len(points), -1) / _METRES, place, np.tile(up, (len(points), 1))]
@@ -67,7 +81,7 @@ def _inputs(points: Array, up: Array) -> Tensor:
 
 
 def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (B, 33 * 3 + 6) and answers (B, 33, 6) of the mirror image."""
+    """Inputs (B, 33 * 3 + 6) and outputs (B, 33, 6) of the mirror image."""
     order = list(MIRRORED)
     solid, place, up = x.split([3 * _LANDMARKS, 3, 3], 1)
     turned = torch.tensor([-1.0, 1, 1])
@@ -77,7 +91,7 @@ def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def emulated(detector: DetectorModel, sequences: list[DetectedSequence], seed: int = 0) -> DetectorModel:
-    """The same detector with an emulator, its errors what the emulator leaves of them.
+    """The same detector with an emulator fitted to it; its errors become the residuals of the emulator.
 
     Parameters
     ----------
@@ -122,7 +136,7 @@ def _fitted(x: Tensor, y: Tensor, seed: int) -> nn.Module:
                 inputs, truth = _mirrored(inputs, truth)
             left = cast(Tensor, network(inputs)).unflatten(1, (_LANDMARKS, 6)) - truth
             parts = (left[..., _HINT], left[..., _RAYS], left[..., _VISIBILITY:])
-            # lengths, not squares: a mean that single great mistakes don't pull
+            # lengths, not squares, so that single blunders don't pull the mean
             loss = torch.stack([torch.linalg.vector_norm(part, dim=-1).mean() for part in parts]).sum()
             optimiser.zero_grad()
             loss.backward()

@@ -1,4 +1,4 @@
-"""How good a lifter is on motion it has not seen: `python -m training evaluate`."""
+"""Measures a lifter on motion that it has not seen: `python -m training evaluate`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMBS = [INDEX[f"{n}.{s}"] for n in ("upper_arm", "forearm", "hand", "thigh", "s
 
 
 def similarity_aligned(a: Array, b: Array) -> Array:
-    """Points a (..., N, 3) moved onto b by the best similarity each (Umeyama 1991)."""
+    """Points a (..., N, 3), each set moved onto b by its best similarity (Umeyama 1991)."""
     ma, mb = a.mean(-2, keepdims=True), b.mean(-2, keepdims=True)
     x, y = a - ma, b - mb
     u, d, vt = np.linalg.svd(np.swapaxes(y, -1, -2) @ x)
@@ -35,13 +35,13 @@ def similarity_aligned(a: Array, b: Array) -> Array:
 
 
 def errors(lifted: Lifted, batch: Batch) -> dict[str, float]:
-    """How far a lifter's answer for a batch is from the truth.
+    """Errors of a lifter's answer for a batch.
 
     Returns
     -------
     dict
         ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm``
-        each clip aligned, limb joints; ``mpjve_mm`` from frame to frame, root-relative, known joints.
+        each sequence aligned, limb joints; ``mpjve_mm`` from frame to frame, root-relative, known joints.
     """
     joints, truth = (x.numpy().astype(float) for x in (lifted.joints(), batch.joints))
     joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
@@ -67,16 +67,16 @@ def rotation_errors(rotations: Array, truth: Array) -> Array:
 
 
 def solved(lifted: Lifted, batch: Batch) -> Lifted:
-    """What the solver makes of a lifter's answer and the landmarks, as a capture does."""
+    """Run the solver on a lifter's answer and the landmarks, as a capture does."""
     up = torch.nn.functional.normalize(lifted.up.mean(1), dim=-1)
-    bodies = []
-    for clip in range(len(batch.rays)):
+    estimates = []
+    for i in range(len(batch.rays)):
         said = (lifted.lengths, lifted.rotations, lifted.root, lifted.contacts.sigmoid(), up)
-        body = Estimate(*(x[clip].double().numpy() for x in said))
-        rays, confidence = (x[clip].double().numpy() for x in (batch.rays, batch.confidence))
-        bodies.append(solve(body, rays, confidence, LIFTER_FPS, torch.device("cpu")))
+        estimate = Estimate(*(x[i].double().numpy() for x in said))
+        rays, confidence = (x[i].double().numpy() for x in (batch.rays, batch.confidence))
+        estimates.append(solve(estimate, rays, confidence, LIFTER_FPS, torch.device("cpu")))
     rotations, root, ups = (
-        torch.as_tensor(np.stack([getattr(body, name) for body in bodies])).float()
+        torch.as_tensor(np.stack([getattr(one, name) for one in estimates])).float()
         for name in ("rotations", "root", "up")
     )
     return replace(lifted, rotations=rotations, root=root, up=ups[:, None].expand_as(lifted.up))
@@ -88,13 +88,13 @@ def figures(
     flip: bool = True,
     then: Callable[[Lifted, Batch], Lifted] | None = None,
 ) -> dict[str, float]:
-    """Mean errors over batches of clips, of what the lifter says or of what is made of that `then`.
+    """Mean errors over batches, of the lifter's answers, or of what `then` makes of them.
 
     Returns
     -------
     dict
         Those of `errors`; ``rotation_deg`` world rotations; ``up_deg`` gravity; ``contact_f1``;
-        ``acceleration_ratio`` lively as the truth is 1.
+        ``acceleration_ratio`` mean acceleration over that of the truth.
     """
     model.eval()
     sums: dict[str, list[float]] = {}
@@ -131,7 +131,7 @@ def _distance(a: Array, b: Array) -> float:
 
 
 def perfect(detector: DetectorModel, frames: int) -> DetectorModel:
-    """A detector that places its landmarks alike and makes no mistakes; it says nothing in 3D."""
+    """A detector with the same placement and no errors; it gives no 3D landmarks."""
     return DetectorModel(
         detector.placement,
         [np.zeros((frames, 33, 2), np.float32)],
@@ -141,22 +141,22 @@ def perfect(detector: DetectorModel, frames: int) -> DetectorModel:
 
 
 def test_batches(
-    clips: list[MocapSequence],
+    mocap: list[MocapSequence],
     detector: DetectorModel,
     noisy: bool,
     frames: int = 90,
     count: int = 8,
     size: int = 32,
 ) -> list[Batch]:
-    """The same stretches of `clips` before the same cameras every time, with or without errors."""
+    """The same stretches of `mocap` before the same cameras every time, with or without errors."""
     seen = detector if noisy else perfect(detector, frames)
-    draw = Synthesis(clips, [], seen, frames, 0.0, seed=1, spoil=False)
+    draw = Synthesis(mocap, [], seen, frames, 0.0, seed=1, spoil=False)
     return [draw.batch(size) for _ in range(count)]
 
 
 def detected_batches(
     sequences: list[DetectedSequence], detector: DetectorModel, frames: int = 64
 ) -> list[Batch]:
-    """Real detections of held-out sequences: input and truth as they are."""
+    """Real detections of held-out sequences, unchanged, with their truth."""
     draw = Synthesis([], sequences, detector, frames, 1.0, seed=2, spoil=False)
     return [draw.batch(min(64, 2 * len(sequences)))]

@@ -1,4 +1,4 @@
-"""The pictures of a scene, and what the detector says of them."""
+"""The pictures of a scene, and what the detector finds in them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from kinelift.training.mocap import FPS
 from kinelift.training.scene import Scene
 
 Picture = npt.NDArray[np.uint8]
-#: of the mannequin in the T-pose, from the floor
+#: height of the hips of the mannequin in the T-pose above the floor, metres
 _HIPS_HEIGHT = float(-rest_positions(TEMPLATE_OFFSETS)[INDEX["foot.L"], 2]) + 0.09
 
 
@@ -37,7 +37,7 @@ def _template() -> Mannequin:
 
 
 class Film:
-    """The pictures of a scene, one after the other."""
+    """Draws the pictures of a scene: a dressed body before a made-up background."""
 
     def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
         self._scene, self._rng = scene, rng
@@ -51,20 +51,20 @@ class Film:
         self._skin = Skin(*(torch.as_tensor(a, dtype=torch.float32) for a in parts))
         self._faces = torch.as_tensor(body.faces)
         self._triangles = np.concatenate([body.faces[:, [0, 1, 2]], body.faces[:, [0, 2, 3]]])
-        # camera axes from level ones: x right, y down, z forward
+        # camera axes (x right, y down, z forward) from level axes
         self._axes = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
         light = rng.normal(0, 0.6, 3) + np.array([0, -0.7, -0.7])
         self._light = (light / np.linalg.norm(light)).astype(np.float32)
         self._ambient, self._tint = rng.uniform(0.35, 0.7), rng.uniform(0.9, 1.05, 3)
         self._back = background(scene.size, rng)
-        self._front = _things(scene.size, rng) if rng.random() < 0.15 else None
+        self._front = _foreground(scene.size, rng) if rng.random() < 0.15 else None
         self._noise, self._blur = rng.uniform(0, 7), rng.uniform(0.3, 1.0)
 
     def __len__(self) -> int:
         return len(self._scene.joints)
 
     def frame(self, index: int) -> Picture:
-        """The RGB picture (h, w, 3)."""
+        """Draw the RGB picture (h, w, 3) of a frame."""
         scene = self._scene
         turns = torch.as_tensor(self._axes @ scene.rotations[index : index + 1], dtype=torch.float32)
         joints = torch.as_tensor(scene.joints[index : index + 1] @ self._axes.T, dtype=torch.float32)
@@ -95,7 +95,7 @@ class Film:
 
 
 def background(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """A wall, a floor, things and stains: RGB (h, w, 3), 0 to 255."""
+    """A wall, a floor, objects and stains: RGB (h, w, 3), 0 to 255."""
     width, height = size
     wall, floor = (rng.uniform(20, 235) + rng.normal(0, 18, 3) for _ in range(2))
     image = np.empty((height, width, 3), np.float32)
@@ -127,8 +127,8 @@ def background(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[n
     return np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 3.0)).clip(0, 255))
 
 
-def _things(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """One or two things before the person, RGBA (h, w, 4)."""
+def _foreground(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """One or two objects before the person: RGBA (h, w, 4)."""
     layer = np.zeros((size[1], size[0], 4), np.float32)
     for _ in range(rng.integers(1, 3)):
         at = (rng.uniform(0.15, 0.85), rng.uniform(0.45, 1.0)) * np.array(size)
@@ -139,7 +139,7 @@ def _things(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.f
 
 
 def filmed(film: Film, folder: Path) -> Detections:
-    """What the capture's detector says of a film; its video is gone again afterwards."""
+    """Write a film as a video into `folder`, run the capture's detector on it, and delete the video."""
     path = folder / "film.mp4"
     first = film.frame(0)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, first.shape[1::-1])

@@ -11,7 +11,7 @@ from kinelift.core.skeleton import HEEL_OFFSET, INDEX
 from kinelift.inference.lifters.lifter import Lifted
 from kinelift.training.synthesis import Batch
 
-#: how much each loss counts; joints and velocities are in metres, rotations in squared chord length
+#: weight of each loss; joints and velocities are in metres, rotations in squared chord length
 WEIGHTS: dict[str, float] = {
     "joints": 10.0,
     "velocity": 10.0,
@@ -26,7 +26,7 @@ WEIGHTS: dict[str, float] = {
 
 
 def position_losses(joints: Tensor, truth: Batch) -> dict[str, Tensor]:
-    """Each loss of joints (B, T, J, 3) from the camera, unweighted, as a scalar."""
+    """The losses of joints (B, T, J, 3) from the camera, metres: unweighted scalars."""
     relative, true_relative = (x - x[:, :, :1] for x in (joints, truth.joints))
     known = truth.positioned[:, None, :].expand(relative.shape[:3])
     moved = torch.diff(relative, dim=1) - torch.diff(true_relative, dim=1)
@@ -44,11 +44,11 @@ def position_losses(joints: Tensor, truth: Batch) -> dict[str, Tensor]:
 
 
 def losses(lifted: Lifted, truth: Batch) -> dict[str, Tensor]:
-    """Each loss of a body, unweighted, as a scalar."""
+    """The losses of a body, those of its positions included: unweighted scalars."""
     joints = lifted.joints()
     turned = truth.rotated[:, None, :].expand(joints.shape[:3])
     chord = ((lifted.rotations - truth.rotations) ** 2).sum((-2, -1))
-    # feet stay where they stand, in the camera's unmoving frame
+    # planted feet stay where they are in the frame of the camera, which doesn't move
     heel = torch.tensor(HEEL_OFFSET, dtype=joints.dtype, device=joints.device)
     feet = []
     for side in "LR":
@@ -70,5 +70,5 @@ def _mean(value: Tensor, weight: Tensor) -> Tensor:
 
 
 def total(parts: dict[str, Tensor], weights: dict[str, float]) -> Tensor:
-    """The sum of those losses that have a weight."""
+    """The weighted sum of the losses named in `weights`."""
     return torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()

@@ -1,4 +1,4 @@
-"""Motion-capture clips (BVH, 21 joints named as in the design) as world rotations on our skeleton."""
+"""Motion-capture sequences (BVH with our 21 joints) as world rotations on our skeleton."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 
+#: frame rate of all sequences, Hz
 FPS = 30.0
+#: heads don't turn farther than this against the chest, radians
+_HEAD_TURN = np.radians(115)
+#: a recording is faulty if the head turns farther in this share of its frames
+_FAULTY = 0.1
 
 
 @dataclass(frozen=True)
 class MocapSequence:
-    """A clip at 30 fps in Blender's world, scaled to `STANDARD_HEIGHT`.
+    """A mocap sequence at 30 fps in Blender's world, scaled to `STANDARD_HEIGHT`.
 
     Attributes
     ----------
@@ -38,7 +43,7 @@ class MocapSequence:
     root : (T, 3)
         Hips, metres, floor at z = 0.
     leg : float
-        Length of thigh and shin together: what the root path scales with.
+        Length of thigh and shin together, by which the root path is scaled.
     contacts : (T, 4)
         Labels for `CONTACT_POINTS`.
     lengths : (len(LENGTHS),)
@@ -53,14 +58,14 @@ class MocapSequence:
 
 
 def contact_labels(points: Array, fps: float) -> Array:
-    """Which of the points (T, 4, 3), metres, stand on the floor: under 0.3 m/s and near their lowest."""
+    """Labels (T, 4) of points (T, 4, 3), metres: in contact below 0.3 m/s and near their lowest height."""
     speed = np.linalg.norm(np.gradient(points, 1 / fps, axis=0), axis=-1)
     low = points[..., 2] < np.percentile(points[..., 2], 5, axis=0) + 0.05
     return np.asarray((speed < 0.3) & low)
 
 
 def read_mocap(path: Path) -> MocapSequence:
-    """Read one clip."""
+    """Read one BVH file."""
     bvh = read_bvh(path)
     order = [bvh.names.index(name) for name in JOINTS]
     offsets, local, root = bvh.offsets[order], bvh.rotations[:, order], bvh.root
@@ -85,26 +90,22 @@ def read_mocap(path: Path) -> MocapSequence:
     return MocapSequence(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
 
 
-#: heads don't turn so far against the chest (radians): a recording with more such frames (share) is faulty
-_HEAD_TURN, _FAULTY = np.radians(115), 0.1
-
-
-def _is_sound(clip: MocapSequence) -> bool:
-    head, chest = (clip.rotations[:, INDEX[name]] for name in ("head", "chest"))
+def _is_sound(sequence: MocapSequence) -> bool:
+    head, chest = (sequence.rotations[:, INDEX[name]] for name in ("head", "chest"))
     cosine = ((head * chest).sum((1, 2)) - 1) / 2
     return bool((cosine < np.cos(_HEAD_TURN)).mean() < _FAULTY)
 
 
 def load_mocap(folder: Path) -> list[MocapSequence]:
-    """Read every clip of a folder, in the order of their names, but those with heads turned round."""
+    """Read the BVH files of a folder, sorted by name; recordings with heads turned round are left out."""
     paths = sorted(folder.glob("*.bvh"))
     if not paths:
         raise CaptureError(f"There are no BVH files in {folder}; name the folder with --mocap.")
-    return [clip for clip in map(read_mocap, paths) if _is_sound(clip)]
+    return [sequence for sequence in map(read_mocap, paths) if _is_sound(sequence)]
 
 
 def resample(x: Array, at: Array) -> Array:
-    """x (T, ...) at fractional frames `at` (N,), linearly; rotations (..., 3, 3) orthonormalised."""
+    """x (T, ...) at fractional frames `at` (N,), linearly; rotations (..., 3, 3) are made orthonormal."""
     low = np.clip(np.floor(at).astype(int), 0, len(x) - 1)
     high = np.minimum(low + 1, len(x) - 1)
     weight = (at - low).reshape(-1, *[1] * (x.ndim - 1))

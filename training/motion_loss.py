@@ -1,4 +1,4 @@
-"""The motion loss (Wang et al. 2020, section 3.1): pairs of frames of a joint, encoded and compared."""
+"""UGCN's motion loss (Wang et al. 2020, section 3.1): encodes and compares pairs of frames of a joint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OPERATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 
 def motion_loss(joints: Tensor, truth: Tensor, operator: str, intervals: Sequence[int]) -> Tensor:
-    """Equation 4, its sums over frames and joints as means.
+    """Equation 4, with means over frames and joints instead of sums.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def motion_loss(joints: Tensor, truth: Tensor, operator: str, intervals: Sequenc
     operator : str
         One of `OPERATORS`.
     intervals : sequence of int
-        Frames between the two of a pair; an interval as long as the clip or longer counts nothing.
+        Frames between the two of a pair; an interval that is not shorter than the sequence adds nothing.
     """
     encode = OPERATORS[operator]
     out = joints.new_zeros(())

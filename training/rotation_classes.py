@@ -1,4 +1,4 @@
-"""SkeletonNet's classes of the global rotation: k-means centres, and the loss that tells them apart."""
+"""SkeletonNet's classes of the global rotation (Yoshiyasu et al. 2018, section 3.1): centres and loss."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
 def rotation_centres(rotations: Tensor, count: int, rounds: int = 20) -> Tensor:
     """Centres (count, 3, 3) of rotations (N, 3, 3) by k-means in the space of matrices (Lloyd 1982).
 
-    A cluster's mean is made a rotation by Gram-Schmidt; it begins with rotations evenly picked.
+    It starts from evenly picked rotations; Gram-Schmidt makes each cluster's mean a rotation.
     """
     centres = rotations[torch.linspace(0, len(rotations) - 1, count).long()]
     for _ in range(rounds):
@@ -24,11 +24,11 @@ def rotation_centres(rotations: Tensor, count: int, rounds: int = 20) -> Tensor:
 
 
 def nearest_class(rotations: Tensor, centres: Tensor) -> Tensor:
-    """Which of the centres (K, 3, 3) each rotation (..., 3, 3) is nearest to."""
-    # the nearest in chordal distance has the largest inner product
+    """Index (...) of the centre (K, 3, 3) that is nearest to each rotation (..., 3, 3)."""
+    # the smallest chordal distance is the largest inner product
     return torch.einsum("...ij,kij->...k", rotations, centres).argmax(-1)
 
 
 def class_loss(said: Tensor, rotations: Tensor, centres: Tensor) -> Tensor:
-    """Cross entropy of said classes (B, T, K) with those of true rotations (B, T, 3, 3)."""
+    """Cross entropy of class scores (B, T, K) with the classes of true rotations (B, T, 3, 3)."""
     return functional.cross_entropy(said.flatten(0, 1), nearest_class(rotations, centres).flatten())

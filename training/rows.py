@@ -1,6 +1,6 @@
-"""The rows of the comparison: every method of the papers, and every ablation that a paper claims.
+"""The rows of the comparison: every method of the papers, and every part that a paper claims a gain from.
 
-Networks are those that two CPU cores train (`--config small`); `FULL` has what a GPU does instead.
+The networks are small enough for two CPU cores (`--config small`); `FULL` has the sizes for a GPU.
 """
 
 from __future__ import annotations
@@ -8,12 +8,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-#: losses of positions and of bodies, by `training.losses` (metres; chords squared): their weights
+#: weights of the losses of positions (`training.losses`, metres)
 POSITIONS = {"joints": 1.0, "depth": 0.1, "aside": 0.2}
+#: weights of the losses of bodies (metres; squared chord lengths)
 BODY = POSITIONS | {"rotations": 0.3, "lengths": 0.2, "contacts": 0.02, "slide": 0.5, "up": 0.2}
-#: SAP-Net's weights and those of its single losses (Dabral et al. 2018, section 4.3)
-ILLEGAL, RATIO, SYMMETRY = {"illegal": 0.03}, {"ratio": 0.03}, {"symmetry": 0.05}
-#: the intervals of UGCN's best motion loss (Wang et al. 2020, table 2)
+#: weight of SAP-Net's illegal-angle loss (Dabral et al. 2018, section 4.3)
+ILLEGAL = {"illegal": 0.03}
+#: weight of its bone-length ratio loss
+RATIO = {"ratio": 0.03}
+#: weight of its symmetry loss
+SYMMETRY = {"symmetry": 0.05}
+#: intervals of UGCN's best motion loss, frames (Wang et al. 2020, table 2)
 INTERVALS = (8, 12, 16, 24)
 
 
@@ -24,7 +29,7 @@ class Row:
     Attributes
     ----------
     about : str
-        What it is, in the table.
+        Description in the table.
     lifter : str
         One of `training.methods.table.LIFTERS`.
     options : dict
@@ -32,13 +37,13 @@ class Row:
     losses : dict
         Weights of `training.losses`.
     motion : str
-        Operator of the motion loss; empty: there is none.
+        Operator of the motion loss; empty for none.
     intervals : tuple of int
-        The motion loss's, frames.
+        Intervals of the motion loss, frames.
     weight : float
-        Of the motion loss.
+        Weight of the motion loss.
     structure : dict
-        Weights of SAP-Net's losses (`illegal`, `ratio`, `symmetry`).
+        Weights of SAP-Net's bone-structure losses (`illegal`, `ratio`, `symmetry`).
     adversarial : float
         Weight of MotioNet's adversarial loss.
     classes : float
@@ -46,9 +51,9 @@ class Row:
     refined : float
         Weight of SkeletonNet's refined positions.
     inner : str
-        The row whose finished lifter is the one inside; empty: there is none.
+        The row whose finished lifter this one contains; empty for none.
     confidence, hint : bool
-        Whether the lifter is told how sure the detector is, and its 3D.
+        Whether the lifter's input has the detector's confidence and its 3D.
     rate : float
         The highest learning rate.
     """
@@ -70,6 +75,7 @@ class Row:
     rate: float = 3e-3
 
 
+#: sizes of the networks
 _UGCN = {"channels": 32, "dropout": 0.0}
 _SIMPLE = {"channels": 384, "dropout": 0.0}
 _GCN = {"channels": 32, "layers": 6}
@@ -104,7 +110,7 @@ def _tpnet(about: str, online: bool, **changed: Any) -> Row:
     return Row(about, "tp-net", options, inner="sap-net", rate=1e-3, **changed)
 
 
-#: the bounds first, then everything else; a row that another begins from comes before it
+#: rows of claims with bounds first; a row that another starts from comes before it
 ROWS: dict[str, Row] = {
     "ugcn": _ugcn("UGCN without motion loss"),
     "ugcn-motion": _ugcn("UGCN, motion loss: cross product, 8 12 16 24", "cross"),
@@ -153,7 +159,7 @@ ROWS: dict[str, Row] = {
     "simple-motion": _simple("simple baseline, motion loss: cross product, 8 12 16 24", motion="cross"),
 }
 
-#: what `--config full` has other than the rows
+#: options of the lifters that `--config full` replaces
 FULL: dict[str, dict[str, Any]] = {
     "ugcn": {"channels": 128, "dropout": 0.5},
     "simple": {"channels": 1024, "dropout": 0.5},

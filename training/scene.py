@@ -1,4 +1,4 @@
-"""A body in motion before a camera, drawn for the detector."""
+"""Scenes for the detector: a body in motion before a random camera."""
 
 from __future__ import annotations
 
@@ -18,14 +18,19 @@ from kinelift.core.skeleton import (
 )
 from kinelift.training.synthesis import Synthesis
 
+#: sizes of the pictures, pixels
 _SIZES = ((256, 256), (288, 288), (320, 240), (240, 320), (384, 216), (216, 384))
-#: focal lengths, as shares of the longer side; shortest person that is worth a film, pixels
-_SHORTEST, _LONGEST, _SMALLEST = 0.55, 2.4, 40
+#: shortest focal length, over the picture's longer side
+_SHORTEST = 0.55
+#: longest focal length, over the picture's longer side
+_LONGEST = 2.4
+#: a scene is drawn again if the person is smaller than this in the picture, pixels
+_SMALLEST = 40
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A body before a camera, level axes (x right, y forward, z up), metres.
+    """A body before a camera, in level axes (x right, y forward, z up), metres.
 
     Attributes
     ----------
@@ -36,7 +41,7 @@ class Scene:
     focal : float
         Pixels.
     size : (int, int)
-        Of the picture, pixels.
+        Width and height of the picture, pixels.
     """
 
     rotations: Array
@@ -49,7 +54,7 @@ class Scene:
 
 
 def draw_scene(motions: Synthesis, rng: np.random.Generator) -> Scene:
-    """A body in motion before a lens in which it is mostly to be seen."""
+    """Draw a body in motion and a lens that shows most of it."""
     while True:
         batch = motions.batch(1)
         rotations, joints, up = (
@@ -59,7 +64,7 @@ def draw_scene(motions: Synthesis, rng: np.random.Generator) -> Scene:
         joints = np.asarray(joint_positions(rotations, joints[:, 0], rest_offsets(lengths)))
         if joints[..., 1].min() < 0.5:
             continue
-        # aimed at the person, more or less
+        # aim the camera roughly at the person
         seen = joints[..., [0, 2]] / joints[..., 1:2]
         middle = (seen.min((0, 1)) + seen.max((0, 1))) / 2 + rng.normal(0, 0.04, 2)
         aim = np.asarray(rotation_between(np.array([middle[0], 1.0, middle[1]]), np.array([0.0, 1, 0])))
@@ -69,7 +74,7 @@ def draw_scene(motions: Synthesis, rng: np.random.Generator) -> Scene:
         size = _SIZES[rng.integers(len(_SIZES))]
         seen = joints[..., [0, 2]] / joints[..., 1:2]
         fits = (np.array(size) / 2 / (1.12 * np.abs(seen).max((0, 1)))).min()
-        # one in six doesn't fit
+        # one person in six doesn't fit into the picture
         fill = rng.uniform(1.05, 1.6) if rng.random() < 0.17 else rng.uniform(0.55, 1.0)
         focal = float(np.clip(fits * fill, _SHORTEST * max(size), _LONGEST * max(size)))
         tall = float(np.median(np.ptp(seen, axis=1).max(-1))) * focal
@@ -78,7 +83,7 @@ def draw_scene(motions: Synthesis, rng: np.random.Generator) -> Scene:
 
 
 def _simple(lengths: Array) -> Array:
-    """The same trunk and shoulders, of the template's proportions: all that the files can hold."""
+    """Lengths with the template's proportions within trunk and shoulders: the files only hold their sums."""
     out = lengths.copy()
     for names in (("spine", "chest", "neck"), ("shoulder", "upper_arm")):
         at = [LENGTHS.index(name) for name in names]

@@ -1,14 +1,14 @@
-"""Endless training batches: real motion on random bodies before random cameras, seen with a detector's real
-errors.
+"""Draws training batches: mocap on random bodies before random cameras, with a detector's real errors.
 
-A batch mixes two kinds of clips:
+A batch mixes two kinds of sequences:
 
-- *synthetic*: a mocap stretch (mirrored or not, at a changing speed, now and then with the upper body of
-  another clip, other arms, seated or lying) on a body of random proportions, before a random perspective
-  camera; its landmarks are projected and then moved by a stretch of the detector's real errors, in 2D and 3D.
-- *detected*: a stretch of what the detector said of a rendered body, with that body's truth.
+- *synthetic*: a stretch of mocap on a body of random proportions before a random perspective camera. The
+  stretch may be mirrored, changes its speed, and sometimes gets the upper body of another sequence, other
+  arms, or a seated or lying pose. Its landmarks are projected and then moved by a stretch of the detector's
+  real errors, in 2D and 3D.
+- *detected*: a stretch of the detector's landmarks of a rendered body, with that body's truth.
 
-Both are cut, blinded and given a wrong focal length now and then, as real footage is.
+Both are sometimes cropped, partly hidden and given a wrong focal length, as happens in real footage.
 """
 
 from __future__ import annotations
@@ -35,16 +35,20 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 from kinelift.training.detected import (
+    NEAREST,
     POSITIONED,
     ROTATED,
     DetectedSequence,
     DetectorModel,
     landmarks_on,
+    rays_through,
     seen_straight,
 )
 from kinelift.training.mocap import MocapSequence, resample
 
+#: the contact point on the other side, for each contact point
 _CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
+#: mirrors left and right
 _S = np.diag([-1.0, 1.0, 1.0])
 _LEGS = [INDEX[f"{n}.{s}"] for s in "LR" for n in ("thigh", "shin", "foot", "toe")]
 _UPPER = [j for j in range(1, len(JOINTS)) if j not in _LEGS]
@@ -53,7 +57,7 @@ _ARM = ("upper_arm", "forearm", "hand")
 
 @dataclass(frozen=True)
 class Batch:
-    """What a lifter sees and what is true, camera frame in level axes, metres at `STANDARD_HEIGHT`.
+    """A lifter's input and the truth, in the camera's level axes, metres at `STANDARD_HEIGHT`.
 
     Attributes
     ----------
@@ -61,7 +65,7 @@ class Batch:
         The lifter's input, see `inference.lifters.view`.
     rotations, joints : (B, T, J, 3, 3), (B, T, J, 3)
     rotated, positioned : (B, J)
-        1 where the rotation or position of a joint is known.
+        1 if the truth gives the rotation or position of the joint, else 0.
     contacts : (B, T, 4)
     lengths : (B, len(LENGTHS))
     up : (B, 3)
@@ -84,21 +88,21 @@ class Synthesis:
 
     Parameters
     ----------
-    clips : list of MocapSequence
+    mocap : list of MocapSequence
     sequences : list of DetectedSequence
-        Detected sequences to draw from; may be empty (synthetic clips only).
+        Detected sequences to draw from; empty if `detected_share` is 0.
     detector : DetectorModel
     frames : int
-        Length of a training clip.
+        Length of a training sequence.
     detected_share : float
-        Share of detected clips in a batch.
+        Share of detected sequences in a batch.
     spoil : bool
-        Cut, blind and mistake the focal length now and then; off for evaluation.
+        Sometimes crop, hide landmarks and change the focal length; off for evaluation.
     """
 
     def __init__(
         self,
-        clips: list[MocapSequence],
+        mocap: list[MocapSequence],
         sequences: list[DetectedSequence],
         detector: DetectorModel,
         frames: int,
@@ -106,19 +110,19 @@ class Synthesis:
         seed: int,
         spoil: bool = True,
     ) -> None:
-        self.clips = [c for c in clips if len(c.root) > 8]
+        self.mocap = [m for m in mocap if len(m.root) > 8]
         self.sequences = sequences
         self.detector = detector
         self.frames = frames
         self.detected_share = detected_share
         self.random = np.random.default_rng(seed)
         self.spoil = spoil
-        # between every clip alike and every frame alike: dance is most of the frames, running few
-        weight = np.array([len(c.root) for c in self.clips]) ** 0.6
-        self.clip_weight = weight / max(weight.sum(), 1)
+        # between equal sequences and equal frames: most of the frames are dance, few are running
+        weight = np.array([len(m.root) for m in self.mocap]) ** 0.6
+        self.mocap_weight = weight / max(weight.sum(), 1)
 
     def batch(self, size: int) -> Batch:
-        """Draw `size` clips."""
+        """Draw `size` sequences."""
         detected = round(size * self.detected_share)
         drawn = [self._detected() for _ in range(detected)]
         drawn += [self._synthetic() for _ in range(size - detected)]
@@ -127,29 +131,29 @@ class Synthesis:
         return Batch(*(torch.from_numpy(np.stack([p[n] for p in parts]).astype(np.float32)) for n in names))
 
     def _stretch(self, length: int, speed: float = 1.0) -> Array:
-        """Fractional frames of a stretch of `self.frames`; a clip that is too short is held at its ends."""
+        """Fractional frames of a stretch of `self.frames`; a sequence that is too short rests at its ends."""
         span = (self.frames - 1) * speed
         start = self.random.uniform(min(0.0, length - 1 - span), max(0.0, length - 1 - span))
         return np.clip(start + np.arange(self.frames) * speed, 0, length - 1)
 
     def _synthetic(self) -> dict[str, Array]:
         rng = self.random
-        clip = self.clips[rng.choice(len(self.clips), p=self.clip_weight)]
-        at = self._warped(len(clip.root))
-        rotations, root = resample(clip.rotations, at), resample(clip.root, at)
-        contacts = clip.contacts[np.round(at).astype(int)]
+        mocap = self.mocap[rng.choice(len(self.mocap), p=self.mocap_weight)]
+        at = self._warped(len(mocap.root))
+        rotations, root = resample(mocap.rotations, at), resample(mocap.root, at)
+        contacts = mocap.contacts[np.round(at).astype(int)]
         if self.spoil:
             rotations, root, contacts = self._varied(rotations, root, contacts)
         if rng.random() < 0.5:
             rotations, root = _S @ rotations[:, list(MIRROR)] @ _S, root * [-1, 1, 1]
             contacts = contacts[:, _CONTACT_MIRROR]
 
-        # half the bodies near the clip's own proportions, half near the template's, all perturbed
-        base = clip.lengths if rng.random() < 0.5 else TEMPLATE_LENGTHS
+        # half the bodies get about the mocap's proportions, half about the template's
+        base = mocap.lengths if rng.random() < 0.5 else TEMPLATE_LENGTHS
         lengths = base * np.exp(rng.normal(0, 0.05, len(LENGTHS)))
         lengths *= STANDARD_HEIGHT / standing_height(lengths)
         leg = lengths[LENGTHS.index("shin")] + lengths[LENGTHS.index("foot")]
-        root = root * (leg / clip.leg)
+        root = root * (leg / mocap.leg)
 
         to_level, eye = self._camera(root)
         rotations = to_level @ rotations
@@ -159,8 +163,8 @@ class Synthesis:
             0, 0.008, (33, 3)
         )
         points = landmarks_on(joints, rotations, placement)
-        depth = np.maximum(points[..., 1:2], 0.3)
-        rays = np.concatenate([points[..., :1], -points[..., 2:]], -1) / depth
+        depth = np.maximum(points[..., 1:2], NEAREST)
+        rays = rays_through(points, depth)
         errors, visibility, hint_errors = self._errors()
         if self.detector.emulator is not None:
             mean_errors, mean_visibility, mean_hint_errors = self.detector.emulator.errors(
@@ -192,17 +196,17 @@ class Synthesis:
         return np.asarray(np.clip(start + at, 0, length - 1))
 
     def _varied(self, rotations: Array, root: Array, contacts: Array) -> tuple[Array, Array, Array]:
-        """Poses that no clip holds: the upper body of another clip, other arms, seated, lying."""
+        """Make poses that the mocap lacks: the upper body of another sequence, other arms, seated, lying."""
         rng = self.random
         rotations = rotations.copy()
         if rng.random() < 0.35:
-            other = self.clips[rng.choice(len(self.clips), p=self.clip_weight)]
+            other = self.mocap[rng.choice(len(self.mocap), p=self.mocap_weight)]
             at = self._warped(len(other.root))
             above = resample(other.rotations, at)
             turn = rotations[:, :1] @ np.swapaxes(above[:, :1], -1, -2)
             rotations[:, _UPPER] = turn @ above[:, _UPPER]
         for side in "LR":
-            if rng.random() < 0.3:  # the whole arm, or what hangs on the elbow
+            if rng.random() < 0.3:  # the whole arm, or from the elbow on
                 first = rng.integers(2)
                 arm = [INDEX[f"{n}.{side}"] for n in _ARM[first:]]
                 hips = rotations[:, :1]
@@ -244,29 +248,31 @@ class Synthesis:
         """A camera's level-axes-from-world rotation (3, 3) and position (3,), looking near the person."""
         rng = self.random
         yaw = rng.uniform(-np.pi, np.pi)
-        # most films are shot from near eye height, some from far above or below
+        # most videos are shot from about eye height, some from far above or below
         pitch = np.radians(rng.normal(8, 10) if rng.random() < 0.75 else rng.uniform(-30, 50))
         roll = np.radians(rng.normal(0, 3))
         distance = np.exp(rng.uniform(np.log(1.9), np.log(9.0)))
         target = root[rng.integers(len(root))] + rng.normal(0, 0.2, 3)
-        # where in the picture that is: fields of view from tele to wide
+        # where the target lies in the picture, for fields of view from tele to wide
         aside, above = rng.normal(0, 0.16), rng.normal(0, 0.10)
         turn = axis_angle(np.array([0.0, 0, 1]), np.array(yaw))
         tilt = axis_angle(np.array([1.0, 0, 0]), np.array(-pitch))
         rolled = axis_angle(np.array([0.0, 1, 0]), np.array(roll))
         level_from_world = rolled.T @ tilt.T @ turn.T
-        look = np.array([aside, 1.0, above])
-        eye = target - distance * (level_from_world.T @ (look / np.linalg.norm(look)))
-        # nobody walks through the camera
+        aim = np.array([aside, 1.0, above])
+        eye = target - distance * (level_from_world.T @ (aim / np.linalg.norm(aim)))
+        # move the camera back so that nobody walks through it
         nearest = ((root - eye) @ level_from_world.T)[:, 1].min()
         eye = eye - level_from_world[1] * max(0.0, 1.3 - nearest)
         return level_from_world, eye
 
     def _errors(self) -> tuple[Array, Array, Array]:
-        """A stretch of the detector's errors.
+        """Draw a stretch of the detector's errors.
 
-        Those of its landmarks (T, 33, 2) in body heights, its visibility (T, 33), and the errors of its 3D
-        landmarks (T, 33, 3), metres.
+        Returns
+        -------
+        (T, 33, 2), (T, 33), (T, 33, 3)
+            Errors of the landmarks in body heights, visibility, and errors of the 3D landmarks in metres.
         """
         rng = self.random
         i = rng.integers(len(self.detector.errors))
@@ -301,18 +307,18 @@ class Synthesis:
         return mirrored(out) if rng.random() < 0.5 else out
 
     def _finish(self, d: dict[str, Array]) -> dict[str, Array]:
-        """Blind parts of the clip and mistake the focal length; bridge gaps as the tracker does."""
+        """Hide parts of the sequence and change the focal length; bridge gaps as the tracker does."""
         rng = self.random
         rays, confidence, hint = d["rays"].copy(), d["confidence"].copy(), d["hint"].copy()
         if not self.spoil:
             rays, confidence = bridge(rays, confidence)
             return {**d, "rays": rays, "confidence": confidence}
-        if rng.random() < 0.4:  # the camera is held askew
+        if rng.random() < 0.4:  # the camera is tilted sideways
             d = rolled(d, np.radians(np.clip(rng.normal(0, 20), -60, 60)))
             rays, hint = d["rays"].copy(), d["hint"].copy()
         if rng.random() < 0.15:  # a detector without 3D
             hint[:] = np.nan
-        if rng.random() < 0.12:  # a picture edge cuts the body
+        if rng.random() < 0.12:  # the edge of the picture cuts the body
             side, cut = (
                 rng.integers(4),
                 np.quantile(rays[np.isfinite(rays[..., 0])], rng.uniform(0.05, 0.35), axis=0),
@@ -320,17 +326,17 @@ class Synthesis:
             axis = side % 2
             outside = rays[..., axis] > 2 * np.nanmedian(rays[..., axis]) - cut[axis]
             confidence[outside if side < 2 else rays[..., axis] < cut[axis]] = 0
-        if rng.random() < 0.15:  # single landmarks vanish for a while
+        if rng.random() < 0.15:  # some landmarks are hidden for a while
             for k in rng.integers(0, 33, rng.integers(1, 6)):
                 a = rng.integers(self.frames)
                 confidence[a : a + rng.integers(3, 40), k] = 0
-        if rng.random() < 0.12:  # nobody was found for a while
+        if rng.random() < 0.12:  # the detector finds nobody for a while
             a = rng.integers(self.frames)
             lost = slice(a, a + rng.integers(1, 12))
             rays[lost], hint[lost] = np.nan, np.nan
         rays, confidence = bridge(rays, confidence)
         joints, focal = d["joints"], np.exp(rng.normal(0, 0.12)) if rng.random() < 0.6 else 1.0
-        # a focal length taken `focal` times too long: rays too narrow, everything appears farther away
+        # a focal length that is `focal` times too long makes rays narrower and everything farther away
         hips = joints[:, :1]
         aimed = hips * [1, focal, 1]
         moved = joints - hips + aimed
@@ -342,7 +348,7 @@ def _about_x(angle: float) -> Array:
 
 
 def _turns(rng: np.random.Generator, spread: float, frames: int) -> Array:
-    """Random rotations (frames, 1, 3, 3), `spread` in radians, that change slowly; or one."""
+    """Random rotations (frames, 1, 3, 3) that change slowly, about `spread` radians; or a single one."""
     knots = rng.normal(0, spread, (4, 3))
     if frames == 1:
         vector = knots[:1]
@@ -353,7 +359,7 @@ def _turns(rng: np.random.Generator, spread: float, frames: int) -> Array:
 
 
 def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
-    """The clip as a camera sees it that is turned about its viewing direction by `angle` (radians)."""
+    """The sequence as seen by a camera that is rolled about its viewing direction by `angle` (radians)."""
     turn = axis_angle(np.array([0.0, 1, 0]), np.array(angle))
     cosine, sine = np.cos(angle), np.sin(angle)
     return {
@@ -367,7 +373,7 @@ def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
 
 
 def mirrored(d: dict[str, Array]) -> dict[str, Array]:
-    """The mirror image of a clip."""
+    """The mirror image of a sequence."""
     joints = list(MIRROR)
     flip = np.array([-1.0, 1.0, 1.0])
     return {

@@ -1,1 +1,1 @@
-"""The papers' networks that the shipped lifter is compared with, one file each, chosen by name (`table`)."""
+"""The papers' networks that the shipped lifter is compared with, one file each; `table` lists them."""

@@ -1,4 +1,7 @@
-"""Skeleton fitting: known bone lengths on given joints (Dabral et al. 2018), and rotations from joints."""
+"""Skeleton fitting: joints with known bone lengths (Dabral et al. 2018), and their rotations.
+
+The roll that positions leave open may come from SkeletonNet's dR (Yoshiyasu et al. 2018).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
 
 _CHILDREN = [[j for j, p in enumerate(PARENTS) if p == joint] for joint in range(len(JOINTS))]
-#: joints that carry several bones, and the two directions (from, to) that turn them
+#: joints with several bones, and the two directions (from, to) that give their rotations
 _FRAMES = {
     INDEX["hips"]: (("thigh.R", "thigh.L"), ("hips", "spine")),
     INDEX["chest"]: (("chest", "neck"), ("shoulder.R", "shoulder.L")),
@@ -18,7 +21,7 @@ _FRAMES = {
 
 
 def with_lengths(joints: Tensor, lengths: Tensor) -> Tensor:
-    """Joints (B, T, J, 3) with bone lengths (B, len(LENGTHS)), metres, and the directions that they have."""
+    """Joints (B, T, J, 3) moved along their bones' directions to lengths (B, len(LENGTHS)), metres."""
     metres = torch.linalg.vector_norm(rest_offsets(lengths), dim=-1)[:, None]
     out: list[Tensor] = []
     for joint, parent in enumerate(PARENTS):
@@ -31,9 +34,10 @@ def with_lengths(joints: Tensor, lengths: Tensor) -> Tensor:
 
 
 def turned_onto(joints: Tensor, start: Tensor | None = None) -> Tensor:
-    """World rotations (..., J, 3, 3) whose bones point as those of joints (..., J, 3) do.
+    """World rotations (..., J, 3, 3) that point every bone as the joints (..., J, 3) do.
 
-    A bone's roll (positions don't show it) is that of `start` (SkeletonNet's dR), else the parent's.
+    Positions don't show a bone's roll: it is that of the rotations `start` (SkeletonNet's dR), else the
+    parent's.
     """
     rest = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(joints))
     standing = _standing(rest)

@@ -1,7 +1,7 @@
-"""A graph-convolution lifter in the manner of Cai et al. (2019): one graph of joints and neighbouring frames.
+"""A graph-convolution lifter after Cai et al. (2019): one graph of joints and neighbouring frames.
 
-Z = D^-1/2 (A + I) D^-1/2 X Theta, with bones, mirror images and the same joint a frame before and after as
-edges; Theta is one for all edges, or one for each class of them.
+Z = D^-1/2 (A + I) D^-1/2 X Theta (Kipf and Welling 2017, equation 8). Edges are bones, mirror images, and the
+same joint a frame before and after. Theta is shared by all edges, or each class of edges has its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from kinelift.training.methods.positions import PositionLifter
 
 
 def _classes() -> Tensor:
-    """Edges (4, J, J) within a frame: a joint itself, nearer to the hips, farther, its mirror image."""
+    """Edges (4, J, J) within a frame: to itself, towards the hips, away from them, to the mirror image."""
     near, h = adjacency(), torch.tensor(hops())
     image = torch.zeros_like(near)
     for joint, other in enumerate(MIRROR):
@@ -33,7 +33,7 @@ class _Layer(nn.Module):
     def __init__(self, channels: int, shared: bool) -> None:
         super().__init__()
         edges = _classes()
-        # with one set of weights a joint couldn't be told from its mirror image
+        # no mirror edges with shared weights: they would make a joint and its mirror image alike
         self.register_buffer("edges", edges[:3].sum(0, keepdim=True) if shared else edges, persistent=False)
         self.shared = shared
         self.theta = nn.Linear(channels if shared else 6 * channels, channels)
@@ -57,7 +57,7 @@ class _Layer(nn.Module):
 
 
 class GraphLifter(PositionLifter):
-    """Features to positions of the joints; `shared` weights, or a set for each class of edges."""
+    """From features to joint positions, with `shared` weights or a set for each class of edges."""
 
     def __init__(self, channels: int = 64, layers: int = 8, shared: bool = False) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The skeleton as a graph, and the landmarks that lie at each of its nodes."""
+"""The skeleton as a graph, and the landmarks at each of its nodes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from kinelift.core.landmarks import LANDMARK, SHOWN_BY
 from kinelift.core.skeleton import JOINTS, PARENTS
 from kinelift.inference.lifters.view import USED
 
+#: landmarks at each joint, without their sides
 _AT: dict[str, tuple[str, ...]] = {
     "head": ("nose", "eye.L", "eye.R", "ear.L", "ear.R"),
     "upper_arm": ("shoulder",),
@@ -19,8 +20,9 @@ _AT: dict[str, tuple[str, ...]] = {
     "foot": ("ankle", "heel"),
     "toe": ("foot_index",),
 }
+#: most landmarks of a node
 _SLOTS = 5
-#: numbers of a node: x, y and confidence of its landmarks, direction (2) and log size of the person
+#: features of a node: x, y and confidence of its landmarks, direction (2) and log size of the person
 NODE_FEATURES = 3 * _SLOTS + 3
 
 
@@ -51,7 +53,7 @@ def adjacency() -> Tensor:
 
 
 def nodes(features: Tensor) -> Tensor:
-    """What each joint sees of the features (B, T, FEATURES): (B, T, J, NODE_FEATURES), else 0."""
+    """Each joint's part (B, T, J, NODE_FEATURES) of the features (B, T, FEATURES); unused slots are 0."""
     n = len(USED)
     xy, seen = features[..., : 2 * n].unflatten(-1, (n, 2)), features[..., 2 * n : 3 * n, None]
     landmarks = torch.cat(

@@ -1,4 +1,4 @@
-"""Lifters that answer where the joints are: the skeleton fit turns their answer into a body."""
+"""Lifters whose output is joint positions; the skeleton fit (`fit`) makes a body of them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from kinelift.training.methods.fit import turned_onto
 
 
 class PositionLifter(Lifter):
-    """A lifter that answers positions; contacts and gravity it doesn't know."""
+    """A lifter whose output is joint positions; it knows neither contacts nor gravity."""
 
     @abstractmethod
     def encode(self, features: Tensor) -> Tensor:
         """Positions (B, T, J, 3) from the hips, metres, in the virtual cameras' axes.
 
-        The hips' three numbers are the root as `lifter.placed` takes it.
+        The hips' three numbers are the root in the form that `lifter.placed` takes.
         """
 
     def positions(self, seen: View, flip: bool = False) -> Tensor:
@@ -37,7 +37,7 @@ class PositionLifter(Lifter):
             return torch.cat([root, root + relative], -2)
 
     def forward(self, seen: View, flip: bool = False) -> Lifted:
-        """A body with the clip's mean bone lengths, whose bones point as the positions say."""
+        """A body with the mean bone lengths over the frames, posed by the positions' directions."""
         joints = self.positions(seen, flip)
         up = torch.tensor([0.0, 0, 1]).to(joints).expand(*joints.shape[:2], 3)
         contacts = joints.new_zeros(*joints.shape[:2], len(CONTACT_POINTS))

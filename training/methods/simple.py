@@ -1,4 +1,7 @@
-"""The simple baseline (Martinez et al. 2017, arXiv 1705.03098): residual, fully connected, frame by frame."""
+"""The simple baseline (Martinez et al. 2017, arXiv 1705.03098): a residual, fully connected network.
+
+It lifts each frame by itself. The paper's equation 1, the loss, is in `training.losses`.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class _Residual(nn.Module):
 
 
 def residual_trunk(channels: int, blocks: int, dropout: float) -> nn.Sequential:
-    """Features (N, FEATURES) to (N, channels): a layer, then residual blocks."""
+    """From features (N, FEATURES) to (N, channels): a linear layer, then residual blocks."""
     return nn.Sequential(
         nn.Linear(FEATURES, channels),
         nn.BatchNorm1d(channels),
@@ -42,7 +45,7 @@ def residual_trunk(channels: int, blocks: int, dropout: float) -> nn.Sequential:
 
 
 class SimpleBaseline(PositionLifter):
-    """Features to positions of the joints."""
+    """From features to joint positions."""
 
     def __init__(self, channels: int = 1024, blocks: int = 2, dropout: float = 0.5) -> None:
         super().__init__()

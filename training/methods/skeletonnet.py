@@ -1,9 +1,9 @@
 """SkeletonNet's way to rotations (Yoshiyasu et al. 2018, section 3.1, table 4), frame by frame.
 
-A global rotation (of the hips) and the bones' rotations relative to it. The global one is a class: one of
-k-means centres, blended by their probabilities. The bones' are 3x3 matrices by regression, of which a
-Gram-Schmidt layer makes rotations. `refined` is the second step: positions corrected by a further network,
-and the bones rotated onto them (dR).
+The network gives a global rotation (of the hips) and the bones' rotations relative to it. The global
+rotation is classified: it blends k-means centres by their probabilities. The bones' rotations are regressed
+as 3x3 matrices, which a Gram-Schmidt layer makes rotations. `refined` adds the paper's second step: a further
+network corrects the positions, and dR turns the bones onto them.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from kinelift.inference.lifters.lifter import REST, Numbers, RotationLifter, num
 from kinelift.training.methods.fit import turned_onto
 from kinelift.training.methods.simple import residual_trunk
 
-#: numbers of a rotation as the last layer says it, by representation
+#: outputs of the last layer for a rotation, by representation
 REPRESENTATIONS = {"gram-schmidt": 9, "unconstrained": 9, "quaternion": 4, "axis-angle": 3}
 
 
 def columns(matrix: Tensor) -> Tensor:
-    """Matrices (..., 3, 3) as nine numbers (..., 9), column by column."""
+    """Matrices (..., 3, 3) as (..., 9), column by column."""
     return matrix.mT.flatten(-2)
 
 
 def rotation_from(said: Tensor, representation: str) -> Tensor:
-    """Matrices (..., 3, 3) from numbers (..., n) that are 0 where nothing turns."""
+    """Matrices (..., 3, 3) from outputs (..., n); zeros give the identity."""
     if representation == "quaternion":
         q = said + torch.tensor([1.0, 0, 0, 0]).to(said)
         return cast(Tensor, matrix_from_quaternion(functional.normalize(q, dim=-1)))
@@ -54,16 +54,16 @@ class SkeletonNet(RotationLifter):
     representation : str
         One of `REPRESENTATIONS`, for the bones.
     centres : int
-        Classes of the global rotation; 0: it is a regression like the bones.
+        Classes of the global rotation; 0 regresses it like the bones.
     relative : bool
-        Whether the bones' rotations are relative to the hips'; otherwise they are the world's.
+        Whether the bones' rotations are relative to the hips or to the world.
     refined : bool
-        Whether positions are corrected, and rotations after them.
+        Whether to correct the positions, and then the rotations.
 
     Attributes
     ----------
     centres : (K, 3, 3)
-        Those of the classes; the training finds them.
+        Rotations of the classes; the training sets them (`training.rotation_classes`).
     """
 
     centres: Tensor
@@ -97,7 +97,7 @@ class SkeletonNet(RotationLifter):
         )
 
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
-        """See `RotationLifter.encode`; raw are the `classes` (B, T, centres) and `refined` joints."""
+        """See `RotationLifter.encode`; raw has scores `classes` (B, T, centres) and joints `refined`."""
         inside = self.trunk(features.flatten(0, 1))
         out = self.head(inside).float().unflatten(0, features.shape[:2])
         said, classes, lengths, rest = out.split(self.outputs, -1)

@@ -1,4 +1,4 @@
-"""All lifters by name: the one that ships, and the papers' networks beside it."""
+"""All lifters by name: the shipped one and the papers' networks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from kinelift.training.methods.skeletonnet import SkeletonNet
 from kinelift.training.methods.tpnet import TemporalPoseNet
 from kinelift.training.methods.ugcn import UGCN
 
+#: lifters by the name that weight files hold
 LIFTERS: dict[str, type[Lifter]] = {
     **SHIPPED,
     "simple": SimpleBaseline,

@@ -1,4 +1,4 @@
-"""TP-Net (Dabral et al. 2018, section 4.2): two fully connected layers over 20 poses of another lifter."""
+"""TP-Net (Dabral et al. 2018, section 4.2): two fully connected layers refine 20 poses of another lifter."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.training.methods.positions import PositionLifter
 from kinelift.training.methods.simple import SimpleBaseline
 
-#: poses that it looks at
+#: poses of the input
 POSES = 20
 
 
 class TemporalPoseNet(PositionLifter):
-    """Refines the poses of a simple baseline, which is trained before and learns nothing more here.
+    """Refines the poses of a simple baseline, whose finished weights stay fixed.
 
     Parameters
     ----------
     hidden : int
     online : bool
-        The pose and the 19 before it; otherwise ten before, the pose and nine after.
+        Use the pose and the 19 before it, else ten before, the pose and nine after.
     channels, blocks, dropout
         Of the `SimpleBaseline` inside.
     """
@@ -45,7 +45,7 @@ class TemporalPoseNet(PositionLifter):
         self.layers = nn.Sequential(nn.Linear(POSES * poses, hidden), nn.ReLU(), nn.Linear(hidden, poses))
 
     def train(self, mode: bool = True) -> TemporalPoseNet:
-        """Training mode for all but the baseline."""
+        """Set the training mode of everything except the baseline."""
         super().train(mode)
         self.inner.eval()
         return self

@@ -1,7 +1,8 @@
 """UGCN (Wang et al. 2020, Motion Guided 3D Pose Estimation from Videos): a U-shaped graph network in time.
 
-Nine st-gcn blocks go down, stride 2 at the second, fourth, sixth and eighth; four go up, each followed by
-a doubling of the frames and the addition of what the way down saw at that rate; all rates are merged.
+Nine st-gcn blocks go down, with stride 2 at the second, fourth, sixth and eighth. Four go up: each is
+followed by a doubling of the frames and the addition of the downward features at that rate. The merging stage
+sums all rates. The paper's loss (equations 3 and 4) is `training.motion_loss`.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.training.methods.graph import NODE_FEATURES, adjacency, hops, nodes
 from kinelift.training.methods.positions import PositionLifter
 
-#: frames of a window, and from one to the next
-WINDOW, STEP = 96, 5
+#: frames of a window
+WINDOW = 96
+#: frames from one window to the next
+STEP = 5
+#: frames of a temporal convolution
 _KERNEL = 5
-#: windows that are lifted at once: a matter of memory
+#: windows that are lifted at once, to limit the memory
 _AT_ONCE = 16
 
 
 def subsets() -> Tensor:
-    """Neighbours (3, J, J) of every joint by hops to the hips: as many, more, fewer; rows sum to 1 or 0."""
+    """Neighbours (3, J, J) of every joint with equal, more, fewer hops to the hips; rows sum to 1 or 0."""
     near = adjacency() + torch.eye(len(JOINTS))
     h = torch.tensor(hops())
     here, there = h[:, None], h[None]
@@ -35,7 +39,7 @@ def subsets() -> Tensor:
 class _Block(nn.Module):
     """Graph convolution, temporal convolution, batch norm, dropout, ReLU: (B, J, T, C).
 
-    Both convolutions gather first and multiply once: on a CPU that takes half the time of convolving.
+    Both convolutions gather first and multiply once: on a CPU that takes half as long as convolving.
     """
 
     def __init__(self, inside: int, outside: int, stride: int, dropout: float, graph: bool) -> None:
@@ -57,15 +61,15 @@ class _Block(nn.Module):
 
 
 class UGCN(PositionLifter):
-    """Features to positions of the joints.
+    """From features to joint positions.
 
     Parameters
     ----------
     channels : int
     pairs : int
-        How many of the four down- and upsamplings there are, those first that are deepest.
+        Number of down- and upsamplings, up to four; fewer leave out the shallowest.
     graph, merge : bool
-        The spatial graph and the merging stage.
+        Whether to use the spatial graph and the merging stage.
     dropout : float
     """
 
