@@ -85,7 +85,7 @@ def main() -> None:
     best: dict[str, float] = {}
     try:
         with distributed.LocalCluster(
-            n_workers=JOBS, threads_per_worker=1, dashboard_address=None, preload=["batch"],
+            n_workers=JOBS, threads_per_worker=1, dashboard_address=None, preload=["kinelift"],
             local_directory=str(folder),
         ) as cluster:  # fmt: skip
             ways: dict[str, Callable[[Path, Path], None]] = {
