@@ -8,13 +8,11 @@ and the right bones are what Blender's own X-mirror makes of the left ones.
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 import numpy as np
-import numpy.typing as npt
 from mathutils import Vector
 
+from ..core.arrays import Array, Floats
 from ..core.skeleton import (
     ANKLE_HEIGHT,
     END_POINTS,
@@ -31,7 +29,7 @@ _TOWARDS = {"hips": "spine", "chest": "neck"}
 _ARMS = ("shoulder", "upper_arm", "forearm", "hand")
 
 
-def rest_joints(offsets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def rest_joints(offsets: Array) -> Floats:
     """Positions (J, 3) of the joints in the T-pose, metres: hips above the origin, soles on the floor."""
     out = np.zeros((len(JOINTS), 3))
     for joint, parent in enumerate(PARENTS):
@@ -41,12 +39,12 @@ def rest_joints(offsets: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
     return out
 
 
-def _size(offsets: npt.NDArray[Any]) -> float:
+def _size(offsets: Array) -> float:
     """Height of the person in that of the template."""
     return float(standing_height(lengths_of(offsets))) / STANDARD_HEIGHT
 
 
-def _tails(offsets: npt.NDArray[Any], heads: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _tails(offsets: Array, heads: Floats) -> Floats:
     tails = np.empty_like(heads)
     for joint, name in enumerate(JOINTS):
         children = [c for c, parent in enumerate(PARENTS) if parent == joint]
@@ -57,9 +55,7 @@ def _tails(offsets: npt.NDArray[Any], heads: npt.NDArray[np.float64]) -> npt.NDA
     return tails
 
 
-def build_armature(
-    name: str, offsets: npt.NDArray[Any], collection: bpy.types.Collection
-) -> bpy.types.Object:
+def build_armature(name: str, offsets: Array, collection: bpy.types.Collection) -> bpy.types.Object:
     """Make an armature object at the world's origin and leave it selected and active, in Object Mode.
 
     Parameters

@@ -172,7 +172,7 @@ def bind_mesh(mesh: bpy.types.Object, armature: bpy.types.Object, by_distance: b
 
 def _check_free(mesh: bpy.types.Object, armature: bpy.types.Object) -> None:
     if mesh.type != "MESH":
-        raise CaptureError(f"{mesh.name} is no mesh; choose the mesh that {armature.name} shall move.")
+        raise CaptureError(f"{mesh.name} is not a mesh; choose the mesh that {armature.name} is to move.")
     if mesh.library is not None or mesh.data.library is not None:
         raise CaptureError(f"{mesh.name} is linked from another file and can't be bound; append it instead.")
     if len(mesh.data.polygons) == 0:

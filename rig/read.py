@@ -6,8 +6,8 @@ from typing import Any
 
 import bpy
 import numpy as np
-import numpy.typing as npt
 
+from ..core.arrays import Floats
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
@@ -22,7 +22,7 @@ def _path(bone: str, channel: str) -> str:
     return f'pose.bones["{bone}"].{channel}'
 
 
-def values(curve: Any, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def values(curve: Any, frames: Floats) -> Floats:
     """What an F-curve says at each of `frames` (T,)."""
     keys = curve.keyframe_points
     kinds = np.empty(len(keys), dtype=np.intc)
@@ -35,7 +35,7 @@ def values(curve: Any, frames: npt.NDArray[np.float64]) -> npt.NDArray[np.float6
     return np.interp(frames, *points.T)
 
 
-def keyed_frames(armature: bpy.types.Object, action: bpy.types.Action) -> npt.NDArray[np.float64]:
+def keyed_frames(armature: bpy.types.Object, action: bpy.types.Action) -> Floats:
     """The frames (T,) from the first to the last key that an action has on the captured bones.
 
     Raises
@@ -115,7 +115,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
     frames = keyed_frames(armature, action)
     curves = curves_of(action, armature)
 
-    def channel(bone: str, name: str, parts: int) -> npt.NDArray[np.float64]:
+    def channel(bone: str, name: str, parts: int) -> Floats:
         out = np.zeros((len(frames), parts))
         for part in range(parts):
             curve = curves.get((_path(bone, name), part))

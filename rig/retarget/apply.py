@@ -91,7 +91,7 @@ def retarget(
     Raises
     ------
     CaptureError
-        If the bone map does not fit, or the target is no body that stands on two legs.
+        If the bone map does not fit, or the target isn't a body that stands on two legs.
     """
     retargeter = Retargeter(target, bone_map, settings, performance)
     carriers = retargeter.take_over()

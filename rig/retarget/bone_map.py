@@ -8,7 +8,7 @@ from ...core.skeleton import JOINTS, MIRROR
 
 #: what can be mapped: a bone that carries the path along the floor, and the joints
 SLOTS: tuple[str, ...] = ("root", *JOINTS)
-#: without which there is no body
+#: joints that every body has
 MAIN: tuple[str, ...] = (
     "hips", "chest", "head",
     *(f"{n}.{s}" for n in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for s in "LR"),

@@ -41,7 +41,7 @@ class Channels:
     Attributes
     ----------
     warnings : list of str
-        What was left alone so far, a sentence each.
+        What was left alone, a sentence each.
     """
 
     def __init__(self, target: bpy.types.Object, rig: Rig) -> None:

@@ -23,11 +23,11 @@ def find_character(text: str) -> tuple[Path, str]:
     Raises
     ------
     CaptureError
-        If there is no such file, or it is of no kind that can be read.
+        If there is no such file, or Blender can't read a character from its kind.
     """
     path, name = split_character(text)
     if path.suffix.lower() not in _KINDS:
-        raise CaptureError(f"{path.name} is no character that can be read: give one of {', '.join(_KINDS)}.")
+        raise CaptureError(f"A character can't be read from {path.name}: give one of {', '.join(_KINDS)}.")
     if not path.is_file():
         raise CaptureError(f"There is no character {path}.")
     return path.absolute(), name

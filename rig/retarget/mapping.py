@@ -15,7 +15,7 @@ from .names import guess_by_name
 from .presets import Preset, fk_switches, shipped_presets
 from .topology import guess_by_topology
 
-#: a preset fits from this share of the main joints on
+#: a preset fits if it scores at least this share of the main joints
 _FITS = 0.8
 #: how sure a bone is that only names suggest
 _BY_NAME = 0.6
@@ -34,7 +34,7 @@ def find_bone_map(rig: Rig, data: bpy.types.Armature, own: Iterable[Preset] = ()
     data : bpy.types.Armature
         Of the armature; its custom properties may hold the humanoid of a VRM file.
     own : iterable of Preset
-        The artist's own, preferred where they fit as well as a shipped one.
+        The artist's own, preferred to shipped ones that fit as well.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from .bones import Rig
 _LEFT = r"(?:left|lft|左)"
 #: a word for the right side
 _RIGHT = r"(?:right|rgt|右)"
-#: what artists call the joints, without separators and side, in the order in which they are looked for
+#: what artists call the joints, without separators and side; earlier alternatives win
 _NAMES: dict[str, str] = {
     "root": r"root|master|trajectory|traj|reference|全ての親",
     "hips": r"hips?|pelvis|cog|centerofmass|センター|下半身",
@@ -54,7 +54,7 @@ def _side(name: str) -> tuple[str, str]:
 
 
 def guess_by_name(rig: Rig) -> dict[str, str]:
-    """Bones by joint, as far as their names tell."""
+    """Bones by joint, for the joints that names tell."""
     # prefixes that rigs put before every name say nothing
     read = {
         name: _side(re.sub(r"^(?:DEF|ORG|c|b|bn|bone|jnt|joint|def)[-_ ]", "", name)) for name in rig.names

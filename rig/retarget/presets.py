@@ -21,9 +21,9 @@ PRESETS = Path(__file__).resolve().parent.parent / "presets"
 _FORMAT = "kinelift_bone_map"
 #: version of the format that is read and written
 _VERSION = 1
-#: how much a bone counts that can't be keyed
+#: how much a bone that can't be keyed counts in a score, beside 1
 _HELD = 0.5
-#: what it costs that a bone carries the bone before it
+#: what a score loses for a bone that carries the one before it
 _WRONG = 0.2
 
 
@@ -77,7 +77,7 @@ class Preset:
         return share - _WRONG * wrong, sum(free.values()) / len(self.bones)
 
     def switches_in(self, rig: Rig) -> dict[str, dict[str, float]]:
-        """Its switches to FK of bones that a rig has."""
+        """Values of its switches to FK, for the bones that a rig has."""
         return {bone: dict(values) for bone, values in self.properties.items() if bone in rig.index}
 
 
@@ -87,7 +87,7 @@ def load_preset(path: Path) -> Preset:
     Raises
     ------
     CaptureError
-        If it can't be read or is no preset.
+        If it can't be read or isn't a preset.
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -113,12 +113,12 @@ def load_preset(path: Path) -> Preset:
         raise CaptureError(f"There is no bone map {path}.") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, re.error) as error:
         raise CaptureError(
-            f"{path.name} is no Kinelift bone map, or it is damaged; choose another."
+            f"{path.name} is not a bone map of Kinelift, or it is damaged; choose another."
         ) from error
 
 
 def save_preset(path: Path, name: str, bone_map: BoneMap) -> None:
-    """Write a bone map as a preset of one's own; the file appears whole or not at all."""
+    """Write a bone map as a preset; the file appears whole or not at all."""
     data: dict[str, Any] = {_FORMAT: _VERSION, "name": name, "bones": bone_map.bones}
     if bone_map.properties:
         data["properties"] = bone_map.properties
@@ -133,7 +133,7 @@ def shipped_presets() -> tuple[Preset, ...]:
 
 
 def own_presets(folder: Path) -> tuple[Preset, ...]:
-    """The presets in an artist's folder; files there that are none are passed over."""
+    """The presets in an artist's folder; other files in it are ignored."""
     found = []
     for path in sorted(folder.glob("*.json")):
         try:

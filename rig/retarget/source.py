@@ -73,7 +73,7 @@ def frames_of(source: bpy.types.Object) -> Floats:
 def perform_armature(
     source: bpy.types.Object, frames: Floats, fps: float, bone_map: BoneMap | None = None
 ) -> Performance:
-    """The motion of an animated armature, whoever made it.
+    """The motion of an animated armature, captured or not.
 
     Parameters
     ----------

@@ -182,7 +182,7 @@ def test_meshes_that_are_kept_as_they_are() -> None:
     empty = bpy.data.objects.new("Empty", bpy.data.meshes.new("Empty"))
     with pytest.raises(CaptureError, match="no faces"):
         bind_mesh(empty, armature)
-    with pytest.raises(CaptureError, match="no mesh"):
+    with pytest.raises(CaptureError, match="not a mesh"):
         bind_mesh(other, armature)
     weighted = copy_of(theirs)
     weighted.vertex_groups.new(name="hips").add([0], 1, "REPLACE")

@@ -135,7 +135,7 @@ def test_characters_that_cannot_be_had(files: Path, tmp_path: Path) -> None:
         ("props.blend", "It has no armature"),
         ("cast.blend:Nobody", "It has Hero, Sidekick"),
         ("gone.glb", "There is no character"),
-        ("cast.obj", "no character that can be read"),
+        ("cast.obj", "can't be read from cast.obj"),
     ):
         with pytest.raises(CaptureError) as caught:
             load_character(*find_character(str(tmp_path / text)))
