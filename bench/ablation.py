@@ -1,9 +1,9 @@
-"""What each part of the capture brings: the same detections solved without it.
+"""What each part of the capture gains: solves the same detections without it.
 
     python -m bench.ablation [NAME...] [--clips FOLDER] [--out FOLDER]
 
-Clips, figures and what is kept of the detection are those of bench.accuracy. Means over the groups go
-into OUT/ablation.md, of the solved motion before its feet are planted.
+Clips, figures and kept detections are those of bench.accuracy. The means over each group, of the solved
+motion before its feet are planted, go into OUT/ablation.md.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from kinelift.core.options import MAX_LOOKS
 from kinelift.core.skeleton import JOINTS
 from kinelift.inference.pipeline import resolve
 
+#: figures of the table
 _SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
 
 
@@ -41,7 +42,7 @@ def _without_confidence(capture: Capture) -> Capture:
 
 
 _NOT_AUGMENTED = "lens told, without test-time augmentation"
-#: from what was detected and the true lens, mm
+#: variants of the capture: from the detections and the true lens, mm
 VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
     "all of it, lens told": lambda seen, lens: resolve(seen, {"focal": lens}),
     _NOT_AUGMENTED: lambda seen, lens: resolve(seen, {"focal": lens}),

@@ -2,14 +2,14 @@
 
     python -m bench.accuracy [NAME...] [--clips FOLDER] [--out FOLDER] [--known-focal] [--docs]
 
-FOLDER holds videos with a reference .npz of the same name beside each; clips are grouped by the folder they
-lie in (`rendered`, `real`). What each figure means stands at the head of score.py. Written into --out:
-accuracy.md with its plots and a contact sheet per clip, accuracy.json, and the motions themselves; with
---docs the page and those of its pictures that may be published also become docs/accuracy.md.
+FOLDER holds videos with a reference .npz of the same name beside each. Clips are grouped by their folder
+(`rendered`, `real`). The head of score.py explains the figures. Into --out go accuracy.md with its plots and
+a contact sheet for each clip, accuracy.json, and the motions. With --docs, the page and the pictures that may
+be published also become docs/accuracy.md.
 
-What was detected is kept in --out, so that a second run only lifts and solves, for as long as neither the
-video nor the detection's sources change. The lens is not told to the capture, as an artist often doesn't know
-it; with --known-focal it is.
+--out also keeps the detections, so that a second run only lifts and solves until the video, the detection's
+sources or its settings change (`detections.detection_key`). The capture doesn't know the lens, as an artist
+often doesn't either; --known-focal gives it the lens.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ from kinelift.inference.pipeline import resolve
 DOCS = ROOT / "docs"
 #: pictures of the clips of these folders may be published: they were made for Kinelift
 PUBLIC = ("rendered", "samples")
+#: filters of joints (T, J, 3) at a frame rate, by name
 FILTERS: dict[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.float64]]] = {
     "euro": one_euro,
     "butterworth": butterworth,
@@ -58,7 +59,7 @@ FILTERS: dict[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.float64]]]
 
 
 def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
-    """Figures of all methods on one clip; motions and contact sheet are left in `out`."""
+    """Figures of all methods on one clip; writes motions and contact sheet into `out`."""
     reference = video.with_suffix(".npz")
     seen, baseline = detected(video, out)
     solved = resolve(seen, {"focal": known_focal_mm(reference)} if known_focal else {})
@@ -90,7 +91,7 @@ def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
 
 
 def mean(results: list[dict[str, Figures]]) -> dict[str, Figures]:
-    """Mean figures over clips, a figure that a clip lacks left out."""
+    """Mean figures over clips; a clip that lacks a figure doesn't count for it."""
     out: dict[str, Figures] = {}
     for method in METHODS:
         out[method] = {}
@@ -102,7 +103,7 @@ def mean(results: list[dict[str, Figures]]) -> dict[str, Figures]:
 
 
 def further(references: list[Path]) -> list[tuple[str, str, str]]:
-    """What else was asked for: lines of `targets`."""
+    """Further targets: lines (what, target, measured) for `targets`."""
     with_truth = []
     for reference in references:
         with np.load(reference, allow_pickle=False) as data:
@@ -150,7 +151,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these clips")
     parser.add_argument("--clips", type=Path, default=default_clips())
     parser.add_argument("--out", type=Path, default=Path("out/accuracy"))
-    parser.add_argument("--known-focal", action="store_true", help="tell the capture the focal length")
+    parser.add_argument("--known-focal", action="store_true", help="give the capture the focal length")
     parser.add_argument("--docs", action="store_true", help="write docs/accuracy.md too")
     args = parser.parse_args()
 

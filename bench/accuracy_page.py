@@ -11,6 +11,7 @@ from matplotlib.ticker import NullFormatter
 
 from kinelift.bench.score import Figures
 
+#: methods and their labels
 METHODS = {
     "mediapipe": "MediaPipe",
     "mediapipe_euro": "MediaPipe, One-Euro",
@@ -21,8 +22,11 @@ METHODS = {
     "solved": "**Kinelift, solved**",
     "cleaned": "**Kinelift, cleaned**",
 }
-BASELINE, FINAL = "mediapipe", "cleaned"
-#: figure: (heading, decimals)
+#: the method that others are compared with
+BASELINE = "mediapipe"
+#: the method whose motion is exported
+FINAL = "cleaned"
+#: figures: (heading, decimals)
 COLUMNS = {
     "pa_mpjpe_mm": ("PA-MPJPE mm", 1),
     "sa_mpjpe_mm": ("SA-MPJPE mm", 1),
@@ -37,19 +41,21 @@ COLUMNS = {
     "asymmetry_mm": ("asymmetry mm", 1),
     "scale": ("scale", 2),
 }
-#: of these the ratio to MediaPipe is given too
+#: figures that also get the ratio to MediaPipe's
 HEADLINE = ("pa_mpjpe_mm", "sa_mpjpe_mm")
 
 
 @dataclass(frozen=True)
 class Target:
-    """What a mean has to be: from least to most, in each group of clips."""
+    """The range of a mean, from least to most, in each group of clips."""
 
     figure: str
     ranges: dict[str, tuple[float, float]]
 
 
+#: acceleration over the truth's: neither stiff nor jittery
 LIVELY = Target("accel_ratio", {"rendered": (0.8, 1.3), "real": (0.8, 1.8)})
+#: what the means have to reach
 TARGETS = (
     Target("pa_mpjpe_mm", {"rendered": (0, 45), "real": (0, 65)}),
     Target("sa_mpjpe_mm", {"rendered": (0, 62), "real": (0, 85)}),
@@ -58,7 +64,7 @@ TARGETS = (
     Target("rotation_deg", {"rendered": (0, 16)}),
     Target("ends_pa_mm", {"rendered": (0, 65), "real": (0, 90)}),
 )
-#: clip or mean: method: figures
+#: figures by clip (or mean) and method
 Results = dict[str, dict[str, Figures]]
 
 
@@ -132,7 +138,7 @@ def targets(means: Results, further: list[tuple[str, str, str]]) -> str:
 
 
 def plot_clips(results: Results, path: Path) -> None:
-    """Bars of the headline figures, a clip each."""
+    """Bars of the headline figures by clip."""
     figure = Figure(figsize=(10, 7), layout="constrained")
     axes = figure.subplots(len(HEADLINE), 1, sharex=True)
     at = np.arange(len(results))
@@ -150,7 +156,7 @@ def plot_clips(results: Results, path: Path) -> None:
 
 
 def plot_filters(means: Results, path: Path) -> None:
-    """Error against liveliness of every method, a group of clips each."""
+    """Error against acceleration of every method, one plot for each group of clips."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     axes = figure.subplots(1, len(means), squeeze=False)[0]
     colours = {"mediapipe": "#68727d", "lifter": "#c98344", "solved": "#d0460e", "cleaned": "#d0460e"}
@@ -196,7 +202,7 @@ In brackets: over MediaPipe's figure in the same run.
 
 
 def page(results: Results, means: Results, extra: str, lens: str, pictures: dict[str, str]) -> str:
-    """The whole page; `pictures` names plots and sheets that it may show."""
+    """The whole page; `pictures` has the paths of the plots and sheets that it may show."""
     text = _HEAD.format(lens=lens, bones=16)
     text += f"\n## Targets\n\n{extra}\n## Means\n"
     for group, row in means.items():

@@ -1,9 +1,9 @@
-"""How many clips a minute a batch makes, beside the plain way of doing it in the same run.
+"""How many clips a minute a batch captures, beside a plain loop in the same run.
 
     python -m bench.batch [--video FILE] [--clips N] [--repeat N] [--out FOLDER]
 
-The plain way is a loop over the clips that captures each and builds its files, and does nothing else. All
-ways take turns, and the best of the repetitions counts. Written into --out: batch.md and batch.json.
+The loop only captures each clip and builds its files. All ways take turns, and the best of the repetitions
+counts. Into --out go batch.md and batch.json.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ from kinelift.core.files import MOTION_SUFFIX
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
-#: how many clips at once, where it is more than one
+#: clips at once in the runs with several jobs
 JOBS = 2
 
 
 def quietly(command: Sequence[str | Path]) -> None:
-    """Run a program to its end; stop if it fails."""
+    """Run a program to its end; exit with its errors if it fails."""
     done = subprocess.run([*map(str, command)], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed: {done.stderr}")
 
 
 def loop(clips: Path, out: Path) -> None:
-    """Capture and build one clip after the other."""
+    """Capture and build one clip after another."""
     for clip in sorted(clips.iterdir()):
         out.mkdir(parents=True, exist_ok=True)
         motion, request = out / f"{clip.stem}{MOTION_SUFFIX}", out / f"{clip.stem}.request.json"
@@ -54,12 +54,12 @@ def loop(clips: Path, out: Path) -> None:
 
 
 def batch(clips: Path, out: Path, options: Sequence[str]) -> None:
-    """The same by ``batch.py``."""
+    """Do the same with ``batch.py``."""
     quietly([sys.executable, ROOT / "batch.py", clips, "--out", out, *options])
 
 
 def most_memory(out: Path) -> float:
-    """MB that the largest process of a batch took."""
+    """Memory of the largest process of a batch, MB."""
     journal = Journal(out / FOLDER / JOURNAL)
     most = max(entry.memory or 0.0 for entry in journal.entries())
     journal.close()

@@ -1,13 +1,13 @@
-"""How near the skeleton lies to the person through the capture camera, and what a body costs.
+"""How near the skeleton lies to the person in the picture, and how long a skinned body takes.
 
     python -m bench.body [NAME...] [--clips FOLDER] [--known-focal] [--sheets FOLDER]
 
 FOLDER holds videos; those with a rendered truth (.npz) beside them are measured. All figures are mean
-distances in the picture in per cent of the person's height there: of the detector's landmarks (of the limbs)
-from their places on the true body, the error that all begins with; of the motion's joints, as lifted and then
-with planted feet, from the true ones; and of the true motion on our skeleton, which lacks joints of a real
-spine. --sheets draws the body over frames of every clip, with the frames themselves above. How fast a body
-plays in Blender's viewport: bench.playback.
+distances in the picture in per cent of the person's height there: of the detector's limb landmarks from their
+places on the true body, which is the error that everything starts with; of the motion's joints, captured and
+then with planted feet, from the true ones; and of the true motion on our skeleton, which lacks joints of a
+real spine. --sheets draws the body over frames of every clip, below the frames. bench.playback measures how
+fast a body plays in Blender's viewport.
 """
 
 from __future__ import annotations
@@ -45,15 +45,20 @@ _LIMBS = [
     for i, name in enumerate(LANDMARKS)
     if name.split(".")[0] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle", "heel", "foot_index")
 ]
+#: headings of the figures
 HEADINGS = ("landmarks", "lifted", "planted", "truth on our skeleton")
-#: of a sheet: pictures across and down, and the height of each, pixels
-_ACROSS, _DOWN, _HIGH = 6, 2, 300
-#: of the person in a picture, as a share of it
+#: pictures side by side on a sheet
+_ACROSS = 6
+#: rows of pictures
+_DOWN = 2
+#: height of a picture, pixels
+_HIGH = 300
+#: height of the person over that of the picture
 _FILLED = 0.7
 
 
 def reprojection(capture: Capture, reference: Path) -> tuple[float, ...]:
-    """Per cent of the height, as `HEADINGS` say."""
+    """The figures of `HEADINGS`, per cent of the person's height."""
     with np.load(reference, allow_pickle=False) as truth:
         names = [str(name) for name in truth["joint_names"]]
         pixels, height = truth["joints_px"], float(truth["person_height"])
@@ -77,7 +82,7 @@ def reprojection(capture: Capture, reference: Path) -> tuple[float, ...]:
 
 
 def _shown_by(motion: Motion) -> npt.NDArray[np.float64]:
-    """Where the landmarks (T, 33, 3) sit on a moving body, metres."""
+    """Places of the landmarks (T, 33, 3) on a moving body, metres."""
     at, by = [INDEX[at] for at, _, _ in PLACES], [INDEX[by] for _, by, _ in PLACES]
     arm = np.array([place for _, _, place in PLACES]) * (motion.height / STANDARD_HEIGHT)
     return np.asarray(motion.joints[:, at] + (motion.world_rotations[:, by] @ arm[..., None])[..., 0])
@@ -116,7 +121,7 @@ def _around(image: npt.NDArray[np.uint8], points: npt.NDArray[Any]) -> npt.NDArr
 
 
 def skinning_fps(threads: int, frames: int = 300) -> float:
-    """Frames a second of the mannequin, the best of five."""
+    """Frames of the mannequin skinned in a second, the best of five runs."""
     torch.set_num_threads(threads)
     body = mannequin(TEMPLATE_OFFSETS)
     rest = rest_positions(TEMPLATE_OFFSETS)
@@ -132,7 +137,7 @@ def skinning_fps(threads: int, frames: int = 300) -> float:
 
 
 def binding_seconds() -> tuple[float, float]:
-    """How long it takes to build and bind the mannequin in Blender: the first time, and the best of five."""
+    """Seconds to build and bind the mannequin in Blender: the first time, and the best of five."""
     import bpy
 
     from kinelift.rig.armature import build_armature
@@ -155,8 +160,10 @@ def main() -> None:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these clips")
     parser.add_argument("--clips", type=Path, default=default_clips())
-    parser.add_argument("--known-focal", action="store_true", help="tell the capture the focal length")
-    parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write a contact sheet of every clip")
+    parser.add_argument("--known-focal", action="store_true", help="give the capture the focal length")
+    parser.add_argument(
+        "--sheets", type=Path, metavar="FOLDER", help="write a contact sheet of every clip into it"
+    )
     args = parser.parse_args()
     videos = [v for v in sorted(args.clips.rglob("*.mp4")) if not args.names or v.stem in args.names]
     if not videos:

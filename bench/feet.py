@@ -2,27 +2,27 @@
 
     python -m bench.feet [NAME...] [--clips FOLDER] [--out FOLDER]
 
-FOLDER holds videos with a reference .npz of the same name beside each. In the same run and beside each other:
+FOLDER holds videos with a reference .npz of the same name beside each. One run compares:
 
     MediaPipe       its own 3D, which has no root motion
     raw             Kinelift's capture before its feet are planted
-    height lock     the raw motion, a foot held where it is while it is lower than a threshold (the plain way,
-                    as FreeMoCap does it): no leg is solved, so bones stretch
+    height lock     the raw motion with each foot held while it is lower than a threshold (as FreeMoCap does):
+                    the legs aren't solved, so their bones stretch
     cleaned         Kinelift's capture
-    truth raw       what comes after the lifter, fed the truth's joints: what a better lifter would give
-    truth cleaned
+    truth raw       the true motion on our skeleton: what a perfect lifter would give
+    truth cleaned   the same with planted feet
 
-and of each, against the truth:
+The figures of each, against the truth:
 
-    slide       mm that a heel or ball moves from frame to frame, in the truth's contacts: mean, and at most
-    under       mm that the lowest heel or ball is ever below the floor
-    over        mm that a heel or ball is ever above it, while the truth has it in contact
-    F1          of the contacts, of heels and balls, counted as right within 2 frames; pooled over clips
-    PA, WA, drift, tilt   as the head of score.py says
+    slide       movement of a heel or ball from frame to frame in the truth's contacts, mm: mean and maximum
+    under       largest depth of a heel or ball below the floor, mm
+    over        largest height of a heel or ball above the floor during the truth's contacts, mm
+    F1          of the contacts of heels and balls, correct within 2 frames; pooled over clips
+    PA, WA, drift, tilt   as explained at the head of score.py
     jolt        the largest acceleration of any joint, mm/frame^2
-    stretch     mm by which a shin's length varies (standard deviation)
+    stretch     standard deviation of a shin's length, mm
 
-Written into --out: feet.md, feet.json, and feet.png, the paths of the balls of the feet from above.
+Into --out go feet.md, feet.json, and feet.png with the paths of the balls of the feet from above.
 """
 
 from __future__ import annotations
@@ -55,8 +55,9 @@ from kinelift.inference.pipeline import capture
 Array = npt.NDArray[Any]
 Figures = dict[str, float | None]
 
+#: methods, as in the head of this file
 METHODS = ("MediaPipe", "raw", "height lock", "cleaned", "truth raw", "truth cleaned")
-#: figure: (heading, decimals)
+#: figures: (heading, decimals)
 COLUMNS = {
     "slide": ("slide mm/frame", 2),
     "slide_max": ("at most", 1),
@@ -70,16 +71,16 @@ COLUMNS = {
     "jolt": ("jolt", 0),
     "stretch": ("stretch mm", 1),
 }
-#: a foot lower than this is held by the plain way, metres
+#: the height lock holds a foot that is lower than this, metres
 _LOW = 0.05
-#: contacts count as right within so many frames
+#: tolerance of the contacts, frames
 _NEAR = 2
 _COLOURS = {"raw": "#9aa5b1", "cleaned": "#e8702a"}
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one method makes of a clip: joints by name, soles (T, 4, 3), contacts (T, 4) if it has any."""
+    """A method's result: joints by name, soles (T, 4, 3), contacts (T, 4) or None if it has none."""
 
     names: tuple[str, ...]
     joints: Array
@@ -89,7 +90,7 @@ class Result:
 
 
 def of_motion(motion: Motion) -> Result:
-    """A motion's; soles are lowered from the balls' joints to the floor."""
+    """The result of a motion; its soles are lowered from the balls' joints to the floor."""
     return Result(JOINTS, motion.joints, _touching(motion), motion.contacts > 0.5, motion.fps)
 
 
@@ -120,7 +121,7 @@ def mediapipe(capture: Capture) -> Result:
 
 
 def height_lock(motion: Motion) -> Result:
-    """The plain way: while a foot is low it is held where it came down; leg bones stretch after it."""
+    """Hold a foot where it came down while it is low; the leg bones stretch to follow."""
     joints, soles = motion.joints.copy(), _touching(motion)
     contacts = np.zeros((len(motion), 4), bool)
     for side, name in enumerate("LR"):
@@ -137,7 +138,7 @@ def height_lock(motion: Motion) -> Result:
 
 
 def contact_counts(found: npt.NDArray[np.bool_], truth: npt.NDArray[np.bool_]) -> npt.NDArray[np.int_]:
-    """Frames found and right, found and wrong, missed."""
+    """Numbers of contacts that are right, wrong and missed."""
     near, hit = _widened(truth), _widened(found)
     return np.array([(found & near).sum(), (found & ~near).sum(), (truth & ~hit).sum()])
 
@@ -151,7 +152,7 @@ def _widened(labels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def f1(counts: npt.NDArray[np.int_]) -> float | None:
-    """The F1 of `contact_counts`; None where there is no contact at all."""
+    """The F1 of `contact_counts`; None without any contact."""
     right, wrong, missed = counts
     return float(2 * right / (2 * right + wrong + missed)) if right + wrong + missed else None
 
@@ -226,7 +227,7 @@ def plot(paths: dict[str, dict[str, Array]], path: Path) -> None:
 
 
 def _paths(raw: Motion, cleaned: Motion, reference: Path) -> dict[str, Array]:
-    """The balls' paths (T, 2, 3), captured ones moved onto the truth as a whole."""
+    """The balls' paths (T, 2, 3), the captured ones moved onto the truth by one similarity."""
     with np.load(reference, allow_pickle=False) as data:
         names = [str(n) for n in data["joint_names"]]
         truth = data["joints_world"].astype(float)

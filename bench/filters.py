@@ -1,4 +1,4 @@
-"""Filters that smooth joint positions, as a capture without a solver would: what the solver has to beat."""
+"""Filters that smooth joint positions, as a capture without a solver would; the solver has to beat them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 
-#: least cutoff, Hz; how much of it a speed of 1 m/s adds, Hz; cutoff of the speed, Hz
-_LEAST, _QUICKER, _OF_SPEED = 1.0, 3.0, 1.0
-#: cutoff of the low pass, Hz: what gait analysis takes (Winter 2009)
+#: the One-Euro filter's lowest cutoff, Hz
+_LEAST = 1.0
+#: what a speed of 1 m/s adds to the cutoff, Hz
+_PER_SPEED = 3.0
+#: cutoff of the speed itself, Hz
+_OF_SPEED = 1.0
+#: cutoff of the low pass, Hz: usual in gait analysis (Winter 2009)
 _CUTOFF = 6.0
-#: what a second-order Butterworth filter's cutoff is divided by, so that two passes have it (same)
+#: divides a second-order Butterworth filter's cutoff, so that two passes together have it (Winter 2009)
 _TWO_PASSES = (2**0.5 - 1) ** 0.25
 
 
 def one_euro(points: npt.NDArray[Any], fps: float) -> Array:
-    """The One-Euro filter (Casiez, Roussel and Vogel 2012): a low pass that opens with speed, without delay.
+    """The One-Euro filter (Casiez, Roussel and Vogel 2012): a causal low pass that opens with speed.
 
     Parameters
     ----------
@@ -29,18 +33,18 @@ def one_euro(points: npt.NDArray[Any], fps: float) -> Array:
     speed = np.zeros(out.shape[1:])
     for t in range(1, len(out)):
         speed += _share(_OF_SPEED, fps) * ((points[t] - out[t - 1]) * fps - speed)
-        cutoff = _LEAST + _QUICKER * np.linalg.norm(speed, axis=-1, keepdims=True)
+        cutoff = _LEAST + _PER_SPEED * np.linalg.norm(speed, axis=-1, keepdims=True)
         out[t] = out[t - 1] + _share(cutoff, fps) * (points[t] - out[t - 1])
     return out
 
 
 def _share(cutoff: Any, fps: float) -> Any:
-    """How much of a new value an exponential filter of that cutoff, Hz, takes over."""
+    """Weight of a new value in an exponential filter of that cutoff, Hz."""
     return 1 / (1 + fps / (2 * np.pi * cutoff))
 
 
 def butterworth(points: npt.NDArray[Any], fps: float) -> Array:
-    """A second-order Butterworth low pass, forwards and backwards, so that nothing is late (Winter 2009).
+    """A second-order Butterworth low pass, forwards and backwards, without delay (Winter 2009).
 
     Parameters as for `one_euro`.
     """
@@ -48,7 +52,7 @@ def butterworth(points: npt.NDArray[Any], fps: float) -> Array:
     a = warped**2 / (1 + 2**0.5 * warped + warped**2)
     b = 2 * a * (1 / warped**2 - 1)
     c = 1 - 4 * a - b
-    # the ends are mirrored through themselves, so that they stay
+    # point reflection at the ends keeps their values
     beyond = min(len(points) - 1, int(fps))
     x = np.asarray(points, dtype=float)
     before, after = 2 * x[:1] - x[beyond:0:-1], 2 * x[-1:] - x[-2 : -beyond - 2 : -1]

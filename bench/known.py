@@ -1,4 +1,4 @@
-"""Figures that a reference's rotations, or the solver on its own, give."""
+"""Figures from a reference's rotations, and of the solver on its own."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ from kinelift.inference.solve.solver import solve
 
 Array = npt.NDArray[np.float64]
 
+#: joint at the other end of each limb
 _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
-#: how the left hand points in the references' rest pose, an A-pose
+#: direction of the left hand in the references' rest pose, an A-pose
 _HAND = np.array([0.36, -0.80, -0.47])
-#: the references' neck is a blend of two of our joints; the others of theirs that we don't have end bones
+#: joints without a comparable rotation: the references' neck blends two of ours; the others end bones
 _NO_TURN = {"neck", "nose", "heel", "toe_tip"}
 _CPU = torch.device("cpu")
 
@@ -35,8 +36,8 @@ _CPU = torch.device("cpu")
 def rotation_error(motion: Motion, reference: Path) -> float | None:
     """Mean angle, degrees, between the captured bones' rotations and the true ones, all three axes of each.
 
-    Both are relative to the T-pose; one turn for the whole clip (that of `sa_mpjpe_mm`) is taken out, as the
-    captured world's heading is arbitrary. None if the reference has no rotations.
+    Both are relative to the T-pose. One rotation of the whole clip (that of `sa_mpjpe_mm`) is removed first,
+    as the captured world's heading is arbitrary. None if the reference has no rotations.
     """
     with np.load(reference, allow_pickle=False) as data:
         d: dict[str, Any] = dict(data)
@@ -71,39 +72,41 @@ def rotation_error(motion: Motion, reference: Path) -> float | None:
 
 
 def _before_camera(capture: Capture) -> tuple[Estimate, Array, Array]:
-    """A true motion as a lifter that is always right says it, and as a perfect detector sees it."""
+    """A true motion as a perfect lifter's estimate, with a perfect detector's rays and confidence."""
     motion = capture.motion
     pose = WORLD_FROM_LEVEL_CAMERA @ capture.camera.camera_from_world[:3]
-    body = Estimate(
+    estimate = Estimate(
         lengths=motion.lengths,
         rotations=pose[:, :3] @ motion.world_rotations,
         root=motion.root.astype(float) @ pose[:, :3].T + pose[:, 3],
         contacts=motion.contacts.astype(float),
         up=pose[:, 2],
     )
-    scale, at = motion.height / STANDARD_HEIGHT, _joints(body)
+    scale, at = motion.height / STANDARD_HEIGHT, _joints(estimate)
     points = np.stack(
-        [at[:, INDEX[a]] + body.rotations[:, INDEX[b]] @ (np.array(p) * scale) for a, b, p in PLACES], axis=1
+        [at[:, INDEX[a]] + estimate.rotations[:, INDEX[b]] @ (np.array(p) * scale) for a, b, p in PLACES],
+        axis=1,
     )
     rays = np.stack([points[..., 0], -points[..., 2]], -1) / points[..., 1:2]
-    return body, rays, np.ones(rays.shape[:2])
+    return estimate, rays, np.ones(rays.shape[:2])
 
 
-def _joints(body: Estimate) -> Array:
-    return np.asarray(joint_positions(body.rotations, body.root, rest_offsets(body.lengths)))
+def _joints(estimate: Estimate) -> Array:
+    return np.asarray(joint_positions(estimate.rotations, estimate.root, rest_offsets(estimate.lengths)))
 
 
 def swing_kept(reference: Path) -> float:
-    """How wide the wrists swing in the solver's answer to true rotations and landmarks, over the truth.
+    """Width of the wrists' swing in the solver's answer to true rotations and landmarks, over the truth's.
 
-    A swing is how far a wrist is from its mean over one second, from the chest; root mean square over both.
+    The width is the root mean square distance of both wrists, relative to the chest, from their means over
+    one second.
     """
     capture = true_capture(reference)
     motion = capture.motion
-    body, rays, confidence = _before_camera(capture)
-    solved = solve(body, rays, confidence, motion.fps, _CPU)
+    estimate, rays, confidence = _before_camera(capture)
+    solved = solve(estimate, rays, confidence, motion.fps, _CPU)
     width = []
-    for one in (solved, body):
+    for one in (solved, estimate):
         joints = _joints(one)
         arms = joints[:, [INDEX["hand.L"], INDEX["hand.R"]]] - joints[:, INDEX["chest"], None]
         second = int(motion.fps)
@@ -115,14 +118,18 @@ def swing_kept(reference: Path) -> float:
 
 
 def solver_seconds(reference: Path, frames: int = 300, repeat: int = 3) -> float:
-    """How long the solver takes for so many frames, on one thread: the best of some times."""
+    """Seconds that the solver takes for `frames` frames on one thread: the best of `repeat` runs."""
     capture = true_capture(reference)
     motion = capture.motion
-    body, rays, confidence = _before_camera(capture)
+    estimate, rays, confidence = _before_camera(capture)
     last = len(motion) - 1
     to_and_fro = last - np.abs(np.arange(frames) % (2 * last) - last)
     longer = Estimate(
-        body.lengths, body.rotations[to_and_fro], body.root[to_and_fro], body.contacts[to_and_fro], body.up
+        estimate.lengths,
+        estimate.rotations[to_and_fro],
+        estimate.root[to_and_fro],
+        estimate.contacts[to_and_fro],
+        estimate.up,
     )
     times = []
     for _ in range(repeat):

@@ -1,4 +1,4 @@
-"""What a user gets without a lifter: MediaPipe's own 3D of a video, as a file that score.py reads.
+"""Writes MediaPipe's own 3D of a video, what a user gets without a lifter, as a file that score.py reads.
 
     python -m bench.mediapipe_baseline VIDEO OUT.npz [--task pose_landmarker.task]
 
@@ -19,6 +19,7 @@ import numpy as np
 from mediapipe.tasks.python import BaseOptions, vision
 
 TASK = Path(__file__).resolve().parent.parent / "inference/models/pose_landmarker_full.task"
+#: MediaPipe's landmark of each joint
 LANDMARKS = {
     "upper_arm.L": 11, "upper_arm.R": 12, "forearm.L": 13, "forearm.R": 14, "hand.L": 15, "hand.R": 16,
     "thigh.L": 23, "thigh.R": 24, "shin.L": 25, "shin.R": 26, "foot.L": 27, "foot.R": 28,
@@ -32,12 +33,12 @@ def capture(video: Path, out: Path, task: Path = TASK) -> float:
     Returns
     -------
     float
-        Seconds spent in the detector itself, its making included, without decoding and colour conversion.
+        Seconds in the detector, its creation included, without decoding and colour conversion.
 
     Raises
     ------
     ValueError
-        If nobody is found in the video.
+        If the detector finds nobody in the video.
     """
     options = vision.PoseLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(task)), running_mode=vision.RunningMode.VIDEO

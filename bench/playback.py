@@ -2,10 +2,10 @@
 
     scripts/in_debian.py trixie .venv/bin/python -m bench.playback [--frames N] [--rounds N]
 
-A window on a screen of its own plays N frames of a walk as fast as they can be drawn, each way in turn: the
-armature alone; a copy of the mannequin with Blender's armature modifier and nothing else; our body; our body
-with its confidence shown. Printed are the best times, milliseconds a frame. It needs `Xvfb` and `blender`,
-which that Debian has.
+A window on its own virtual screen plays N frames of a walk as fast as it can draw them, each way in turn: the
+armature alone; a copy of the mannequin with only Blender's armature modifier; our body; our body with its
+confidence shown. It prints the best times in milliseconds for a frame. It needs `Xvfb` and `blender`, which
+that Debian has.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
-_SCREEN, _SIZE = ":78", (480, 360)  # small: here the processor draws
-#: of the window before it is usable, seconds
+#: the virtual screen
+_SCREEN = ":78"
+#: size of the window, pixels: small, as the processor draws it
+_SIZE = (480, 360)
+#: time until the window is usable, seconds
 _SETTLE = 4.0
 
 
 def walk(frames: int) -> Any:
-    """The sample's true `Capture`, forth and back for so many frames, seen better and worse."""
+    """The sample's true `Capture`, forwards and backwards for `frames` frames, with random confidence."""
     from kinelift.bench.truth import true_capture
     from kinelift.core.skeleton import JOINTS
 
@@ -90,7 +93,7 @@ def main() -> None:
 
 
 def _ways(capture: Any, armature: Any) -> Iterator[tuple[str, Callable[[], list[Any]]]]:
-    """What is played, and how to make it; what was made is removed after it was played."""
+    """Yield the name of each way, and a function that makes its objects."""
     import bpy
 
     from kinelift.rig.body import add_body
@@ -119,7 +122,7 @@ def _ways(capture: Any, armature: Any) -> Iterator[tuple[str, Callable[[], list[
 
 
 def _measure() -> None:
-    """Play, each way in turn, and leave."""
+    """Play each way in turn, write the times and quit Blender."""
     import bpy
 
     from kinelift.core.capture import Capture
@@ -130,7 +133,7 @@ def _measure() -> None:
     window = bpy.context.window_manager.windows[0]
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     with bpy.context.temp_override(window=window, area=area):
-        bpy.ops.screen.screen_full_area(use_hide_panels=True)  # nothing else is drawn
+        bpy.ops.screen.screen_full_area(use_hide_panels=True)  # draw nothing else
     area = next(a for a in window.screen.areas if a.type == "VIEW_3D")
     bpy.data.batch_remove(list(bpy.data.objects))
     armature = build_scene(capture, "walk")

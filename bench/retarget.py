@@ -1,12 +1,12 @@
-"""How exactly, and how fast, motion is retargeted, rig by rig, with pictures of source and target.
+"""How exactly and how fast motion is retargeted to each rig, with pictures of source and target.
 
     python -m bench.retarget [--rigs FOLDER] [--clips BVH...] [--frames N] [--capture VIDEO] [--out FOLDER]
 
-The rigs are those of --rigs, and a Rigify rig that is generated in the run. Measured on what Blender
-evaluates: where upper arms, forearms, thighs and shins point, against the source's; where hips, chest and
-head face; how far heels and balls slide along the floor while they stand; how far the lowest of them gets
-under it (against their heights in the rest pose). Written into --out: retarget.md, retarget.json, a contact
-sheet for each rig and clip.
+The rigs are those of --rigs, and a Rigify rig that the run generates. Blender evaluates them, and the figures
+are: the directions of upper arms, forearms, thighs and shins against the source's; the facing of hips, chest
+and head; how far heels and balls slide along the floor while they stand; how far the lowest of them goes
+under it (against their heights in the rest pose). Into --out go retarget.md, retarget.json, and a contact
+sheet for each rig and sequence.
 """
 
 from __future__ import annotations
@@ -51,15 +51,21 @@ from kinelift.rig.retarget.tpose import read_body
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 CLIPS = ("iclone_001_08.bvh", "papagina_salsa_05.bvh", "papagina_martial_04.bvh")
+#: joint at the other end of each limb
 ENDS = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
-#: points that are lower and slower than this stand: the mocap clips say nothing about contact (m, m/s)
-_LOW, _SLOW = 0.035, 0.3
-_PICTURES, _TILE = 8, (300, 360)
+#: height below which a slow point is in contact, metres: the mocap has no contacts
+_LOW = 0.035
+#: speed below which a low point is in contact, m/s
+_SLOW = 0.3
+#: pictures of a sheet
+_PICTURES = 8
+#: size of a picture, pixels
+_TILE = (300, 360)
 
 
 @dataclass
 class Row:
-    """A rig and a clip, in figures."""
+    """The figures of a rig and a sequence."""
 
     rig: str
     map: str
@@ -74,7 +80,7 @@ class Row:
 
 
 def load_clip(path: Path, frames: int) -> Motion:
-    """A mocap clip on Kinelift's skeleton, with contacts and planted feet, as a capture's are."""
+    """A mocap sequence on Kinelift's skeleton, with contacts and planted feet like a capture."""
     bvh = read_bvh(path)
     order = [bvh.names.index(joint) for joint in JOINTS]
     count = min(frames, len(bvh.root))
@@ -104,7 +110,7 @@ def generate_rigify() -> Any:
 
 
 def evaluated(target: Any, bones: dict[str, str], frames: Any) -> tuple[Any, Any]:
-    """World places (N, 3) and rotations (N, 3, 3) by joint, as Blender evaluates them."""
+    """World positions (N, 3) and rotations (N, 3, 3) by joint, evaluated by Blender."""
     places: dict[str, list[Any]] = {joint: [] for joint in bones}
     turns: dict[str, list[Any]] = {joint: [] for joint in bones}
     for frame in frames:
@@ -178,7 +184,7 @@ def measure(name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> R
 
 
 def sticks(name: str, places: dict[str, Any], size: float) -> Any:
-    """A figure of rods between joints (3,), at a frame."""
+    """An object of rods between the joints' positions (3,)."""
     from mathutils import Vector
 
     vertices: list[Any] = []
@@ -212,7 +218,7 @@ def sticks(name: str, places: dict[str, Any], size: float) -> Any:
 
 
 def draw_sheet(target: Any, bones: dict[str, str], performance: Any, truth: Any, path: Path) -> None:
-    """Source (rods, left) and target (right) in some frames, as one picture."""
+    """Draw source (rods, left) and target (right) at some frames into one picture."""
     from mathutils import Vector
 
     scene = bpy.context.scene

@@ -2,20 +2,20 @@
 
     python -m bench.score CAPTURED.bvh|CAPTURED.npz REFERENCE.npz [--json]
 
-CAPTURED.bvh   joints named as in `inference.skeleton`, Y up, metres, its own frame time.
+CAPTURED.bvh   joints named as in `core.skeleton`, Y up, metres, its own frame time.
 CAPTURED.npz   fps; joint_names; joints (T, J, 3) metres, Z up.
 REFERENCE.npz  fps; joint_names; joints_world (T, J, 3) metres, Z up, floor at 0;
                optionally contacts (T, 2) left, right foot as booleans.
 
-Figures (all over the 12 limb joints that both have, unless said otherwise):
+Figures (over the 12 limb joints that both have, unless another set is named):
     pa_mpjpe_mm     every frame aligned by its own similarity (Procrustes)
-    sa_mpjpe_mm     root-relative, ONE similarity for the whole clip: wrong facing or a flip shows
+    sa_mpjpe_mm     root-relative, ONE similarity for the whole clip: shows wrong facing and flips
     wa_mpjpe_mm     with root motion, one similarity for the whole clip
-    root_drift_pct  root error after that alignment, over the length of the reference's path (None: it stays)
-    tilt_deg        how far the floor leans: angle left after the best turn about the vertical
+    root_drift_pct  root error after that alignment over the reference's path length (None: under 0.5 m)
+    tilt_deg        lean of the floor: the angle left after the best rotation about the vertical
     bone_std_mm     mean over limb bones of the length's standard deviation over time
     asymmetry_mm    mean |left - right| over limb bones
-    accel_ratio     mean |second difference| of the joints, captured over reference; 1: as lively as the truth
+    accel_ratio     mean |second difference| of the joints, captured over reference (1: like the truth)
     ends_pa_mm      as pa_mpjpe_mm, wrists and ankles only
     foot_slide_mm   captured foot motion per frame (in all directions) while the reference foot is in contact
     scale           reference size over captured size (1 = metric scale right)
@@ -38,9 +38,11 @@ Array = npt.NDArray[np.float64]
 Similarity = tuple[float, Array, Array]
 Figures = dict[str, float | int | None]
 
+#: the limb joints
 LIMBS = [
     f"{name}.{side}" for name in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for side in "LR"
 ]
+#: the limb bones, as pairs of joints
 BONES = [("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")]
 
 
@@ -63,11 +65,12 @@ def bvh_joints(path: Path) -> tuple[list[str], Array, float]:
     offsets: list[Array] = []
     channels: list[list[str]] = []
     stack: list[int] = []
-    i, in_end_site = 0, False
+    i = 0
+    in_end_site = False
     while tokens[i] != "MOTION":
         token = tokens[i]
         if token in ("ROOT", "JOINT"):
-            brace = tokens.index("{", i)  # a name may hold spaces: it runs up to the brace
+            brace = tokens.index("{", i)  # a name may have spaces: it ends at the brace
             names.append(" ".join(tokens[i + 1 : brace]))
             parents.append(stack[-1] if stack else -1)
             offsets.append(np.zeros(3))
@@ -118,7 +121,7 @@ def bvh_joints(path: Path) -> tuple[list[str], Array, float]:
 
 
 def captured_joints(path: Path) -> tuple[list[str], Array, float]:
-    """Joint names, world positions (T, J, 3) in metres, Z up, and frames per second of either file."""
+    """Joint names, world positions (T, J, 3) in metres, Z up, and frames per second of a .bvh or .npz."""
     if path.suffix == ".npz":
         with np.load(path, allow_pickle=False) as data:
             return [str(n) for n in data["joint_names"]], data["joints"].astype(float), float(data["fps"])
@@ -144,7 +147,7 @@ def _distance_mm(a: Array, b: Array) -> float:
 
 
 def score(captured: Path, reference: Path) -> Figures:
-    """Figures of a captured motion against a reference clip, as the head of this file says.
+    """Figures of a captured motion against a reference clip; the head of this file explains them.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Contact sheets: a clip's captured skeleton over the picture, and from aside beside the true one."""
+"""Contact sheets: a clip's captured skeleton over the picture, and from the side with the true one."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from kinelift.inference.video import VideoReader
 Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 
-#: moments on a sheet, and how wide each is, pixels
-_MOMENTS, _WIDE = 6, 220
+#: moments on a sheet
+_MOMENTS = 6
+#: width of each, pixels
+_WIDE = 220
+#: colour of the true limbs, RGB
 _TRUE = (150, 150, 150)
+#: lines of the drawing, as pairs of joints
 _LINES = [
     *((f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (("upper_arm", "forearm"), ("forearm", "hand"))),
     *((f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (("thigh", "shin"), ("shin", "foot"))),
@@ -31,10 +35,10 @@ _LINES = [
 
 
 def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
-    """Write the JPEG: above what the camera sees, below the same moments from the person's side.
+    """Write a JPEG: the camera's view above, and the same moments from the side below.
 
-    Below, the captured limbs (left orange, right blue) stand over the true ones (grey), moved onto them as
-    for `sa_mpjpe_mm` and seen from the camera's right: what is too near to the camera is too far to the left.
+    Below, the captured limbs (left orange, right blue) lie over the true ones (grey), aligned as for
+    `sa_mpjpe_mm` and seen from the camera's right: limbs too near to the camera are too far to the left.
     """
     drawn = out.with_suffix(".overlay.mp4")
     motion = capture.motion
@@ -54,7 +58,7 @@ def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
 
 
 def _around(capture: Capture, moments: list[int], pictures: list[Picture]) -> list[Picture]:
-    """The part of each picture in which the person is at that moment; all are of one size."""
+    """The part of each picture around the person at that moment; all have the same size."""
     size = np.array(pictures[0].shape[1::-1])
     pixels = capture.camera.project(capture.motion.joints[moments]) * (size / capture.camera.size)
     low, high = np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)
@@ -70,7 +74,7 @@ def _fitted(image: Picture) -> Picture:
 
 
 def _aside(motion: Motion, reference: Path) -> tuple[Array, Array]:
-    """Captured and true limb joints (T, 12, 2) from the camera's right: away from it, and up; metres."""
+    """Captured and true limb joints (T, 12, 2) seen from the camera's right: distance and height, metres."""
     with np.load(reference, allow_pickle=False) as data:
         d = dict(data)
     names = [str(n) for n in d["joint_names"]]

@@ -1,9 +1,9 @@
-"""How fast the capture is and how much memory it takes, beside the plain way of doing it in the same run.
+"""How fast the capture is and how much memory it takes, beside plain ways of doing it in the same run.
 
     python -m bench.speed [--video FILE] [--repeat N] [--out FOLDER]
 
-Times are medians over the repetitions, in which both ways take turns, so that a busy machine slows them
-alike; the ratio is Kinelift over the other. Written into --out: speed.md and speed.json.
+Times are medians over the repetitions. Both ways take turns, so that a busy machine slows them alike. The
+ratio is Kinelift over the other. Into --out go speed.md and speed.json.
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ from kinelift.inference.video import VideoReader
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples/walk_front.mp4"
-#: how often the sample comes in a long clip
+#: repetitions of the sample in the long clip
 LONG = 15
-#: frames that are keyframed, and how many of them by `keyframe_insert`: it slows down with every key
-KEYED_FRAMES, INSERTED_FRAMES = 3000, 300
+#: frames that are keyframed in bulk
+KEYED_FRAMES = 3000
+#: frames that `keyframe_insert` keyframes: fewer, as it slows down with every key
+INSERTED_FRAMES = 300
 
 
 @dataclass
@@ -60,14 +62,14 @@ class Row:
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """How long `work` takes."""
+    """Seconds that `work` takes."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def read_plainly(video: Path) -> None:
-    """Decode with OpenCV in a loop, as everybody does."""
+    """Decode a video with OpenCV in a loop."""
     source = cv2.VideoCapture(str(video))
     while True:
         ok, image = source.read()
@@ -77,7 +79,7 @@ def read_plainly(video: Path) -> None:
 
 
 def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
-    """Decoding, and the whole capture against detection."""
+    """Compare decoding, and the whole capture with detection alone."""
     times: dict[str, list[float]] = {}
 
     def note(name: str, value: float) -> None:
@@ -86,7 +88,7 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     def whole(looks: int) -> None:
         capture(video, Settings(looks=looks)).save(folder / "motion.npz")
 
-    whole(MAX_LOOKS)  # libraries and models are loaded at the first
+    whole(MAX_LOOKS)  # the first run loads libraries and models
     for _ in range(repeat):
         note("plain decoding", seconds(lambda: read_plainly(video)))
         note("decoding", seconds(lambda: sum(1 for _ in VideoReader(video))))
@@ -105,7 +107,7 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
 
 
 def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
-    """Keyframing in bulk against `keyframe_insert` a frame at a time; the whole result, in fresh Blenders."""
+    """Compare keyframing in bulk with `keyframe_insert`; time the whole result in fresh Blenders."""
     import bpy
 
     from kinelift.rig.action import animate
@@ -173,7 +175,7 @@ def peak_mb(video: Path, out: Path, threads: int = 1) -> float:
 
 
 def longer(video: Path, times: int) -> Path:
-    """Write the sample so many times in a row, forwards and backwards in turn."""
+    """Write the sample `times` times in a row, forwards and backwards in turn."""
     source = cv2.VideoCapture(str(SAMPLE))
     images = []
     while (read := source.read())[0]:
@@ -190,7 +192,7 @@ def longer(video: Path, times: int) -> Path:
 
 
 def memory_rows(folder: Path) -> list[Row]:
-    """Memory for a clip ten times as long, against the clip; and for two stretches at once against one."""
+    """Compare the memory for a clip ten times as long, and for two stretches at once."""
     one, ten = (
         peak_mb(longer(folder / f"{times}_times.mp4", times), folder / f"{times}_times.npz")
         for times in (1, 10)
@@ -203,7 +205,7 @@ def memory_rows(folder: Path) -> list[Row]:
 
 
 def stretches_rows(repeat: int, folder: Path) -> list[Row]:
-    """A long clip in two stretches at once against one at a time: how long both take, how they differ."""
+    """Compare a long clip in two stretches at once and one at a time: times, differences of the motion."""
     video = longer(folder / "long.mp4", LONG)
     times: dict[str, list[float]] = {}
     motions: dict[int, Motion] = {}
@@ -236,7 +238,7 @@ def stretches_rows(repeat: int, folder: Path) -> list[Row]:
 
 
 def in_fresh_blender(measured: str, before: str = "") -> float:
-    """Seconds that a statement takes in a Blender of its own; `register()` enables the extension there."""
+    """Seconds that a statement takes in a fresh Blender, where `register()` enables the extension."""
     code = f"""\
 import os, time, bpy, numpy
 from pathlib import Path
@@ -256,7 +258,7 @@ os._exit(0)
 
 
 def register_row() -> Row:
-    """Enabling the extension, against what it may take."""
+    """Compare enabling the extension with its limit."""
     return Row("register()", in_fresh_blender("register()") * 1000, "allowed", 50.0, "ms")
 
 

@@ -1,4 +1,4 @@
-"""The truth of a rendered clip as a `Motion`: what comes after the lifter, fed with what it ought to say."""
+"""The truth of a rendered clip as a `Capture`, for measuring the steps after the lifter on their own."""
 
 from __future__ import annotations
 
@@ -20,14 +20,15 @@ from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LEN
 from kinelift.inference.world import stand_on_floor
 
 Array = npt.NDArray[Any]
+#: joint at the other end of each limb
 _CHILD = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 
 
 def true_capture(reference: Path) -> Capture:
-    """A reference clip on our skeleton, as a lifter that makes no mistakes would give it.
+    """A reference clip on our skeleton, as a lifter without errors would give it.
 
-    Contacts are found by speed and height alone (the lifter says one half to all), and the floor through
-    them.
+    Speed and height alone decide the contacts (the lifter's probabilities are one half), and the contacts
+    give the floor.
     """
     with np.load(reference, allow_pickle=False) as data:
         d = dict(data)
@@ -44,7 +45,7 @@ def true_capture(reference: Path) -> Capture:
         child = f"{_CHILD[base]}.{side}" if base in _CHILD else ""
         turn = rotation_between(rest[child] - rest[name], offsets[INDEX[child]]) if child else np.eye(3)
         world[:, joint] = turned[name] @ turn.T
-    # hands, of which the truth has no far end, stay as they are to the forearm
+    # the truth has no far end of the hands: they follow the forearms
     for side in "LR":
         world[:, INDEX[f"hand.{side}"]] = world[:, INDEX[f"forearm.{side}"]]
     _pose_trunk(world, at, offsets)
@@ -77,7 +78,7 @@ def true_capture(reference: Path) -> Capture:
 
 
 def _lengths(rest: dict[str, Array]) -> Array:
-    """Our bone lengths of a body; what it has no joints for is in proportion to the trunk."""
+    """Our bone lengths from a body's rest joints; lengths without joints are in proportion to the trunk."""
     out = TEMPLATE_LENGTHS * (rest["neck"][2] - rest["hips"][2]) / 0.56  # 0.56 m in the template
     for name in ("forearm", "hand", "shin", "foot", "toe"):
         joint = INDEX[f"{name}.L"]
@@ -88,7 +89,7 @@ def _lengths(rest: dict[str, Array]) -> Array:
 
 
 def _pose_trunk(world: Array, at: dict[str, Array], offsets: Array) -> None:
-    """Turn spine, chest, neck and shoulders so that the shoulder joints come where they are."""
+    """Turn spine, chest, neck and shoulders so that the shoulder joints reach their true places."""
     trunk = ["spine", "chest", "neck"]
     arms = ["upper_arm.L", "upper_arm.R"]
     for joint in trunk:

@@ -3,9 +3,9 @@
     pip download --no-deps mediapipe==0.10.21
     python scripts/build_pose_landmarker.py mediapipe-0.10.21-*.whl [--check]
 
-A task bundle is a stored zip of a detector and a landmark model. The landmark model of the wheel says nothing
-about the range of its input, which the Tasks interface insists on: TFLite metadata (mean 0, deviation 255) is
-added to it. The result is the same to the bit wherever it is made; ``--check`` compares it with the file.
+A task bundle is a stored zip of a detector and a landmark model. The wheel's landmark model lacks the range
+of its input, which the Tasks interface requires, so this adds TFLite metadata (mean 0, deviation 255). The
+result is the same to the bit on every machine; ``--check`` compares it with the file.
 """
 
 from __future__ import annotations
@@ -24,13 +24,16 @@ TASK = Path(__file__).resolve().parent.parent / "inference/models/pose_landmarke
 DETECTOR = "mediapipe/modules/pose_detection/pose_detection.tflite"
 LANDMARKS = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
 
-# fields of the table `Model` in TFLite's schema, as places in its vtable
-_BUFFERS, _METADATA = 4, 6
+#: the field `buffers` of the table `Model` in TFLite's schema, by its index in the vtable
+_BUFFERS = 4
+#: the field `metadata`
+_METADATA = 6
+#: fields of the table
 _MODEL_FIELDS = 8
 
 
 def normalisation_metadata() -> bytes:
-    """TFLite model metadata that says: the one input is divided by 255."""
+    """TFLite model metadata: the only input is divided by 255."""
     options = schema.NormalizationOptionsT()
     options.mean, options.std = [0.0], [255.0]
     unit = schema.ProcessUnitT()

@@ -1,8 +1,7 @@
-"""Make the README's pictures: .venv/bin/python -m scripts.pictures
+"""Make the README's pictures: run `.venv/bin/python -m scripts.pictures` from the checkout.
 
-strip.png is made from the sample clip: the video, the skeleton on it, the body that the capture camera sees.
-The others are parts of the screenshots that `make test-gui` has left in out/gui; without them they stay as
-they are.
+strip.png shows the sample clip: the video, the skeleton on it, and the body through the capture camera. The
+others are parts of the screenshots that `make test-gui` leaves in out/gui; without these they stay unchanged.
 """
 
 from __future__ import annotations
@@ -24,16 +23,26 @@ Image = npt.NDArray[np.uint8]
 
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
-SHOTS, PICTURES = ROOT / "out" / "gui", ROOT / "docs" / "images"
-#: of the strip: frames of the clip from 0; what is cut out around the person (of their height), pixels
-MOMENTS, AROUND, CELL, GAP = (14, 30, 46, 62, 94), 1.4, (180, 260), 4
+#: screenshots, by Blender
+SHOTS = ROOT / "out/gui"
+#: the README's pictures
+PICTURES = ROOT / "docs/images"
+#: frames of the clip in the strip, from 0
+MOMENTS = (14, 30, 46, 62, 94)
+#: height of a cell over that of the person
+AROUND = 1.4
+#: size of a cell, pixels
+CELL = (180, 260)
+#: space between cells, pixels
+GAP = 4
 #: columns of the panels
 COLUMNS = 4
+#: grey between the panels, 0 to 255
 BACKGROUND = 48
 
 
 def pictures(film: Path, wanted: tuple[int, ...]) -> list[Image]:
-    """Some frames of a film."""
+    """The `wanted` frames of a video."""
     source, found, index = cv2.VideoCapture(str(film)), [], 0
     while (read := source.read())[0]:
         if index in wanted:
@@ -43,7 +52,7 @@ def pictures(film: Path, wanted: tuple[int, ...]) -> list[Image]:
 
 
 def bodies(capture: Capture, folder: Path) -> list[Image]:
-    """What the capture camera sees at the strip's moments, rendered in Blender."""
+    """Render the body through the capture camera at the strip's moments."""
     import bpy
 
     from kinelift.core.foot_ik import clean_up
@@ -65,7 +74,7 @@ def bodies(capture: Capture, folder: Path) -> list[Image]:
 
 
 def cut(image: Image, joints: npt.NDArray[np.float64]) -> Image:
-    """The part of a picture in which the person is whose joints (J, 2) lie there, pixels."""
+    """The part of a picture around a person's joints (J, 2), pixels."""
     low, high = joints.min(axis=0), joints.max(axis=0)
     scale = CELL[1] / (AROUND * (high[1] - low[1]))
     place = np.hstack([scale * np.eye(2), (np.array(CELL) / 2 - scale * (low + high) / 2)[:, None]])
@@ -73,7 +82,7 @@ def cut(image: Image, joints: npt.NDArray[np.float64]) -> Image:
 
 
 def joined(parts: list[Image], axis: int) -> Image:
-    """Pictures side by side or one above the other, with a gap between them."""
+    """Join pictures along an axis with a gap between them."""
     shape = list(parts[0].shape)
     shape[axis] = GAP
     gap = np.full(shape, 255, dtype=np.uint8)
@@ -82,7 +91,7 @@ def joined(parts: list[Image], axis: int) -> Image:
 
 
 def strip(folder: Path) -> Image:
-    """Moments of the sample clip: filmed, the skeleton on it, the body."""
+    """Moments of the sample clip: the video, the skeleton on it, the body."""
     file, drawn = folder / "motion.npz", folder / "drawn.mp4"
     command = [sys.executable, "-m", "inference", "capture", SAMPLE, "--out", file, "--overlay", drawn]
     subprocess.run(command, cwd=ROOT, check=True)
