@@ -175,7 +175,7 @@ def main() -> None:
     plots = {"clips": "clips.png", "filters": "filters.png"}
     plot_clips(results, args.out / plots["clips"])
     plot_filters({group: means[group] for group in groups}, args.out / plots["filters"])
-    lens = "known" if args.known_focal else "not known"
+    lens = "knows" if args.known_focal else "doesn't know"
     extra = targets(means, further([v.with_suffix(".npz") for v in videos]))
     sheets = {v.stem: f"{v.stem}.jpg" for v in videos}
     (args.out / "accuracy.md").write_text(page(results, means, extra, lens, plots | sheets), encoding="utf-8")

@@ -180,30 +180,31 @@ def plot_filters(means: Results, path: Path) -> None:
     figure.savefig(path, dpi=110)
 
 
-_HEAD = """# Accuracy
+#: the head of the page
+HEAD = """# Accuracy
 
-Written by `python -m bench.accuracy --docs`; don't edit it. The lens is {lens} to the capture. Every clip has
-a reference that was made without MediaPipe or Kinelift; what each figure means stands at the head of
-`bench/score.py`. *Rendered* clips are dressed bodies that move to motion capture which was kept from
-training, with exact truth; *real* ones show a man balancing on a beam, filmed by calibrated cameras, with
-joints triangulated from four of them (good to about 25 mm). *Wrists, ankles PA* is the PA-MPJPE of those four
-alone. *Bone rotation* is the mean angle to the true rotation, all three axes, of {bones} bones, after the one
-turn of the clip that SA-MPJPE takes out too.
+Written by `python -m bench.accuracy --docs`; don't edit it. The capture {lens} the lens. Every clip has a
+reference that was made without MediaPipe or Kinelift; the head of `bench/score.py` explains the figures.
+*Rendered* clips show dressed bodies that move to motion capture held out from training, with exact truth.
+*Real* ones show a man balancing on a beam, filmed by calibrated cameras, with joints triangulated from four
+of them (good to about 25 mm). *Wrists, ankles PA* is the PA-MPJPE of these four joints alone. *Bone
+rotation* is the mean angle to the true rotation, all three axes, of {bones} bones, after the one rotation of
+the clip that SA-MPJPE removes too.
 
 - **MediaPipe**: its own 3D landmarks, which is what a user gets without Kinelift.
 - **lifter alone**: the network's answer, frame by frame on one skeleton, before the solver.
-- **Kinelift, solved**: after the solver; **cleaned**: feet planted too, as everything is exported.
+- **Kinelift, solved**: after the solver; **cleaned**: with planted feet too, as in every export.
 - **One-Euro** (Casiez, Roussel and Vogel 2012; 1 Hz, 3 Hz more for every m/s) and **Butterworth** (second
-  order, there and back, 6 Hz; Winter 2009) smooth the joints of MediaPipe and of the lifter: what the solver
-  has to beat.
+  order, forwards and backwards, 6 Hz; Winter 2009) smooth the joints of MediaPipe and of the lifter; the
+  solver has to beat them.
 
-In brackets: over MediaPipe's figure in the same run.
+In brackets: the ratio to MediaPipe's figure in the same run.
 """
 
 
 def page(results: Results, means: Results, extra: str, lens: str, pictures: dict[str, str]) -> str:
     """The whole page; `pictures` has the paths of the plots and sheets that it may show."""
-    text = _HEAD.format(lens=lens, bones=16)
+    text = HEAD.format(lens=lens, bones=16)
     text += f"\n## Targets\n\n{extra}\n## Means\n"
     for group, row in means.items():
         text += f"\n{group}\n\n{table(row)}"
@@ -212,9 +213,9 @@ def page(results: Results, means: Results, extra: str, lens: str, pictures: dict
     text += f"\n## Clips, MediaPipe → Kinelift (cleaned)\n\n{summary(everything)}"
     text += f"\n![Headline figures of every clip]({pictures['clips']})\n"
     text += (
-        "\n## Every clip\n\nOn the sheets: above, the captured skeleton over the picture; below, the same "
-        "moments from the camera's\nright, captured (orange left, blue right) over true (grey). Pictures of "
-        "the real clips may not be published:\nthey are left in `--out`.\n"
+        "\n## Every clip\n\nThe sheets show the captured skeleton over the picture above, and the same "
+        "moments from the camera's\nright below: captured (orange left, blue right) over true (grey). "
+        "Pictures of the real clips may not be\npublished: they stay in `--out`.\n"
     )
     for name, row in results.items():
         text += f"\n### {name}\n\n{table(row)}"

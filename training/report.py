@@ -1,4 +1,4 @@
-"""docs/methods.md and its plots, from the figures that the rows of the comparison left."""
+"""Writes docs/methods.md and its plots from the figures of the comparison's rows."""
 
 from __future__ import annotations
 
@@ -17,29 +17,31 @@ from kinelift.training.columns import COLUMNS
 from kinelift.training.compare import FIGURES, TRUTH
 from kinelift.training.rows import ROWS
 
-#: figures of a row: of the sets of clips, `parameters`, `ms_per_1000`, `seconds`, `budget`
+#: figures of a row: those of each set, `parameters`, `ms_per_1000`, `seconds`, `budget`
 Figures = dict[str, Any]
+#: the words of the page
 TEMPLATE = Path(__file__).with_name("methods.md")
-#: sets of clips and their headings
+#: sets of sequences, and their headings
 SETS = {
     "perfect": "`mocap/test`, perfect 2D",
     "noisy": "`mocap/test`, a detector's errors",
     "rendered": "benchmark clips, rendered",
     "real": "benchmark clips, filmed",
 }
-#: what is said of a figure that isn't on perfect 2D
+#: what follows a figure that isn't on perfect 2D
 _ON = {
     "perfect": "",
     "noisy": ", a detector's errors",
     "rendered": ", rendered clips",
     "real": ", filmed clips",
 }
+#: stands for the figures of unfinished rows
 MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What a paper says that a part of it is good for.
+    """A gain that a paper claims from one of its parts.
 
     Attributes
     ----------
@@ -49,9 +51,9 @@ class Claim:
     figure : str
         One of `COLUMNS`.
     paper : (float, float), optional
-        The paper's own figures without it and with it.
+        The paper's own figures without the part and with it.
     bound : float, optional
-        By how many percent ours has to fall.
+        Percent by which our figure has to fall at least.
     group : str
         One of `SETS`.
     """
@@ -65,6 +67,7 @@ class Claim:
     group: str = "perfect"
 
 
+#: the claims of the papers; those with bounds come first
 CLAIMS = (
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjpe_mm", (32.0, 25.6), 10),
     Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjve_mm", (3.4, 2.3), 25),
@@ -129,18 +132,18 @@ BEST = 40.0
 
 
 def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Iterable[Path] = ()) -> Path:
-    """Write methods.md and its plots of the rows that are finished; the others are called missing.
+    """Write methods.md and its plots of the finished rows; the others are called missing.
 
-    The text is that of `training/methods.md`: what stands in braces there, a table's name or
-    ``row.set.figure`` (with ``longer.`` before it: after the longer run), is replaced.
+    The words come from `training/methods.md`. Names in braces are replaced: a table's name, or
+    ``row.set.figure``, with ``longer.`` before it for the figure after the longer run.
 
     Parameters
     ----------
     run, docs : Path
     longer : Path, optional
-        A run of some of the rows with more steps: what it makes of the claims stands beside.
+        A run of some rows with more steps; the table of claims shows it beside.
     tries : iterable of Path
-        Runs of some of the rows with other steps, rates or seeds.
+        Runs of some rows with other steps, rates or seeds.
     """
     rows = finished(run)
     far = finished(longer) if longer else {}
@@ -174,12 +177,12 @@ def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Itera
 
 
 def finished(run: Path) -> dict[str, Figures]:
-    """The figures of those rows of a run that are finished."""
+    """The figures of a run's finished rows."""
     return {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
 
 
 def _read(path: Path) -> Figures:
-    """A row's figures, those of the clips as means by folder."""
+    """A row's figures; those of benchmark clips become means by folder."""
     figures: Figures = json.loads(path.read_text(encoding="utf-8"))
     clips = figures.pop("clips")
     for group in {name.split("/")[0] for name in clips}:
@@ -210,7 +213,7 @@ def _table(headings: list[str], lines: list[list[str]]) -> str:
 
 
 def set_table(rows: dict[str, Figures], group: str, names: Iterable[str] = ROWS) -> str:
-    """These rows and all columns of one set of clips; what the truth doesn't tell is a dash."""
+    """The table of one set: these rows, all columns; a dash if the truth lacks what a figure needs."""
     lines = []
     for name in names:
         row = ROWS[name]
@@ -225,7 +228,7 @@ def set_table(rows: dict[str, Figures], group: str, names: Iterable[str] = ROWS)
 
 
 def claims_table(rows: dict[str, Figures], longer: dict[str, Figures]) -> str:
-    """What the papers claim, their figures, ours (with more steps too, if there are any), and the bounds."""
+    """The table of claims: the papers' figures, ours (also after the longer run), and the bounds."""
     lines = []
     for claim in CLAIMS:
         paper = "–" if claim.paper is None else _change(*claim.paper)
@@ -245,7 +248,7 @@ def claims_table(rows: dict[str, Figures], longer: dict[str, Figures]) -> str:
 
 
 def tries_table(runs: list[dict[str, Figures]]) -> str:
-    """What runs with other steps, rates and seeds make of the claims with bounds."""
+    """The table of the claims with bounds in runs with other steps, rates and seeds."""
     lines = []
     for claim in (c for c in CLAIMS if c.bound is not None):
         for rows in runs:
@@ -259,7 +262,7 @@ def tries_table(runs: list[dict[str, Figures]]) -> str:
 
 
 def _held(claim: Claim, rows: dict[str, Figures]) -> list[str]:
-    """What the rows make of a claim, and whether its bound holds."""
+    """The change that the rows show for a claim, and whether its bound holds."""
     before, after = (_value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it))
     if before is None or after is None:
         return [MISSING, "–" if claim.bound is None else MISSING]
@@ -270,7 +273,7 @@ def _held(claim: Claim, rows: dict[str, Figures]) -> list[str]:
 
 
 def _best(rows: dict[str, Figures]) -> list[str]:
-    """The best row and its figure, and whether that is good enough."""
+    """The best row and its figure, and whether it reaches `BEST`."""
     reached = {name: _value(rows, name, "perfect", "mpjpe_mm") for name in rows}
     best, value = min(((n, v) for n, v in reached.items() if v is not None), key=lambda pair: pair[1])
     return [f"`{best}` {_cell(value)}", "yes" if value <= BEST else "**no**"]
@@ -283,7 +286,7 @@ def _change(before: float, after: float) -> str:
 
 
 def _bones_table(rows: dict[str, Figures]) -> str:
-    """Rotation error by joint, relative to the hips, of one row of each lifter."""
+    """The table of rotation errors by joint, relative to the hips, of one row of each lifter."""
     names = [n for n in ("motionet", "skeletonnet", "ugcn-motion", "gcn-classes", "simple") if n in rows]
     if not names:
         return MISSING
@@ -293,7 +296,7 @@ def _bones_table(rows: dict[str, Figures]) -> str:
 
 
 def _budget(rows: dict[str, Figures]) -> str:
-    """What each row got, in words."""
+    """The budget of each row, in words."""
     if not rows:
         return MISSING
     budgets = {json.dumps(r["budget"], sort_keys=True): r["budget"] for r in rows.values()}
@@ -341,7 +344,7 @@ def _plot_rows(rows: dict[str, Figures], path: Path) -> None:
 
 
 def _plot_claims(rows: dict[str, Figures], path: Path) -> None:
-    """Bars: by how much each part changes its figure, in the paper and here."""
+    """Bars: the change that each part makes to its figure, in the paper and here."""
     found = []
     for claim in CLAIMS:
         before, after = (

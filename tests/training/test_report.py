@@ -7,7 +7,7 @@ import pytest
 
 from kinelift.tests.training.comparison import TINY, figures
 from kinelift.training.compare import compare
-from kinelift.training.report import CLAIMS, MISSING, finished, tries_table, write_report
+from kinelift.training.report import CLAIMS, MISSING, TEMPLATE, finished, tries_table, write_report
 from kinelift.training.rows import ROWS
 
 
@@ -37,3 +37,10 @@ def test_the_report_says_what_is_and_calls_missing_what_is_not(material, tmp_pat
     how = [f"| {TINY.steps} | {factor * rate:g} | {TINY.seed} |" for factor in (1, 2)]
     assert [line for line, said in zip(tries, how, strict=True) if said in line] == tries
     assert tries[0].split("|")[6] != tries[1].split("|")[6], "another rate learns something else"
+
+
+def test_the_page_in_docs_has_the_words_of_the_template():
+    page = (TEMPLATE.parents[1] / "docs/methods.md").read_text(encoding="utf-8")
+    for words in re.split(r"\{[a-z0-9_.-]+\}", TEMPLATE.read_text(encoding="utf-8")):
+        assert words in page, words
+        page = page[page.index(words) + len(words) :]
