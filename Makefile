@@ -13,7 +13,7 @@ OTHER_BLENDERS = $(shell sed -n 's/^other-blenders = \[\(.*\)\]/\1/p' pyproject.
 
 NEWEST_BLENDER = $(shell sed -n 's/^blender = \["bpy==\(.*\)"\]/\1/p' pyproject.toml)
 
-.PHONY: capture test lint test-blenders test-gui test-zip zips
+.PHONY: capture test test-fast lint test-blenders test-gui test-zip zips
 .DELETE_ON_ERROR:
 
 capture: $(READY)
@@ -21,6 +21,10 @@ capture: $(READY)
 
 test: $(READY)
 	$(PYTHON) -m pytest
+
+# without what captures, detects or starts other programs
+test-fast: $(READY)
+	$(PYTHON) -m pytest -m "not slow"
 
 lint: $(READY)
 	$(PYTHON) -m ruff check

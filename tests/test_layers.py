@@ -143,6 +143,7 @@ def test_register_is_light_and_unregister_undoes_it() -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_module_has_one_name() -> None:
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")

@@ -23,6 +23,9 @@ from kinelift.core.capture import Capture
 from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, lean_python, results, sentences
 from kinelift.tests.motions import random_capture
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 __all__ = ["lean_python"]  # a fixture
 PAGE = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")
 SCHEDULER, WORKER, BATCH = re.findall(r"^```\n(\.venv/bin/python .+)\n```$", PAGE, re.MULTILINE)

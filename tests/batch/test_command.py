@@ -21,6 +21,9 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.tests.motions import capture_of, random_capture
 from kinelift.tests.walks import slide, sliding, walk
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
 

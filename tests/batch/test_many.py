@@ -24,6 +24,9 @@ from kinelift.tests.batch.soak import check_whole, soak
 from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, results, sentences
 from kinelift.tests.motions import random_capture
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 
 def motions(folder: Path, count: int) -> Path:
     folder.mkdir()

@@ -159,6 +159,7 @@ def run(checkout: Path, *words: object) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words",
     [
@@ -173,6 +174,7 @@ def test_a_made_up_option_is_on_every_command_line(checkout: Path, words: tuple[
     assert "--made-up X an option that a test made up (s; 0 to 1; default: 0.25)" in said
 
 
+@pytest.mark.slow
 def test_a_made_up_option_is_in_lists_and_in_blenders_panel(checkout: Path, tmp_path: Path) -> None:
     (tmp_path / "a.mp4").touch()
     (tmp_path / "list.csv").write_text("clip,made-up\na.mp4,0.5\n", encoding="utf-8")
@@ -183,6 +185,7 @@ def test_a_made_up_option_is_in_lists_and_in_blenders_panel(checkout: Path, tmp_
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_made_up_option_reaches_the_stages_and_stays_with_the_capture(
     checkout: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,9 @@ from kinelift.core import runtime
 from kinelift.core.errors import CaptureError
 from kinelift.core.runtime import Installation, find_python, installed_python, requirements
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 PYTHON = Path(sys.executable)
 
 

@@ -15,6 +15,9 @@ from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.worker import Worker
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
 PYTHON = Path(sys.executable)

@@ -22,6 +22,9 @@ from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.motions import capture_of, level_camera
 from kinelift.tests.walks import walk
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 ARMS = ("upper_arm", "forearm", "hand")
 LEGS = ("thigh", "shin", "foot", "toe")

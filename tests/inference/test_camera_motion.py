@@ -67,6 +67,7 @@ def test_somebody_the_detector_missed_is_no_camera_motion():
     assert film(6, person=True, seen=False).warnings == ()
 
 
+@pytest.mark.slow
 def test_noise_does_not_add_up():
     assert film(60, noise=15.0).shift < 0.01
 

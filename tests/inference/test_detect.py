@@ -33,6 +33,9 @@ from kinelift.tests.videos import (
     write_video,
 )
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 

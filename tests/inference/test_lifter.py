@@ -41,6 +41,7 @@ def mirrored(rays, confidence, hint):
     return rays[:, swapped] * [-1, 1], confidence[:, swapped], hint[:, swapped] * [-1, 1, 1]
 
 
+@pytest.mark.slow
 def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
     seen = person()
     body = lift(*seen, 30.0, model)
@@ -85,6 +86,7 @@ def test_bones_keep_their_lengths_and_rotations_are_rotations(model):
     assert (body.lengths > 0.01).all() and body.lengths.shape == (12,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fps", [5.0, 23.976, 30.0, 60.0, 240.0])
 def test_any_frame_rate_comes_back_at_its_own(model, fps):
     seconds = 2.0
@@ -94,6 +96,7 @@ def test_any_frame_rate_comes_back_at_its_own(model, fps):
     assert all(np.isfinite(x).all() for x in vars(body).values())
 
 
+@pytest.mark.slow
 def test_the_frame_rate_does_not_change_the_motion():
     """The same movement, sampled twice as often, is the same movement."""
     model = load_weights(WEIGHTS, CPU)
@@ -108,6 +111,7 @@ def test_the_frame_rate_does_not_change_the_motion():
     assert np.abs(fast.root[::2] - slow.root).max() < 0.05
 
 
+@pytest.mark.slow
 def test_one_frame_and_gaps_are_lifted_without_nan(model):
     rays, confidence, hint = person(frames=60)
     rays[20:31] = hint[20:31] = np.nan
@@ -129,6 +133,7 @@ def test_a_clip_without_the_hint_is_lifted_as_if_it_had_never_been_there(model):
     assert all(np.isfinite(x).all() for x in vars(body).values())
 
 
+@pytest.mark.slow
 def test_weights_come_back_as_they_went(tmp_path):
     torch.manual_seed(5)
     model = MotioNet(channels=16, static_channels=8, stages=2).eval()

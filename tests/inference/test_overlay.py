@@ -143,6 +143,7 @@ def test_a_person_behind_the_camera_or_beside_the_picture(video: Path) -> None:
         assert np.abs(image.astype(int) - 110).max() < 40
 
 
+@pytest.mark.slow
 def test_8k_is_scaled_down_with_its_skeleton(tmp_path: Path) -> None:
     size = (7680, 4320)
     capture = standing(size, frames=1)

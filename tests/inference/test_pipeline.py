@@ -12,6 +12,9 @@ from kinelift.core.options import Settings
 from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.videos import read_video, write_video
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 
 

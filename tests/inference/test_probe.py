@@ -29,6 +29,7 @@ def test_the_sample_is_fine(capsys: pytest.CaptureFixture[str]) -> None:
     assert said == {"frames": 120, "fps": 30.0, "width": 720, "height": 720, "seconds": 4.0, "advice": ""}
 
 
+@pytest.mark.slow
 def test_what_is_hard_is_told(walk: list[Image], tmp_path: Path) -> None:
     path = tmp_path / "clip.mp4"
     scene = background(walk)

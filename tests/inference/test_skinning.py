@@ -77,6 +77,7 @@ def posed(body: Mannequin, offsets: Array, turns: dict[str, tuple[tuple[float, .
     return np.asarray(skin(torch.as_tensor(world[None]), torch.as_tensor(joints[None]))[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offsets", PEOPLE)
 def test_closed_smooth_and_all_of_one_piece(offsets: Array) -> None:
     body = mannequin(offsets)
@@ -100,6 +101,7 @@ def test_closed_smooth_and_all_of_one_piece(offsets: Array) -> None:
     assert cosine.min() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("offsets", PEOPLE[1:4])
 def test_left_and_right_are_mirror_images(offsets: Array) -> None:
     body = mannequin(offsets)

@@ -14,6 +14,9 @@ from kinelift.inference.pipeline import capture
 from kinelift.tests.motions import capture_of
 from kinelift.tests.walks import slide, sliding, walk
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 SAMPLE = Path(__file__).resolve().parents[2] / "samples" / "walk_front.mp4"
 
 

@@ -19,6 +19,9 @@ from kinelift.inference.track import track
 from kinelift.inference.video import VideoReader
 from kinelift.tests.videos import SAMPLE, background, read_video, recoloured, write_video
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 FPS = 30.0
 _FIRST_LEG = LANDMARK["hip.L"]
 #: a standing figure, 1 high: x, y about the middle of the torso

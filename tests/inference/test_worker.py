@@ -21,6 +21,9 @@ from kinelift.inference import pipeline
 from kinelift.inference.__main__ import main
 from kinelift.inference.detect import landmarker
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "samples" / "walk_front.mp4"
 

@@ -22,6 +22,9 @@ from kinelift.state.jobs import queue
 from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import SAMPLE
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

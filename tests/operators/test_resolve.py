@@ -17,6 +17,9 @@ from kinelift.tests.operators.test_cleanup import played, walker
 from kinelift.tests.videos import SAMPLE
 from kinelift.tests.walks import slide, walk
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 
 def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
     capture(SAMPLE, Settings(end=1.0, looks=1)).save(tmp_path / "walk.motion.npz")

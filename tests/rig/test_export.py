@@ -122,6 +122,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*FORMATS, "png"])
 def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path, kind: str) -> None:
     motion = random_motion(60)

@@ -20,6 +20,7 @@ from kinelift.tests.videos import number, numbered, read_video, turned, write_vi
 KINDS = ("actions", "cameras", "materials", "meshes", "movieclips", "objects", "scenes", "worlds")
 
 
+@pytest.mark.slow
 def test_every_kind(tmp_path: Path) -> None:
     capture = random_capture(4, seed=3, size=(64, 48))
     video = write_video(tmp_path / "room.mp4", numbered(4))

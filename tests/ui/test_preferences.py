@@ -14,6 +14,9 @@ import pytest
 
 from kinelift.wheels.build import build_light
 
+# captures, detects or starts other programs
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def answer(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:

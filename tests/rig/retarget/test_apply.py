@@ -108,6 +108,7 @@ def test_current_pose_as_rest() -> None:
     assert limb_errors(target, motion, OWN).max() < 0.1
 
 
+@pytest.mark.slow
 def test_hundredth_clip_is_as_exact_as_the_first(curves: Callable[..., dict[Any, Any]]) -> None:
     def keys(owner: bpy.types.Object) -> dict[Any, np.ndarray]:
         out = {}

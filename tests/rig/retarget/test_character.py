@@ -150,6 +150,7 @@ def test_no_humanoid_in_what_is_no_vrm(files: Path, tmp_path: Path) -> None:
     assert read_humanoid(tmp_path / "short.vrm") == {}
 
 
+@pytest.mark.slow
 def test_batch_moves_characters_of_every_kind(files: Path, tmp_path: Path) -> None:
     capture_of(walk(8)).save(tmp_path / "take.motion.npz")
     names = ("hero.fbx", "hero.glb", "hero1.vrm", "cast.blend:Hero")

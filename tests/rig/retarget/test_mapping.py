@@ -185,6 +185,7 @@ def test_files_of_others(path: Path) -> None:
 # --- without names --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_generated_rigify_with_and_without_names() -> None:
     target, motion = generated_rigify(), walk(12)
     named = find_bone_map(read_rig(target), target.data)

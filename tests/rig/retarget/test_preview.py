@@ -6,6 +6,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
+import pytest
 
 from kinelift.core.options import RetargetSettings
 from kinelift.rig.action import animate
@@ -16,6 +17,7 @@ from kinelift.rig.retarget.preview import end_preview, previewing, resume_previe
 from kinelift.tests.rig.retarget.characters import OWN, character, limb_errors, walk
 
 
+@pytest.mark.slow
 def test_preview_follows_and_leaves_nothing() -> None:
     motion = walk()
     source = build_armature("Source", motion.offsets, bpy.context.scene.collection)
