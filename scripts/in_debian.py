@@ -3,9 +3,9 @@
     scripts/in_debian.py RELEASE COMMAND...
 
 The release (`trixie`: Blender 4.3, `sid`: the newest) is installed once into ``$XDG_CACHE_HOME/kinelift``.
-The command sees the checkout and its Python 3.11 at the paths they have outside, so that ``.venv/bin/python``
-runs in it. Everything is mounted in a mount namespace of its own: nothing stays mounted, whatever ends the
-command. Needs root on Debian.
+The command sees the checkout and its Python 3.11 at their usual paths, so that ``.venv/bin/python`` runs in
+it. The mounts are in a namespace of their own, so none stays when the command ends, however it ends. It needs
+root on Debian.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ import sysconfig
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+#: releases that it can install
 RELEASES = ("trixie", "sid")
-#: raised when `PACKAGES` change: releases installed before are brought up to date
+#: raise it when `PACKAGES` change, so that older installations are updated
 _EDITION = "1"
 PACKAGES = (
     "blender", "python3", "python3-numpy", "python3-zstandard", "python3-requests", "python3-cattr",
     "xvfb", "xdotool", "openbox", "imagemagick", "tesseract-ocr", "tesseract-ocr-eng",
     "libgl1-mesa-dri", "libegl1", "libgl1", "libgles2", "libglib2.0-0t64",
 )  # fmt: skip
-#: an unstable release is now and then behind its own date
+#: the lists of an unstable release are sometimes older than their expiry date
 _UPDATE = ("apt-get", "-qq", "-o", "Acquire::Check-Valid-Until=false", "update")
 _INSTALL = ("apt-get", "-qq", "install", "-y", "--no-install-recommends", *PACKAGES)
 
 
 def cached(release: str) -> Path:
-    """Where a release is installed."""
+    """The folder that a release is installed in."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache).absolute() / "kinelift" / release
 
 
 def check() -> None:
-    """Stop with a sentence where this can't work; install debootstrap where that is all that is missing."""
+    """Install debootstrap if it is missing; exit with a sentence if tests in a window can't work here."""
     if os.geteuid() != 0:
         sys.exit("Tests in a real window need root, to install Debian's Blender: run 'sudo make test-gui'.")
     if shutil.which("debootstrap") is None or shutil.which("unshare") is None:
@@ -53,7 +54,7 @@ def check() -> None:
 
 
 def ensure(release: str) -> None:
-    """Install the release and its packages, unless that was done; a half-made one is begun again."""
+    """Install the release and its packages unless they are there; start again after an interruption."""
     folder = cached(release)
     ready = folder / "kinelift-ready"
     if ready.exists() and ready.read_text(encoding="utf-8") == _EDITION:
@@ -75,7 +76,7 @@ def ensure(release: str) -> None:
 
 
 def enter(release: str, command: tuple[str, ...], quiet: bool = False) -> int:
-    """Run a command in the installed release, in the checkout's folder; its exit status."""
+    """Run a command in the installed release, in the checkout's folder; return its exit status."""
     folder = cached(release)
     shutil.copy("/etc/resolv.conf", folder / "etc/resolv.conf")
     root = shlex.quote(str(folder))
@@ -105,17 +106,17 @@ def enter(release: str, command: tuple[str, ...], quiet: bool = False) -> int:
 
 
 def _seen_inside() -> list[Path]:
-    """The checkout, and what its Python 3.11 is made of."""
+    """The folders to mount: the checkout, and those of its Python 3.11."""
     prefix = Path(sys.base_prefix).resolve()
     if prefix != Path("/usr"):
         return [ROOT, prefix]
-    # the system's own Python: its prefix is shared with everything else
+    # the system's Python shares its prefix with everything else, so mount only its own parts
     python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     return [ROOT, python, Path(sysconfig.get_path("stdlib"))]
 
 
 def main(arguments: list[str]) -> int:
-    """Do what the command line says; the exit status."""
+    """Run the command line; return the exit status."""
     if len(arguments) < 2 or arguments[0] not in RELEASES:
         print(f"usage: in_debian.py {{{','.join(RELEASES)}}} COMMAND...", file=sys.stderr)
         return 2

@@ -1,8 +1,8 @@
 """Set up `.venv` with everything that Kinelift runs on: `make` calls this whenever the pins have changed.
 
-Runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml, and `.venv/ready`
-holds the list that the environment was made from: while it agrees there is nothing to do, and where it is
-missing (an earlier run was cut off) or differs, the environment is made anew.
+It runs on the system's Python 3.11 with nothing installed. The pins are in pyproject.toml. `.venv/ready`
+holds the list of pins that the environment was made from. If that list is missing (an earlier run was
+interrupted) or differs, the script makes the environment anew; otherwise it does nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 READY = VENV / "ready"
 
-#: what the wheels of bpy, OpenCV and MediaPipe load from the system, and the Debian package that has it
+#: libraries that the wheels of bpy, OpenCV and MediaPipe load from the system, and their Debian packages
 LIBRARIES = {
     "libX11.so.6": "libx11-6",
     "libXrender.so.1": "libxrender1",
@@ -45,7 +45,7 @@ def requirements() -> list[str]:
 
 
 def missing_packages() -> list[str]:
-    """Debian packages without which the environment can't be made or would not run."""
+    """Missing Debian packages that the environment needs."""
     missing = [] if importlib.util.find_spec("ensurepip") else ["python3.11-venv"]
     for library, package in LIBRARIES.items():
         try:
@@ -56,7 +56,7 @@ def missing_packages() -> list[str]:
 
 
 def install_packages(packages: list[str]) -> None:
-    """Install Debian packages as root; for anybody else say the command and stop."""
+    """Install Debian packages as root; otherwise exit with the command to run."""
     command = ["apt-get", "install", "-y", "--no-install-recommends", *packages]
     if shutil.which("apt-get") is None:
         sys.exit(f"Kinelift needs what Debian calls {' '.join(packages)}: install it, then run make again.")
@@ -71,7 +71,7 @@ def install_packages(packages: list[str]) -> None:
 
 
 def main() -> None:
-    """Bring the system's packages and `.venv` into step with the project."""
+    """Install missing system packages and bring `.venv` up to date with the pins."""
     packages = missing_packages()
     if packages:
         install_packages(packages)

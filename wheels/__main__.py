@@ -12,7 +12,7 @@ _LIGHT = "light"
 
 
 def main() -> None:
-    """Do what the command line says."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(prog="python -m wheels", description="Wheels, and the extension's zips.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("lock", help="ask pip anew which wheels there are, and write lock.toml")

@@ -15,12 +15,12 @@ from kinelift.wheels.lock import PYTHONS, ROOT, fetch, pythons_of, read_lock
 
 
 def build_light(folder: Path) -> Path:
-    """The zip without wheels, for computers that have a runtime; its path."""
+    """Build the zip without wheels, for computers with a runtime; return its path."""
     return _build(ROOT, folder)
 
 
 def build_full(platform: str, folder: Path) -> Path:
-    """The self-contained zip of a platform: the light one, and wheels; its path.
+    """Build a platform's self-contained zip, the light one with wheels; return its path.
 
     Stops the program with one sentence where wheels are missing.
     """

@@ -1,4 +1,4 @@
-"""The lock: which wheels there are for each platform and Python, by name, version and hash."""
+"""The lock: the wheels of each platform and Python, by name, version and hash."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ PLATFORMS = {
 }
 #: Pythons of the supported Blenders, each with the first Blender that no longer has it
 PYTHONS = {"3.11": "5.1.0", "3.13": ""}
-#: what pyproject.toml pins but Blender carries itself: 4.2 has numpy 1.24, 4.5 has 1.26, 5.1 has 2.3
+#: pinned packages that Blender has itself: 4.2 has numpy 1.24, 4.5 has 1.26, 5.1 has 2.3
 _BLENDERS_OWN = ("numpy",)
-#: What the pinned ones import while they capture. Nothing of what they merely name: sympy, networkx and the
-#: like serve torch's compiler, and Blender finds the wheels of extensions before what it carries itself.
-#: matplotlib 3.11 and contourpy 1.3.3 no longer run on the numpy of Blender 4.2.
+#: Packages that the pinned ones import during a capture, not all that they require: sympy, networkx and the
+#: like only serve torch's compiler, and Blender finds the wheels of extensions before its own packages.
+#: matplotlib 3.11 and contourpy 1.3.3 don't run on the numpy of Blender 4.2.
 _IMPORTED = (
     "cffi",
     "contourpy<1.3.3",
@@ -77,7 +77,7 @@ def read_lock() -> list[Wheel]:
 
 
 def pythons_of(platform: str, wheels: Sequence[Wheel]) -> tuple[str, ...]:
-    """The Pythons for which a platform has all it needs."""
+    """The Pythons for which a platform has every package."""
     names = {wheel.name for wheel in wheels}
     return tuple(
         python
@@ -87,7 +87,7 @@ def pythons_of(platform: str, wheels: Sequence[Wheel]) -> tuple[str, ...]:
 
 
 def write_lock() -> None:
-    """Ask pip which wheels there are, and write the lock; says what could not be had."""
+    """Ask pip which wheels exist and write the lock; print what pip can't find."""
     found: dict[str, tuple[str, str, str, set[tuple[str, str]]]] = {}
     for platform in PLATFORMS:
         for python in PYTHONS:
@@ -116,7 +116,7 @@ def write_lock() -> None:
 
 
 def fetch(wheels: Sequence[Wheel]) -> list[Path]:
-    """The wheels' files, in the order given: fetched with pip where the cache lacks them, hashes checked.
+    """The wheels' files in the given order; pip fetches those not in the cache, and hashes are checked.
 
     Stops the program with one sentence if one can't be had or isn't what was locked.
     """
@@ -150,7 +150,7 @@ def _requirements(platform: str) -> list[str]:
 
 
 def _ask(requirement: str, platform: str, python: str) -> tuple[str, str, str, str]:
-    """Name, version, file and hash of what pip would take; LookupError if it finds nothing."""
+    """Name, version, file and hash of the wheels that pip would take; LookupError if it finds none."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         tags = [f"--platform={tag}" for tag in PLATFORMS[platform]]
@@ -168,7 +168,7 @@ def _ask(requirement: str, platform: str, python: str) -> tuple[str, str, str, s
 
 
 def _pip(command: str, *arguments: str) -> str:
-    """Run pip on wheels alone, without their dependencies; the last thing it said."""
+    """Run pip for wheels only, without dependencies; return the last line of its output."""
     result = subprocess.run(
         [sys.executable, "-m", "pip", command, "--quiet", "--no-deps", "--only-binary=:all:", *arguments],
         capture_output=True,

@@ -23,7 +23,8 @@ from kinelift.tests.videos import SAMPLE, read_video, write_video
 ROOT = Path(__file__).resolve().parents[2]
 #: of the artist: /tmp is this Debian's own
 CLIPS = Path("/tmp/Clips")
-CLIP, LONG_CLIP = CLIPS / "walk_front.mp4", CLIPS / "long_walk.mp4"
+CLIP = CLIPS / "walk_front.mp4"
+LONG_CLIP = CLIPS / "long_walk.mp4"
 PYTHON = ROOT / ".venv/bin/python"
 PANELS = (
     "Video", "Person & Range", "Capture from Video", "Result",

@@ -6,8 +6,18 @@ import ctypes
 import time
 from pathlib import Path
 
-_CLIENT_MESSAGE, _SELECTION_REQUEST, _SELECTION_NOTIFY = 33, 30, 31
-_REPLACE, _BYTES, _NO_MASK = 0, 8, 0
+#: X11's number of the event ClientMessage
+_CLIENT_MESSAGE = 33
+#: X11's number of the event SelectionRequest
+_SELECTION_REQUEST = 30
+#: X11's number of the event SelectionNotify
+_SELECTION_NOTIFY = 31
+#: mode of XChangeProperty: replace the property
+_REPLACE = 0
+#: format of the property: bytes
+_BYTES = 8
+#: event mask of XSendEvent: none
+_NO_MASK = 0
 
 
 class _ClientMessage(ctypes.Structure):
