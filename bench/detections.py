@@ -52,7 +52,7 @@ def detection_key(video: Path, looks: int, root: Path = ROOT) -> str:
     ----------
     video : Path
     looks : int
-        How often the detector looks at a frame (`Settings.looks`).
+        Detections of each frame (`Settings.looks`): 2 with test-time augmentation.
     root : Path
         The checkout that holds the sources.
     """

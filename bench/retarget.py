@@ -265,9 +265,9 @@ def draw_sheet(target: Any, bones: dict[str, str], performance: Any, truth: Any,
         for figure in made:
             scene.collection.objects.link(figure)
         back = Vector((np.sin(azimuth), -np.cos(azimuth), 0.12)).normalized()
-        look = Vector(middle) - Vector(across) * 0.55 * size
-        look.z = max(0.85 * size, middle[2])
-        scene.camera.location = look + back * 8
+        aim = Vector(middle) - Vector(across) * 0.55 * size
+        aim.z = max(0.85 * size, middle[2])
+        scene.camera.location = aim + back * 8
         scene.camera.rotation_euler = back.to_track_quat("Z", "Y").to_euler()
         scene.camera.data.ortho_scale = 3.2 * size
         scene.render.filepath = str(path.with_suffix(".tile.png"))

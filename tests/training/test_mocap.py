@@ -7,10 +7,10 @@ from kinelift.tests.motions import random_motion
 from kinelift.training.mocap import load_mocap
 
 
-def test_a_clip_is_what_the_bvh_says_at_standard_size(mocap):
+def test_a_sequence_is_what_the_bvh_says_at_standard_size(mocap):
     motion = random_motion(60, 0)
-    clip = load_mocap(mocap)[0]
+    sequence = load_mocap(mocap)[0]
     scale = STANDARD_HEIGHT / motion.height
-    assert np.allclose(clip.rotations, motion.world_rotations, atol=1e-4)
-    assert np.allclose(np.diff(clip.root, axis=0), np.diff(motion.root, axis=0) * scale, atol=1e-4)
-    assert np.allclose(clip.lengths, motion.lengths * scale, atol=1e-4)
+    assert np.allclose(sequence.rotations, motion.world_rotations, atol=1e-4)
+    assert np.allclose(np.diff(sequence.root, axis=0), np.diff(motion.root, axis=0) * scale, atol=1e-4)
+    assert np.allclose(sequence.lengths, motion.lengths * scale, atol=1e-4)

@@ -36,8 +36,8 @@ def test_landmarks_lie_on_the_body_that_they_are_said_to_be_of(mocap, detected):
 
 def test_landmarks_stay_on_the_body_when_the_camera_rolls(mocap, detected):
     batch = batch_of(mocap, detected, 0.0)
-    clip = {name: value[0].numpy() for name, value in vars(batch).items()}
-    turned = rolled(clip, 0.7)
+    sequence = {name: value[0].numpy() for name, value in vars(batch).items()}
+    turned = rolled(sequence, 0.7)
 
     def offsets(c):
         at = c["joints"][:, [j for j, _ in CARRIERS]]
@@ -45,17 +45,17 @@ def test_landmarks_stay_on_the_body_when_the_camera_rolls(mocap, detected):
         return (c["rays"] - np.concatenate([at[..., :1], -at[..., 2:]], -1) / depth) * depth
 
     assert np.allclose(
-        np.linalg.norm(offsets(turned), axis=-1), np.linalg.norm(offsets(clip), axis=-1), atol=1e-5
+        np.linalg.norm(offsets(turned), axis=-1), np.linalg.norm(offsets(sequence), axis=-1), atol=1e-5
     )
-    assert not np.allclose(turned["rotations"], clip["rotations"])
-    assert np.isclose(turned["up"] @ clip["up"], np.cos(0.7), atol=0.2)
+    assert not np.allclose(turned["rotations"], sequence["rotations"])
+    assert np.isclose(turned["up"] @ sequence["up"], np.cos(0.7), atol=0.2)
 
 
-def test_the_mirror_of_a_mirror_is_the_clip(mocap, detected):
+def test_the_mirror_of_a_mirror_is_the_sequence(mocap, detected):
     batch = batch_of(mocap, detected, 0.0)
-    clip = {name: value[0].numpy() for name, value in vars(batch).items()}
-    once = mirrored(clip)
+    sequence = {name: value[0].numpy() for name, value in vars(batch).items()}
+    once = mirrored(sequence)
     twice = mirrored(once)
-    for name, value in clip.items():
+    for name, value in sequence.items():
         assert np.allclose(twice[name], value, atol=1e-6), name
-    assert not np.allclose(once["joints"], clip["joints"])
+    assert not np.allclose(once["joints"], sequence["joints"])
