@@ -67,6 +67,10 @@ def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> 
         for path in (ROOT / package).rglob("*.py"):
             assert path.relative_to(ROOT).as_posix() in names
     for needed in (
+        "__init__.py",
+        "registration.py",
+        "kinelift.py",
+        "batch.py",
         "LICENSE",
         "NOTICE",
         "inference/models/LICENSE",
