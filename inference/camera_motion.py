@@ -26,7 +26,7 @@ _MOVED = 0.03
 
 
 class _Seen(Protocol):
-    """Somebody in the picture (`detect.Person`)."""
+    """Somebody in the picture (`detect.people.Person`)."""
 
     @property
     def landmarks(self) -> Array: ...

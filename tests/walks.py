@@ -12,7 +12,12 @@ from kinelift.core.motion import Motion
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import ANKLE_HEIGHT, INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 
-SPEED, PERIOD, STANCE = 0.7, 1.0, 0.6
+#: how fast the person walks, metres per second
+SPEED = 0.7
+#: from one step of a foot to its next, seconds
+PERIOD = 1.0
+#: share of that for which a foot stands
+STANCE = 0.6
 
 
 def walk(frames: int = 120, fps: float = 30.0) -> Motion:

@@ -1,6 +1,7 @@
 """An artist's first capture, in a real window: `make test-gui` runs this inside a Debian with a Blender.
 
-The name keeps it out of the suite that runs everywhere.
+The name keeps it out of the suite that runs everywhere. The file is long because it is one session: each step
+works on the window that the steps before have left.
 """
 
 from __future__ import annotations

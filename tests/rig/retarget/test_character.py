@@ -179,3 +179,38 @@ def test_batch_moves_characters_of_every_kind(files: Path, tmp_path: Path) -> No
                 sine = np.linalg.norm(np.cross(here, there), axis=1)
                 off = np.degrees(np.arctan2(sine, (here * there).sum(axis=1)))
                 assert off.max() < 1.0, (name, limb)
+
+
+@pytest.mark.slow
+def test_a_batch_asks_for_the_path_and_the_parts_of_each_row(files: Path, tmp_path: Path) -> None:
+    capture_of(walk(8)).save(tmp_path / "take.motion.npz")
+    rows = [
+        "clip,name,retarget,root-motion,parts",
+        "take.motion.npz,moves,hero.fbx,,",
+        "take.motion.npz,stays,hero.fbx,in-place,",
+        'take.motion.npz,waves,hero.fbx,,"arms,hands"',
+    ]
+    (tmp_path / "list.csv").write_text("\n".join(rows))
+    ran = subprocess.run(
+        [
+            sys.executable, str(ROOT / "batch.py"), "--list", str(tmp_path / "list.csv"),
+            "--out", str(tmp_path / "out"), "--format", "blend",
+        ],
+        capture_output=True, text=True, timeout=600, check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    travelled, kicked = {}, {}
+    for name in ("moves", "stays", "waves"):
+        bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "out" / f"{name}.blend"))
+        (target,) = (
+            o for o in bpy.data.objects if o.type == "ARMATURE" and FOREIGN["hand.L"] in o.data.bones
+        )
+        places = joints(target, FOREIGN, np.arange(1, 9))
+        travelled[name] = np.ptp(places["hips"][:, :2], axis=0).max()
+        kicked[name] = np.ptp(places["foot.L"] - places["hips"], axis=0).max()
+    size = travelled["moves"]
+    assert travelled["stays"] < 0.01 * size and travelled["waves"] < 0.01 * size
+    assert (
+        kicked["stays"] == pytest.approx(kicked["moves"], rel=0.2)
+        and kicked["waves"] < 0.01 * kicked["moves"]
+    )
