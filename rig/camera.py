@@ -24,7 +24,12 @@ BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
 FLOOR_PROPERTY = "kinelift_floor"
 #: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
 _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
+#: metres
 _FLOOR_SIZE = 0.5
+#: "The video is missing", on grey
+_NOTICE = Path(__file__).with_name("video_missing.png")
+#: longer side of the picture behind the camera that has it in its middle, pixels
+_NOTICE_SIZE = 960
 
 
 def add_camera(
@@ -109,7 +114,7 @@ def show_video(
     -------
     str
         What is wrong with the background, a sentence, or nothing. Where the video can't be shown the camera
-        gets a grey picture whose name says so.
+        gets a picture that says so.
 
     Raises
     ------
@@ -118,7 +123,7 @@ def show_video(
     """
     clip = _movie_clip(video)
     if clip is None:
-        _fresh_background(placed.data).image = _placeholder(f"{video.name} is missing", capture.camera.size)
+        _fresh_background(placed.data).image = _notice(f"{video.name} is missing", capture.camera.size)
         return (
             f"{video} is not there or can't be read, so the camera has no video behind it; put it back and "
             "add the camera again."
@@ -210,9 +215,18 @@ def _fresh_background(data: bpy.types.Camera) -> Any:
     return background
 
 
-def _placeholder(name: str, size: tuple[int, int]) -> bpy.types.Image:
-    """A grey picture with a video's proportions; its name says what is missing."""
-    longer = max(size)
-    image = bpy.data.images.new(name, *(max(side * 960 // longer, 1) for side in size))
-    image.generated_color = (0.24, 0.24, 0.24, 1.0)
+def _notice(name: str, size: tuple[int, int]) -> bpy.types.Image:
+    """A grey picture with a video's proportions that says what is missing, as its name does."""
+    width, height = (max(side * _NOTICE_SIZE // max(size), 1) for side in size)
+    drawn = bpy.data.images.load(str(_NOTICE))
+    letters = np.array(drawn.pixels, np.float32).reshape(drawn.size[1], drawn.size[0], 4)[:height, :width]
+    bpy.data.images.remove(drawn)
+    rows, columns = letters.shape[:2]
+    top, left = (height - rows) // 2, (width - columns) // 2
+    picture = np.tile(letters[0, 0], (height, width, 1))
+    picture[top : top + rows, left : left + columns] = letters
+    image = bpy.data.images.new(name, width, height)
+    image.pixels.foreach_set(picture.ravel())
+    image.update()
+    image.pack()
     return image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -9,8 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from kinelift.core.capture import Source
 from kinelift.core.errors import CaptureError
 from kinelift.core.options import RENDERS
+from kinelift.inference.video import VideoReader
 from kinelift.rig.body import add_body
 from kinelift.rig.render import render
 from kinelift.rig.scene import build_scene
@@ -50,6 +53,7 @@ def test_every_kind(tmp_path: Path) -> None:
 def test_a_phone_video_stands_upright_beside_the_body(tmp_path: Path, degrees: int) -> None:
     capture = random_capture(2, seed=3, size=(48, 64))
     video = turned(write_video(tmp_path / "room.mp4", numbered(2)), degrees)
+    capture = replace(capture, source=Source(turn=VideoReader(video).turn))
     armature = build_scene(capture, "clip")
     render("side-by-side", tmp_path / "out.mp4", armature, capture, video)
     pictures = read_video(tmp_path / "out.mp4")
