@@ -43,7 +43,7 @@ from kinelift.bench.score import score, similarity
 from kinelift.bench.truth import true_capture
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
 from kinelift.core.capture import Capture
-from kinelift.core.contacts import runs
+from kinelift.core.contacts import CONTACT_THRESHOLD, runs
 from kinelift.core.errors import CaptureError
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.landmarks import LANDMARK
@@ -91,7 +91,7 @@ class Result:
 
 def of_motion(motion: Motion) -> Result:
     """The result of a motion; its soles are lowered from the balls' joints to the floor."""
-    return Result(JOINTS, motion.joints, _touching(motion), motion.contacts > 0.5, motion.fps)
+    return Result(JOINTS, motion.joints, _touching(motion), motion.contacts >= CONTACT_THRESHOLD, motion.fps)
 
 
 def _touching(motion: Motion) -> Array:
