@@ -14,7 +14,7 @@ from ..core.limits import limit_spine_twist
 from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
 from ..core.skeleton import INDEX, JOINTS
 from .lifters.lifter import LIFTER_FPS, Lifter
-from .lifters.view import smooth, view
+from .lifters.view import smooth
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,8 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
     solid_there = torch.where(at[..., 6:] > _WHOLE, at[..., 3:6], torch.nan)
     place, seen = at[..., :2], at[..., 2].clamp(0, 1)
     with torch.no_grad():
-        lifted = model(view(place, seen, solid_there), flip=True)
-        plain = model(view(place, seen, torch.full_like(solid_there, torch.nan)), flip=True)
+        lifted = model(model.see(place, seen, solid_there), flip=True)
+        plain = model(model.see(place, seen, torch.full_like(solid_there, torch.nan)), flip=True)
     back = torch.linspace(0, count - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
     # the detector's 3D tells what is in front, but leans with the camera: a second pass without it gives the

@@ -1,4 +1,4 @@
-"""`python -m training train|mix|evaluate|contacts|detect|compare`."""
+"""`python -m training train|lifter|mix|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from kinelift.training.contacts import fit_contacts
 from kinelift.training.detected import fit_detector, load_detected
 from kinelift.training.evaluate import detected_batches, figures, solved, test_batches
 from kinelift.training.mocap import load_mocap
+from kinelift.training.pose_training import STAGES, full, train_lifter
 from kinelift.training.report import write_report
 from kinelift.training.rows import ROWS
 from kinelift.training.train import CONFIGS, HELD_OUT, mix, train
@@ -42,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     learn.add_argument("--out", type=Path, default=weights)
     learn.add_argument("--start", type=Path, help="weights to begin with")
     learn.add_argument("--steps", type=int, help="number of steps (default: the configuration's)")
+    lifter = _lifter(commands)
     blend = commands.add_parser(
         "mix", help="write the weighted mean of weights and of weights trained on from them"
     )
@@ -61,12 +63,12 @@ def _arguments() -> argparse.Namespace:
     film.add_argument("--seed", type=int, default=0, help="draws other sequences")
     film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
     papers = _comparison(commands)
-    for command in (learn, papers):
+    for command in (learn, lifter, papers):
         command.add_argument(
             "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
         )
         command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
-    for command in (learn, score, contacts, papers):
+    for command in (learn, lifter, score, contacts, papers):
         command.add_argument(
             "--detected",
             type=Path,
@@ -76,6 +78,25 @@ def _arguments() -> argparse.Namespace:
             help="folders of part_*.npz",
         )
     return parser.parse_args()
+
+
+def _lifter(commands: Any) -> argparse.ArgumentParser:
+    """The command `lifter` and its options, except those that others share."""
+    lifter: argparse.ArgumentParser = commands.add_parser(
+        "lifter", help="train the new lifter, stage by stage; continues an unfinished run"
+    )
+    lifter.add_argument("--config", choices=["small", "full"], default="small", help="full is for a GPU")
+    lifter.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE")
+    lifter.add_argument(
+        "--mocap",
+        type=Path,
+        nargs="+",
+        default=[SHARED],
+        metavar="FOLDER",
+        help="folders with train, and test or everyday (`scripts/retarget_mocap.py` makes such)",
+    )
+    lifter.add_argument("--run", type=Path, default=Path("runs/lifter"), help="each stage has a folder in it")
+    return lifter
 
 
 def _comparison(commands: Any) -> argparse.ArgumentParser:
@@ -127,6 +148,11 @@ def main() -> int:
     try:
         if args.command == "compare":
             _compare(args)
+        elif args.command == "lifter":
+            stages = {name: STAGES[name] for name in args.stages}
+            if args.config == "full":
+                stages = {name: full(stage) for name, stage in stages.items()}
+            train_lifter(stages, args.mocap, args.detected, args.run, args.device)
         elif args.command == "train":
             config = CONFIGS[args.config]
             if args.steps:

@@ -11,7 +11,6 @@ import torch
 from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.inference.lifters.lifter import Lifter
-from kinelift.inference.lifters.view import view
 from kinelift.training.bone_structure import implausibility, limb_lengths
 from kinelift.training.evaluate import errors, rotation_errors
 from kinelift.training.synthesis import Batch
@@ -48,7 +47,7 @@ def measure(model: Lifter, batches: list[Batch]) -> dict[str, Any]:
     angles = [np.zeros(len(JOINTS)), np.zeros(len(JOINTS))]
     with torch.no_grad():
         for batch in batches:
-            lifted = model(view(batch.rays, batch.confidence, batch.hint), flip=True)
+            lifted = model(model.see(batch.rays, batch.confidence, batch.hint), flip=True)
             joints = lifted.joints()
             left, right = limb_lengths(joints)
             said = matrix_from_6d(sixd_from_matrix(lifted.rotations)).numpy()
@@ -86,7 +85,7 @@ def pace(model: Lifter, frames: int = 400) -> float:
     with torch.no_grad():
         for _ in range(2):
             begin = time.perf_counter()
-            model(view(rays, seen, hint), flip=True)
+            model(model.see(rays, seen, hint), flip=True)
             took.append(time.perf_counter() - begin)
     return 1000 * min(took) * 1000 / frames
 

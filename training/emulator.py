@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from kinelift.core.arrays import Array
-from kinelift.core.landmarks import MIRRORED
+from kinelift.core.files import replacing
+from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.training.detected import DetectedSequence, DetectorModel, landmarks_on, seen_straight
 
 #: size of one unit of the network's outputs: 3D errors (metres), picture errors (body heights), visibility
@@ -43,6 +46,7 @@ _BATCH = 256
 #: learning rate at the start; it falls linearly to 0
 _RATE = 1e-3
 _LANDMARKS = len(MIRRORED)
+_HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 
 @dataclass(frozen=True)
@@ -90,13 +94,17 @@ def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return x, y[:, order] * torch.tensor([-1.0, 1, 1, -1, 1, 1])
 
 
-def emulated(detector: DetectorModel, sequences: list[DetectedSequence], seed: int = 0) -> DetectorModel:
+def emulated(
+    detector: DetectorModel, sequences: list[DetectedSequence], seed: int = 0, kept: Path | None = None
+) -> DetectorModel:
     """The same detector with an emulator fitted to it; its errors become the residuals of the emulator.
 
     Parameters
     ----------
     detector : DetectorModel
         Fitted on `sequences`.
+    kept : Path, optional
+        File that keeps the network: read if it exists, else written.
     """
     bodies = [landmarks_on(s.joints, s.rotations, detector.placement) for s in sequences]
     xs, ys = [], []
@@ -106,7 +114,15 @@ def emulated(detector: DetectorModel, sequences: list[DetectedSequence], seed: i
         y = np.concatenate([hint, rays, s.visibility[..., None]], -1) / _UNITS
         xs.append(_inputs(body, s.up)[found])
         ys.append(torch.as_tensor(y[found], dtype=torch.float32))
-    emulator = Emulator(_fitted(torch.cat(xs), torch.cat(ys), seed))
+    network = _network(xs[0].shape[1])
+    if kept is not None and kept.exists():
+        network.load_state_dict(torch.load(kept, weights_only=True))
+    else:
+        network = _fitted(torch.cat(xs), torch.cat(ys), seed)
+        if kept is not None:
+            with replacing(kept) as temporary:
+                torch.save(network.state_dict(), temporary)
+    emulator = Emulator(network.eval())
     said = [emulator.errors(body, s.up) for s, body in zip(sequences, bodies, strict=True)]
     wholes = (detector.errors, detector.visibility, detector.hint_errors)
     left: list[list[Array]] = [
@@ -117,14 +133,18 @@ def emulated(detector: DetectorModel, sequences: list[DetectedSequence], seed: i
     return DetectorModel(detector.placement, errors, visibility, hints, emulator)
 
 
+def _network(inputs: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(inputs, _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
+        nn.Linear(_WIDTH, _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
+        nn.Linear(_WIDTH, 6 * _LANDMARKS),
+    )  # fmt: skip
+
+
 def _fitted(x: Tensor, y: Tensor, seed: int) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = nn.Sequential(
-            nn.Linear(x.shape[1], _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
-            nn.Linear(_WIDTH, _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
-            nn.Linear(_WIDTH, 6 * _LANDMARKS),
-        )  # fmt: skip
+        network = _network(x.shape[1])
         optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE)
         steps = math.ceil(_EPOCHS * len(x) / _BATCH)
         for step in range(steps):
@@ -142,3 +162,27 @@ def _fitted(x: Tensor, y: Tensor, seed: int) -> nn.Module:
             loss.backward()
             optimiser.step()
     return network.eval()
+
+
+def tensor_errors(network: nn.Module, points: Tensor, up: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """`Emulator.errors` for a batch: landmarks (B, T, 33, 3) and gravity (B, 3), on any device."""
+    frames = points.shape[1]
+    centre = points.mean(2)
+    depth = centre[..., 1:2].clamp(min=0.3)
+    solid = tensor_seen_straight(points).flatten(2) / _METRES
+    inputs = torch.cat([solid, depth.log(), centre[..., ::2] / depth, up[:, None].expand(-1, frames, -1)], -1)
+    with torch.no_grad():
+        said = cast(Tensor, network(inputs.flatten(0, 1))).unflatten(1, (_LANDMARKS, 6))
+    said = (said * torch.as_tensor(_UNITS).to(said)).unflatten(0, points.shape[:2])
+    return said[..., _RAYS], said[..., _VISIBILITY], said[..., _HINT]
+
+
+def tensor_seen_straight(points: Tensor) -> Tensor:
+    """`detected.seen_straight` for tensors (..., 33, 3)."""
+    camera = torch.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
+    forward = functional.normalize(camera[..., _HIPS, :].mean(-2), dim=-1)
+    down = torch.tensor([0.0, 1, 0], device=points.device).expand_as(forward)
+    right = functional.normalize(torch.cross(down, forward, dim=-1), dim=-1)
+    look = torch.stack([right, torch.cross(forward, right, dim=-1), forward], -2)
+    seen = camera @ look.mT
+    return seen - seen[..., _HIPS, :].mean(-2, keepdim=True)

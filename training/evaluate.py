@@ -12,7 +12,6 @@ from kinelift.core.arrays import Array
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.lift import Estimate
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
-from kinelift.inference.lifters.view import view
 from kinelift.inference.solve.solver import solve
 from kinelift.training.detected import DetectedSequence, DetectorModel
 from kinelift.training.mocap import MocapSequence
@@ -101,7 +100,7 @@ def figures(
     true_positive = false = 0.0
     with torch.no_grad():
         for batch in batches:
-            lifted = model(view(batch.rays, batch.confidence, batch.hint), flip=flip)
+            lifted = model(model.see(batch.rays, batch.confidence, batch.hint), flip=flip)
             if then is not None:
                 lifted = then(lifted, batch)
             angle = rotation_errors(lifted.rotations.numpy(), batch.rotations.numpy())

@@ -14,13 +14,15 @@ from ...core.kinematics import joint_positions
 from ...core.motion import CONTACT_POINTS
 from ...core.rotations import matrix_from_6d
 from ...core.skeleton import (
+    JOINTS,
+    LENGTHS,
     MIRROR,
     STANDARD_HEIGHT,
     TEMPLATE_LENGTHS,
     rest_offsets,
     standing_height,
 )
-from .view import View, mirror_features
+from .view import View, mirror_features, view
 
 #: frames per second that every lifter is trained at
 LIFTER_FPS = 30.0
@@ -28,6 +30,38 @@ LIFTER_FPS = 30.0
 REST = 3 + len(CONTACT_POINTS) + 3
 #: contact point that each of `CONTACT_POINTS` becomes in the mirror
 _CONTACT_MIRROR = [2, 3, 0, 1]
+
+
+class Spread(NamedTuple):
+    """How far each answer is likely to be from the truth: one standard deviation of each coordinate.
+
+    Attributes
+    ----------
+    along, across : (B, T, J), metres
+        Of the joints' positions from the hips, along the line of sight and across it.
+    turn : (B, T, J), radians
+        Of the joints' rotations, about each axis.
+    lengths : (B, T, len(LENGTHS))
+        Of the logarithms of the bone lengths, as one frame alone tells them.
+    aside, depth : (B, T)
+        Of the hips: across the line of sight as a fraction of the distance, and of its logarithm.
+    up : (B, T), radians
+        Of the direction against gravity, about each axis.
+    """
+
+    along: Tensor
+    across: Tensor
+    turn: Tensor
+    lengths: Tensor
+    aside: Tensor
+    depth: Tensor
+    up: Tensor
+
+
+#: numbers a frame that a lifter answers for a `Spread`
+SPREADS = 3 * len(JOINTS) + len(LENGTHS) + 3
+_SPREAD_MIRROR = [j + block * len(JOINTS) for block in range(3) for j in MIRROR]
+_SPREAD_MIRROR += range(3 * len(JOINTS), SPREADS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +85,8 @@ class Lifted:
         kinematics gives the positions.
     raw : dict
         Further outputs, which only the lifter's own losses read.
+    spread : Spread, optional
+        How far off the lifter expects each answer to be.
     """
 
     lengths: Tensor
@@ -60,6 +96,7 @@ class Lifted:
     up: Tensor
     positions: Tensor | None = None
     raw: dict[str, Tensor] = field(default_factory=dict)
+    spread: Spread | None = None
 
     def joints(self) -> Tensor:
         """Positions of the joints (B, T, J, 3) from the camera, metres, as the network gives them."""
@@ -79,6 +116,10 @@ class Lifter(nn.Module):
 
     config: dict[str, Any]
 
+    def see(self, rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
+        """Normalise landmarks as this lifter wants them, see `view`."""
+        return view(rays, confidence, hint)
+
     @abstractmethod
     def forward(self, seen: View, flip: bool = False) -> Lifted:
         """Lift a batch of motions.
@@ -86,7 +127,7 @@ class Lifter(nn.Module):
         Parameters
         ----------
         seen : View
-            The landmarks at `LIFTER_FPS`, normalised by `view.view`.
+            The landmarks at `LIFTER_FPS`, normalised by `see`.
         flip : bool
             Average with the result for mirrored landmarks: twice the work, and neither side is preferred.
         """
@@ -97,7 +138,8 @@ class Numbers(NamedTuple):
 
     `lengths` (B, len(LENGTHS)) or (B, T, len(LENGTHS)): log ratios to the template's lengths. `rotations`
     (B, T, J, 6 or 9): columns of matrices, one after the other; six are orthonormalised, nine are used as
-    they are. `root`, `up` (B, T, 3), `contacts` (B, T, 4).
+    they are. `root`, `up` (B, T, 3), `contacts` (B, T, 4). `spread` (B, T, SPREADS): logarithms of the
+    numbers of a `Spread`, in its order.
     """
 
     lengths: Tensor
@@ -105,10 +147,24 @@ class Numbers(NamedTuple):
     root: Tensor
     contacts: Tensor
     up: Tensor
+    spread: Tensor | None = None
 
 
 class RotationLifter(Lifter):
-    """A lifter that predicts bone lengths and rotations, and places the joints by forward kinematics."""
+    """A lifter that predicts bone lengths and rotations, and places the joints by forward kinematics.
+
+    Attributes
+    ----------
+    axes : (J, 3, 3)
+        The rotation of each joint is the matrix of `Numbers.rotations` times this one: it decides which
+        direction of the rest pose Gram-Schmidt begins with. Each row is an axis of the rest pose.
+    """
+
+    axes: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("axes", torch.eye(3).expand(len(JOINTS), 3, 3).clone(), persistent=False)
 
     @abstractmethod
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
@@ -119,20 +175,24 @@ class RotationLifter(Lifter):
         said, raw = self.encode(seen.features)
         if flip:
             other, _ = self.encode(mirror_features(seen.features))
-            # a mirrored rotation is S R S with S = diag(-1, 1, 1)
-            signs = torch.tensor([1.0, -1, -1, -1, 1, 1, -1, 1, 1]).to(said.rotations)
+            # a mirrored rotation is S R S with S = diag(-1, 1, 1): columns that are x in the rest pose are
+            # negated
             x = torch.tensor([-1.0, 1, 1]).to(said.root)
-            mirrored = other.rotations[..., list(MIRROR), :] * signs[: said.rotations.shape[-1]]
+            signs = ((1 - 2 * self.axes[..., :1] ** 2) * x).flatten(-2)
+            mirrored = other.rotations[..., list(MIRROR), :] * signs[:, : said.rotations.shape[-1]]
             said = Numbers(
                 (said.lengths + other.lengths) / 2,
                 (said.rotations + mirrored) / 2,
                 (said.root + other.root * x) / 2,
                 (said.contacts + other.contacts[..., _CONTACT_MIRROR]) / 2,
                 said.up + other.up * x,
+                None
+                if said.spread is None or other.spread is None
+                else (said.spread + other.spread[..., _SPREAD_MIRROR]) / 2,
             )
         # geometry stays in full precision when training autocasts the networks
         with torch.autocast(said.root.device.type, enabled=False):
-            return _place(seen, said, raw)
+            return _place(seen, said, self.axes, raw)
 
 
 def numbers(lengths: Tensor, rotations: Tensor, rest: Tensor) -> Numbers:
@@ -143,19 +203,27 @@ def numbers(lengths: Tensor, rotations: Tensor, rest: Tensor) -> Numbers:
     return Numbers(lengths.float(), rotations.float(), root, contacts, up)
 
 
-def _place(seen: View, said: Numbers, raw: dict[str, Tensor]) -> Lifted:
+def _place(seen: View, said: Numbers, axes: Tensor, raw: dict[str, Tensor]) -> Lifted:
     """Transform the networks' outputs from the virtual cameras to the real one."""
     metres = torch.as_tensor(TEMPLATE_LENGTHS).to(said.lengths) * said.lengths.exp()
     metres = metres * (STANDARD_HEIGHT / standing_height(metres))[..., None]
     columns = said.rotations
     inside = matrix_from_6d(columns) if columns.shape[-1] == 6 else columns.unflatten(-1, (3, 3)).mT
-    rotations = seen.turn[:, :, None] @ inside
+    rotations = seen.turn[:, :, None] @ inside @ axes
     root = placed(seen, said.root)
     positions = None
     if metres.ndim == 3:  # every frame has its own lengths
         positions, metres = joint_positions(rotations, root, rest_offsets(metres)), metres.mean(1)
     up = (seen.turn @ functional.normalize(said.up, dim=-1)[..., None])[..., 0]
-    return Lifted(metres, rotations, root, said.contacts, up, positions, raw)
+    return Lifted(metres, rotations, root, said.contacts, up, positions, raw, _spread(said.spread))
+
+
+def _spread(said: Tensor | None) -> Spread | None:
+    """Of logarithms (B, T, SPREADS)."""
+    if said is None:
+        return None
+    along, across, turn, lengths, rest = said.exp().split([len(JOINTS)] * 3 + [len(LENGTHS), 3], -1)
+    return Spread(along, across, turn, lengths, *rest.unbind(-1))
 
 
 def placed(seen: View, root: Tensor) -> Tensor:

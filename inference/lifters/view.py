@@ -71,7 +71,7 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     return out.transpose(1, 2)
 
 
-def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
+def view(rays: Tensor, confidence: Tensor, hint: Tensor, steady: bool = True) -> View:
     """Normalise landmarks.
 
     Parameters
@@ -84,11 +84,14 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     hint : (B, T, 33, 3)
         The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z away from the
         camera; NaN in frames without them.
+    steady : bool
+        Smooth the virtual camera over time. If not, a frame's features depend on that frame alone.
     """
     torso = list(TORSO)
     weight = confidence[..., torso] + 1e-3
     centre = (rays[..., torso, :] * weight[..., None]).sum(2) / weight.sum(2)[..., None]
-    centre = smooth(centre, _CENTRE_SIGMA)
+    if steady:
+        centre = smooth(centre, _CENTRE_SIGMA)
 
     # level: the virtual camera's x axis stays in the real camera's horizontal plane
     forward = functional.normalize(torch.cat([centre, torch.ones_like(centre[..., :1])], -1), dim=-1)
@@ -103,7 +106,8 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
     seen = confidence[..., used]
     square = (xy**2).sum(-1)
     mean = (square * (seen + 1e-3)).sum(-1) / (seen + 1e-3).sum(-1)
-    size = smooth(0.5 * torch.log(mean.clamp(min=1e-8))[..., None], _SIZE_SIGMA)[..., 0].exp()
+    log_size = 0.5 * torch.log(mean.clamp(min=1e-8))
+    size = (smooth(log_size[..., None], _SIZE_SIGMA)[..., 0] if steady else log_size).exp()
 
     xy = (xy / size[..., None, None]).clamp(-4, 4) * (seen > 0)[..., None]
     there = torch.isfinite(hint[..., :1, 0])

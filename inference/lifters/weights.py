@@ -15,11 +15,12 @@ from ...core.errors import CaptureError
 from ...core.files import replacing
 from .lifter import Lifter
 from .motionet import MotioNet
+from .pose_lifter import PoseLifter
 
 #: the folder of the shipped weights
 FOLDER = Path(__file__).parent.parent / "weights"
 #: the lifters that a capture can load, by the name in the file of their weights
-SHIPPED: Mapping[str, type[Lifter]] = {"motionet": MotioNet}
+SHIPPED: Mapping[str, type[Lifter]] = {"motionet": MotioNet, "pose": PoseLifter}
 
 
 def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> str:

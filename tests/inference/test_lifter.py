@@ -7,20 +7,34 @@ import torch
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import MIRRORED, bridge
 from kinelift.core.motion import CONTACT_POINTS
-from kinelift.core.skeleton import MIRROR
+from kinelift.core.rotations import matrix_from_6d
+from kinelift.core.skeleton import INDEX, MIRROR
 from kinelift.inference.lift import lift
+from kinelift.inference.lifters.lifter import SPREADS
 from kinelift.inference.lifters.motionet import MotioNet
-from kinelift.inference.lifters.view import USED, mirror_features, view
+from kinelift.inference.lifters.pose_lifter import PoseLifter
+from kinelift.inference.lifters.view import FEATURES, USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.inference.pipeline import WEIGHTS
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(params=["random", "shipped"])
+def random_pose_lifter():
+    """One whose every part says something."""
+    torch.manual_seed(4)
+    model = PoseLifter(width=32, blocks=1, context=16).eval()
+    for layer in (model.head, model.context.head, model.context.spread):
+        torch.nn.init.normal_(layer.weight, std=0.1)
+    return model
+
+
+@pytest.fixture(params=["random", "shipped", "pose"])
 def model(request):
     if request.param == "shipped":
         return load_weights(WEIGHTS, CPU)
+    if request.param == "pose":
+        return random_pose_lifter()
     torch.manual_seed(3)
     return MotioNet(channels=32, static_channels=16, stages=2).eval()
 
@@ -157,3 +171,56 @@ def test_missing_and_altered_weights_are_refused_in_a_sentence(tmp_path):
 
 def test_the_shipped_weights_are_small_enough():
     assert WEIGHTS.stat().st_size <= 16 * 2**20
+
+
+def test_spreads_of_the_mirrored_clip_are_the_mirrored_spreads():
+    model = random_pose_lifter()
+    seen, other = (
+        [torch.as_tensor(x, dtype=torch.float32)[None] for x in clip]
+        for clip in (person(), mirrored(*person()))
+    )
+    with torch.no_grad():
+        a, b = (model(model.see(*clip), flip=True).spread for clip in (seen, other))
+    for name, value in a._asdict().items():
+        there = getattr(b, name)
+        if name in ("along", "across", "turn"):
+            there = there[..., list(MIRROR)]
+        assert torch.allclose(value, there, rtol=1e-4), name
+
+
+def test_a_guess_about_the_roll_of_a_bone_does_not_turn_the_bone():
+    axes = PoseLifter(width=8, blocks=1).axes
+    along = {"thigh": 2, "forearm": 0, "spine": 2, "foot": 1}
+    sixd = torch.randn(200, 6, generator=torch.Generator().manual_seed(0))
+    other = torch.cat([sixd[:, :3], torch.randn(200, 3, generator=torch.Generator().manual_seed(1))], 1)
+    for joint, j in INDEX.items():
+        axis = along.get(joint.split(".")[0])
+        if axis is None:
+            continue
+        bones = [(matrix_from_6d(x) @ axes[j])[:, :, axis] for x in (sixd, other)]
+        assert torch.allclose(*bones, atol=1e-5), joint
+    assert torch.allclose(torch.linalg.det(axes), torch.ones(len(axes)))
+
+
+def test_a_frame_without_context_is_lifted_alone():
+    model = PoseLifter(width=32, blocks=1).eval()
+    torch.nn.init.normal_(model.head.weight, std=0.1)
+    seen = [torch.as_tensor(x, dtype=torch.float32)[None] for x in person()]
+    with torch.no_grad():
+        whole = model(model.see(*seen)).rotations[:, 20:21]
+        alone = model(model.see(*(x[:, 20:21] for x in seen))).rotations
+    assert torch.allclose(whole, alone, atol=1e-5)
+
+
+def test_the_lengths_of_a_clip_are_those_of_its_surest_frames():
+    model = PoseLifter(width=32, blocks=1).eval()
+    features = torch.randn(1, 6, FEATURES, generator=torch.Generator().manual_seed(2))
+    torch.nn.init.normal_(model.head.weight, std=0.1)
+    frame = model.encode(features)[1]["lengths"]
+    # of two frames the first is a hundred times as sure
+    sure = torch.full((1, 2, SPREADS), -4.0)
+    sure[:, 1] += np.log(100)
+    model.spread.register_forward_hook(lambda *_: sure)
+    whole = model.encode(features[:, :2])[0].lengths
+    assert torch.allclose(whole, frame[:, 0], atol=1e-3)
+    assert not torch.allclose(whole, frame[:, 1], atol=1e-3)
