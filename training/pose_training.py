@@ -303,7 +303,9 @@ def full(stage: Stage) -> Stage:
 def train_lifter(
     stages: dict[str, Stage], mocap: list[Path], detected: list[Path], run: Path, device: str
 ) -> None:
-    """Train stages in their order, each from what the one before left; finished ones are passed over.
+    """Train stages in the order of `STAGES`, each from what the one before left.
+
+    Finished stages are passed over; those that aren't among `stages` count if their checkpoints are there.
 
     Parameters
     ----------
@@ -332,12 +334,15 @@ def train_lifter(
     checks["detected"] = detected_batches(held, detector)
     pool = make_pool(clips, device)
     start: Path | None = None
-    for name, stage in stages.items():
-        if (stage.emulated or stage.detected) and pool.mistakes is None:
-            pool.mistakes = Mistakes(emulated(detector, seen, kept=run / EMULATOR), device)
-            pool.detections = Detections(seen, device)
-        train_stage(stage, pool, checks, run / name, device, start)
-        start = run / name / CHECKPOINT
+    for name in STAGES:
+        if name in stages:
+            stage = stages[name]
+            if (stage.emulated or stage.detected) and pool.mistakes is None:
+                pool.mistakes = Mistakes(emulated(detector, seen, kept=run / EMULATOR), device)
+                pool.detections = Detections(seen, device)
+            train_stage(stage, pool, checks, run / name, device, start)
+        if (run / name / CHECKPOINT).exists():
+            start = run / name / CHECKPOINT
 
 
 def make_pool(clips: list[MocapSequence], device: str) -> Pool:

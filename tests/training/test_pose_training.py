@@ -126,11 +126,17 @@ def test_all_stages_follow_each_other(mocap, detected, tmp_path, monkeypatch):
         for name, stage in STAGES.items()
     }
     args = ([tmp_path / "mocap"], [detected], tmp_path / "run", "cpu")
-    train_lifter(small, *args)
+    train_lifter({name: small[name] for name in ("frames", "seen")}, *args)
+    train_lifter({name: small[name] for name in ("windows", "whole")}, *args)
     rows = [json.loads((tmp_path / "run" / name / LOG).read_text()) for name in small]
     for row in rows:
         assert row["step"] == 2 and all(np.isfinite(x) for x in row["losses"].values())
         assert {"everyday", "everyday, noisy", "detected"} <= row.keys()
+    trunks = [
+        torch.load(tmp_path / "run" / name / CHECKPOINT, weights_only=True)["kept"]["trunk.inside.0.weight"]
+        for name in ("seen", "windows")
+    ]
+    assert torch.equal(*trunks)
     times = [(tmp_path / "run" / name / CHECKPOINT).stat().st_mtime_ns for name in small]
     train_lifter(small, *args)
     assert [(tmp_path / "run" / name / CHECKPOINT).stat().st_mtime_ns for name in small] == times
