@@ -1,9 +1,9 @@
-"""All lifters by name: the shipped one and the papers' networks."""
+"""The lifters that are compared, by name: MotioNet and the papers' other networks."""
 
 from __future__ import annotations
 
 from kinelift.inference.lifters.lifter import Lifter
-from kinelift.inference.lifters.weights import SHIPPED
+from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.training.methods.gcn import GraphLifter
 from kinelift.training.methods.simple import SimpleBaseline
 from kinelift.training.methods.skeletonnet import SkeletonNet
@@ -12,7 +12,7 @@ from kinelift.training.methods.ugcn import UGCN
 
 #: lifters by the name that weight files hold
 LIFTERS: dict[str, type[Lifter]] = {
-    **SHIPPED,
+    "motionet": MotioNet,
     "simple": SimpleBaseline,
     "gcn": GraphLifter,
     "ugcn": UGCN,
