@@ -360,7 +360,7 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     shutil.copy(CLIP, moved)
     choose(window, moved, 120)
     moved.unlink()
-    assert f"no {moved} any more" in refusal(window)
+    assert f"{moved} no longer exists" in refusal(window)
     window.shot("refused")
 
     choose(window, CLIP, 120)
