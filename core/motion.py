@@ -14,6 +14,8 @@ from .skeleton import HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, s
 
 #: the columns of `Motion.contacts`
 CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
+#: for each of `CONTACT_POINTS`, which one is its mirror image
+CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinelift.core.landmarks import MIRRORED, bridge
+from kinelift.core.motion import CONTACT_MIRROR
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import MIRROR, STANDARD_HEIGHT
 from kinelift.training.detected import POSITIONED, ROTATED, DetectedSequence, DetectorModel
@@ -25,7 +26,6 @@ from kinelift.training.dice import Dice
 from kinelift.training.emulator import tensor_errors, tensor_seen_straight
 from kinelift.training.synthesis import Batch
 
-_CONTACT_MIRROR = [2, 3, 0, 1]
 #: how often a camera is held askew
 _ASKEW_SHARE = 0.4
 #: by how much (standard deviation) and by how much at most, radians
@@ -182,7 +182,7 @@ def mirrored(batch: Batch, taken: Tensor) -> Batch:
         "hint": batch.hint[:, :, landmarks] * flip,
         "rotations": batch.rotations[:, :, joints] * (flip[:, None] * flip),
         "joints": batch.joints[:, :, joints] * flip,
-        "contacts": batch.contacts[..., _CONTACT_MIRROR],
+        "contacts": batch.contacts[..., CONTACT_MIRROR],
         "up": batch.up * flip,
     }
     for name, value in other.items():

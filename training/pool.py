@@ -20,7 +20,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from kinelift.core.motion import CONTACT_POINTS
+from kinelift.core.motion import CONTACT_MIRROR
 from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
 from kinelift.core.skeleton import (
     JOINTS,
@@ -49,7 +49,6 @@ _AIMED_WITHIN = 60
 #: how the landmarks' places vary among people, as a factor and in metres
 _PLACE_FACTOR = 0.05
 _PLACE_METRES = 0.008
-_CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 _AT, _BY = ([pair[i] for pair in CARRIERS] for i in (0, 1))
 
 
@@ -179,7 +178,7 @@ class Pool:
         signs = self.mirror[:, None] * self.mirror
         every = list(range(len(JOINTS)))
         rotations = put(rotations, every, rotations[:, :, list(MIRROR)] * signs, taken)
-        contacts = put(contacts, list(range(4)), contacts[..., _CONTACT_MIRROR], taken)
+        contacts = put(contacts, list(range(4)), contacts[..., CONTACT_MIRROR], taken)
         root = torch.where(taken[:, None, None], root * self.mirror, root)
         return rotations, root, contacts, torch.where(taken[:, None], aim * self.mirror, aim)
 

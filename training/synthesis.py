@@ -22,7 +22,7 @@ from torch import Tensor
 from kinelift.core.arrays import Array
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import MIRRORED, bridge
-from kinelift.core.motion import CONTACT_POINTS
+from kinelift.core.motion import CONTACT_MIRROR
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import (
     INDEX,
@@ -46,8 +46,6 @@ from kinelift.training.detected import (
 )
 from kinelift.training.mocap import MocapSequence, resample
 
-#: the contact point on the other side, for each contact point
-_CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 #: mirrors left and right
 _S = np.diag([-1.0, 1.0, 1.0])
 _LEGS = [INDEX[f"{n}.{s}"] for s in "LR" for n in ("thigh", "shin", "foot", "toe")]
@@ -146,7 +144,7 @@ class Synthesis:
             rotations, root, contacts = self._varied(rotations, root, contacts)
         if rng.random() < 0.5:
             rotations, root = _S @ rotations[:, list(MIRROR)] @ _S, root * [-1, 1, 1]
-            contacts = contacts[:, _CONTACT_MIRROR]
+            contacts = contacts[:, CONTACT_MIRROR]
 
         # half the bodies get about the mocap's proportions, half about the template's
         base = mocap.lengths if rng.random() < 0.5 else TEMPLATE_LENGTHS
@@ -384,7 +382,7 @@ def mirrored(d: dict[str, Array]) -> dict[str, Array]:
         "joints": d["joints"][:, joints] * flip,
         "rotated": d["rotated"],
         "positioned": d["positioned"],
-        "contacts": d["contacts"][:, _CONTACT_MIRROR],
+        "contacts": d["contacts"][:, CONTACT_MIRROR],
         "lengths": d["lengths"],
         "up": d["up"] * flip,
     }

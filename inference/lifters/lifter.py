@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...core.kinematics import joint_positions
-from ...core.motion import CONTACT_POINTS
+from ...core.motion import CONTACT_MIRROR, CONTACT_POINTS
 from ...core.rotations import matrix_from_6d
 from ...core.skeleton import (
     JOINTS,
@@ -28,8 +28,6 @@ from .view import View, mirror_features, view
 LIFTER_FPS = 30.0
 #: outputs of a rotation lifter for each frame, without the rotations: root, contacts and up
 REST = 3 + len(CONTACT_POINTS) + 3
-#: contact point that each of `CONTACT_POINTS` becomes in the mirror
-_CONTACT_MIRROR = [2, 3, 0, 1]
 
 
 class Spread(NamedTuple):
@@ -184,7 +182,7 @@ class RotationLifter(Lifter):
                 (said.lengths + other.lengths) / 2,
                 (said.rotations + mirrored) / 2,
                 (said.root + other.root * x) / 2,
-                (said.contacts + other.contacts[..., _CONTACT_MIRROR]) / 2,
+                (said.contacts + other.contacts[..., CONTACT_MIRROR]) / 2,
                 said.up + other.up * x,
                 None
                 if said.spread is None or other.spread is None
