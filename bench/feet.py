@@ -267,7 +267,8 @@ def main() -> None:
     videos = [
         p
         for p in videos
-        if p.with_suffix(".npz").exists() and "contact_points" in np.load(p.with_suffix(".npz"))
+        if p.with_suffix(".npz").exists()
+        and "contact_points" in np.load(p.with_suffix(".npz"), allow_pickle=False)
     ]
     if not videos:
         sys.exit(f"There is no video with a reference .npz with contacts beside it in {args.clips}.")

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .arrays import Array, Floats
+from .errors import CaptureError, UnsoundError
 from .files import replacing
 from .motion import Motion
+from .option import brief
 from .rotations import matrix_from_quaternion
 from .skeleton import END_POINTS, JOINTS, PARENTS, STANDARD_HEIGHT
+from .sound import check_number
 
 #: BVH axes (Y up, facing +Z) -> Blender's world (Z up, facing -Y)
 WORLD_FROM_BVH: Floats = np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]])
 _ORDER = "ZXY"
+#: what a channel may be
+_CHANNELS = frozenset(f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation"))
+#: bytes of a file that is read: an hour of 60 joints
+_LARGEST = 1 << 28
+#: frames times joints of a file that is read
+_MOST_POSES = 15_000_000
+#: limits of the time from one frame to the next, seconds
+_FRAME_TIMES = (1e-5, 1000.0)
+#: largest value that is read: degrees, or lengths in any unit
+_FARTHEST = 1e7
 
 
 @dataclass(frozen=True)
@@ -102,58 +116,113 @@ def write_bvh(motion: Motion, path: Path) -> None:
 
 
 def read_bvh(path: Path) -> Bvh:
-    """Read a BVH file with any channel order, without its end sites."""
-    words = path.read_text(encoding="utf-8").split()
-    names: list[str] = []
-    parents: list[int] = []
-    offsets: list[list[float]] = []
-    channels: list[list[str]] = []
-    stack: list[int] = []
-    at = words.index("HIERARCHY") + 1
-    while words[at] != "MOTION":
-        word = words[at]
+    """Read a BVH file with any channel order, without its end sites.
+
+    Raises
+    ------
+    CaptureError
+        If it is missing, damaged or no such file.
+    """
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise UnsoundError("it is too large")
+        words = path.read_text(encoding="utf-8").split()
+        at = words.index("MOTION")
+        return _moving(_joints_of(iter(words[:at])), words[at + 1 :])
+    except FileNotFoundError as error:
+        raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
+    except UnsoundError as error:
+        raise CaptureError(f"{path} can't be used: {error}; export it again.") from error
+    except (OSError, ValueError, StopIteration) as error:
+        raise CaptureError(f"{path} is no BVH file, or it is damaged; export it again.") from error
+
+
+@dataclass
+class _Joint:
+    name: str
+    parent: int
+    offset: list[float]
+    channels: list[str]
+
+
+def _joints_of(words: Iterator[str]) -> list[_Joint]:
+    """The joints of a hierarchy, parents before children."""
+    joints: list[_Joint] = []
+    is_open: list[int] = []
+    if next(words) != "HIERARCHY":
+        raise ValueError("no hierarchy")
+    for word in words:
         if word in ("ROOT", "JOINT"):
-            names.append(words[at + 1])
-            parents.append(stack[-1] if stack else -1)
-            offsets.append([0.0, 0.0, 0.0])
-            channels.append([])
-            stack.append(len(names) - 1)
-            at += 3
+            joints.append(_Joint(next(words), is_open[-1] if is_open else -1, [0.0] * 3, []))
+            is_open.append(len(joints) - 1)
+            _expect(words, "{")
+        elif not is_open:
+            raise ValueError(f"'{word}' outside of the joints")
         elif word == "End":
-            at = words.index("}", at) + 1
+            next(words)
+            _expect(words, "{")
+            while next(words) != "}":
+                pass
         elif word == "OFFSET":
-            offsets[stack[-1]] = [float(v) for v in words[at + 1 : at + 4]]
-            at += 4
+            joints[is_open[-1]].offset = [float(next(words)) for _ in range(3)]
         elif word == "CHANNELS":
-            count = int(words[at + 1])
-            channels[stack[-1]] = words[at + 2 : at + 2 + count]
-            at += 2 + count
+            joints[is_open[-1]].channels = [next(words) for _ in range(int(next(words)))]
         elif word == "}":
-            stack.pop()
-            at += 1
+            is_open.pop()
         else:
-            raise ValueError(f"{path}: unexpected '{word}' in the hierarchy")
-    count = int(words[words.index("Frames:", at) + 1])
-    at = words.index("Time:", at)
-    data = np.array(words[at + 2 :], dtype=float).reshape(count, -1)
-    root = np.tile(np.array(offsets[0]), (count, 1))
-    rotations = np.tile(np.eye(3), (count, len(names), 1, 1))
-    column = 0
-    for joint, kinds in enumerate(channels):
-        for kind in kinds:
-            if kind.endswith("rotation"):
-                rotations[:, joint] = rotations[:, joint] @ _axis_rotation(
-                    kind[0], np.radians(data[:, column])
-                )
-            elif joint == 0:
-                root[:, "XYZ".index(kind[0])] = data[:, column]
-            column += 1
+            raise UnsoundError(f"'{brief(word)}' is no part of a joint")
+    if is_open or not joints:
+        raise ValueError("braces are open")
+    if len({joint.name for joint in joints}) < len(joints):
+        raise UnsoundError("two of its joints have one name")
+    if sum(joint.parent < 0 for joint in joints) > 1:
+        raise UnsoundError("it has several roots")
+    for kind in (kind for joint in joints for kind in joint.channels):
+        if kind not in _CHANNELS:
+            raise UnsoundError(f"it has channels of the unknown kind '{brief(kind)}'")
+    return joints
+
+
+def _moving(joints: list[_Joint], words: list[str]) -> Bvh:
+    """The skeleton with its motion: ``Frames: N Frame Time: S`` and the values of each frame."""
+    given = iter(words)
+    _expect(given, "Frames:")
+    frames = int(next(given))
+    _expect(given, "Frame", "Time:")
+    seconds = float(next(given))
+    check_number("frame time", seconds, _FRAME_TIMES)
+    columns = sum(len(joint.channels) for joint in joints)
+    if frames < 1 or frames * columns != len(words) - 5:
+        raise UnsoundError(
+            f"it has other values than those of {brief(frames)} frames with {columns} channels"
+        )
+    if frames * len(joints) > _MOST_POSES:
+        raise UnsoundError("it has too many joints and frames")
+    data, offsets = np.array(words[5:], dtype=float), np.array([joint.offset for joint in joints])
+    if not all((np.abs(values) <= _FARTHEST).all() for values in (data, offsets)):  # NaN neither
+        raise UnsoundError("not all of its values are sensible numbers")
+    data = data.reshape(frames, columns)
+    root = np.tile(offsets[0], (frames, 1))
+    rotations = np.tile(np.eye(3), (frames, len(joints), 1, 1))
+    kinds = [(joint, kind) for joint, one in enumerate(joints) for kind in one.channels]
+    for column, (joint, kind) in enumerate(kinds):
+        if kind.endswith("rotation"):
+            turn = _axis_rotation(kind[0], np.radians(data[:, column]))
+            rotations[:, joint] = rotations[:, joint] @ turn
+        elif joint == 0:
+            root[:, "XYZ".index(kind[0])] = data[:, column]
     up = WORLD_FROM_BVH
     return Bvh(
-        names,
-        parents,
-        np.array(offsets) @ up.T,
+        [joint.name for joint in joints],
+        [joint.parent for joint in joints],
+        offsets @ up.T,
         up @ rotations @ up.T,
         root @ up.T,
-        1 / float(words[at + 1]),
+        1 / seconds,
     )
+
+
+def _expect(words: Iterator[str], *expected: str) -> None:
+    for word in expected:
+        if next(words) != word:
+            raise ValueError(f"no '{word}'")

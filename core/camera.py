@@ -7,15 +7,24 @@ left corner; x and y share one focal length in pixels.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 
 from .arrays import Array, Floats
+from .errors import UnsoundError
+from .sound import METRES, check_number
 
 #: width of 35 mm film: focal lengths in mm are 35 mm equivalents, for the longer side of the picture
 FILM_WIDTH_MM = 36.0
 #: focal length of a phone's main camera, from which the search for an unknown lens begins
 DEFAULT_FOCAL_MM = 28.0
+#: limits of the focal lengths of anything that films, mm
+_LENSES = (0.1, 100_000.0)
+#: pixels of the longest side of the largest picture that Blender renders
+_LARGEST_SIDE = 65_536
+#: how far a rotation may be from one, by rounding
+_ROUNDING = 1e-3
 
 #: camera axes -> world axes of a level camera that looks along +Y: a person who faces it faces -Y
 WORLD_FROM_LEVEL_CAMERA: Floats = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -28,7 +37,7 @@ def focal_pixels(focal_mm: float, size: tuple[int, int]) -> float:
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera without distortion.
+    """A pinhole camera without distortion; what can't be one gets an `UnsoundError`.
 
     Attributes
     ----------
@@ -43,6 +52,15 @@ class Camera:
     focal: float
     size: tuple[int, int]
     camera_from_world: Floats
+
+    def __post_init__(self) -> None:
+        for name, side in zip(("width", "height"), self.size, strict=True):
+            check_number(name, side, (1, _LARGEST_SIDE), Integral)
+        shortest, longest = (focal_pixels(mm, self.size) for mm in _LENSES)
+        check_number("focal length", self.focal, (shortest, longest))
+        pose = np.asarray(self.camera_from_world)
+        if not (pose.shape == (4, 4) and np.abs(pose).max() <= METRES[1] and _is_rigid(pose)):
+            raise UnsoundError("its camera has no place and direction")
 
     @property
     def centre(self) -> Floats:
@@ -64,3 +82,9 @@ class Camera:
         inside = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
         z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)
         return np.asarray(inside[..., :2] / z * self.focal + self.centre)
+
+
+def _is_rigid(pose: Array) -> bool:
+    turn = pose[:3, :3]
+    straight = np.abs(turn @ turn.T - np.eye(3)).max() <= _ROUNDING and np.linalg.det(turn) > 0
+    return bool(straight and (pose[3] == [0, 0, 0, 1]).all())

@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import io
 import json
-import zipfile
-import zlib
+import reprlib
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from numbers import Integral
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import numpy as np
 
 from .arrays import Array
 from .camera import Camera
-from .errors import CaptureError
+from .errors import CaptureError, UnsoundError
 from .files import replacing
-from .motion import Motion, checked
-from .skeleton import JOINTS
+from .motion import Motion
+from .npz import read_npz
+from .option import options_of
+from .options import Settings, problems_of
+from .skeleton import JOINTS, rest_offsets
+from .sound import SHARE, Part, check_number, checked, is_text
 
 #: raised when a field changes its meaning
 FORMAT_VERSION = 2
 #: versions that `Capture.load` reads. In 1 the source lay among the settings
 _READ = (1, 2)
+#: bytes of a file and of its arrays: two hours of one person, or half an hour of six, at 60 frames per second
+_LARGEST = 1 << 29
+#: characters of a warning
+_LONGEST_WARNING = 2000
+#: how many warnings there may be
+_MOST_WARNINGS = 100
+#: characters of a file's name, and of a folder's path
+_LONGEST_NAME, _LONGEST_PATH = 255, 4096
+#: limits of landmarks, pixels: they may lie outside of the picture
+_PIXELS = (-1e6, 1e6)
+#: limits of landmarks from the hips on, metres
+_REACH = (-100.0, 100.0)
+#: limits of bone lengths, metres
+_LENGTHS = (1e-3, 10.0)
+#: how far unit quaternions and symmetric skeletons, metres, may be off by rounding
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -45,12 +65,23 @@ class Source:
     turn: int = 0
     warnings: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not (is_text(self.video, _LONGEST_NAME) and Path(self.video).name == self.video != ".."):
+            raise UnsoundError("the name of its video is no file name")
+        # a capture may have been made on another system
+        absolute = (kind(self.folder).is_absolute() for kind in (PurePosixPath, PureWindowsPath))
+        if not is_text(self.folder, _LONGEST_PATH) or (self.folder and not any(absolute)):
+            raise UnsoundError("the folder of its video is no whole path")
+        check_number("video's turn", self.turn, (0, 359), Integral)
+        _check_warnings(self.warnings)
+
 
 @dataclass(frozen=True)
 class Capture:
     """What a video tells of a person's motion, and the motion.
 
-    Everything after detection can be solved again from it, without the video.
+    Everything after detection can be solved again from it, without the video. What can't be a capture, from a
+    file or from a stage of the pipeline, gets an `UnsoundError`.
 
     Attributes
     ----------
@@ -84,30 +115,44 @@ class Capture:
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        frames, people = len(self.motion), len(self.others)
+        frames, people, motion = len(self.motion), len(self.others), self.motion
+        seen = (_PIXELS, _PIXELS, SHARE)
         checked(self, {
-            "confidence": (frames, len(JOINTS)), "landmarks": (frames, 33, 3),
-            "world_landmarks": (frames, 33, 3), "others": (people, frames if people else 0, 33, 6),
+            "confidence": Part((frames, len(JOINTS)), SHARE),
+            "landmarks": Part((frames, 33, 3), seen, gaps=True),
+            "world_landmarks": Part((frames, 33, 3), _REACH, gaps=True),
+            "others": Part((people, frames if people else 0, 33, 6), (*seen, *[_REACH] * 3), gaps=True),
         })  # fmt: skip
+        check_number("frame rate", motion.fps, options_of(Settings)["fps"].limits)
+        if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > _ROUNDING:
+            raise UnsoundError("some of its rotations are no rotations")
+        lengths = motion.lengths
+        off = np.abs(rest_offsets(lengths) - motion.offsets).max()
+        if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= _ROUNDING):
+            raise UnsoundError("its skeleton isn't a person's")
+        _check_warnings(self.warnings)
 
     def __len__(self) -> int:
         return len(self.motion)
 
     def save(self, path: Path) -> None:
         """Write the .npz (no pickles); `path` appears whole or not at all."""
+        arrays = {name: getattr(self.motion, name) for name in _OF_MOTION}
+        arrays |= {name: getattr(self, name) for name in _OF_CAPTURE}
         header = {
             "version": FORMAT_VERSION, "joints": list(JOINTS), "fps": self.motion.fps,
             "start": self.motion.start, "focal": self.camera.focal, "size": list(self.camera.size),
             "settings": self.settings, "source": asdict(self.source), "warnings": list(self.warnings),
         }  # fmt: skip
+        if sum(array.nbytes for array in arrays.values()) > _LARGEST:
+            raise CaptureError(f"{path} would be too large to be read again: capture a shorter stretch.")
         # in memory first: on a full disk, a zip file that is being written has more to say than our sentence
         content = io.BytesIO()
         np.savez_compressed(
             content,
             header=np.array(json.dumps(header, ensure_ascii=False)),
-            camera_from_world=self.camera.camera_from_world,
-            **{name: getattr(self.motion, name) for name in _OF_MOTION},
-            **{name: getattr(self, name) for name in _OF_CAPTURE},
+            camera_from_world=np.asarray(self.camera.camera_from_world, np.float64),
+            **arrays,
         )
         with replacing(path) as temporary:
             temporary.write_bytes(content.getbuffer())
@@ -122,29 +167,28 @@ class Capture:
             If it is missing, damaged, of another version or no such file at all.
         """
         try:
-            with np.load(path, allow_pickle=False) as data:
-                header = json.loads(str(data["header"]))
-                motion = {name: data[name] for name in _OF_MOTION}
-                evidence = {name: data[name] for name in _OF_CAPTURE}
-                pose = data["camera_from_world"]
+            if not path.is_file():
+                raise CaptureError(f"There is no motion file {path}.")
+            data = read_npz(path, ("header", "camera_from_world", *_OF_MOTION, *_OF_CAPTURE), _LARGEST)
+            header = json.loads(data["header"])
             if header["version"] not in _READ or header["joints"] != list(JOINTS):
                 raise CaptureError(
-                    f"{path} was written by another version of Kinelift (format {header['version']}, "
-                    f"this one reads {FORMAT_VERSION}); capture it again."
+                    f"{path} was written by another version of Kinelift (format "
+                    f"{reprlib.repr(header['version'])}, this one reads {FORMAT_VERSION}); capture it again."
                 )
             width, height = header["size"]
             settings, source = _settings_and_source(header)
             return Capture(
-                motion=Motion(fps=header["fps"], start=header["start"], **motion),
-                camera=Camera(header["focal"], (width, height), pose),
+                motion=Motion(header["fps"], header["start"], **{name: data[name] for name in _OF_MOTION}),
+                camera=Camera(header["focal"], (width, height), data["camera_from_world"]),
                 settings=settings,
                 source=source,
-                warnings=tuple(header["warnings"]),
-                **evidence,
+                warnings=_warnings(header["warnings"]),
+                **{name: data[name] for name in _OF_CAPTURE},
             )
-        except FileNotFoundError as error:
-            raise CaptureError(f"There is no motion file {path}.") from error
-        except (OSError, EOFError, KeyError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        except UnsoundError as error:
+            raise CaptureError(f"{path} is damaged ({error}); capture it again.") from error
+        except (OSError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise CaptureError(
                 f"{path} is not a Kinelift motion file, or it is damaged; capture it again."
             ) from error
@@ -155,11 +199,26 @@ _OF_CAPTURE = ("confidence", "landmarks", "world_landmarks", "others")
 
 
 def _settings_and_source(header: dict[str, Any]) -> tuple[dict[str, Any], Source]:
-    settings = dict(header["settings"])
+    told = dict(header["settings"])
     if header["version"] > 1:
-        told = dict(header["source"])
+        source = dict(header["source"])
     else:
         kept = {"video": "video", "folder": "folder", "video_warnings": "warnings"}
-        told = {new: settings.pop(old) for old, new in kept.items() if old in settings}
-    told["warnings"] = tuple(told.get("warnings", ()))
-    return settings, Source(**{f.name: told[f.name] for f in fields(Source) if f.name in told})
+        source = {new: told[old] for old, new in kept.items() if old in told}
+    source["warnings"] = _warnings(source.get("warnings", []))
+    # other versions have other options
+    settings = {name: told[name] for name in options_of(Settings) if name in told}
+    for problem in problems_of(Settings, settings):
+        raise UnsoundError(f"it {problem}")
+    return settings, Source(**{f.name: source[f.name] for f in fields(Source) if f.name in source})
+
+
+def _warnings(told: Any) -> tuple[str, ...]:
+    if not isinstance(told, list):
+        raise UnsoundError("its warnings are no list")
+    return tuple(told)
+
+
+def _check_warnings(warnings: tuple[str, ...]) -> None:
+    if len(warnings) > _MOST_WARNINGS or not all(is_text(one, _LONGEST_WARNING) for one in warnings):
+        raise UnsoundError("its warnings are no short texts")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import CaptureError
+from .names import safe_name
 
 #: endings of video files, which batches search for in folders and file browsers show
 VIDEO_ENDINGS = (
@@ -30,9 +31,9 @@ def file_stem(path: Path) -> str:
 
 
 def clip_name(path: Path) -> str:
-    """The name of the clip in a video, or in a motion that was captured from one."""
+    """The name, safe on every system, of the clip in a video, or in a motion that was captured from one."""
     stem = file_stem(path)
-    return _STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem
+    return safe_name(_STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem)
 
 
 def new_motion_name(source: Path, number: int) -> str:
@@ -49,8 +50,21 @@ def split_character(text: str) -> tuple[Path, str]:
 
     Only a colon behind ``.blend`` separates them: Windows' drives have one, names of objects may have more.
     """
-    named = None if Path(text).exists() else _OBJECT_IN_FILE.fullmatch(text)
+    try:
+        whole = Path(text).exists()
+    except OSError:  # too long to be a file's name, for example
+        whole = False
+    named = None if whole else _OBJECT_IN_FILE.fullmatch(text)
     return (Path(named[1]), named[2]) if named is not None else (Path(text), "")
+
+
+#: temporary files of `replacing` that are being written now
+_unfinished: set[Path] = set()
+
+
+def writing() -> bool:
+    """Whether a file is being written that isn't whole yet."""
+    return bool(_unfinished)
 
 
 @contextmanager
@@ -66,12 +80,14 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         temporary = _temporary_beside(path)
+        _unfinished.add(temporary)
         try:
             yield temporary
             temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
+            _unfinished.discard(temporary)
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -90,6 +106,11 @@ def check_writable(path: Path) -> None:
         _temporary_beside(path).unlink()
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def is_own_folder(path: Path) -> bool:
+    """Whether `path` is a folder that lies where its name says, not a link to one."""
+    return path.is_dir() and path.resolve() == path.parent.resolve() / path.name
 
 
 def _temporary_beside(path: Path) -> Path:

@@ -8,19 +8,27 @@ from functools import cached_property
 import numpy as np
 
 from .arrays import Array, Floats
+from .errors import UnsoundError
 from .kinematics import attached_points, joint_positions, world_rotations
 from .rotations import continuous_quaternions, matrix_from_quaternion
 from .skeleton import HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
+from .sound import METRES, SHARE, Part, check_number, checked
 
 #: the columns of `Motion.contacts`
 CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
 #: for each of `CONTACT_POINTS`, which one is its mirror image
 CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
+#: limits of frame rates, of scenes too
+_RATES = (1e-3, 1e5)
+#: limits of times, seconds: eleven days
+_SECONDS = (-1e6, 1e6)
 
 
 @dataclass(frozen=True)
 class Motion:
     """A person's motion on one symmetric skeleton, in Blender's world (Z up, metres, seconds).
+
+    Every value is a number within reason: what makes a motion of others gets an `UnsoundError`.
 
     Attributes
     ----------
@@ -47,9 +55,13 @@ class Motion:
 
     def __post_init__(self) -> None:
         frames, joints = len(self.root), len(JOINTS)
+        if not frames:
+            raise UnsoundError("it has no frames")
+        check_number("frame rate", self.fps, _RATES)
+        check_number("start", self.start, _SECONDS)
         checked(self, {
-            "offsets": (joints, 3), "rotations": (frames, joints, 4), "root": (frames, 3),
-            "contacts": (frames, 4),
+            "offsets": Part((joints, 3), METRES), "rotations": Part((frames, joints, 4), (-1, 1)),
+            "root": Part((frames, 3), METRES), "contacts": Part((frames, 4), SHARE),
         })  # fmt: skip
         turns = continuous_quaternions(np.asarray(self.rotations, np.float64)).astype(np.float32)
         object.__setattr__(self, "rotations", turns)
@@ -86,19 +98,3 @@ class Motion:
             points.append(attached_points(self.world_rotations, self.joints, INDEX[f"foot.{side}"], heel))
             points.append(self.joints[:, INDEX[f"toe.{side}"]])
         return np.stack(points, axis=1)
-
-
-def checked(owner: object, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Make the named fields of a frozen dataclass float32 arrays.
-
-    Raises
-    ------
-    ValueError
-        If one has another shape than `shapes` says.
-    """
-    for name, shape in shapes.items():
-        value = np.asarray(getattr(owner, name))
-        if value.shape != shape:
-            raise ValueError(f"{type(owner).__name__}.{name} has the shape {value.shape}, expected {shape}")
-        kind = np.float64 if name == "rotations" else np.float32
-        object.__setattr__(owner, name, np.asarray(value, dtype=kind))

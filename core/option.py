@@ -6,6 +6,8 @@ This module imports neither numpy nor bpy: command lines are read before either 
 from __future__ import annotations
 
 import math
+import reprlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
@@ -14,6 +16,8 @@ from .errors import CaptureError
 
 #: text for an optional value that isn't known
 AUTO = "auto"
+#: characters that a value may have to be quoted whole
+_BRIEF = 100
 #: the values that texts give a switch
 _SWITCHES = {
     "yes": True,
@@ -144,20 +148,30 @@ class Option:
             return ""
         if self.kind in (int, float):
             least, most = self.limits
-            if type(value) not in (int, self.kind) or not math.isfinite(value):
-                return f"{value}, which isn't a number"
+            # neither infinite, nor NaN, nor an integer that is too large for a float
+            if type(value) not in (int, self.kind) or not abs(value) <= sys.float_info.max:
+                return f"{brief(value)}, which isn't a number"
             return "" if least <= value <= most else f"{value:g}, which is not within {least:g} and {most:g}"
-        if not isinstance(value, self.kind):
-            return f"{value}, which isn't {'yes or no' if self.kind is bool else 'text'}"
+        texts = value if isinstance(value, tuple) else (value,) if self.kind is str else ()
+        short = all(isinstance(text, str) and brief(text) == text for text in texts)
+        if not isinstance(value, self.kind) or not short:
+            return f"{brief(value)}, which isn't {'yes or no' if self.kind is bool else 'text'}"
         try:
-            self.read(self.write(value))
+            if self.read(self.write(value)) != value:
+                raise ValueError("isn't spelled like that")
             if self.check is not None:
                 self.check(str(value))
         except ValueError as error:
-            return f"'{self.write(value)}', which {error}"
+            return f"'{brief(self.write(value))}', which {error}"
         except CaptureError as error:
             return f"'{value}': {str(error)[0].lower()}{str(error)[1:].rstrip('.')}"
         return ""
+
+
+def brief(value: Any) -> str:
+    """A value as a text of one short line; of a longer one the beginning and the end."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if len(text) <= _BRIEF and text.isprintable() else reprlib.repr(text)
 
 
 def option(default: Any, label: str, help: str, **how: Any) -> Any:  # noqa: A002 - argparse's word

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .errors import CaptureError
-from .option import option, options_of
+from .files import MOTION_SUFFIX
+from .option import brief, option, options_of
 
 Chosen = TypeVar("Chosen")
 
@@ -34,7 +35,9 @@ class Place:
     seconds: float | None
 
 
-_PLACE = re.compile(r"(\d+(?:\.\d+)?),(\d+(?:\.\d+)?)(?:@(\d+(?:\.\d+)?))?")
+#: a number of pixels, seconds or people; longer ones mean nothing, and some are too long for Python
+_NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
+_PLACE = re.compile(rf"({_NUMBER}),({_NUMBER})(?:@({_NUMBER}))?")
 #: words that name a person, and whom
 PERSONS = {
     "largest": "The person who is largest in the picture for longest",
@@ -53,14 +56,14 @@ def read_person(text: str) -> str | int | Place:
     """
     if text in PERSONS:
         return text
-    if text.isdecimal() and int(text) >= 1:
+    if re.fullmatch(r"\d{1,9}", text) and int(text) >= 1:
         return int(text)
     if (place := _PLACE.fullmatch(text)) is not None:
         x, y, seconds = place.groups()
         return Place(float(x), float(y), float(seconds) if seconds else None)
     raise CaptureError(
-        f"There is no person '{text}'; choose largest, leftmost, rightmost or a number from 1 on, or a place "
-        "in the picture as X,Y@SECONDS."
+        f"There is no person '{brief(text)}'; choose largest, leftmost, rightmost or a number from 1 on, or "
+        "a place in the picture as X,Y@SECONDS."
     )
 
 
@@ -240,6 +243,24 @@ class Outputs:
     )  # fmt: skip
 
 
+def body_render(kind: str) -> str:
+    """What a summary calls one of `RENDERS`: its still shows the body, the plain one the skeleton."""
+    return "body" if kind == "still" else kind
+
+
+def endings_of(outputs: Outputs) -> dict[str, str]:
+    """How a clip's files end, by what a summary calls them."""
+    renders = {body_render(kind): RENDERS[kind] for kind in outputs.render}
+    return {
+        **{kind: f".{kind}" for kind in outputs.format},
+        "still": ".png",
+        **{kind: f".{kind}{ending}" for kind, ending in renders.items()},
+        "chart": ".chart.svg",
+        "motion": MOTION_SUFFIX,
+        "summary": ".summary.json",
+    }
+
+
 # --- checks ---
 
 
@@ -274,7 +295,7 @@ def check_options(chosen: Any) -> None:
         if not one.refusal:
             raise CaptureError(f"The option {one.flag} is {problem}: correct it, or leave it out.")
         least, most = (f"{limit:g}" for limit in one.limits)
-        shown = one.write(value) if isinstance(value, one.kind) else value
+        shown = one.write(value) if isinstance(value, one.kind) else brief(value)
         raise CaptureError(one.refusal.format(value=shown, least=least, most=most))
     if isinstance(chosen, Settings) and chosen.end is not None and chosen.end <= chosen.start:
         raise CaptureError(
@@ -292,7 +313,9 @@ def from_plain(cls: type[Chosen], values: Any) -> Chosen:
         If a value isn't allowed or an option doesn't exist.
     """
     if not isinstance(values, Mapping) or not values.keys() <= options_of(cls).keys():
-        raise CaptureError(f"{values} are not the options that this version of Kinelift has: set them anew.")
+        raise CaptureError(
+            f"{brief(values)} are not the options that this version of Kinelift has: set them anew."
+        )
     chosen = cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
     check_options(chosen)
     return chosen

@@ -22,7 +22,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 import cv2
 import numpy as np
 
-from ..core.errors import CaptureError
+from ..core.capture import Source
+from ..core.errors import CaptureError, UnsoundError
 from ..core.option import options_of
 from ..core.options import Settings, check_options
 
@@ -236,6 +237,12 @@ def _check_file(path: Path) -> None:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error
     if empty:
         raise CaptureError(f"{path.name} is empty (0 bytes); copy or record it again.")
+    try:
+        Source(path.name, str(path.absolute().parent))
+    except UnsoundError as error:
+        raise CaptureError(
+            f"The path {str(path)!a} has characters that can't be shown; rename the video or its folder."
+        ) from error
 
 
 def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:

@@ -137,7 +137,7 @@ def main() -> None:
         try:
             motion = retargeted(read_bvh(path))
         except (CaptureError, ValueError, IndexError) as error:
-            print(f"{path.name} is left out: {error}.", file=sys.stderr)
+            print(f"{path.name} is left out: {str(error).rstrip('.')}.", file=sys.stderr)
             continue
         part = "everyday" if done % args.hold_out == args.hold_out - 1 else "train"
         write_bvh(motion, args.out / part / f"{path.parent.name}_{path.name}")

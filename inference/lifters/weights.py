@@ -57,11 +57,13 @@ def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Li
         raise CaptureError(f"The lifter's weights {path.name} are damaged or altered. {again}")
     try:
         tensors = load(content)
+        if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
+            raise ValueError("not all weights are numbers")
         told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
         # older files, from when there was one lifter, don't name it
         model = lifters[told.get("lifter", "motionet")](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
-    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+    except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error
     return model.to(device).eval()
 

@@ -28,15 +28,7 @@ from .transfer import Performance
 
 
 def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
-    """A captured motion, at a scene's frames per second, from frame `first` on.
-
-    Raises
-    ------
-    CaptureError
-        If it has no frames or no frame rate.
-    """
-    if len(motion) == 0 or not np.isfinite(motion.fps) or motion.fps <= 0:
-        raise CaptureError("The motion has no frames, or no frame rate: capture it again.")
+    """A captured motion, at a scene's frames per second, from frame `first` on."""
     frames, rotations, root, contacts = at_rate(motion, fps)
     world = world_rotations(matrix_from_quaternion(rotations))
     # where planted balls put the ankles

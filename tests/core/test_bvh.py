@@ -99,6 +99,59 @@ def test_any_channel_order_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(bvh.rotations[1, 1] @ up, [0, -1, 0], atol=1e-9)
 
 
+#: a sound file, of which the following spoil a part
+SOUND = """HIERARCHY ROOT hips { OFFSET 0 0 0 CHANNELS 4 Xposition Yrotation Xrotation Zrotation
+    JOINT spine { OFFSET 0 1 0 CHANNELS 1 Xrotation End Site { OFFSET 0 1 0 } } }
+    MOTION Frames: 2 Frame Time: 0.04  0 1 2 3 4  5 6 7 8 9"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (SOUND, "", "no BVH file"), ("HIERARCHY", "", "no BVH file"), ("MOTION", "", "no BVH file"),
+        ("} } }", "} }", "no BVH file"), ("} } }", "} } } }", "no BVH file"), (" 8 9", " 8", "other values"),
+        ("OFFSET 0 1 0 CH", "OFFSET 0 1 CH", "no BVH file"), ("OFFSET 0 1 0 CH", "MASS 7 CH", "'MASS'"),
+        ("CHANNELS 4", "CHANNELS 5", "part of a joint"), ("CHANNELS 1", "CHANNELS -1", "part of a joint"),
+        ("CHANNELS 1", "CHANNELS 99999999999", "no BVH file"), ("Yrotation", "Wscale", "kind 'Wscale'"),
+        ("spine", "hips", "two of its joints have one name"), ("JOINT", "} ROOT", "no BVH file"),
+        ("End Site", "End", "no BVH file"), ("{ OFFSET 0 0 0", "OFFSET 0 0 0", "no BVH file"),
+        ("Frames: 2", "Frames: 1000000000000", "other values"), ("Frames: 2", "Frames: 0", "other values"),
+        ("Frames: 2", "Frames: -2", "other values"), ("Frames: 2", "Frames: two", "no BVH file"),
+        ("Frames: 2", "Frames: " + "9" * 5000, "no BVH file"), ("Time: 0.04", "Time:", "frame time is"),
+        ("0.04", "0", "frame time is 0.0"), ("0.04", "-0.04", "frame time is -0.04"),
+        ("0.04", "nan", "frame time is nan"), (" 7 ", " nan ", "sensible"), (" 7 ", " 1e30 ", "sensible"),
+        (" 7 ", " x ", "no BVH file"), ("OFFSET 0 1 0 CH", "OFFSET 0 inf 0 CH", "sensible"),
+    ],
+    ids=lambda text: text[:20],
+)  # fmt: skip
+def test_a_damaged_file_is_refused_in_a_sentence(tmp_path: Path, old: str, new: str, said: str) -> None:
+    (tmp_path / "clip.bvh").write_text(SOUND)
+    assert read_bvh(tmp_path / "clip.bvh").names == ["hips", "spine"]
+    assert SOUND.count(old) > 0
+    (tmp_path / "clip.bvh").write_text(SOUND.replace(old, new, 1))
+    assert said in refusal(tmp_path / "clip.bvh")
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(CaptureError) as caught:
+        read_bvh(path)
+    sentence = str(caught.value)
+    assert str(path) in sentence and sentence.endswith(".") and "\n" not in sentence
+    return sentence
+
+
+def test_what_is_no_text_and_no_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "clip.bvh").write_bytes(SOUND.encode("utf-16"))
+    assert "no BVH file" in refusal(tmp_path / "clip.bvh") and "no BVH file" in refusal(tmp_path)
+    assert "There is no file" in refusal(tmp_path / "gone.bvh")
+
+
+def test_joints_may_lie_ten_thousand_deep(tmp_path: Path) -> None:
+    deep = "".join(f"JOINT j{i} {{ OFFSET 0 1 0 " for i in range(10_000)) + "} " * 10_000
+    (tmp_path / "deep.bvh").write_text(SOUND.replace("End Site { OFFSET 0 1 0 }", deep))
+    assert len(read_bvh(tmp_path / "deep.bvh").names) == 10_002
+
+
 def test_one_frame(tmp_path: Path) -> None:
     write_bvh(random_motion(1), tmp_path / "clip.bvh")
     assert len(read_bvh(tmp_path / "clip.bvh").root) == 1

@@ -24,6 +24,11 @@ from kinelift.core.files import clip_name, file_stem, new_motion_name, split_cha
         ("walk-20261126-155342-4711-2.mp4", "walk-20261126-155342-4711-2"),
         ("walk-20261126-155342-4711-2-edited.motion.npz", "walk-20261126-155342-4711-2-edited"),
         ("v1.2.walk.mov", "v1.2.walk"),
+        # what other systems forbid isn't taken over
+        ("take 1:2.mp4", "take 1_2"),
+        ("CON.mp4", "_CON"),
+        ("line\nbreak .mp4", "line_break_"),
+        ("walk: 2-20261126-155342-4711-2.motion.npz", "walk_ 2"),
     ],
 )
 def test_the_clip_that_a_file_shows(name: str, clip: str) -> None:
@@ -38,6 +43,11 @@ def test_a_new_motion_is_of_the_clip_that_it_was_made_from() -> None:
         assert file_stem(source).endswith(f"-{number}") and file_stem(source) != clip_name(source)
 
 
+def test_a_new_motion_of_an_odd_video_can_be_written(tmp_path: Path) -> None:
+    for source in ("a:b?.mp4", "ダ" * 84 + ".mp4", "Jos\udce9.mp4", "nul.mp4"):
+        (tmp_path / new_motion_name(Path(source), 1234)).touch()
+
+
 @pytest.mark.parametrize(
     ("text", "file", "name"),
     [
@@ -50,6 +60,7 @@ def test_a_new_motion_is_of_the_clip_that_it_was_made_from() -> None:
         ("C:\\shots\\hero.fbx", "C:\\shots\\hero.fbx", ""),
         ("C:\\shots\\cast.blend:Hero", "C:\\shots\\cast.blend", "Hero"),
         ("hero.fbx:Hero", "hero.fbx:Hero", ""),
+        ("x" * 5000 + ".blend:Hero", "x" * 5000 + ".blend", "Hero"),
     ],
 )
 def test_the_file_and_the_object_of_a_character(text: str, file: str, name: str) -> None:

@@ -1,5 +1,8 @@
 """What must be true of a lifter whatever it has learnt: tested on random weights and on the shipped ones."""
 
+import hashlib
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ from kinelift.core.landmarks import MIRRORED, bridge
 from kinelift.core.motion import CONTACT_POINTS
 from kinelift.core.rotations import matrix_from_6d
 from kinelift.core.skeleton import INDEX, MIRROR
+from kinelift.inference import lift as lifting
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.lifter import SPREADS
 from kinelift.inference.lifters.motionet import MotioNet
@@ -126,6 +130,18 @@ def test_the_frame_rate_does_not_change_the_motion():
 
 
 @pytest.mark.slow
+def test_a_long_clip_is_lifted_in_stretches_as_in_one_piece(model, monkeypatch):
+    seen = person(frames=200)
+    whole = lift(*seen, 30.0, model)
+    monkeypatch.setattr(lifting, "_STRETCH", 70)
+    parts = lift(*seen, 30.0, model)
+    for name in ("rotations", "root", "contacts", "up"):
+        assert np.abs(getattr(parts, name) - getattr(whole, name)).max() < 1e-4, name
+    # every stretch tells the bones' lengths, and their mean counts
+    assert np.abs(np.log(parts.lengths / whole.lengths)).max() < 0.15
+
+
+@pytest.mark.slow
 def test_one_frame_and_gaps_are_lifted_without_nan(model):
     rays, confidence, hint = person(frames=60)
     rays[20:31] = hint[20:31] = np.nan
@@ -166,6 +182,36 @@ def test_missing_and_altered_weights_are_refused_in_a_sentence(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     with pytest.raises(CaptureError, match="altered"):
+        load_weights(path, CPU)
+
+
+def _metadata(content, **changes):
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] |= changes
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda content: b"", lambda content: content[: len(content) // 2],
+        lambda content: (1 << 62).to_bytes(8, "little") + content[8:],
+        lambda content: _metadata(content, lifter="other"),
+        lambda content: _metadata(content, config="[" * 10**5),
+        lambda content: _metadata(content, config="7"), lambda content: _metadata(content, config='{"x": 1}'),
+        lambda content: _metadata(content, config='{"channels": 8, "static_channels": 8, "stages": 2}'),
+        lambda content: _metadata(content, config='{"channels": "16"}'),
+        lambda content: content[:-2] + b"\x00\x7e",  # NaN in half precision
+    ],
+)  # fmt: skip
+def test_weights_that_this_lifter_cannot_use_are_refused_in_a_sentence(tmp_path, spoil):
+    path = tmp_path / "w.safetensors"
+    save_weights(MotioNet(channels=16, static_channels=8, stages=2), path)
+    path.write_bytes(spoil(path.read_bytes()))
+    path.with_suffix(".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    with pytest.raises(CaptureError, match="holds no weights that this lifter can use"):
         load_weights(path, CPU)
 
 

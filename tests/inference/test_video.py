@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import struct
 import threading
@@ -229,3 +230,11 @@ def test_frames_that_share_a_picture_cannot_be_drawn_on(tmp_path: Path) -> None:
     frame = next(iter(VideoReader(write_video(tmp_path / "numbers.mp4", numbered(3)), fps=90)))
     with pytest.raises(ValueError, match="read-only"):
         frame.image[:] = 255
+
+
+@pytest.mark.parametrize("name", ["a\nb.mp4", "a\x1b[31m.mp4", os.fsdecode(b"a\xff.mp4")])
+def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_decoded(tmp_path: Path, name: str) -> None:
+    shutil.copy(SAMPLE, tmp_path / name)
+    with pytest.raises(CaptureError, match="rename the video") as error:
+        VideoReader(tmp_path / name)
+    assert str(error.value).isprintable()
