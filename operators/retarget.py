@@ -61,8 +61,11 @@ def _fill(context: bpy.types.Context, bone_map: Any) -> None:
     chosen.target = context.active_object
 
 
-def shown_map(context: bpy.types.Context) -> Any:
-    """The bone map in the panel; detects it first if it is empty or belongs to another character."""
+def shown_map(operator: OnActive, context: bpy.types.Context) -> Any:
+    """The bone map in the panel; detects it first if it is empty or belongs to another character.
+
+    The operator warns of the artist's own maps that can't be read.
+    """
     from ..rig.retarget.apply import check_target
     from ..rig.retarget.bone_map import BoneMap
     from ..rig.retarget.bones import read_rig
@@ -71,7 +74,10 @@ def shown_map(context: bpy.types.Context) -> Any:
 
     chosen, target = retarget_settings(context), check_target(context.active_object)
     if chosen.target != target or not any(row.bone for row in chosen.bones):
-        _fill(context, find_bone_map(read_rig(target), target.data, own_presets(maps_folder())))
+        own, problems = own_presets(maps_folder())
+        for problem in problems:
+            operator.report({"WARNING"}, problem)
+        _fill(context, find_bone_map(read_rig(target), target.data, own))
     bones = {row.name: row.bone for row in chosen.bones if row.bone}
     sure = {row.name: row.certainty for row in chosen.bones if row.bone}
     return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
@@ -99,7 +105,7 @@ class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
         playing = source.animation_data.action or source
         name = f"{target.name} {playing.name}"
         result = retarget(
-            performance, target, shown_map(context), retarget_settings(context).settings(), name
+            performance, target, shown_map(self, context), retarget_settings(context).settings(), name
         )
         for warning in result.warnings:
             self.report({"WARNING"}, warning)
@@ -146,7 +152,7 @@ class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
         check_target(context.active_object)
         source = find_source(context)
         target = check_target(context.active_object, source)
-        start_preview(source, target, shown_map(context), retarget_settings(context).settings())
+        start_preview(source, target, shown_map(self, context), retarget_settings(context).settings())
 
 
 class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
@@ -159,7 +165,7 @@ class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
     def work(self, context: bpy.types.Context) -> None:
         """Replace the bone map by a detected one."""
         retarget_settings(context).target = None
-        found = shown_map(context)
+        found = shown_map(self, context)
         self.report(
             {"INFO"}, pgettext_rpt("{name}: {count} bones").format(name=found.name, count=len(found.bones))
         )
@@ -176,7 +182,7 @@ class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
         """Swap left and right in the panel."""
         from ..rig.retarget.bone_map import swapped
 
-        _fill(context, swapped(shown_map(context)))
+        _fill(context, swapped(shown_map(self, context)))
 
 
 class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
@@ -199,7 +205,7 @@ class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
         from ..rig.retarget.presets import save_preset
 
         path = Path(self.properties.filepath).absolute()
-        save_preset(path, path.stem, shown_map(context))
+        save_preset(path, path.stem, shown_map(self, context))
 
 
 class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):

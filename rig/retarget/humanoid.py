@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ HUMANOID = "kinelift_humanoid"
 _GLB_MAGIC = b"glTF"
 #: type of their chunk that holds JSON
 _JSON_CHUNK = 0x4E4F534A
+#: errors of JSON that holds something else than it should
+_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 #: VRM's names of the joints
 _VRM = {
     "hips": ("hips",), "spine": ("spine",), "chest": ("upperChest", "chest"), "neck": ("neck",),
@@ -41,8 +44,8 @@ def read_humanoid(path: Path) -> dict[str, str]:
             bones = extensions["VRMC_vrm"]["humanoid"]["humanBones"]
             return {name: str(nodes[bone["node"]]["name"]) for name, bone in bones.items()}
         bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
-        return {bone["bone"]: str(nodes[bone["node"]]["name"]) for bone in bones}
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return {str(bone["bone"]): str(nodes[bone["node"]]["name"]) for bone in bones}
+    except _DAMAGED:
         return {}  # names tell the bones then
 
 
@@ -50,7 +53,8 @@ def humanoid_of(data: bpy.types.Armature) -> dict[str, str]:
     """Bones by joint that a VRM file names: kept by the import, or in the properties of the VRM add-on."""
     named: dict[str, str] = {}
     if isinstance(stored := data.get(HUMANOID), str):
-        named = json.loads(stored)
+        with suppress(*_DAMAGED):
+            named = {name: str(bone) for name, bone in json.loads(stored).items()}
     extension = getattr(data, "vrm_addon_extension", None) or data.get("vrm_addon_extension")
     if not named and extension is not None:
         for entry in _member(_member(_member(extension, "vrm0"), "humanoid"), "human_bones") or ():

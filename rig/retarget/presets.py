@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 from ...core.errors import CaptureError
 from ...core.files import replacing
+from ...core.sound import is_text
 from .bone_map import MAIN, SLOTS, BoneMap
 from .bones import Rig
 from .names import plain_name
@@ -21,6 +21,12 @@ PRESETS = Path(__file__).resolve().parent.parent / "presets"
 _FORMAT = "kinelift_bone_map"
 #: version of the format that is read and written
 _VERSION = 1
+#: bytes of a preset's file
+_LARGEST = 1 << 20
+#: characters of a name in it
+_LONGEST = 255
+#: largest value of a switch
+_FARTHEST = 1e6
 #: how much a bone that can't be keyed counts in a score, beside 1
 _HELD = 0.5
 #: what a score loses for a bone that carries the one before it
@@ -37,30 +43,36 @@ class Preset:
         For people.
     bones : dict
         For each slot the names that its bone may have, the preferred one first.
-    prefix : str
-        Pattern of what a rig's names may begin with (after `names.plain_name`).
+    prefixes : tuple of str
+        What a rig's names may begin with, perhaps with a number after it (as `names.plain_name` spells them).
     properties : dict
         Bones with custom properties that have to have a certain value: switches to FK.
     """
 
     name: str
     bones: dict[str, tuple[str, ...]]
-    prefix: str = ""
+    prefixes: tuple[str, ...] = ()
     properties: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def bones_in(self, rig: Rig) -> dict[str, str]:
         """The bones of a rig by slot, spelled exactly as here, or else nearly so."""
         by_name: dict[str, str] = {}
         for name in reversed(rig.names):  # the one nearest to the root counts
-            by_name[re.sub(f"^(?:{self.prefix})", "", plain_name(name))] = name
+            by_name[self._without_prefix(plain_name(name))] = name
         bones: dict[str, str] = {}
         for slot, names in self.bones.items():
             exact = next((name for name in names if name in rig.index), None)
             near = next((by_name[plain_name(name)] for name in names if plain_name(name) in by_name), None)
-            bone = exact if exact is not None and not self.prefix else near
+            bone = exact if exact is not None and not self.prefixes else near
             if bone is not None and bone not in bones.values():
                 bones[slot] = bone
         return bones
+
+    def _without_prefix(self, plain: str) -> str:
+        for prefix in self.prefixes:
+            if plain.startswith(prefix):
+                return plain.removeprefix(prefix).lstrip("0123456789")
+        return plain
 
     def score(self, rig: Rig) -> tuple[float, float]:
         """Share of the main joints that it finds free to move, and share of all that it names."""
@@ -90,31 +102,51 @@ def load_preset(path: Path) -> Preset:
         If it can't be read or isn't a preset.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        if not path.is_file():
+            raise CaptureError(f"There is no bone map {path}.")
+        if path.stat().st_size > _LARGEST:
+            raise ValueError("too large")
+        data = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
         if data[_FORMAT] != _VERSION:
             raise CaptureError(f"{path.name} is a bone map of another version of Kinelift; save it again.")
-        bones = {
-            slot: (names,) if isinstance(names, str) else tuple(names)
-            for slot, names in data["bones"].items()
-        }
+        bones = {slot: _names(names) for slot, names in data["bones"].items()}
+        if not bones or not bones.keys() <= set(SLOTS):
+            raise ValueError("slots")
         properties = {
-            str(bone): {str(name): float(value) for name, value in values.items()}
+            bone: {name: _number(value) for name, value in values.items()}
             for bone, values in data.get("properties", {}).items()
         }
-        prefix = str(data.get("prefix", ""))
-        re.compile(prefix)
-        sound = set(bones) <= set(SLOTS) and all(
-            isinstance(n, str) for names in bones.values() for n in names
-        )
-        if not sound or not bones:
-            raise ValueError("slots")
-        return Preset(str(data["name"]), bones, prefix, properties)
-    except FileNotFoundError as error:
-        raise CaptureError(f"There is no bone map {path}.") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, re.error) as error:
+        prefixes = _names(data["prefix"]) if "prefix" in data else ()
+        if not all(prefix.isalnum() and plain_name(prefix) == prefix for prefix in prefixes):
+            raise ValueError("a prefix is no pattern")
+        (name,) = _names(data["name"])
+        return Preset(name, bones, prefixes, properties)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise CaptureError(
-            f"{path.name} is not a bone map of Kinelift, or it is damaged; choose another."
+            f"{path.name} is not a bone map of Kinelift, or it is damaged; choose another, or save it again."
         ) from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """What an object of JSON holds; JSON itself lets later values replace earlier ones of the same name."""
+    found = dict(pairs)
+    if len(found) < len(pairs) or not all(is_text(name, _LONGEST) and name for name in found):
+        raise ValueError("names")
+    return found
+
+
+def _names(told: Any) -> tuple[str, ...]:
+    """A name, or a list of names."""
+    names = told if isinstance(told, list) else [told]
+    if not names or not all(is_text(name, _LONGEST) and name for name in names):
+        raise ValueError("names")
+    return tuple(names)
+
+
+def _number(told: Any) -> float:
+    if not isinstance(told, int | float) or not abs(told) <= _FARTHEST:  # NaN neither
+        raise ValueError("number")
+    return float(told)
 
 
 def save_preset(path: Path, name: str, bone_map: BoneMap) -> None:
@@ -132,15 +164,15 @@ def shipped_presets() -> tuple[Preset, ...]:
     return tuple(load_preset(path) for path in sorted(PRESETS.glob("*.json")))
 
 
-def own_presets(folder: Path) -> tuple[Preset, ...]:
-    """The presets in an artist's folder; other files in it are ignored."""
-    found = []
+def own_presets(folder: Path) -> tuple[tuple[Preset, ...], tuple[str, ...]]:
+    """The presets in an artist's folder, and a sentence about each file that can't be read."""
+    found, problems = [], []
     for path in sorted(folder.glob("*.json")):
         try:
             found.append(load_preset(path))
-        except CaptureError:
-            continue
-    return tuple(found)
+        except CaptureError as error:
+            problems.append(str(error))
+    return tuple(found), tuple(problems)
 
 
 def apply_preset(rig: Rig, preset: Preset) -> BoneMap:

@@ -7,6 +7,7 @@ is saved and loaded again.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -25,6 +26,8 @@ from .source import perform_armature
 from .transfer import Performance
 
 _following: list[_Follower] = []
+#: errors of a state that isn't one: the file was changed elsewhere
+_CHANGED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 class _Follower:
@@ -110,7 +113,7 @@ def resume_preview() -> None:
             _restore(state)
             bpy.context.view_layer.update()
         _go_on(_Follower(source, target, BoneMap(*state["map"]), settings))
-    except (CaptureError, KeyError, TypeError, ValueError):  # the file was changed elsewhere
+    except (CaptureError, *_CHANGED):
         end_preview()
 
 
@@ -133,7 +136,8 @@ def end_preview() -> None:
         if PREVIEW in scene:
             text = scene[PREVIEW]
             del scene[PREVIEW]
-            _restore(json.loads(text))
+            with suppress(*_CHANGED):
+                _restore(json.loads(text))
 
 
 def _restore(state: dict[str, Any]) -> None:

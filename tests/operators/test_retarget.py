@@ -115,6 +115,16 @@ def test_a_broken_map_changes_nothing(
     assert shown() == before
 
 
+def test_detect_names_own_maps_that_cannot_be_read(
+    scene: tuple[Any, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bone_maps").mkdir()
+    (tmp_path / "bone_maps/broken.json").write_text("[" * 100_000)
+    assert bpy.ops.kinelift.detect_bones() == {"FINISHED"}
+    assert "broken.json is not a bone map of Kinelift" in capfd.readouterr().out
+    assert {"hips", *LIMBS} <= shown().keys()
+
+
 def test_the_map_of_another_rig_is_refused(scene: tuple[Any, Any], tmp_path: Path) -> None:
     path = tmp_path / "other.json"
     bpy.ops.kinelift.detect_bones()

@@ -11,6 +11,7 @@ import pytest
 from kinelift.core.options import RetargetSettings
 from kinelift.rig.action import animate
 from kinelift.rig.armature import build_armature
+from kinelift.rig.retarget import PREVIEW
 from kinelift.rig.retarget.bones import read_rig
 from kinelift.rig.retarget.mapping import find_bone_map
 from kinelift.rig.retarget.preview import end_preview, previewing, resume_preview, start_preview
@@ -63,3 +64,14 @@ def test_preview_of_a_file_whose_source_is_gone_gives_the_pose_back(tmp_path: Pa
     resume_preview()
     assert not previewing()
     np.testing.assert_allclose(target.pose.bones["thigh.L"].matrix_basis, np.eye(4), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "7", "[" * 100_000, '{"source": "Character", "target": "Character"}',
+             '{"source": [], "target": "Character", "pose": [], "properties": {}}']
+)  # fmt: skip
+def test_a_preview_that_was_changed_elsewhere_ends(text: str) -> None:
+    character()
+    bpy.context.scene[PREVIEW] = text
+    resume_preview()
+    assert not previewing()
