@@ -9,7 +9,7 @@ import json
 import sys
 from pathlib import Path
 
-from ..core.errors import CaptureError
+from ..core.errors import CaptureError, UnsoundError
 from .orders import order_from
 
 
@@ -40,8 +40,8 @@ def build(request_path: Path) -> int:
             "strip": quality_strip(captured),
             "warnings": warnings,
         }
-        request_path.write_text(json.dumps(result, ensure_ascii=False), encoding="utf-8")
-    except (CaptureError, OSError) as error:
+        request_path.write_text(json.dumps(result, allow_nan=False), encoding="utf-8")
+    except (CaptureError, UnsoundError, OSError) as error:
         # the motion is a copy in the staging folder: name the clip, which the artist knows
         print(str(error).replace(request["motion"], request["order"]["clip"]), file=sys.stderr)
         return 1

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
 import logging
-import tempfile
+import re
+import socket
 import threading
 import uuid
 import warnings
+from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..core.errors import CaptureError
+from ..core.errors import CaptureError, readable
 from ..core.files import split_character
+from .answers import made_from, refuse_pickles, sentence, texts, unpacked
 from .job import HaltError, Progress, Stopped
 from .journal import Made
 from .orders import Order, file_hash
 from .remote import differences, fingerprint
+
+if TYPE_CHECKING:
+    import distributed
 
 #: seconds to wait for the scheduler to answer
 _ANSWER = 10.0
@@ -29,13 +37,27 @@ _WORKERS = 30.0
 _POLL = 0.2
 #: bytes of the largest file that is sent; larger ones must lie where the workers see them
 _LARGEST_SENT = 1 << 30
+#: frames of the longest clip; progress that says more isn't shown
+_LONGEST = 1 << 31
+#: address of a scheduler
+_ADDRESS = re.compile(r"(?P<protocol>tcp|tls)://(?P<host>[^/]+):(?P<port>[0-9]{1,5})")
+#: largest number of a port
+_LAST_PORT = 65535
 #: ends the sentences about how to set up a cluster
 _HOW = "see docs/cluster.md"
 
 
-def _on_worker(function: str, *arguments: Any) -> Any:
-    """Call a function of `batch.remote` on a worker, which always knows the package as `kinelift`."""
-    return getattr(importlib.import_module("kinelift.batch.remote"), function)(*arguments)
+def _on_worker(function: str, *arguments: Any) -> bytes:
+    """Call a function of `batch.remote` on a worker, which always knows the package as `kinelift`.
+
+    The answer is for `answers.unpacked`; it is ``"unknown"`` where the worker doesn't know Kinelift.
+    """
+    try:
+        remote = importlib.import_module("kinelift.batch.remote")
+    except ModuleNotFoundError:
+        return b'"unknown"'
+    answer = getattr(remote, function)(*arguments)
+    return answer if isinstance(answer, bytes) else json.dumps(answer).encode("ascii")
 
 
 # Dask sends the code of a function in __main__; the scheduler couldn't import this one by its name
@@ -48,15 +70,15 @@ class Cluster:
     Parameters
     ----------
     address : str
-        Address of the scheduler, ``tcp://host:port``.
+        Address of the scheduler, ``tcp://host:port`` or ``tls://host:port``.
     memory : float
         MB of memory at which a worker ends a process.
 
     Raises
     ------
     CaptureError
-        If dask.distributed isn't installed, no scheduler answers, there are no workers, or one of them can't
-        make clips or would give other results than this machine.
+        If dask.distributed isn't installed, no scheduler answers or it answers what none does, there are no
+        workers, or one of them can't make clips or would give other results than this machine.
     """
 
     def __init__(self, address: str, memory: float) -> None:
@@ -65,29 +87,85 @@ class Cluster:
                 "--scheduler needs the package 'distributed', which this Python lacks: install it as "
                 "docs/cluster.md says, or leave --scheduler out."
             )
-        import distributed
-
-        # Dask warns of large tasks, and one that carries a video is large
-        warnings.filterwarnings("ignore", "Sending large graph")
-        for logger in ("distributed", "distributed.client"):  # our own sentences say what matters
-            logging.getLogger(logger).setLevel(logging.CRITICAL)
         self._address, self._memory = address, memory
         self._token = uuid.uuid4().hex
         self._topic = f"kinelift-{self._token}"
         self._lock = threading.Lock()
         self._progress: dict[str, Progress] = {}
+        self._client = self._connected()
         try:
-            self._client = distributed.Client(address, timeout=_ANSWER, set_as_default=False)
-        except (OSError, ValueError, TimeoutError) as error:
-            raise CaptureError(
-                f"No Dask scheduler answers at {address}: start it, or correct --scheduler; {_HOW}."
-            ) from error
-        try:
-            self.slots = self._check()
-            self._client.subscribe_topic(self._topic, self._hear)
+            with self._understood():
+                self.slots = self._check()
+                self._client.subscribe_topic(self._topic, self._hear)
+                for topic in ("print", "warn"):  # Dask would print what workers like
+                    self._client.subscribe_topic(topic, lambda _event: None)
         except BaseException:
             self.close()
             raise
+
+    def _connected(self) -> distributed.Client:
+        """Connect to the scheduler, with the certificates of Dask's configuration if it has any."""
+        parts = _ADDRESS.fullmatch(self._address)
+        if parts is None or int(parts["port"]) > _LAST_PORT:
+            raise CaptureError(
+                f"{self._address} is no address of a Dask scheduler: give tcp://HOST:PORT or "
+                f"tls://HOST:PORT; {_HOW}."
+            )
+        try:
+            import distributed
+
+            security = distributed.Security()
+            encrypted = security.get_connection_args("client").get("ssl_context") is not None
+        except (OSError, TypeError, ValueError) as error:
+            problem = str(error)
+            raise CaptureError(
+                f"Dask's configuration can't be used ({problem}): correct it; {_HOW}."
+            ) from error
+        if parts["protocol"] == "tls" and not encrypted:
+            raise CaptureError(
+                f"{self._address} wants a certificate, and Dask's configuration names none: set DASK_CONFIG; "
+                f"{_HOW}."
+            )
+        if parts["protocol"] == "tcp" and security.require_encryption:
+            raise CaptureError(
+                f"{self._address} isn't encrypted, and Dask's configuration wants that: give a tls:// "
+                f"address; {_HOW}."
+            )
+        # Dask warns of large tasks, and one that carries a video is large
+        warnings.filterwarnings("ignore", "Sending large graph")
+        for logger in ("distributed", "distributed.client"):  # our own sentences say what matters
+            logging.getLogger(logger).setLevel(logging.CRITICAL + 1)
+        refuse_pickles()
+        try:
+            if parts["protocol"] == "tcp":
+                _await_greeting(parts["host"].strip("[]"), int(parts["port"]))
+            return distributed.Client(self._address, timeout=_ANSWER, set_as_default=False, security=security)
+        except Exception as error:
+            refused = ", or it refuses this machine's certificate" if encrypted else ""
+            raise CaptureError(
+                f"No Dask scheduler answers at {self._address}{refused}: start it, or correct --scheduler; "
+                f"{_HOW}."
+            ) from error
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Turn whatever an answer makes Dask, or us, stumble over into a `HaltError`."""
+        try:
+            yield
+        except (CaptureError, Stopped):
+            raise
+        except (CancelledError, OSError, RuntimeError) as error:
+            raise HaltError(
+                f"The scheduler {self._address} is gone: start it and give the same command again."
+            ) from error
+        except Exception as error:
+            raise self._strange(error) from error
+
+    def _strange(self, error: BaseException) -> HaltError:
+        return HaltError(
+            f"The cluster of {self._address} sent an answer that no worker of Kinelift gives "
+            f"({str(error)[:200]}): find out who is in it; {_HOW}."
+        )
 
     def _check(self) -> int:
         """Refuse workers that can't make the same results; return how many clips the others make at once."""
@@ -97,28 +175,31 @@ class Cluster:
             raise CaptureError(
                 f"The scheduler {self._address} has no workers: start some; {_HOW}."
             ) from error
-        try:
-            missing = self._client.run(_on_worker, "lacks")
-            found = self._client.run(_on_worker, "fingerprint")
-        except ModuleNotFoundError as error:
-            raise self._lacks_kinelift() from error
-        for worker, modules in missing.items():
-            if modules:
+        for worker, missing in self._asked("lacks").items():
+            if modules := texts(missing):
                 raise CaptureError(
                     f"The worker {worker} lacks {', '.join(modules)}: install it there; {_HOW}."
                 )
-        for worker, there in found.items():
+        for worker, there in self._asked("fingerprint").items():
             self._compare(worker, there)
-        return sum(self._client.nthreads().values())
+        return max(1, sum(int(threads) for threads in self._client.nthreads().values()))
+
+    def _asked(self, function: str) -> dict[str, Any]:
+        """The answers of all workers to a function of `batch.remote`."""
+        answers = self._client.run(_on_worker, function)
+        found = {sentence(worker): unpacked(answer)[0] for worker, answer in answers.items()}
+        if "unknown" in found.values():
+            raise self._lacks_kinelift()
+        return found
 
     def _lacks_kinelift(self) -> HaltError:
         return HaltError(
             f"A worker of {self._address} doesn't know Kinelift: start it with --preload kinelift; {_HOW}."
         )
 
-    def _compare(self, worker: str, there: dict[str, str]) -> None:
+    def _compare(self, worker: str, answer: Any) -> None:
         """Refuse a worker that would give other results."""
-        here = fingerprint()
+        here, there = fingerprint(), {sentence(what): sentence(value) for what, value in answer.items()}
         if differing := differences(here, there):
             what = differing[0]
             raise HaltError(
@@ -128,7 +209,8 @@ class Cluster:
 
     def close(self) -> None:
         """Disconnect; the cluster goes on."""
-        self._client.close()
+        with suppress(Exception):  # Dask says once more why it has stopped listening
+            self._client.close()
 
     def make(self, order: Order, staging: Path, progress: Progress, stop: threading.Event) -> Made:
         """Make all files of a clip in a new folder in `staging`, as `job.make`, on any worker.
@@ -156,53 +238,73 @@ class Cluster:
         }
         self._progress[key] = progress
         try:
-            while "lacks" in (reply := self._reply(request, stop)):
-                for path in reply["lacks"]:
-                    files[path]["data"] = _content(Path(path))
+            with self._understood():
+                header, contents = self._reply(request, stop)
+                while "lacks" in header:
+                    lacking = set(header["lacks"])
+                    if not lacking or not lacking <= {path for path in files if files[path]["data"] is None}:
+                        raise ValueError("it lacks files that it has, or that aren't the clip's")
+                    for path in lacking:
+                        files[path]["data"] = _content(Path(path))
+                    header, contents = self._reply(request, stop)
+                return self._made(header, contents, order, staging)
         finally:
             del self._progress[key]
-        if "error" in reply:
-            raise CaptureError(reply["error"])
-        if "halt" in reply:
-            raise HaltError(reply["halt"])
-        if "other" in reply:
-            self._compare(*reply["other"])
-        if "stopped" in reply:
+
+    def _made(self, header: Any, contents: memoryview, order: Order, staging: Path) -> Made:
+        """What a worker's answer says; raises what it says went wrong."""
+        if header == "unknown":
+            raise self._lacks_kinelift()
+        if "error" in header:
+            raise CaptureError(sentence(header["error"]))
+        if "halt" in header:
+            raise HaltError(sentence(header["halt"]))
+        if "other" in header:
+            self._compare(sentence(header["other"][0]), header["other"][1])
+        if "stopped" in header:
             raise Stopped
-        if reply["contents"] is None:
-            return Made(**reply["made"])
-        return Made(**{**reply["made"], "folder": _written(reply["contents"], staging)})
+        return made_from(header, contents, order, staging)
 
-    def _reply(self, request: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+    def _reply(self, request: dict[str, Any], stop: threading.Event) -> tuple[Any, memoryview]:
         """The answer of `remote.make_clip` on any worker."""
-        import distributed
-
         future = self._client.submit(_on_worker, "make_clip", request, pure=False)
         try:
             while not future.done():
+                self._check_hearing()
                 if stop.wait(_POLL):
                     self._client.run(_on_worker, "stop", request["key"], on_error="ignore")
                     raise Stopped
-            reply: dict[str, Any] = future.result()
-        except distributed.KilledWorker as error:
-            raise CaptureError(
-                "Several workers were lost while they made it; memory may have run out there: give each "
-                "fewer clips at once, or a smaller --memory."
-            ) from error
-        except ModuleNotFoundError as error:
-            raise self._lacks_kinelift() from error
-        except (CancelledError, OSError, RuntimeError) as error:
-            raise HaltError(
-                f"The scheduler {self._address} is gone: start it and give the same command again."
-            ) from error
+            if future.status == "error":
+                raise self._broke_down(str(future.exception()))
+            return unpacked(future.result())
         finally:
             future.release()
-        return reply
 
-    def _hear(self, event: tuple[float, tuple[str, str, int, int]]) -> None:
-        key, stage, frame, of = event[1]
-        if key in self._progress:  # else the clip has just ended
-            self._progress[key](stage, frame, of)
+    def _broke_down(self, pickled: str) -> CaptureError:
+        """Why Dask couldn't end a task; it says so in a pickle, which isn't loaded."""
+        if "KilledWorker" in pickled:
+            return CaptureError(
+                "Several workers were lost while they made it; memory may have run out there: give each "
+                "fewer clips at once, or a smaller --memory."
+            )
+        return CaptureError(f"A worker of {self._address} broke down while it made it: see its log there.")
+
+    def _check_hearing(self) -> None:
+        """Stop where Dask itself has stopped listening, because it was sent what it can't read."""
+        task = self._client._handle_report_task
+        if task is None or not task.done() or task.cancelled():
+            return
+        if error := task.exception():
+            raise self._strange(error)
+
+    def _hear(self, event: tuple[float, Any]) -> None:
+        """Show the progress of a clip; anybody in the cluster can send such an event."""
+        match event[1]:
+            case (str(key), str(stage), int(frame), int(of)) if (
+                0 <= frame <= _LONGEST and 0 <= of <= _LONGEST
+            ):
+                if key in self._progress:  # else the clip has just ended
+                    self._progress[key](readable(stage[:40]), frame, of)
 
     def _marker(self, staging: Path) -> Path:
         """A file that shows workers whether they see the batch's folder; written at the first call."""
@@ -211,6 +313,16 @@ class Cluster:
             if not marker.exists():
                 marker.write_text(self._token, encoding="ascii")
         return marker
+
+
+def _await_greeting(host: str, port: int) -> None:
+    """Check that a server speaks first, as a scheduler does; Dask would wait for another one for ever."""
+    try:
+        with socket.create_connection((host, port), timeout=_ANSWER) as probe:
+            if not probe.recv(1):
+                raise OSError("it hangs up")
+    except ConnectionRefusedError:
+        return  # it may be about to start: Dask tries again
 
 
 def _content(path: Path) -> bytes:
@@ -224,14 +336,3 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error
-
-
-def _written(contents: dict[str, bytes], staging: Path) -> str:
-    """Write files that came from a worker into a new folder in `staging`; return the folder."""
-    try:
-        folder = Path(tempfile.mkdtemp(dir=staging))
-        for name, content in contents.items():
-            (folder / name).write_bytes(content)
-    except OSError as error:
-        raise CaptureError(f"Can't write {staging}: {error.strerror or error}.") from error
-    return str(folder)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePosixPath
 
 from ..core.errors import CaptureError
-from ..core.files import MOTION_SUFFIX, VIDEO_ENDINGS, file_stem
-from .lists import read_list
+from ..core.files import VIDEO_ENDINGS, file_stem
+from ..core.names import name_problem, safe_name, same_file_key
+from .lists import MANY_WRONG, read_list
 from .orders import Order
+from .report import REPORT
+from .run import FOLDER, STAGING
+
+#: a folder of the length of those that the batch makes for each clip while it works on it
+_WHILE_MADE = f"{FOLDER}/{STAGING}/tmp00000000"
 
 
 def orders_of(
@@ -23,7 +32,7 @@ def orders_of(
     ----------
     given : sequence of Path
         Files, and folders that are searched with all their subfolders; a file from a folder keeps its path
-        in that folder as its name.
+        in that folder as its name, but for what `names.safe_name` changes.
     lists : sequence of Path
         Lists, as `lists.read_list` takes them.
     common : Order
@@ -38,55 +47,65 @@ def orders_of(
     CaptureError
         With everything that is wrong, so that nothing runs before all of it is right.
     """
+    if not _is_unicode(str(out)):
+        raise CaptureError(f"The name of {out} isn't valid text: give another --out.")
     wrong: list[str] = []
     orders: list[Order] = []
     for path in given:
-        if path.is_dir():
+        if _is_folder(path):
             found = list(_in_folder(path.absolute(), common, out, pattern))
             if not found:
                 wrong.append(f"there is {f'no {pattern}' if pattern else 'no video'} in the folder {path}")
             orders += found
         else:
-            orders.append(replace(common, clip=path.absolute(), name=file_stem(path)))
+            orders.append(replace(common, clip=path.absolute(), name=safe_name(file_stem(path))))
     for path in lists:
         orders += read_list(path.absolute(), common, wrong)
     orders = _once(orders, wrong)
     for order in orders:
-        result = out / f"{order.name}{MOTION_SUFFIX}"
-        if order.is_motion and order.needs_capture and result.exists() and result.samefile(order.clip):
-            wrong.append(f"solving {order.clip} again would overwrite it: give another --out")
+        wrong += _problems_of_paths(order, out)
+    wrong += _shared_files(orders, out)
     if wrong:
-        raise CaptureError(f"Nothing was captured because {'; '.join(wrong)}. Correct this and try again.")
+        more = "; and so on" if len(wrong) > MANY_WRONG else ""
+        reasons = "; ".join(wrong[:MANY_WRONG])
+        raise CaptureError(f"Nothing was captured because {reasons}{more}. Correct this and try again.")
     if not orders:
         raise CaptureError("There is no clip to capture: name videos, folders of them or a --list.")
     return orders
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # it can't be read, and fails on its own as a clip
+        return False
+
+
 def _in_folder(folder: Path, common: Order, out: Path, pattern: str) -> Iterator[Order]:
-    if folder.resolve() == out.resolve():
+    if os.path.realpath(folder) == os.path.realpath(out):
         raise CaptureError(
             f"The folder {folder} can't be searched for clips and get the results too: give another --out."
         )
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(f for f in folders if f[0] != "." and (Path(here) / f).resolve() != out.resolve())
+        folders[:] = sorted(
+            f for f in folders if f[0] != "." and os.path.realpath(Path(here) / f) != os.path.realpath(out)
+        )
         for file in sorted(files):
             path = Path(here) / file
             wanted = fnmatch(file, pattern) if pattern else path.suffix.lower() in VIDEO_ENDINGS
             if wanted and file[0] != ".":
                 name = (path.relative_to(folder).parent / file_stem(path)).as_posix()
-                yield replace(common, clip=path, name=name)
+                yield replace(common, clip=path, name=safe_name(name))
 
 
 def _once(orders: list[Order], wrong: list[str]) -> list[Order]:
     """The orders without repetitions; adds different orders of the same name to `wrong`."""
     by_name: dict[str, Order] = {}
     for order in orders:
-        # many file systems don't distinguish upper from lower case
-        before = by_name.setdefault(order.name.casefold(), order)
+        before = by_name.setdefault(same_file_key(order.name), order)
         if before is order:
             continue
-        same_file = before.clip.resolve() == order.clip.resolve()
-        if not same_file:
+        if os.path.realpath(before.clip) != os.path.realpath(order.clip):
             wrong.append(
                 f"two clips are called {order.name} ({before.clip} and {order.clip}): name one of them in a "
                 "CSV, or give each an --out of its own"
@@ -97,3 +116,58 @@ def _once(orders: list[Order], wrong: list[str]) -> list[Order]:
                 "its rows different names"
             )
     return list(by_name.values())
+
+
+def _problems_of_paths(order: Order, out: Path) -> list[str]:
+    """What is wrong with the paths that an order reads and writes, as phrases."""
+    wrong = [
+        f"the name of {path} isn't valid text: rename it"
+        for path in order.inputs
+        if not _is_unicode(str(path))  # neither the journal nor Blender could note it
+    ]
+    if problem := name_problem(order.name):
+        wrong.append(f"the name of {order.clip} in its folder {problem}: name it in a CSV")
+    try:
+        (out / _WHILE_MADE / order.name).with_name(max(order.files, key=len)).lstat()
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            wrong.append(f"{out} and {order.name} together are too long for a path: give a shorter --out")
+    return wrong
+
+
+def _is_unicode(text: str) -> bool:
+    with suppress(UnicodeEncodeError):
+        return bool(text.encode("utf-8"))
+    return False
+
+
+def _shared_files(orders: list[Order], out: Path) -> list[str]:
+    """Which results would share a file with each other, with the report or with an input, as phrases."""
+    real = cache(os.path.realpath)
+
+    def key(path: Path) -> str:
+        return same_file_key(f"{real(path.parent)}/{path.name}")
+
+    wrong = []
+    owners = {key(out / REPORT): REPORT}
+    for order in orders:
+        for file in sorted(order.files):
+            owner = owners.setdefault(key((out / order.name).parent / file), order.name)
+            if owner != order.name:
+                wrong.append(
+                    f"{owner} and {order.name} would both write {file}: give one another name in a CSV"
+                )
+    for order in orders:
+        for folder in list(PurePosixPath(order.name).parents)[:-1]:
+            if file_of := owners.get(key(out / folder)):
+                wrong.append(
+                    f"{folder} would be a folder of {order.name} and a file of {file_of}: give one another "
+                    "name in a CSV"
+                )
+        for path in order.inputs:
+            # what a link leads to counts, and the link itself
+            writer = owners.get(key(path)) or owners.get(same_file_key(os.path.realpath(path)))
+            # a motion that isn't solved again becomes a copy of itself
+            if writer and (writer != order.name or order.needs_capture or path != order.clip):
+                wrong.append(f"{path} is an input, and {writer} would overwrite it: give another --out")
+    return wrong

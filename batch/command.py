@@ -23,10 +23,11 @@ from pathlib import Path
 from types import FrameType
 
 from ..core.command_line import add_options, given
-from ..core.errors import CaptureError
+from ..core.errors import CaptureError, readable
 from ..core.files import MOTION_SUFFIX
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
 from ..core.runtime import find_python
+from ..core.worker import end_with_parent
 from .build import build
 from .cluster import Cluster
 from .collect import orders_of
@@ -53,7 +54,7 @@ _ALL_DONE = 0
 _REFUSED = 1
 #: some clips failed, the others are done
 _SOME_FAILED = 3
-#: stopped early: a full disk, `--no-keep-going` or a cluster that is gone
+#: stopped early: a full disk, an output folder or a cluster that is gone, `--no-keep-going`
 _STOPPED = 4
 #: interrupted by Ctrl-C (128 + SIGINT, as shells count) or SIGTERM
 _INTERRUPTED = 130
@@ -218,11 +219,12 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
             blender = blender_command(bpy.app.binary_path if bpy is not None else "")
             jobs = min(options.jobs or default_jobs(), len(orders))
             maker = partial(make, tools=Tools(python, blender, options.memory, share_cores(jobs)))
-        journal = stack.enter_context(closing(Journal(path)))
+        journal = stack.enter_context(closing(_opened(path)))
         with watch(orders, jobs) as show:
             outcome = run(orders, journal, out, maker, jobs, show, options.force, options.keep_going)
         try:
-            write_report(journal.entries(), out / REPORT)
+            if out.is_dir():  # else somebody has removed it
+                write_report(journal.entries(), out / REPORT)
         except CaptureError as error:  # the disk is full; what stopped the batch before matters more
             outcome.stopped = outcome.stopped or str(error)
     if outcome.stopped:
@@ -235,20 +237,27 @@ def _character(text: str | None) -> str:
     return str(Path(text).absolute()) if text else ""
 
 
+def _opened(path: Path, read_only: bool = False) -> Journal:
+    """The journal; what the artist should know about it is printed."""
+    journal = Journal(path, read_only)
+    if journal.notice:
+        print(journal.notice, file=sys.stderr, flush=True)
+    return journal
+
+
 def _dry_run(orders: Sequence[Order], path: Path, out: Path, force: bool) -> int:
     """Print what a run would do."""
-    journal = Journal(path, read_only=True) if path.exists() else None
-    for order in orders:
-        entry = journal.entry(order.name) if journal else None
-        done = not force and settled(entry, order, out)
-        print(f"{order.clip} -> {out / order.name}: {'is done' if done else 'would be made'}")
-    if journal:
-        journal.close()
+    with closing(_opened(path, read_only=True)) as journal:
+        for order in orders:
+            done = not force and settled(journal.entry(order.name), order, out)
+            line = f"{order.clip} -> {out / order.name}: {'is done' if done else 'would be made'}"
+            print(readable(line))
     return _ALL_DONE
 
 
 def run_script() -> None:
     """Run ``batch.py``, and skip the interpreter's own exit, in which bpy 4.2 crashes and bpy 4.5 hangs."""
+    end_with_parent()
     words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else sys.argv[1:]
     status: int | str | None = 1
     try:

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ..core.command_line import arguments_of
-from ..core.errors import CaptureError
+from ..core.errors import CaptureError, readable
 from ..core.files import MOTION_SUFFIX
 from ..core.options import Settings
-from ..core.worker import BrokenDownError, Process, Worker
+from ..core.worker import KilledError, Process, Worker
 from .journal import Made
 from .orders import Order
 
@@ -27,12 +27,14 @@ Progress = Callable[[str, int, int], None]
 _BATCH = Path(__file__).resolve().parent.parent / "batch.py"
 #: file in which a build gets its request and leaves its result
 RESULT = "kinelift-result.json"
-#: attempts after a process broke down: the system may have killed it for memory that others took
+#: attempts after a process was killed: by the system, maybe, for memory that others took
 _RETRIES = 2
 #: seconds of silence after which a process is taken to hang
 _SILENCE = 900.0
 #: seconds between two checks of a process
 _POLL = 0.05
+#: most characters of a warning, and most warnings of a clip: they come from files
+_MOST_WARNINGS = (500, 20)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def make(order: Order, staging: Path, progress: Progress, stop: threading.Event,
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
-        except BrokenDownError:
+        except KilledError:
             if not retries_left:
                 raise
         except OSError as error:
@@ -119,14 +121,17 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
     progress("build", 0, 1)
     request = {"order": {**asdict(order), "clip": str(order.clip)}, "motion": str(motion)}
     request_path = folder / RESULT
-    request_path.write_text(json.dumps(request, ensure_ascii=False), encoding="utf-8")
+    # escaped, because a path may have bytes that aren't text
+    request_path.write_text(json.dumps(request), encoding="utf-8")
     environment = {**os.environ, "PYTHONUTF8": "1"}
     run(Process([*tools.blender, "--build", str(request_path)], environment, "Blender"))
     progress("build", 1, 1)
     result = json.loads(request_path.read_text(encoding="utf-8"))
     request_path.unlink()
-    files = {path.name: path.stat().st_size for path in folder.iterdir()}
-    warnings = tuple(result.pop("warnings"))
+    own = motion.name.removesuffix(MOTION_SUFFIX) + "."
+    files = {path.name: path.stat().st_size for path in folder.iterdir() if path.name.startswith(own)}
+    length, count = _MOST_WARNINGS
+    warnings = tuple(readable(str(warning))[:length] for warning in result.pop("warnings")[:count])
     return Made(folder=str(folder), files=files, memory=memory, warnings=warnings, **result)
 
 

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import os
 import sqlite3
+import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from ..core.errors import CaptureError
+from ..core.errors import CaptureError, readable
+from ..core.files import is_own_folder
+from .rows import as_number, as_text, checked
 
-#: format of the table; increase it when the table changes: a journal of another version is refused
+#: format of the table; increase it when its text changes: a journal of another version is refused
 VERSION = 2
 #: id of the application in the file's header ("KNLF"), by which another program's database is refused
 _APPLICATION = 0x4B4E4C46
 #: pragmas that read `VERSION` and `_APPLICATION` from the header
 _HEADER = ("user_version", "application_id")
+#: what SQLite may put beside the file, by what it adds to the name; the file itself comes last
+_PARTS = ("-journal", "-shm", "-wal", "")
+#: bytes of the largest journal that is read: of some hundred thousand clips
+_LARGEST = 1 << 30
+#: bytes of the largest row
+_LARGEST_ROW = 1 << 24
+#: SQLite's errors that say what the system doesn't let it do; the others say that the file is damaged
+_REFUSALS = (
+    sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_PROTOCOL,
+)  # fmt: skip
 #: states of a clip
 State = Literal["failed", "running", "queued", "done"]
 #: in the order of a report: what needs attention comes first
@@ -54,9 +70,9 @@ class Made:
     Attributes
     ----------
     folder : str
-        Folder of the files, which are moved from there to their places.
+        Folder of the files, in the staging folder; they are moved from there to their places.
     files : dict
-        Sizes by name, bytes.
+        Sizes by name, bytes; a name is that of the clip with an ending.
     frames, fps, detected, confidence
         As in the journal.
     memory : float
@@ -106,45 +122,91 @@ class Entry:
 _COLUMNS = ", ".join(f.name for f in fields(Entry))
 
 
+class DamagedError(CaptureError):
+    """A journal isn't what this module writes."""
+
+
 class Journal:
     """The journal of an output folder, locked by one batch until it closes it or its process ends.
+
+    One that isn't what a batch writes, in any way, is renamed, and a new one takes its place.
 
     Parameters
     ----------
     path : Path
         The file; created if it doesn't exist.
     read_only : bool
-        Change nothing and lock nothing; the file must exist.
+        Change nothing and lock nothing; a file that doesn't exist, or is damaged, has no clips.
 
     Raises
     ------
     CaptureError
-        If another batch has locked it, another version wrote it, it is damaged or it can't be written.
+        If another batch has locked it, another program or version wrote it, it can't be written or its
+        folder isn't one of its own.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self._path = path
+        #: what the artist should know about the file, sentences; mostly empty
+        self.notice = ""
+        try:
+            self._db = self._opened(read_only, read_only and not os.path.lexists(path))
+        except DamagedError as error:
+            self.notice = str(error)
+            if not read_only:
+                self.notice += f" It is {self._set_aside()} now."
+            self._db = self._opened(read_only, read_only)
+        self._file = self._identity()
+
+    def _opened(self, read_only: bool, in_memory: bool) -> sqlite3.Connection:
+        """The database, checked; one without clips if it is new or `in_memory`."""
         with self._as_sentences():
-            if read_only:
-                self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=1.0)
+            folder = self._path.parent
+            if os.path.lexists(folder) and not is_own_folder(folder):
+                raise CaptureError(
+                    f"{folder} must be a folder, and no link: move it away, or give another --out."
+                )
+            if in_memory:
+                db = sqlite3.connect(":memory:", isolation_level=None)
             else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                self._db = sqlite3.connect(path, timeout=1.0, isolation_level=None)
+                self._check_files()
+                if not read_only:
+                    folder.mkdir(parents=True, exist_ok=True)
+                uri = f"{self._path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
+                db = sqlite3.connect(uri, uri=True, timeout=1.0, isolation_level=None)
         try:
             with self._as_sentences():
-                self._open(read_only)
+                self._check_or_create(db, read_only and not in_memory)
         except BaseException:
-            self._db.close()
+            db.close()
             raise
+        return db
 
-    def _open(self, read_only: bool) -> None:
-        db = self._db
+    def _check_files(self) -> None:
+        """Have SQLite open plain files only: none on which it waits, or for which it deletes others."""
+        for part in _PARTS:
+            file = self._path.with_name(self._path.name + part)
+            try:
+                found = file.lstat()
+            except FileNotFoundError:
+                continue
+            if not stat.S_ISREG(found.st_mode):
+                raise self._damaged(f"{file.name} isn't a plain file")
+            if found.st_size > _LARGEST:
+                raise self._damaged(f"{file.name} is too large")
+            if part == "-journal":  # not made here, and SQLite deletes a file that it names
+                raise self._damaged(f"{file.name} lies beside it")
+
+    def _check_or_create(self, db: sqlite3.Connection, read_only: bool) -> None:
+        db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LARGEST_ROW)
         if not read_only:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
         version, application = (db.execute(f"PRAGMA {p}").fetchone()[0] for p in _HEADER)
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if not read_only and (version, application, tables) == (0, 0, 0):
-            self._make_durable()
+        schema = _schema(db)
+        if (version, application, schema) == (0, 0, []):
+            if read_only:
+                raise self._damaged("it is empty")
+            _make_durable(db)
             db.execute("BEGIN IMMEDIATE")
             db.execute(_TABLE)
             db.execute(f"PRAGMA user_version = {VERSION}")
@@ -152,51 +214,79 @@ class Journal:
             db.execute("COMMIT")
             return
         if application != _APPLICATION:
-            raise sqlite3.DatabaseError("it is another program's")
+            raise CaptureError(
+                f"{self._path} is another program's database: move it away, or give another --out."
+            )
         if version != VERSION:
             raise CaptureError(
                 f"The journal {self._path} was written by another version of Kinelift (format {version}, "
                 f"this one has {VERSION}): take that version, or move the journal away and all clips are "
                 "made again."
             )
-        if (said := db.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-            raise sqlite3.DatabaseError(said)
-        db.execute(f"SELECT {_COLUMNS} FROM clips LIMIT 1")
+        if schema != _our_schema():  # no triggers, views and computed columns either, which would act
+            raise self._damaged("its tables are others")
+        if (said := db.execute("PRAGMA integrity_check(1)").fetchone()[0]) != "ok":
+            raise self._damaged(said)
+        for row in db.execute(f"SELECT {_COLUMNS} FROM clips"):
+            _entry(row)
         if not read_only:
-            self._make_durable()
+            _make_durable(db)
 
-    def _make_durable(self) -> None:
-        """Have every transaction on the disk before it returns."""
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+    def _set_aside(self) -> str:
+        """Rename the file and those of SQLite beside it; return its new name."""
+        with self._as_sentences():
+            for number in itertools.count(1):
+                aside = self._path.with_stem(f"{self._path.stem}.damaged-{number}")
+                if not any(os.path.lexists(f"{aside}{part}") for part in _PARTS):
+                    break
+            for part in _PARTS:
+                if os.path.lexists(f"{self._path}{part}"):
+                    Path(f"{self._path}{part}").rename(f"{aside}{part}")
+        return aside.name
+
+    def _identity(self) -> tuple[int, int]:
+        """What tells the file from another one of the same name."""
+        try:
+            found = self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return (0, 0)
+        return (found.st_dev, found.st_ino)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is where it was opened: nobody removed it, its folder or the output folder."""
+        with self._as_sentences():
+            return self._identity() == self._file
 
     @contextmanager
     def _as_sentences(self) -> Iterator[None]:
         """Turn errors of SQLite and of the file system into a `CaptureError`."""
         try:
             yield
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        except sqlite3.DatabaseError as error:
+            code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF  # without the details
+            if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 raise CaptureError(
                     f"Another batch is at work in {self._path.parent.parent}: wait for its end, or give "
                     "another --out."
                 ) from error
-            if "no such" in str(error):  # a table or a column
-                raise self._damaged(str(error)) from error
-            raise CaptureError(
-                f"Can't write {self._path}: {error}. Choose a folder that can be written and has room."
-            ) from error
-        except sqlite3.DatabaseError as error:
+            if code in _REFUSALS:
+                raise CaptureError(
+                    f"Can't write {self._path}: {error}. Choose a folder that can be written and has room."
+                ) from error
+            raise self._damaged(str(error)) from error
+        except (ValueError, RecursionError) as error:  # of `checked`
             raise self._damaged(str(error)) from error
         except OSError as error:
             raise CaptureError(
                 f"Can't write {self._path}: {error.strerror or error}. Choose a folder that can be written."
             ) from error
 
-    def _damaged(self, how: str) -> CaptureError:
-        return CaptureError(
-            f"The journal {self._path} is damaged ({how}): move it away and all clips are made again; what "
-            "is done already stays until then."
+    def _damaged(self, how: str) -> DamagedError:
+        how = readable(how)[:200]
+        return DamagedError(
+            f"The journal {self._path} is damaged ({how}): a batch sets it aside and makes all clips again; "
+            "what is done already stays until then."
         )
 
     def close(self) -> None:
@@ -207,23 +297,28 @@ class Journal:
         """All clips, by name."""
         with self._as_sentences():
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM clips ORDER BY name").fetchall()
-        return [_entry(row) for row in rows]
+            return [_entry(row) for row in rows]
 
     def entry(self, name: str) -> Entry | None:
         """One clip."""
         with self._as_sentences():
             row = self._db.execute(f"SELECT {_COLUMNS} FROM clips WHERE name = ?", (name,)).fetchone()
-        return _entry(row) if row else None
+            return _entry(row) if row else None
 
     def queue(self, name: str, clip: Path, settings: Mapping[str, Any], settings_hash: str) -> None:
         """Queue a clip; what the journal has of an earlier result stays until there is a new one."""
-        text = json.dumps(settings, sort_keys=True, ensure_ascii=False, default=str)
         self._write(
             """INSERT INTO clips (name, clip, settings, settings_hash, state, queued)
             VALUES (:name, :clip, :settings, :hash, 'queued', :now)
             ON CONFLICT (name) DO UPDATE SET clip = :clip, settings = :settings, settings_hash = :hash,
                 state = 'queued', reason = NULL, queued = :now, attempts = 0, staged = NULL""",
-            {"name": name, "clip": str(clip), "settings": text, "hash": settings_hash, "now": time.time()},
+            {
+                "name": name,
+                "clip": as_text(str(clip)),
+                "settings": json.dumps(settings, sort_keys=True, default=str),
+                "hash": settings_hash,
+                "now": time.time(),
+            },
         )
 
     def claim(self, name: str, input_hash: str) -> bool:
@@ -250,12 +345,11 @@ class Journal:
             WHERE name = :name AND state = 'running' AND staged IS NULL""",
             {
                 "name": name,
-                "staged": json.dumps({"folder": made.folder, "files": dict(made.files)}),
-                "warnings": json.dumps(list(made.warnings), ensure_ascii=False),
-                **{
-                    key: getattr(made, key)
-                    for key in ("frames", "fps", "detected", "confidence", "memory", "strip")
-                },
+                "staged": json.dumps({"folder": Path(made.folder).name, "files": dict(made.files)}),
+                "warnings": json.dumps(list(made.warnings)),
+                "frames": made.frames,
+                "strip": made.strip,
+                **{key: as_number(getattr(made, key)) for key in ("fps", "detected", "confidence", "memory")},
             },
         )
 
@@ -273,7 +367,7 @@ class Journal:
         self._write(
             """UPDATE clips SET state = 'failed', reason = :reason, ended = :now, staged = NULL
             WHERE name = :name AND state IN ('queued', 'running')""",
-            {"name": name, "reason": reason, "now": time.time()},
+            {"name": name, "reason": as_text(reason), "now": time.time()},
         )
 
     def _write(self, statement: str, values: Mapping[str, Any]) -> bool:
@@ -282,9 +376,25 @@ class Journal:
             return self._db.execute(statement, values).rowcount == 1
 
 
+def _make_durable(db: sqlite3.Connection) -> None:
+    """Have every transaction on the disk before it returns."""
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+
+
+def _schema(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+    """Everything that a database declares."""
+    return db.execute("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name").fetchall()
+
+
+def _our_schema() -> list[tuple[Any, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute(_TABLE)
+        return _schema(db)
+
+
 def _entry(row: tuple[Any, ...]) -> Entry:
-    values = dict(zip((f.name for f in fields(Entry)), row, strict=True))
-    values["warnings"] = tuple(json.loads(values["warnings"] or "[]"))
-    values["files"] = json.loads(values["files"] or "{}")
-    values["staged"] = json.loads(values["staged"]) if values["staged"] else None
-    return Entry(**values)
+    entry = Entry(**checked(dict(zip((f.name for f in fields(Entry)), row, strict=True))))
+    if entry.state not in STATES:  # SQLite has no constraints in a file that it only reads
+        raise ValueError("the state of a clip is none")
+    return entry

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..core.errors import CaptureError
 from ..core.files import split_character
 from ..core.option import options_of
-from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, from_plain
+from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, endings_of, from_plain
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,17 @@ class Order:
         options = options_of(Settings)
         return {name: value for name, value in self.capture.items() if options[name].in_resolve}
 
+    @property
+    def files(self) -> frozenset[str]:
+        """Names of the files that are made for it, all in one folder."""
+        stem = PurePosixPath(self.name).name
+        return frozenset(f"{stem}{ending}" for ending in endings_of(self.outputs).values())
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """The files that it reads: the clip and, if there is one, the character's."""
+        return (self.clip, *((split_character(self.retarget)[0],) if self.retarget else ()))
+
     def settings(self) -> dict[str, Any]:
         """Everything but the clip's content that decides about the result; the journal compares it."""
         settings = asdict(self)
@@ -101,6 +113,22 @@ def order_from(plain: Mapping[str, Any]) -> Order:
     )
 
 
+def input_problem(path: Path) -> str:
+    """Why a path can't be read as a clip or a character, as a phrase; empty: it can.
+
+    It isn't opened: to open a pipe is to wait for whoever writes into it.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "doesn't exist"
+    except (OSError, ValueError) as error:  # a ValueError: it has a NUL character
+        return f"can't be read ({getattr(error, 'strerror', None) or error})"
+    if stat.S_ISDIR(mode):
+        return "is a folder"
+    return "" if stat.S_ISREG(mode) else "is a pipe or a device, not a file"
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file's content.
 
@@ -109,10 +137,10 @@ def file_hash(path: Path) -> str:
     CaptureError
         If the file can't be read.
     """
+    if problem := input_problem(path):
+        raise CaptureError(f"{path} {problem}; check the spelling of its name and folder.")
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError as error:
-        raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
     except OSError as error:
         raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error

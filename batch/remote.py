@@ -21,6 +21,7 @@ from typing import Any
 
 from ..core.errors import CaptureError
 from ..core.runtime import missing_modules
+from .answers import packed
 from .job import Progress, Stopped, Tools, blender_command, make
 from .orders import file_hash, order_from
 from .run import is_full
@@ -79,7 +80,7 @@ def stop(clip: str) -> None:
         _running[clip].set()
 
 
-def make_clip(request: dict[str, Any]) -> dict[str, Any]:
+def make_clip(request: dict[str, Any]) -> bytes:
     """Make a clip on this machine.
 
     Parameters
@@ -92,17 +93,17 @@ def make_clip(request: dict[str, Any]) -> dict[str, Any]:
 
     Returns
     -------
-    dict
-        One of: ``other``, the worker's address and fingerprint, if that isn't the batch's; ``lacks``, paths
-        of files that must be sent; ``error``, why the clip can't be made; ``halt``, why no clip can be made;
-        ``stopped``; or ``made``, a `Made` as a dict, with ``contents``: the files, bytes by name, if this
-        machine doesn't see the output folder, else None.
+    bytes
+        An answer as `answers.packed` makes it. Its header has one of: ``other``, the worker's address and
+        fingerprint, if that isn't the batch's; ``lacks``, paths of files that must be sent; ``error``, why
+        the clip can't be made; ``halt``, why no clip can be made; ``stopped``; or ``made``, a `Made` as a
+        dict. The files follow if this machine doesn't see the output folder.
     """
     import distributed
 
     worker = distributed.get_worker()
     if differences(request["fingerprint"], fingerprint()):
-        return {"other": (worker.address, fingerprint())}
+        return packed({"other": (worker.address, fingerprint())})
     reported = 0.0
 
     def progress(stage: str, frame: int, of: int) -> None:
@@ -118,14 +119,12 @@ def make_clip(request: dict[str, Any]) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(dir=worker.local_directory, ignore_cleanup_errors=True) as temporary:
             return _make(request, Path(temporary), shared, progress)
     except Stopped:
-        return {"stopped": True}
+        return packed({"stopped": True})
     except (CaptureError, OSError) as error:
         if not shared and is_full(error, Path(worker.local_directory)):
-            return {
-                "halt": f"The disk of the worker {worker.address} is full: make room in "
-                f"{worker.local_directory} there and give the same command again."
-            }
-        return {"error": str(error)}
+            full = f"The disk of the worker {worker.address} is full: make room in {worker.local_directory} "
+            return packed({"halt": f"{full}there and give the same command again."})
+        return packed({"error": str(error)})
     finally:
         del _running[request["key"]]
 
@@ -138,7 +137,7 @@ def _sees(marker: str, token: str) -> bool:
         return False
 
 
-def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Progress) -> dict[str, Any]:
+def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Progress) -> bytes:
     here: dict[str, Path] = {}
     for number, (path, file) in enumerate(request["files"].items()):
         if file["data"] is not None:
@@ -148,7 +147,7 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
         elif Path(path).is_file() and file_hash(Path(path)) == file["sha256"]:
             here[path] = Path(path)
     if missing := [path for path in request["files"] if path not in here]:
-        return {"lacks": missing}
+        return packed({"lacks": missing})
     plain = request["order"]
     character = str(here[plain["retarget"]]) if plain["retarget"] else ""
     if character and request["target"]:
@@ -158,4 +157,4 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
     tools = Tools(Path(sys.executable), blender_command(""), request["memory"])
     made = make(order, staging, progress, _running[request["key"]], tools)
     contents = None if shared else {name: (Path(made.folder) / name).read_bytes() for name in made.files}
-    return {"made": asdict(made), "contents": contents}
+    return packed({"made": asdict(made)}, contents)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import html
+import math
+import re
 import time
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ..core.errors import readable
 from ..core.files import replacing
 from .journal import STATES, Entry
 
 #: file of the report in the output folder
 REPORT = "report.html"
+#: what `core.chart.quality_strip` makes; anything else might be a script
+_STRIP = re.compile(
+    r'<svg class="strip" role="img" aria-label="[\w ]+" viewBox="0 0 \d+ 1" preserveAspectRatio="none" '
+    r'shape-rendering="crispEdges">(?:<path fill="rgb\([\d,]+\)" d="[Mhvz\d -]*"/>)*</svg>'
+)
 _COLUMNS = ("", "clip", "state", "length", "person seen", "quality over time", "files")
 _STYLE = """
 body { font: 14px/1.4 system-ui, sans-serif; margin: 2em; color: #222; background: #fff }
@@ -38,7 +46,7 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
     """
     numbers = [(sum(entry.state == state for entry in entries), state) for state in STATES]
     counts = ", ".join(f"{number} {state}" for number, state in reversed(numbers) if number)
-    seconds = sum(e.frames / e.fps for e in entries if e.state == "done" and e.frames and e.fps)
+    seconds = sum(_seconds(entry) for entry in entries if entry.state == "done")
     rows = "\n".join(map(_row, sorted(entries, key=lambda entry: (STATES.index(entry.state), entry.name))))
     head = f"<tr>{''.join(f'<th>{column}</th>' for column in _COLUMNS)}</tr>"
     page = (
@@ -52,28 +60,47 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
+def _seconds(entry: Entry) -> float:
+    """The length of a clip; 0 if its figures make no sense."""
+    seconds = entry.frames / entry.fps if entry.frames and entry.fps else 0.0
+    return seconds if math.isfinite(seconds) else 0.0
+
+
+def _figure(value: float | None, form: str) -> str:
+    """A number as text; a question mark if there is none."""
+    return format(value, form) if value is not None and math.isfinite(value) else "?"
+
+
+def _text(text: str) -> str:
+    """Text for the page."""
+    return html.escape(readable(text))
+
+
 def _row(entry: Entry) -> str:
     folder, _, stem = entry.name.rpartition("/")
 
+    def address(file: str) -> str:
+        return quote(f"{folder}/{file}" if folder else file, errors="replace")
+
     def link(file: str, shown: str) -> str:
-        return f'<a href="{quote(f"{folder}/{file}" if folder else file)}">{shown}</a>'
+        return f'<a href="{address(file)}">{shown}</a>'
 
     done = entry.state == "done"
-    took = [f"{entry.ended - entry.started:.0f} s"] if entry.ended and entry.started else []
-    took += [f"{entry.memory:.0f} MB"] if done and entry.memory else []
+    took = [f"{_figure(entry.ended - entry.started, '.0f')} s"] if entry.ended and entry.started else []
+    took += [f"{_figure(entry.memory, '.0f')} MB"] if done and entry.memory else []
     notes = [entry.reason] if entry.state == "failed" and entry.reason else entry.warnings
-    remarks = "".join(f"<br><small>{html.escape(note)}</small>" for note in notes)
+    remarks = "".join(f"<br><small>{_text(note)}</small>" for note in notes)
     still = length = seen = strip = links = ""
     if done:
-        picture = quote(f"{folder}/{stem}.png" if folder else f"{stem}.png")
+        picture = address(f"{stem}.png")
         still = link(f"{stem}.png", f'<img class="still" loading="lazy" alt="" src="{picture}">')
-        rate = f"<small>{entry.frames} at {entry.fps:g}/s</small>"
-        length = f"{(entry.frames or 0) / (entry.fps or 1):.1f} s<br>{rate}"
-        seen = f"{entry.detected:.0%}<br><small>sure to {entry.confidence:.0%}</small>"
-        strip = link(f"{stem}.chart.svg", entry.strip or "")
-        links = " ".join(
-            link(file, html.escape(file.removeprefix(stem + "."))) for file in sorted(entry.files)
-        )
+        rate = f"<small>{_figure(entry.frames, '.0f')} at {_figure(entry.fps, 'g')}/s</small>"
+        length = f"{_seconds(entry):.1f} s<br>{rate}"
+        sure = _figure(entry.confidence, ".0%")
+        seen = f"{_figure(entry.detected, '.0%')}<br><small>sure to {sure}</small>"
+        drawn = entry.strip or ""
+        strip = link(f"{stem}.chart.svg", drawn if _STRIP.fullmatch(drawn) else "chart")
+        links = " ".join(link(file, _text(file.removeprefix(stem + "."))) for file in sorted(entry.files))
     state = f"{entry.state}<br><small>{', '.join(took)}</small>"
-    cells = (still, html.escape(entry.name) + remarks, state, length, seen, strip, links)
+    cells = (still, _text(entry.name) + remarks, state, length, seen, strip, links)
     return f'<tr class="{entry.state}">' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import sys
 import threading
 from collections import deque
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CaptureError
+from ..core.files import is_own_folder
 from ..core.options import default_threads
 from .job import HaltError, Progress, Stopped
 from .journal import Entry, Journal, Made
@@ -27,12 +29,21 @@ FOLDER = ".kinelift"
 JOURNAL = "journal.sqlite"
 #: folder in `FOLDER` where files are made before they are moved to their places
 STAGING = "staging"
+#: file in `STAGING` that shows that nobody has removed the folder while the batch runs
+_MARKER = "in-use"
+#: bytes of that file, which are room for the journal's last words when the disk is full
+_RESERVE = 1 << 16
 #: MB of memory to reckon for each clip at once: more than twice what a capture of 1080p was measured to take
 JOB_MB = 1500
 #: MB of memory at which a process is ended unless `--memory` says otherwise: far more than any should take
 DEFAULT_MEMORY = 4000
 #: bytes; a disk with less free space counts as full
 _FULL = 1 << 20
+#: what stops a run whose folders somebody removes
+_GONE = (
+    "The output folder {}, or what the batch keeps in it, was removed while the batch ran: give the same "
+    "command again, and what is missing is made again."
+)
 #: seconds to wait for a clip to end before checking again whether the batch is interrupted
 _POLL = 0.5
 #: makes all files of a clip in a new folder inside the given one; raises what `job.make` raises
@@ -78,54 +89,101 @@ def settled(entry: Entry | None, order: Order, out: Path) -> bool:
     """Whether a clip was made from the same content with the same settings and all its files are there."""
     if entry is None or entry.state != "done" or entry.settings_hash != order.settings_hash():
         return False
-    folder = (out / order.name).parent
+    folder = _folder_of(order.name, out)
     if not all(_is_whole(folder / name, size) for name, size in entry.files.items()):
         return False
     return entry.input_hash == file_hash(order.clip)
 
 
-def recover(journal: Journal, out: Path) -> None:
-    """After a batch that ended early: put in place what it had finished, queue again what it had begun."""
-    begun = [entry for entry in journal.entries() if entry.state == "running"]
-    finished = {Path(entry.staged["folder"]).name for entry in begun if entry.staged is not None}
-    staging = out / FOLDER / STAGING
-    if staging.is_dir():
-        for folder in staging.iterdir():
-            if folder.name not in finished:  # this comes first: on a full disk the journal needs the room
-                shutil.rmtree(folder, ignore_errors=True)
-    for entry in begun:
-        if entry.staged is not None:
-            _place(journal, out, entry.name, entry.staged["folder"], entry.staged["files"])
-        else:
-            journal.give_back(entry.name)
-    shutil.rmtree(staging, ignore_errors=True)
-
-
-def _place(journal: Journal, out: Path, name: str, staged: str, files: Mapping[str, int]) -> None:
-    """Move the files of a finished clip to their places; can be repeated after an interruption."""
+def _folder_of(name: str, out: Path) -> Path:
+    """The folder of a clip's files; refuse one that a link has put elsewhere."""
     folder = (out / name).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file, size in files.items():
-            source = Path(staged) / file
-            if source.exists():  # else it was moved before
-                _to_disk(source)
-                source.replace(folder / file)
-            elif not _is_whole(folder / file, size):
-                journal.give_back(name)
-                return
-        _to_disk(folder)
-    except OSError as error:
+    if folder.resolve() != out.resolve() / Path(name).parent:
         raise CaptureError(
-            f"Can't write {folder / name}: {error.strerror or error}. Choose a folder that can be written "
-            "and has room."
-        ) from error
+            f"A link leads from {folder} out of its place in the output folder: remove the link, or give "
+            "another --out."
+        )
+    return folder
+
+
+def recover(journal: Journal, out: Path) -> list[str]:
+    """After a batch that ended early: put in place what it had finished, queue again what it had begun.
+
+    Returns
+    -------
+    list of str
+        The names of the clips that were put in place.
+    """
+    begun = [entry for entry in journal.entries() if entry.state == "running"]
+    finished = {entry.staged["folder"] for entry in begun if entry.staged is not None}
+    staging = out / FOLDER / STAGING
+    if is_own_folder(staging):
+        for path in staging.iterdir():
+            if path.name not in finished:  # this comes first: on a full disk the journal needs the room
+                _remove(path)
+    placed = []
+    for entry in begun:
+        if entry.staged is None:
+            journal.give_back(entry.name)
+            continue
+        try:
+            if _place(journal, out, entry.name, entry.staged["folder"], entry.staged["files"]):
+                placed.append(entry.name)
+        except CaptureError as error:
+            if is_full(error, out):
+                raise
+            journal.failed(entry.name, str(error))
+    _remove(staging)
+    return placed
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link, which isn't followed, or a folder with all that is in it."""
+    if is_own_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+def _place(journal: Journal, out: Path, name: str, folder: str, files: Mapping[str, int]) -> bool:
+    """Move the files of a finished clip from their folder in staging; can be repeated after an interruption.
+
+    Returns
+    -------
+    bool
+        False if files are lost; the clip is queued again then.
+    """
+    target, staged = _folder_of(name, out), out / FOLDER / STAGING / folder
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        for file, size in files.items():
+            if is_own_folder(staged) and _is_whole(staged / file, size):
+                (staged / file).replace(target / file)
+            elif not _is_whole(target / file, size):  # else it was moved before
+                journal.give_back(name)
+                return False
+        _to_disk(target)
+    except OSError as error:
+        raise _unwritable(out / name, error) from error
     journal.done(name, files)
-    shutil.rmtree(staged, ignore_errors=True)
+    _remove(staged)
+    return True
+
+
+def _unwritable(path: Path, error: OSError) -> CaptureError:
+    return CaptureError(
+        f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
+    )
 
 
 def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+    """Whether a file, and no link to one, has this size."""
+    try:
+        found = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size == size
 
 
 def _to_disk(path: Path) -> None:
@@ -182,6 +240,8 @@ class _Run:
         self._staging = out / FOLDER / STAGING
         self._waiting: deque[Order] = deque()
         self._running: dict[Future[Made], Order] = {}
+        #: clips whose files may not be in their places yet
+        self._finished: dict[str, Made] = {}
         #: tells the threads to give up their clips
         self._stop = threading.Event()
         self._outcome = Outcome()
@@ -189,26 +249,59 @@ class _Run:
     def run(self, orders: Sequence[Order], force: bool) -> Outcome:
         """Queue the clips and make them, several at once."""
         recover(self._journal, self._out)
-        self._staging.mkdir(parents=True, exist_ok=True)
-        for order in orders:
-            self._queue(order, force)
+        try:
+            self._staging.mkdir(parents=True, exist_ok=True)
+            (self._staging / _MARKER).write_bytes(os.urandom(_RESERVE))  # no file system makes that smaller
+        except OSError as error:
+            _remove(self._staging)
+            raise _unwritable(self._staging, error) from error
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             try:
-                while self._running or (self._waiting and not self._outcome.stopped):
-                    while self._waiting and len(self._running) < self._jobs and not self._outcome.stopped:
-                        self._begin(self._waiting.popleft(), pool)
-                    for future in wait(self._running, timeout=_POLL, return_when=FIRST_COMPLETED).done:
-                        self._end(future)
+                for order in orders:
+                    self._queue(order, force)
+                self._make_all(pool)
+            except CaptureError as error:  # the journal's
+                if not self._stopped_by(error):
+                    raise
             finally:
                 self._stop.set()
                 wait(self._running)
-                with suppress(CaptureError):  # the disk may be full; then the next run recovers
-                    recover(self._journal, self._out)
+                self._tidy_up()
         return self._outcome
+
+    def _make_all(self, pool: ThreadPoolExecutor) -> None:
+        """Make the clips that wait, until they are made or the run has to stop."""
+        while self._running or (self._waiting and not self._outcome.stopped):
+            while self._waiting and len(self._running) < self._jobs and not self._outcome.stopped:
+                self._begin(self._waiting.popleft(), pool)
+            for future in wait(self._running, timeout=_POLL, return_when=FIRST_COMPLETED).done:
+                self._end(future)
+            self._check_place()
+
+    def _tidy_up(self) -> None:
+        """Put in place what is finished, queue what isn't."""
+        if not self._journal.in_place:
+            for folder in (self._staging, self._staging.parent, self._out):
+                with suppress(OSError):  # a process may have made them again, for its file
+                    folder.rmdir()
+            return
+        with suppress(CaptureError, OSError):  # the disk may be full; then the next run recovers
+            for name in recover(self._journal, self._out):
+                self._outcome.done.append(name)
+                self._show(name, "done", self._finished[name])
+
+    def _is_gone(self) -> bool:
+        """Whether somebody has removed what the batch works with."""
+        return not (self._journal.in_place and (self._staging / _MARKER).exists())
+
+    def _check_place(self) -> None:
+        if self._is_gone():
+            raise HaltError(_GONE.format(self._out))
 
     def _queue(self, order: Order, force: bool) -> None:
         """Skip a clip that is done, queue another."""
         try:
+            _folder_of(order.name, self._out)  # refused before minutes are spent
             if not force and settled(self._journal.entry(order.name), order, self._out):
                 self._outcome.skipped.append(order.name)
                 self._show(order.name, "skipped", None)
@@ -241,25 +334,34 @@ class _Run:
         name = self._running.pop(future).name
         try:
             made = future.result()
-            self._journal.staged(name, made)
-            _place(self._journal, self._out, name, made.folder, made.files)
+            self._check_place()
+            self._put(name, made)
         except Stopped:
             pass  # `recover` queues it again
         except CaptureError as error:
             self._fail(name, error)
+        except OSError as error:
+            self._fail(name, _unwritable(self._out / name, error))
         else:
             self._outcome.done.append(name)
             self._show(name, "done", made)
 
+    def _put(self, name: str, made: Made) -> None:
+        """Put the files of a clip in place."""
+        staged = self._staging / Path(made.folder).name
+        for file in made.files:
+            _to_disk(staged / file)
+        _to_disk(staged)
+        self._finished[name] = made
+        self._journal.staged(name, made)
+        if not _place(self._journal, self._out, name, staged.name, made.files):
+            raise CaptureError(
+                f"The files of {name} have vanished from {staged}: give the same command again."
+            )
+
     def _fail(self, name: str, error: CaptureError) -> None:
         """Note that a clip failed; stop the run if no clip can be made, or as `keep_going` says."""
-        if isinstance(error, HaltError) or is_full(error, self._out):
-            self._stop.set()
-            self._outcome.stopped = str(error)
-            if not isinstance(error, HaltError):
-                self._outcome.stopped = (
-                    f"The disk of {self._out} is full: make room and give the same command again."
-                )
+        if self._stopped_by(error):
             return  # `recover` queues it again
         self._journal.failed(name, str(error))
         self._outcome.failed.append(name)
@@ -267,8 +369,27 @@ class _Run:
         if not self._keep_going:
             self._outcome.stopped = "A clip failed, so no further clip was begun."
 
+    def _stopped_by(self, error: CaptureError) -> bool:
+        """Stop the run if no clip can be made after this error."""
+        if self._is_gone():
+            stopped = _GONE.format(self._out)
+        elif isinstance(error, HaltError):
+            stopped = str(error)
+        elif is_full(error, self._out):
+            stopped = f"The disk of {self._out} is full: make room and give the same command again."
+        else:
+            return False
+        self._stop.set()
+        self._outcome.stopped = stopped
+        return True
+
 
 def is_full(error: Exception, folder: Path) -> bool:
     """Whether a clip failed because the disk of a folder is full."""
     signs = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "disk is full")
-    return any(sign in str(error) for sign in signs) or shutil.disk_usage(folder).free < _FULL
+    if any(sign in str(error) for sign in signs):
+        return True
+    try:
+        return shutil.disk_usage(folder).free < _FULL
+    except OSError:  # it can't be read at all
+        return False

@@ -81,7 +81,7 @@ class _Table(AbstractContextManager[Show]):
         self._counts: Counter[str] = Counter()
         self._live = Live(
             get_renderable=self._drawn,
-            console=Console(stderr=True),
+            console=Console(stderr=True, markup=False, emoji=False),
             refresh_per_second=4,
             transient=True,
             redirect_stdout=sys.stdout.isatty(),  # lines that go into a file bypass the table

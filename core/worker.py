@@ -1,4 +1,7 @@
-"""The worker process as Blender and batches see it: starts it, reads its progress, cancels it."""
+"""The worker process as Blender and batches see it: starts it, reads its progress, cancels it.
+
+`end_with_parent` is the other side: the process ends when Blender or the batch does, however that ends.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,10 @@ from .runtime import environment_of
 _FOLDER = Path(__file__).resolve().parent.parent
 #: time that a cancelled worker has to remove its unfinished files, seconds
 _PATIENCE = 5.0
+#: time that a process has for the same when its parent is gone, seconds
+_LAST_PATIENCE = 1.0
+#: environment variable that tells a process that its parent holds the other end of its standard input
+_HELD = "KINELIFT_PARENT_HOLDS_STDIN"
 
 
 @dataclass(frozen=True)
@@ -36,12 +43,12 @@ class Message:
     message: str
 
 
-class BrokenDownError(CaptureError):
-    """A process ended without a sentence of its own: it was killed, ran out of memory, or crashed."""
+class KilledError(CaptureError):
+    """A signal ended a process, perhaps for memory that others took: another attempt may succeed."""
 
 
 class Process:
-    """A program of Kinelift that runs in a process group of its own.
+    """A program of Kinelift that runs in a process group of its own and ends with this process.
 
     Parameters
     ----------
@@ -64,8 +71,8 @@ class Process:
             self._process: subprocess.Popen[bytes] = subprocess.Popen(
                 command,
                 cwd=_FOLDER,
-                env=environment,
-                stdin=subprocess.DEVNULL,
+                env={**environment, _HELD: "1"},
+                stdin=subprocess.PIPE,  # nothing is written: the system closes it when this process dies
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,  # a process group of its own; Windows ignores it
@@ -99,8 +106,8 @@ class Process:
         return self._process.pid
 
     def _listen(self) -> None:
-        assert self._process.stdout is not None
-        with self._process.stdout as lines:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        with self._process.stdin, self._process.stdout as lines:
             for line in lines:
                 self._lines.put(line)
         self._lines.put(None)
@@ -129,7 +136,7 @@ class Process:
         Raises
         ------
         CaptureError
-            If the process failed: its own sentence, or how it died.
+            If the process failed: its own sentence, or how it died; a `KilledError` if by a signal.
         """
         while self.running:
             try:
@@ -166,7 +173,8 @@ class Process:
         hint = "press Test in the preferences to see whether this Python can capture at all."
         if how == "SIGKILL":
             hint = "memory may have run out: close other programs, or capture a shorter stretch."
-        raise BrokenDownError(f"{self._what} broke down ({how}) {words}; {hint}")
+        error = KilledError if code < 0 else CaptureError
+        raise error(f"{self._what} broke down ({how}) {words}; {hint}")
 
     def _last_words(self) -> str:
         lines = [line for line in self._words if line.strip()]
@@ -227,3 +235,28 @@ class Worker(Process):
     def __init__(self, python: Path, arguments: Sequence[str]) -> None:
         command = [str(python), "-m", "inference", *arguments, "--progress", "json"]
         super().__init__(command, environment_of(python), "The capture")
+
+
+def end_with_parent() -> None:
+    """Have this process end within two seconds of the death of its parent, if that started it as a `Process`.
+
+    Native threads end as well. Until then it gets a SIGTERM and a moment to remove unfinished files; on
+    Windows it ends at once.
+    """
+    if os.environ.pop(_HELD, None) is None:
+        return
+    # on Windows a library that looks at its standard input while another thread reads it waits for ever
+    pipe = os.dup(0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    threading.Thread(target=_end_after, args=(pipe,), daemon=True).start()
+
+
+def _end_after(pipe: int) -> None:
+    """End this process when the other end of a pipe, into which nobody writes, is closed."""
+    os.read(pipe, 1)
+    if sys.platform != "win32":
+        # the system itself ends the process then, whatever native code or the interpreter's exit waits for
+        signal.setitimer(signal.ITIMER_REAL, _LAST_PATIENCE)
+    os.kill(os.getpid(), signal.SIGTERM)

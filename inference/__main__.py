@@ -12,18 +12,21 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from kinelift.core.command_line import add_options, given
-from kinelift.core.errors import CaptureError
-from kinelift.core.files import check_writable
+from kinelift.core.errors import CaptureError, UnsoundError
+from kinelift.core.files import check_writable, writing
 from kinelift.core.options import MAX_THREADS, OVERLAY_STYLES, CleanUp, Settings, check_options
 from kinelift.core.progress import TerminalBar
 from kinelift.core.runtime import missing_modules
+from kinelift.core.worker import end_with_parent
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
+_CANCELLED_WORDS = "Cancelled; nothing unfinished was written."
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -162,8 +165,6 @@ def _about(args: argparse.Namespace) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (default: the process's own); the exit code."""
-    # a cancelled worker is interrupted like a terminal's, wherever the signal comes from
-    signal.signal(signal.SIGTERM, _interrupt)
     args = _parser().parse_args(arguments)
     if args.progress == "json" and hasattr(os, "nice"):
         os.nice(5)  # the program that asked has somebody working with it
@@ -178,6 +179,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1
+    except UnsoundError as error:  # a stage went astray on what it was given
+        print(f"No motion comes of this: {error}; try another stretch or person.", file=sys.stderr)
+        return 1
     except ImportError as error:  # there, but a system's library is not, or they don't fit each other
         print(
             f"The packages of {sys.executable} can't be used ({error}): install them again there, or name "
@@ -186,16 +190,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return 1
     except KeyboardInterrupt:
-        print("Cancelled; nothing was written.", file=sys.stderr)
+        print(_CANCELLED_WORDS, file=sys.stderr)
         return _CANCELLED
     return 0
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _cancel(errors: int, _number: int, _frame: FrameType | None) -> None:
+    """End the process at once; only while a file is written, as an interruption that removes it.
+
+    Otherwise an interruption would wait for detecting threads, and packages that are just being imported turn
+    it into errors of their own. `errors` is a file descriptor for the words.
+    """
+    if writing():
+        raise KeyboardInterrupt
+    os.write(errors, f"{_CANCELLED_WORDS}\n".encode())
+    os._exit(_CANCELLED)
 
 
 if __name__ == "__main__":
+    end_with_parent()
+    # of its own: while MediaPipe starts, what goes to the usual one is discarded
+    cancel = partial(_cancel, os.dup(sys.stderr.fileno()))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, cancel)
     status = main()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -14,7 +14,7 @@ from ..core.chart import save_chart
 from ..core.files import replacing
 from ..core.foot_ik import clean_up
 from ..core.motion import Motion
-from ..core.options import RENDERS, CleanUp, Outputs, RetargetSettings
+from ..core.options import CleanUp, Outputs, RetargetSettings, body_render, endings_of
 from ..core.quality import detected_share
 from .body import add_body
 from .camera import find_video, show_video
@@ -27,9 +27,6 @@ from .retarget.mapping import find_bone_map
 from .retarget.source import perform_motion
 from .scene import build_scene
 from .still import render_still
-
-#: how the files of each of `RENDERS` end; the plain .png is the skeleton
-_RENDER_NAMES = {kind: ("body" if kind == "still" else kind) + ending for kind, ending in RENDERS.items()}
 
 
 def deliver(
@@ -83,21 +80,16 @@ def deliver(
     if character:
         played, told = _retargeted(character, cleaned, name, retargeting)
         warnings += told
-    files = {kind: folder / f"{name}.{kind}" for kind in outputs.format}
-    for kind, path in files.items():
-        export(kind, path, played, cleaned)
-    files["still"] = folder / f"{name}.png"
+    files = {kind: folder / f"{name}{ending}" for kind, ending in endings_of(outputs).items()}
+    for kind in outputs.format:
+        export(kind, files[kind], played, cleaned)
     render_still(files["still"], armature, (scene.frame_start + scene.frame_end) // 2)
     if outputs.render:
         add_body(armature)
     for kind in outputs.render:
-        path = folder / f"{name}.{_RENDER_NAMES[kind]}"
-        render(kind, path, armature, capture, video)
-        files[path.suffixes[-2][1:]] = path
-    files["chart"] = folder / f"{name}.chart.svg"
+        render(kind, files[body_render(kind)], armature, capture, video)
     save_chart(capture, files["chart"])
-    files["motion"] = motion_path
-    with replacing(folder / f"{name}.summary.json") as temporary:
+    with replacing(files["summary"]) as temporary:
         summary = _summary(capture, armature, files)
         temporary.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return warnings
@@ -132,5 +124,5 @@ def _summary(capture: Capture, armature: bpy.types.Object, files: dict[str, Path
         "settings": capture.settings,
         "source": asdict(capture.source),
         "warnings": list(capture.warnings),
-        "files": {kind: path.name for kind, path in files.items()},
+        "files": {kind: path.name for kind, path in files.items() if kind != "summary"},
     }

@@ -34,7 +34,8 @@ def written_by_blender(path: Path) -> Iterator[Path]:
     """
     try:
         with tempfile.TemporaryDirectory(prefix="kinelift-") as folder:
-            scratch = Path(folder) / path.name
+            # not by the clip's name: Blender takes {x} in a path for a variable
+            scratch = Path(folder) / f"written{path.suffix}"
             try:
                 yield scratch
             except RuntimeError as error:  # what Blender's operators raise, with their report

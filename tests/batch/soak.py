@@ -1,9 +1,11 @@
 """Kill a batch and its workers repeatedly: each clip must be done once, and no file may be half-written.
 
     python -m tests.batch.soak FOLDER [--clips N] [--jobs N] [--kills N] [--every S]
+    python -m tests.batch.soak FOLDER --full-disk
 
 FOLDER gets the clips, one in five a video and the others captured motions, and the results. SIGKILL ends a
-random worker every few seconds, and the batch itself a few times. Linux only.
+random worker every few seconds, and the batch itself a few times. With --full-disk, a batch of one clip runs
+on disks of different sizes instead, and again when there is room. Linux only.
 """
 
 from __future__ import annotations
@@ -30,6 +32,10 @@ from kinelift.tests.motions import random_capture
 ROOT = Path(__file__).resolve().parents[2]
 
 _PNG_END = b"IEND\xaeB`\x82"
+#: how .blend files begin: as they are, or compressed in two ways; and .fbx and .glb
+_BEGINNINGS = (b"BLENDER", b"\x28\xb5\x2f\xfd", b"\x1f\x8b", b"Kaydara FBX", b"glTF")
+#: sizes of disks, kB: from too small for the journal to large enough
+_DISKS = (40, 120, 200, 300, 450, 600, 900, 1400, 2000, 3000, 6000)
 
 
 def children(pid: int) -> list[int]:
@@ -43,6 +49,17 @@ def children(pid: int) -> list[int]:
         if int(parent) == pid:
             found.append(int(stat.parent.name))
     return found
+
+
+def alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and that nobody has asked about doesn't."""
+    try:
+        return (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2][1]
+            != "Z"
+        )
+    except (OSError, IndexError):
+        return False
 
 
 def results(out: Path) -> dict[str, int]:
@@ -67,8 +84,25 @@ def check_whole(out: Path) -> None:
             json.loads(path.read_text(encoding="utf-8"))
         elif name.endswith(".svg"):
             ElementTree.parse(path)
+        elif name.endswith(".png"):
+            assert path.read_bytes().endswith(_PNG_END), name
         else:
-            assert name.endswith(".png") and path.read_bytes().endswith(_PNG_END), name
+            assert name.endswith((".blend", ".fbx", ".glb")), name
+            assert path.read_bytes().startswith(_BEGINNINGS), name
+
+
+def check_agreed(out: Path, clips: int) -> int:
+    """Assert that each clip was done once and that the journal agrees with the files; return their number."""
+    path = out / FOLDER / JOURNAL
+    journal = Journal(path)
+    entries = journal.entries()
+    journal.close()
+    assert len(entries) == clips
+    assert {(entry.state, entry.completions) for entry in entries} == {("done", 1)}
+    told = {(Path(e.name).parent / file).as_posix(): size for e in entries for file, size in e.files.items()}
+    assert told == results(out)
+    assert [p.name for p in path.parent.iterdir()] == [JOURNAL]
+    return len(told)
 
 
 def soak(command: list[str], out: Path, clips: int, kills: int, every: float, most: float = math.inf) -> str:
@@ -117,20 +151,45 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float, mo
         if statuses[-1] == 0:
             break
     assert killed == kills
-    path = out / FOLDER / JOURNAL
-    journal = Journal(path)
-    entries = journal.entries()
-    journal.close()
-    assert len(entries) == clips
-    assert {(entry.state, entry.completions) for entry in entries} == {("done", 1)}
-    told = {(Path(e.name).parent / file).as_posix(): size for e in entries for file, size in e.files.items()}
-    assert told == results(out)
-    assert [p.name for p in path.parent.iterdir()] == [JOURNAL]
+    files = check_agreed(out, clips)
     return (
-        f"{clips} clips, each done once; the journal agrees with {len(told)} files, all whole. "
+        f"{clips} clips, each done once; the journal agrees with {files} files, all whole. "
         f"Workers killed: {workers_killed}; the batch: {killed}; runs ended with {statuses}; "
         f"{time.monotonic() - began:.0f} s."
     )
+
+
+def fill(folder: Path) -> str:
+    """Make a clip on small disks, with all its files: what is in place must be whole, whatever had no room.
+
+    Returns
+    -------
+    str
+        A summary.
+    """
+    disk = folder / "disk"
+    for path in (folder, disk):
+        path.mkdir(exist_ok=True)
+    words = [sys.executable, str(ROOT / "batch.py"), str(ROOT / "samples/walk_front.mp4"), "--end", "0.5"]
+    words += ["--out", str(disk / "out"), "--resume"]
+    said = []
+    for kilobytes in _DISKS:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(disk)], check=True)
+        try:
+            first = subprocess.run(words, capture_output=True, text=True, check=False)
+            assert first.returncode in (0, 1, 4) and "Traceback" not in first.stderr, first.stderr
+            assert first.returncode == 0 or "full" in first.stderr or "No space" in first.stderr, first.stderr
+            check_whole(disk / "out")
+            subprocess.run(["mount", "-o", "remount,size=100m", str(disk)], check=True)
+            again = subprocess.run(words, capture_output=True, text=True, check=False)
+            assert again.returncode == 0, again.stderr
+            check_whole(disk / "out")
+            check_agreed(disk / "out", clips=1)
+        finally:
+            subprocess.run(["umount", str(disk)], check=True)
+        said.append(f"{kilobytes} kB: {first.returncode}")
+    assert first.returncode == 0, "there was never room enough"
+    return f"Each time the clip was done once there was room. Exit status before: {', '.join(said)}."
 
 
 def main() -> None:
@@ -143,7 +202,11 @@ def main() -> None:
     parser.add_argument("--jobs", default="2")
     parser.add_argument("--kills", type=int, default=3, help="of the batch itself")
     parser.add_argument("--every", type=float, default=4.0, metavar="S", help="a worker is killed")
+    parser.add_argument("--full-disk", action="store_true", help="fill disks instead")
     args = parser.parse_args()
+    if args.full_disk:
+        print(fill(args.folder))
+        return
     clips, out = args.folder / "clips", args.folder / "out"
     for folder in (clips, out):
         shutil.rmtree(folder, ignore_errors=True)

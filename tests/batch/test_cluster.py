@@ -66,12 +66,14 @@ def started(command: list[str], ready: str, log: Path, cwd: Path = ROOT) -> Iter
 
 
 @contextmanager
-def cluster_of(folder: Path, worker: str = WORKER, checkout: Path = ROOT) -> Iterator[str]:
+def cluster_of(
+    folder: Path, worker: str = WORKER, checkout: Path = ROOT, scheduler: str = SCHEDULER
+) -> Iterator[str]:
     """The port of a scheduler with one process of workers."""
     port = free_port()
     with ExitStack() as stack:
-        scheduler = [*typed(SCHEDULER, port), "--no-dashboard"]
-        stack.enter_context(started(scheduler, "Scheduler at", folder / "scheduler.log"))
+        command = [*typed(scheduler, port), "--no-dashboard"]
+        stack.enter_context(started(command, "Scheduler at", folder / "scheduler.log"))
         command = [*typed(worker, port), "--no-dashboard", "--local-directory", str(folder)]
         stack.enter_context(started(command, "Registered to", folder / "worker.log", checkout))
         yield port
@@ -128,7 +130,8 @@ def test_what_a_worker_does_not_see_is_sent(cluster: str, tmp_path: Path) -> Non
         "--out",
         str(here / "out"),
     ]
-    command += ["--format", "bvh", "--retarget", str(here / "hero.bvh"), "--scheduler"]
+    command += ["--format", "bvh", "--render", "still"]
+    command += ["--retarget", str(here / "hero.bvh"), "--scheduler"]
     address = f"tcp://127.0.0.1:{cluster}"
     (tmp_path / "hero.bvh").write_text("no character")
     done = subprocess.run(
@@ -180,10 +183,10 @@ def test_a_scheduler_that_dies_stops_the_batch(tmp_path: Path) -> None:
     assert [entry.state for entry in entries(out)] == ["queued"]
 
 
-def refused(port: str, tmp_path: Path, **options: str) -> str:
+def refused(port: str, tmp_path: Path, protocol: str = "tcp", **options: str) -> str:
     """The sentence that refuses a batch, which writes nothing."""
     random_capture(3).save(tmp_path / "a.motion.npz")
-    address = f"tcp://127.0.0.1:{port}"
+    address = f"{protocol}://127.0.0.1:{port}"
     done = batch(tmp_path / "a.motion.npz", "--out", tmp_path / "out", "--scheduler", address, **options)
     assert done.returncode == 1, done.stderr
     (sentence,) = sentences(done.stderr)
@@ -215,3 +218,182 @@ def test_a_worker_of_another_version(tmp_path: Path) -> None:
     with cluster_of(tmp_path, checkout=checkout) as port:
         sentence = refused(port, tmp_path)
     assert "has Kinelift" in sentence and "install the same on all of them" in sentence
+
+
+#: makes a worker hostile: it answers what FILE says
+_PRELOAD = """
+from pathlib import Path
+from kinelift.batch import remote
+
+honest = remote.make_clip
+
+def make_clip(request):
+    told = {"request": request, "honest": honest}
+    exec(Path(FILE).read_text(encoding="utf-8"), told)
+    return told["answer"]
+
+remote.make_clip = make_clip
+"""
+#: what these files begin with; to unpickle a `Runs` leaves a file in FOLDER that is named after the process
+_HOSTILE = """
+import os, distributed
+from kinelift.batch.answers import packed
+
+class Runs(Exception):
+    def __reduce__(self):
+        return exec, (f"import os; open(FOLDER + f'/ran-{{os.getpid()}}', 'w').close()",)
+
+worker = distributed.get_worker()
+made = dict(folder="", frames=5, fps=30.0, detected=1, confidence=1, memory=1, strip="", warnings=[])
+endings = ("bvh", "png", "chart.svg", "motion.npz", "summary.json")
+files = {f"a.{ending}": b"12345" for ending in endings}
+
+def sent(files):
+    return packed({"made": {**made, "files": {name: len(data) for name, data in files.items()}}}, files)
+"""
+#: lets an answer through that `_on_worker` would have turned into JSON
+_RAW = (
+    "import json; dumps = json.dumps; raw = lambda *_: (setattr(json, 'dumps', dumps), answer)[1]; "
+    "json.dumps = lambda _: type('Raw', (), {'encode': raw})()"
+)
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The port of a cluster whose worker answers what a file says, and that file."""
+    folder = tmp_path_factory.mktemp("hostile")
+    preload = _PRELOAD.replace("FILE", repr(str(folder / "hostile.py")))
+    (folder / "preload.py").write_text(preload, encoding="utf-8")
+    line = WORKER.replace("--nworkers 2", "--nworkers 1") + f" --preload {folder / 'preload.py'}"
+    with cluster_of(folder, line) as port:
+        yield port, folder / "hostile.py"
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (f"{_RAW}; answer = Runs()", "a pickle names builtins.exec"),
+        (f"{_RAW}; answer = [Runs()]", "a pickle names builtins.exec"),
+        ("answer = type('Sly', (bytes,), {})(b'1')", "a pickle names "),
+        ("raise Runs", "broke down while it made it"),
+        ("answer = {'made': made}", "sent an answer that no worker of Kinelift gives"),
+        ("answer = sent({**files, '../../escaped.txt': b''})", "escaped.txt"),
+        ("answer = sent({'../../escaped.txt': b''})", "escaped.txt"),
+        (
+            "answer = packed({'made': {**made, 'files': dict.fromkeys(files, 5), 'folder': '/'}})",
+            "one of this",
+        ),
+        ("answer = packed({'lacks': list(request['files'])})", "lacks files that it has"),
+        ("answer = packed({'lacks': ['/etc/hostname']})", "lacks files that it has"),
+        (
+            "worker.batched_send({'op': 'log-event', 'topic': request['topic'], "
+            "'msg': distributed.protocol.to_serialize(Runs())}); answer = honest(request)",
+            "a pickle names builtins.exec",
+        ),
+    ],
+)
+def test_a_hostile_answer_is_one_sentence_and_runs_nothing(
+    hostile: tuple[str, Path], tmp_path: Path, body: str, said: str
+) -> None:
+    port, file = hostile
+    file.write_text(_HOSTILE.replace("FOLDER", repr(str(tmp_path))) + body, encoding="utf-8")
+    random_capture(5).save(tmp_path / "a.motion.npz")
+    out = tmp_path / "in/out"
+    command = [sys.executable, str(ROOT / "batch.py"), str(tmp_path / "a.motion.npz"), "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, "--format", "bvh", "--scheduler", f"tcp://127.0.0.1:{port}"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    _, words = process.communicate(timeout=100)
+    (sentence,) = sentences(words)
+    assert said in sentence and process.returncode in (3, 4)
+    assert not (tmp_path / f"ran-{process.pid}").exists()
+    (entry,) = entries(out)
+    assert entry.state in ("failed", "queued")
+    assert {p.name for p in tmp_path.rglob("*") if p.is_file() and not p.name.startswith("ran-")} == {
+        "a.motion.npz", "report.html", JOURNAL,
+    }  # fmt: skip
+
+
+#: sends events that no worker sends, and then an honest answer
+_HOSTILE_EVENTS = """
+key = request["key"]
+for event in (
+    5, None, "text", [], {}, ("x",), (key,), ([key], "a", 1, 2), (key, 5, 1, 2), (key, "a", "1", 2),
+    (key, "a", -1, 0), (key, "a", 1, 2**60), (key, "a", float("nan"), 1), (key, "\\x1b[2J[/b]" * 99, 3, 0),
+    ("other", "a", 1, 2),
+):
+    worker.log_event(request["topic"], event)
+worker.log_event("print", {"args": ("hostile words",), "file": 2})
+worker.log_event("warn", {"message": b"no pickle"})
+worker.log_event("warn", "hostile words")
+answer = sent(files)
+"""
+
+
+def test_hostile_progress_does_no_harm(hostile: tuple[str, Path], tmp_path: Path) -> None:
+    port, file = hostile
+    file.write_text(_HOSTILE + _HOSTILE_EVENTS, encoding="utf-8")
+    random_capture(5).save(tmp_path / "a.motion.npz")
+    address = f"tcp://127.0.0.1:{port}"
+    done = batch(
+        tmp_path / "a.motion.npz", "--out", tmp_path / "out", "--format", "bvh", "--scheduler", address
+    )
+    assert done.returncode == 0 and "hostile" not in done.stderr + done.stdout, done.stderr
+    assert {p.read_bytes() for p in (tmp_path / "out").glob("a.*")} == {b"12345"}
+    assert [entry.state for entry in entries(tmp_path / "out")] == ["done"]
+
+
+def test_what_answers_is_no_scheduler(tmp_path: Path) -> None:
+    port = free_port()
+    server = [sys.executable, "-u", "-m", "http.server", port, "--bind", "127.0.0.1"]
+    with started(server, "Serving", tmp_path / "server.log", tmp_path):
+        assert "No Dask scheduler answers at" in refused(port, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1:8786", "http://127.0.0.1:8786", "tcp://x", "inproc://1/2:3", "tcp://127.0.0.1:99999", ""],
+)
+def test_addresses_that_are_none(tmp_path: Path, address: str) -> None:
+    random_capture(3).save(tmp_path / "a.motion.npz")
+    done = batch(tmp_path / "a.motion.npz", "--out", tmp_path / "out", f"--scheduler={address or ' '}")
+    (sentence,) = sentences(done.stderr)
+    assert done.returncode == 1 and "is no address of a Dask scheduler" in sentence
+
+
+def certificates(folder: Path) -> Path:
+    """Certificates of a new authority, made as on the page; the configuration that names them."""
+    folder.mkdir()
+    (lines,) = re.findall(r"^```\n(openssl .+?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
+    for line in lines.splitlines():
+        subprocess.run(line.split(), cwd=folder, capture_output=True, check=True)
+    (config,) = re.findall(r"^```\n(distributed:.+?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
+    (folder / "tls.yaml").write_text(config.replace("/safe", str(folder)), encoding="utf-8")
+    return folder / "tls.yaml"
+
+
+def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = certificates(tmp_path / "ours"), certificates(tmp_path / "others")
+    monkeypatch.setenv("DASK_CONFIG", str(ours))
+    scheduler = SCHEDULER.replace(f"--host {HOST}", f"--host tls://{HOST}")
+    assert scheduler != SCHEDULER and f"--host tls://{HOST}" in PAGE
+    worker = WORKER.replace("tcp://", "tls://")
+    with cluster_of(tmp_path, worker, scheduler=scheduler) as port:
+        (tmp_path / "clip").mkdir()
+        random_capture(3).save(tmp_path / "clip/a.motion.npz")
+        done = batch(
+            tmp_path / "clip", "--pattern", "*", "--out", tmp_path / "made", "--format", "bvh",
+            "--scheduler", f"tls://127.0.0.1:{port}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert [entry.state for entry in entries(tmp_path / "made")] == ["done"]
+        assert "isn't encrypted" in refused(port, tmp_path)
+        assert "Dask's configuration names none" in refused(port, tmp_path, "tls", DASK_CONFIG="")
+        assert "refuses this machine's certificate" in refused(port, tmp_path, "tls", DASK_CONFIG=str(others))
+        assert "No Dask scheduler answers" in refused(port, tmp_path, DASK_CONFIG="")
+        (ours.parent / "machine.key").unlink()
+        assert "Dask's configuration can't be used" in refused(port, tmp_path, "tls")
+        ours.write_text("distributed: [", encoding="utf-8")
+        assert "Dask's configuration can't be used" in refused(port, tmp_path, "tls")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import html
+import json
 import os
 import pty
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,8 +23,8 @@ import pytest
 
 from kinelift.batch.journal import Journal
 from kinelift.batch.run import FOLDER, JOURNAL, STAGING
-from kinelift.tests.batch.soak import check_whole, soak
-from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, results, sentences
+from kinelift.tests.batch.soak import alive, check_whole, children, results, soak
+from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, sentences
 from kinelift.tests.motions import random_capture
 
 # captures, detects or starts other programs
@@ -62,7 +65,7 @@ class Page(HTMLParser):
 def test_a_folder_and_its_report(tmp_path: Path) -> None:
     clips, out = motions(tmp_path / "clips", 2), tmp_path / "out"
     (clips / "day #1").mkdir()
-    shutil.move(clips / "clip 1.motion.npz", clips / "day #1" / "50% <b>.motion.npz")
+    shutil.move(clips / "clip 1.motion.npz", clips / "day #1" / "50% & <b>.motion.npz")
     (clips / "broken.motion.npz").write_text("no motion")
     arguments = (clips, "--pattern", "*.npz", "--out", out, "--format", "bvh")
     told = batch(*arguments, "--dry-run")
@@ -75,7 +78,7 @@ def test_a_folder_and_its_report(tmp_path: Path) -> None:
         for path in out.rglob("*")
         if path.is_file() and FOLDER not in path.parts and path.name != "report.html"
     }
-    assert "<h1>2 done, 1 failed</h1>" in page.text and "50% &lt;b&gt;" in page.text
+    assert "<h1>2 done, 1 failed</h1>" in page.text and "50% &amp; _b_" in page.text
     rows = re.findall(r'<tr class="(\w+)">(.*?)</tr>', page.text)
     assert [state for state, _ in rows] == ["failed", "done", "done"]
     assert f"{clips / 'broken.motion.npz'} is" in html.unescape(rows[0][1])
@@ -108,6 +111,93 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
     # a file gets the lines without the table
     assert sorted(line.partition(":")[0] for line in lines.splitlines()) == ["clip 0", "clip 1"]
     assert "\x1b" not in lines
+
+
+def at_work(process: subprocess.Popen[bytes], word: str) -> list[int]:
+    """The processes that a batch has started, once one of them has a word on its command line."""
+    while process.poll() is None:
+        for pid in (found := children(process.pid)):
+            with suppress(OSError):
+                if word in Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0"):
+                    return found
+        time.sleep(0.02)
+    pytest.fail(f"it ended without {word}")
+
+
+@pytest.mark.parametrize("after", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("step", ["capture", "--build"])
+def test_its_processes_end_with_it(tmp_path: Path, step: str, after: float) -> None:
+    """Nobody but the system can tell them of a kill -9."""
+    clips, out = motions(tmp_path / "clips", 2), tmp_path / "out"
+    words = [SAMPLE] if step == "capture" else [clips, "--pattern", "*.npz", "--format", "blend,fbx,glb"]
+    process = subprocess.Popen(
+        command(*words, "--out", out, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    at_work(process, step)
+    time.sleep(after)
+    started = children(process.pid)
+    process.kill()
+    process.wait()
+    until = time.monotonic() + 2
+    while any(map(alive, started)) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert started and not any(map(alive, started))
+
+
+def test_the_output_folder_is_removed_meanwhile(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 3), tmp_path / "out"
+    words = command(clips, "--pattern", "*.npz", "--out", out, "--jobs", "1")
+    for gone in (out / FOLDER / STAGING, out):
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        at_work(process, "--build")
+        while len(results(out)) < 5 and process.poll() is None:  # the first clip is in place
+            time.sleep(0.02)
+        at_work(process, "--build")
+        before = results(out)
+        shutil.rmtree(gone)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 4, said
+        (sentence,) = [line for line in sentences(said.decode()) if "Kinelift" not in line]
+        assert "was removed while the batch ran: give the same command again" in sentence
+        if gone == out:
+            assert not out.exists()
+        else:
+            assert results(out) == before and "1 done" in Page(out / "report.html").text
+            check_whole(out)
+    done = subprocess.run(words, capture_output=True, check=False, timeout=300)
+    assert done.returncode == 0 and states(out) == ["done"] * 3
+
+
+def test_what_a_motion_says_is_shown_and_no_more(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 1), tmp_path / "out"
+    wild = "</small><script>alert(1)</script>"
+    random_capture(6, warnings=(wild, *["x" * 900] * 40)).save(clips / "wild.motion.npz")
+    done = batch(clips, "--pattern", "*.npz", "--out", out, "--format", "bvh")
+    assert done.returncode == 0 and states(out) == ["done"] * 2, done.stderr
+    text = (out / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in text and len(text) < 50_000
+
+
+def test_a_journal_that_nobody_can_believe(tmp_path: Path) -> None:
+    clips, out = motions(tmp_path / "clips", 1), tmp_path / "out"
+    precious = tmp_path / "precious"
+    (precious / "folder").mkdir(parents=True)
+    (precious / "file").write_text("mine")
+    Journal(out / FOLDER / JOURNAL).close()
+    with closing(sqlite3.connect(out / FOLDER / JOURNAL)) as db, db:
+        db.execute(
+            "INSERT INTO clips (name, clip, settings, settings_hash, state, staged) "
+            "VALUES ('walk', '', '', '', 'running', ?)",
+            (json.dumps({"folder": str(precious), "files": {}}),),
+        )
+    arguments = (clips, "--pattern", "*.npz", "--out", out, "--format", "bvh")
+    looked = batch(*arguments, "--dry-run")
+    assert looked.returncode == 0 and "would be made" in looked.stdout and "is damaged" in looked.stderr
+    done = batch(*arguments)
+    assert done.returncode == 0 and states(out) == ["done"]
+    (sentence,) = sentences(done.stderr)
+    assert "is damaged" in sentence and "journal.damaged-1.sqlite" in sentence
+    assert sorted(path.name for path in precious.iterdir()) == ["file", "folder"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from kinelift.batch.orders import file_hash
+from kinelift.core.errors import CaptureError
 from kinelift.core.options import CleanUp, Outputs
 from kinelift.tests.batch.test_collect import COMMON, files
 
@@ -25,3 +30,12 @@ def test_what_makes_the_settings_others(tmp_path: Path) -> None:
     assert len({first, *(other.settings_hash() for other in others)}) == 6
     (tmp_path / "hero.glb").write_bytes(b"another hero")
     assert order.settings_hash() != first
+
+
+@pytest.mark.parametrize("name", ["folder", "pipe", "/dev/zero", "loop", "gone", "x" * 5000])
+def test_only_files_are_read(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(CaptureError, match=r"(is a folder|is a pipe|can't be read|doesn't exist).*; check"):
+        file_hash(tmp_path / name)

@@ -27,6 +27,15 @@ def capture(video: Path, out: Path, *options: str) -> Worker:
     return Worker(PYTHON, ["capture", str(video), "--out", str(out), *options])
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs; one that has ended and waits for its parent doesn't."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
 def test_progress_and_result(tmp_path: Path) -> None:
     worker = capture(SAMPLE, tmp_path / "m.npz", "--end", "0.5")
     messages = list(worker.messages())
@@ -126,6 +135,54 @@ def test_cancel_ends_the_process_group_and_leaves_nothing(tmp_path: Path) -> Non
         os.killpg(worker.pid, 0)
     assert list(tmp_path.iterdir()) == []
     worker.cancel()  # twice does no harm
+
+
+_PARENT = """
+import os, sys, time
+from kinelift.core.worker import Process
+process = Process([sys.executable, sys.argv[1]], {**os.environ, "PYTHONPATH": "."}, "It")
+for said in process.said():
+    print(process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("at_work", ["time.sleep(600)", "while True: pass", "while True: time.sleep(0.1)"])
+@pytest.mark.parametrize("ignores", [False, True])
+def test_a_process_ends_with_its_parent(tmp_path: Path, at_work: str, ignores: bool) -> None:
+    if ignores:
+        at_work = f"signal.signal(signal.SIGTERM, signal.SIG_IGN)\n    {at_work}"
+    program = tmp_path / "program.py"
+    program.write_text(f"""
+import kinelift, signal, time
+from pathlib import Path
+from kinelift.core.files import replacing
+from kinelift.core.worker import end_with_parent
+end_with_parent()
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+with replacing(Path({str(tmp_path)!r}) / "result"):
+    print("{{}}", flush=True)
+    {at_work}
+""")
+    parent = subprocess.Popen([PYTHON, "-c", _PARENT, program], cwd=ROOT, stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.kill()
+    until = time.monotonic() + 2
+    parent.communicate()
+    while lives(pid):
+        assert time.monotonic() < until
+        time.sleep(0.02)
+    if not ignores:  # it had the time to tidy up
+        assert [path.name for path in tmp_path.iterdir()] == ["program.py"]
+
+
+def test_what_somebody_starts_himself_goes_on_without_input() -> None:
+    program = "import kinelift.core.worker as w, time; w.end_with_parent(); time.sleep(1); print('done')"
+    run = subprocess.run(
+        [PYTHON, "-c", program], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, check=True
+    )
+    assert run.stdout == b"done\n"
 
 
 def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:

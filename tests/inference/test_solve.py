@@ -1,5 +1,6 @@
 """`python -m inference solve`: cleans a motion without the network, or solves it again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from kinelift.core.foot_ik import clean_up
 from kinelift.core.options import CleanUp, Settings
 from kinelift.inference.__main__ import main
 from kinelift.inference.pipeline import capture
-from kinelift.tests.motions import capture_of
+from kinelift.tests.motions import capture_of, random_capture
 from kinelift.tests.walks import slide, sliding, walk
 
 # captures, detects or starts other programs
@@ -82,3 +83,13 @@ def test_a_capture_is_solved_again(tmp_path, capsys):
     assert "Person 4" in refused(capsys, path, "--out", out, "--person", 4)
     assert "focal length" in refused(capsys, path, "--out", out, "--focal", 1)
     assert not out.exists()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_motion_that_nobody_can_make_is_no_result(tmp_path, capsys):
+    path, out = tmp_path / "raw.npz", tmp_path / "n.npz"
+    made = random_capture(20)
+    away = np.broadcast_to([1e6, 1e6, 1.0], made.landmarks.shape)
+    replace(made, landmarks=away, settings={"start": 0.0, "end": None, "fps": None}).save(path)
+    said = refused(capsys, path, "--out", out, "--height", 1.8)
+    assert said.startswith("No motion comes of this: its skeleton") and not out.exists()

@@ -167,19 +167,36 @@ def test_altered_and_missing_models_are_refused(tmp_path, capsys, monkeypatch, w
     assert not (tmp_path / "m.npz").exists()
 
 
-def test_ctrl_c_leaves_nothing(tmp_path):
+@pytest.mark.parametrize(
+    ("stage", "how"),
+    [
+        ("import", signal.SIGTERM),
+        ("detect", signal.SIGINT),
+        ("solve", signal.SIGTERM),
+        ("overlay", signal.SIGINT),
+    ],
+)
+def test_a_cancelled_worker_ends_soon_and_leaves_nothing_unfinished(tmp_path, stage, how):
     out = tmp_path / "m.npz"
+    words = ["capture", SAMPLE, "--out", out, "--end", "1", "--overlay", tmp_path / "o.mp4"]
+    told = ["-X", "importtime"] if stage == "import" else []
     process = subprocess.Popen(
-        [sys.executable, "-m", "inference", "capture", SAMPLE, "--out", out, "--progress", "json"],
+        [sys.executable, *told, "-m", "inference", *words, "--progress", "json"],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ},
     )  # fmt: skip
-    assert process.stdout is not None
-    process.stdout.readline()  # it is at work
-    time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None and process.stderr is not None
+    if stage == "import":
+        while "torch" not in process.stderr.readline():
+            pass
+    else:
+        while f'"{stage}"' not in process.stdout.readline():
+            pass
+    process.send_signal(how)
+    began = time.monotonic()
     _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < 2.0
     assert process.returncode == 130 and "Cancelled" in said and "Traceback" not in said
-    assert only_these(tmp_path)
+    assert only_these(tmp_path, *[out.name] * (stage == "overlay"))
 
 
 def test_packages_that_do_not_start_are_told_in_a_sentence(tmp_path):
