@@ -36,19 +36,12 @@ _SETTLE = 4.0
 
 def walk(frames: int) -> Any:
     """The sample's true `Capture`, forwards and backwards for `frames` frames, with random confidence."""
+    from kinelift.bench.long import repeated
     from kinelift.bench.truth import true_capture
     from kinelift.core.skeleton import JOINTS
 
-    capture = true_capture(ROOT / "samples/walk_front.npz")
-    motion = capture.motion
-    there = np.arange(len(motion))
-    order = np.resize(np.concatenate([there, there[::-1]]), frames)
-    seen = np.random.default_rng(0).uniform(0, 1, (frames, len(JOINTS)))
-    motion = replace(
-        motion, **{name: getattr(motion, name)[order] for name in ("rotations", "root", "contacts")}
-    )
-    landmarks, world = capture.landmarks[order], capture.world_landmarks[order]
-    return replace(capture, motion=motion, confidence=seen, landmarks=landmarks, world_landmarks=world)
+    capture = repeated(true_capture(ROOT / "samples/walk_front.npz"), frames)
+    return replace(capture, confidence=np.random.default_rng(0).uniform(0, 1, (frames, len(JOINTS))))
 
 
 def main() -> None:

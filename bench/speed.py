@@ -28,6 +28,7 @@ import cv2
 import numpy as np
 
 from kinelift.bench import mediapipe_baseline
+from kinelift.bench.long import repeated
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
@@ -113,18 +114,7 @@ def blender_rows(motion_file: Path, repeat: int) -> list[Row]:
     from kinelift.rig.action import animate
     from kinelift.rig.armature import build_armature
 
-    capture = Capture.load(motion_file)
-    motion = capture.motion
-    again = np.resize(np.arange(len(motion)), KEYED_FRAMES)
-
-    def repeated(one: Any, *names: str) -> dict[str, Any]:
-        return {name: getattr(one, name)[again] for name in names}
-
-    long = Capture(
-        motion=dataclasses.replace(motion, **repeated(motion, "rotations", "root", "contacts")),
-        camera=capture.camera,
-        **repeated(capture, "confidence", "landmarks", "world_landmarks"),
-    )
+    long = repeated(Capture.load(motion_file), KEYED_FRAMES)
     long_file = motion_file.with_name("long.motion.npz")
     long.save(long_file)
 

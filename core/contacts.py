@@ -23,6 +23,8 @@ _SHOWN_BY = [LANDMARK[n] for n in ("heel.L", "foot_index.L", "heel.R", "foot_ind
 NETWORK = Path(__file__).parent / "contacts.npz"
 #: the moments whose features it takes, from the one in question, in thirtieths of a second
 _AROUND = np.array([-8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8])
+#: the network decides about this many frames at once: the features of a long motion take a lot of memory
+_AT_ONCE = 4096
 #: speeds below this are noise, m/s
 _STILL = 0.05
 #: a foot touches the floor at least once in this time before and after any moment, seconds
@@ -73,9 +75,11 @@ def find_contacts(capture: Capture) -> Bools:
     (T, 4) bool
         For `motion.CONTACT_POINTS`.
     """
-    motion = capture.motion
-    with np.load(NETWORK, allow_pickle=False) as network:
-        odds = log_odds(contact_features(capture), network)
+    motion, now = capture.motion, _features_now(capture)
+    with np.load(NETWORK, allow_pickle=False) as file:
+        network = dict(file)
+    stretches = np.split(np.arange(len(now)), range(_AT_ONCE, len(now), _AT_ONCE))
+    odds = np.concatenate([log_odds(_around(now, some, motion.fps), network) for some in stretches])
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     odds += _LIFTER * np.log(probability / (1 - probability))
     height = _heights(motion)
@@ -93,6 +97,11 @@ def log_odds(features: Floats, network: Mapping[str, Array]) -> Floats:
 
 def contact_features(capture: Capture) -> Floats:
     """What the network gets for each of `motion.CONTACT_POINTS` (T, 4, F): features of the moments around."""
+    return _around(_features_now(capture), np.arange(len(capture)), capture.motion.fps)
+
+
+def _features_now(capture: Capture) -> Floats:
+    """Features (T, 4, F) of one moment."""
     motion = capture.motion
     points, height = motion.sole_points(), _heights(motion)
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
@@ -103,7 +112,7 @@ def contact_features(capture: Capture) -> Floats:
     pictured = seen * _picture_speed(capture, places, seen) + (1 - seen) * speed
     speed, seen, ankle, pictured = speed[:, :4], seen[:, :4], pictured[:, 4:], pictured[:, :4]
     other = [1, 0, 3, 2]
-    now = np.stack(
+    return np.stack(
         [
             np.log(pictured + _STILL),
             np.log(speed + _STILL),
@@ -117,12 +126,16 @@ def contact_features(capture: Capture) -> Floats:
         ],
         axis=-1,
     )
-    at = np.arange(len(now))[:, None] + _AROUND * (motion.fps / 30)
+
+
+def _around(now: Floats, frames: Indices, fps: float) -> Floats:
+    """Features of the moments around `frames` (N,), (N, 4, F), from those of each moment."""
+    at = frames[:, None] + _AROUND * (fps / 30)
     at = np.clip(at, 0, len(now) - 1)
     before = np.floor(at).astype(int)
     share = (at - before)[..., None, None]
     around = (1 - share) * now[before] + share * now[np.minimum(before + 1, len(now) - 1)]
-    return np.asarray(np.moveaxis(around, 1, 2).reshape(*height.shape, -1))
+    return np.asarray(np.moveaxis(around, 1, 2).reshape(len(frames), now.shape[1], -1))
 
 
 def _heights(motion: Motion) -> Floats:

@@ -142,7 +142,7 @@ def _find_stances(
             spot[2] = heights[leads[a]]
             spots[a:b] = spot
             target[a:b] = spot - points[leads[a], a:b]
-        moved = (ankle - target)[stance, :2].mean(axis=0)
+        moved = (ankle[stance, :2] - target[stance, :2]).mean(axis=0)
         target[stance, :2] += moved
         spots[stance, :2] += moved
         weight[stance] = rolling[stance]
@@ -151,7 +151,7 @@ def _find_stances(
             (end - 1, np.arange(end, min(end + hold, len(ankle)))),
         ):
             point = points[leads[edge]]
-            away = np.linalg.norm((ankle + point)[frames] - (ankle + point)[edge], axis=1)
+            away = np.linalg.norm(ankle[frames] + point[frames] - (ankle[edge] + point[edge]), axis=1)
             held = fading[: len(frames)] / (1 + (away / _NEAR) ** 4)
             free = held > weight[frames]
             weight[frames[free]] = held[free]

@@ -13,7 +13,7 @@ from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
 from ..core.limits import limit_spine_twist
 from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
 from ..core.skeleton import INDEX, JOINTS
-from .lifters.lifter import LIFTER_FPS, Lifter
+from .lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from .lifters.view import smooth
 
 
@@ -58,37 +58,69 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
         Frame rate of the rays and of the result; the lifter itself works at `LIFTER_FPS`.
     model : Lifter
     """
-    device = next(model.parameters()).device
-    solid = np.isfinite(hint)
-    columns = [rays, confidence[..., None], np.where(solid, from_hips(hint), 0), solid[..., :1]]
-    joined = torch.as_tensor(np.concatenate(columns, -1), dtype=torch.float32)[None]
-    if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
-        joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
     frames = len(rays)
-    count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
-    # the lifter's frames, evenly spread over the same time
-    there = torch.linspace(0, frames - 1, count)
-    at = _interpolate(joined[0], there)[None].to(device)
-    solid_there = torch.where(at[..., 6:] > _WHOLE, at[..., 3:6], torch.nan)
-    place, seen = at[..., :2], at[..., 2].clamp(0, 1)
-    with torch.no_grad():
-        lifted = model(model.see(place, seen, solid_there), flip=True)
-        plain = model(model.see(place, seen, torch.full_like(solid_there, torch.nan)), flip=True)
-    back = torch.linspace(0, count - 1, frames)
-    rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0].cpu()), back))
+    place, seen, solid = _at_lifter_fps(rays, confidence, hint, fps)
+    lifted = _lifted(model, place, seen, solid)
     # the detector's 3D tells what is in front, but leans with the camera: a second pass without it gives the
     # body's tilt
-    torso = [_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)]
+    plain = _lifted(model, place, seen, torch.full_like(solid, torch.nan))
+    tilt = mean_turn(*(_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)))
     up = torch.nn.functional.normalize(plain.up[0].mean(0), dim=0)
+    back = torch.linspace(0, place.shape[1] - 1, frames)
+    rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0]), back))
     return Estimate(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=mean_turn(*torso) @ limit_spine_twist(_numpy(rotations)),
-        root=_numpy(_interpolate(lifted.root[0].cpu(), back)),
-        contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0].cpu(), back))),
+        rotations=tilt @ limit_spine_twist(_numpy(rotations)),
+        root=_numpy(_interpolate(lifted.root[0], back)),
+        contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=_numpy(up),
     )
 
 
+def _at_lifter_fps(
+    rays: Floats, confidence: Floats, hint: Floats, fps: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Rays, confidence and hint of `lift`, each (1, N, ...), evenly spread over the same time."""
+    solid = np.isfinite(hint)
+    columns = [rays, confidence[..., None], np.where(solid, from_hips(hint), 0), solid[..., :1]]
+    joined = torch.cat([torch.as_tensor(one, dtype=torch.float32) for one in columns], -1)[None]
+    if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
+        joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
+    frames = len(rays)
+    count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
+    at = _interpolate(joined[0], torch.linspace(0, frames - 1, count))[None]
+    there = at[..., 6:] > _WHOLE
+    return at[..., :2], at[..., 2].clamp(0, 1), torch.where(there, at[..., 3:6], torch.nan)
+
+
+def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted:
+    """A model's answer, on the processor, to landmarks at `LIFTER_FPS`.
+
+    Stretches bound the memory. Inside one the lifter sees as much before and after each frame as in one
+    piece; bone lengths are means over them.
+    """
+    device, frames = next(model.parameters()).device, place.shape[1]
+    parts = []
+    for first in range(0, frames, _STRETCH):
+        last = min(first + _STRETCH, frames)
+        begin, end = max(first - _AROUND, 0), min(last + _AROUND, frames)
+        with torch.no_grad():
+            part = model(model.see(*(x[:, begin:end].to(device) for x in (place, seen, solid))), flip=True)
+        inside = slice(first - begin, last - begin)
+        parts.append(
+            [part.lengths.cpu() * ((last - first) / frames)]
+            + [x[:, inside].cpu() for x in (part.rotations, part.root, part.contacts, part.up)]
+        )
+    lengths, *others = zip(*parts, strict=True)
+    rotations, root, contacts, up = (torch.cat(one, 1) for one in others)
+    return Lifted(torch.stack(lengths).sum(0), rotations, root, contacts, up)
+
+
+#: frames that are lifted at once
+_STRETCH = 3000
+#: frames before and after a stretch that the lifter sees as well: neither it nor the smoothing of its virtual
+#: camera looks farther
+_AROUND = 60
 #: joints whose rotations tell the body's tilt
 _TORSO = [INDEX[name] for name in ("hips", "spine", "chest", "thigh.L", "thigh.R")]
 #: an interpolated hint counts if at least this share of it comes from frames that have one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.arrays import Array, Floats
+from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source
 from ..core.contacts import find_contacts
@@ -204,23 +205,41 @@ _LENS_MEAN = 0.1
 _LENS_SPREAD = 0.3
 #: weight of the logarithm of the misfit against the prior
 _MISFIT_WEIGHT = 16.0
+#: the lens is sought in this many stretches, spread evenly over the frames in which the person was found ...
+_LENS_STRETCHES = 6
+#: ... of this many seconds: all of a clip that isn't longer than all of them together
+_LENS_SECONDS = 4.0
+#: the lifter looks this far beyond a stretch, seconds
+_LENS_AROUND = 1.0
 #: about this many frames are used
 _LENS_FRAMES = 90
 
 
 def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     """The likeliest focal length, mm."""
-    step = max(1, len(seen.person.landmarks) // _LENS_FRAMES)
+    around, used = _lens_frames(seen.person.found, seen.detections.fps)
+    step = max(1, len(used) // _LENS_FRAMES)
+    used = np.searchsorted(around, used)[::step]
+    person = seen.person
+    seen = replace(
+        seen,
+        person=replace(
+            person,
+            landmarks=person.landmarks[around],
+            world_landmarks=person.world_landmarks[around],
+            found=person.found[around],
+        ),
+    )
     costs = []
     for share in _LENSES:
         rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
         few = replace(
             lifted,
-            rotations=lifted.rotations[::step],
-            root=lifted.root[::step],
-            contacts=lifted.contacts[::step],
+            rotations=lifted.rotations[used],
+            root=lifted.root[used],
+            contacts=lifted.contacts[used],
         )
-        off = misfit(few, rays[::step], confidence[::step], seen.detections.fps / step, seen.device)
+        off = misfit(few, rays[used], confidence[used], seen.detections.fps / step, seen.device)
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))
@@ -228,6 +247,22 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     bend, slope, _ = np.polyfit(at, costs, 2)
     best = -slope / (2 * bend) if bend > 0 else at[np.argmin(costs)]
     return float(DEFAULT_FOCAL_MM * np.exp(np.clip(best, at[0], at[-1])))
+
+
+def _lens_frames(found: Bools, fps: float) -> tuple[Indices, Indices]:
+    """The frames to lift in search of the lens, and those of them in which the landmarks count.
+
+    `found` (T,) says where the person was found.
+    """
+    there = np.flatnonzero(found)
+    middles = there[((np.arange(_LENS_STRETCHES) + 0.5) / _LENS_STRETCHES * len(there)).astype(int)]
+
+    def within(seconds: float) -> Indices:
+        reach = math.ceil(seconds * fps)
+        near = middles[:, None] + np.arange(-reach, reach + 1)
+        return np.asarray(np.unique(np.clip(near, 0, len(found) - 1)))
+
+    return within(_LENS_SECONDS / 2 + _LENS_AROUND), within(_LENS_SECONDS / 2)
 
 
 #: `Capture.others` if there is nobody else

@@ -87,9 +87,9 @@ def track(detections: Detections, person: str = "largest") -> Track:
 def _followed(trail: _Trail, detections: Detections) -> Track:
     n = len(detections.times)
     landmarks, world = np.full((n, 33, 3), np.nan, np.float32), np.full((n, 33, 3), np.nan, np.float32)
-    for index, one in trail.frames:
-        landmarks[index], world[index] = one.landmarks, one.world_landmarks
-    seen = np.array([index for index, _ in trail.frames])
+    for one in trail.sights:
+        landmarks[one.index], world[one.index] = one.person.landmarks, one.person.world_landmarks
+    seen = np.array([one.index for one in trail.sights])
     landmarks[seen], world[seen] = unswapped(detections.times[seen], landmarks[seen], world[seen])
     return _steady(detections, landmarks, world)
 
@@ -97,11 +97,21 @@ def _followed(trail: _Trail, detections: Detections) -> Track:
 # --- who is who ---
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """One detection: in which frame, of whom, and `people.torso` of it, at least a pixel large."""
+
+    index: int
+    person: Person
+    middle: Floats
+    size: float
+
+
 @dataclass
 class _Trail:
     """Detections that are known to be of one person."""
 
-    frames: list[tuple[int, Person]] = field(default_factory=list)
+    sights: list[_Sight] = field(default_factory=list)
     #: the torso's middle in the last detection, pixels
     middle: Floats = field(default_factory=lambda: np.zeros(2))
     #: the torso's size, smoothed, pixels
@@ -113,37 +123,43 @@ class _Trail:
     #: smoothed
     appearance: Array = field(default_factory=lambda: np.zeros(22, np.float32))
 
-    def add(self, index: int, time: float, person: Person) -> None:
-        middle, size = _torso(person)
-        if self.frames and time > self.time:
+    def add(self, time: float, one: _Sight) -> None:
+        if self.sights and time > self.time:
             # smoothed: one bad detection hardly changes where the person is expected
-            self.velocity = 0.5 * self.velocity + 0.5 * (middle - self.middle) / (time - self.time)
-        self.appearance = (
-            0.9 * self.appearance + 0.1 * person.appearance if self.appearance.any() else person.appearance
-        )
-        self.size = 0.8 * self.size + 0.2 * size if self.frames else size
-        self.middle, self.time = middle, time
-        self.frames.append((index, person))
+            self.velocity = 0.5 * self.velocity + 0.5 * (one.middle - self.middle) / (time - self.time)
+        appearance = one.person.appearance
+        self.appearance = 0.9 * self.appearance + 0.1 * appearance if self.appearance.any() else appearance
+        self.size = 0.8 * self.size + 0.2 * one.size if self.sights else one.size
+        self.middle, self.time = one.middle, time
+        self.sights.append(one)
 
-    def cost(self, time: float, person: Person) -> float:
-        """How badly `person` continues this trail at `time`; 1 is bad."""
-        middle, size = _torso(person)
+    def cost(self, time: float, one: _Sight) -> float:
+        """How badly `one` continues this trail at `time`; 1 is bad."""
         unseen = time - self.time
         expected = self.middle + self.velocity * min(unseen, 0.2)
-        scale = max(self.size, size)
-        far = np.linalg.norm(middle - expected).item() / (scale * (_NEAR + _SPEED * unseen))
+        scale = max(self.size, one.size)
+        far = np.linalg.norm(one.middle - expected).item() / (scale * (_NEAR + _SPEED * unseen))
         if far > 1:
             return np.inf
-        resized = abs(float(np.log(size / self.size)))
-        return (
-            far + _SIZE_COST * resized + _APPEARANCE_COST * (1 - _alike(self.appearance, person.appearance))
-        )
+        resized = abs(float(np.log(one.size / self.size)))
+        unlike = 1 - _alike(self.appearance, one.person.appearance)
+        return far + _SIZE_COST * resized + _APPEARANCE_COST * unlike
+
+    @property
+    def weight(self) -> float:
+        """How long and how large the person was seen."""
+        return sum(one.size for one in self.sights)
 
 
-def _torso(person: Person) -> tuple[Floats, float]:
-    """`people.torso` of one person, at least a pixel large."""
-    middle, size = torso(person.landmarks)
-    return middle.astype(float), max(float(size), 1.0)
+def _sights(detections: Detections) -> list[list[_Sight]]:
+    """Everybody in every frame. All torsos at once: one by one they would take as long as all the rest."""
+    everybody = [person.landmarks for people in detections.people for person in people]
+    middles, sizes = torso(np.stack(everybody)) if everybody else (np.zeros((0, 2)), np.zeros(0))
+    torsos = iter(zip(middles.astype(float), np.maximum(sizes, 1.0).tolist(), strict=True))
+    return [
+        [_Sight(index, person, *next(torsos)) for person in people]
+        for index, people in enumerate(detections.people)
+    ]
 
 
 def _alike(a: Array, b: Array) -> float:
@@ -155,14 +171,14 @@ def _identities(detections: Detections) -> list[_Trail]:
     """One trail for each person; who was seen longest and largest comes first."""
     done: list[_Trail] = []
     active: list[_Trail] = []
-    for index, (time, people) in enumerate(zip(detections.times, detections.people, strict=True)):
+    for time, people in zip(detections.times.tolist(), _sights(detections), strict=True):
         done += [trail for trail in active if time - trail.time > _PATIENCE]
         active = [trail for trail in active if time - trail.time <= _PATIENCE]
         pairs = sorted(
             (cost, i, j)
             for i, trail in enumerate(active)
-            for j, person in enumerate(people)
-            if (cost := trail.cost(time, person)) <= _LINK_LIMIT
+            for j, one in enumerate(people)
+            if (cost := trail.cost(time, one)) <= _LINK_LIMIT
         )
         taken_trails: set[int] = set()
         taken_people: set[int] = set()
@@ -170,16 +186,12 @@ def _identities(detections: Detections) -> list[_Trail]:
             if i not in taken_trails and j not in taken_people:
                 taken_trails.add(i)
                 taken_people.add(j)
-                active[i].add(index, time, people[j])
-        for j, person in enumerate(people):
+                active[i].add(time, people[j])
+        for j, one in enumerate(people):
             if j not in taken_people:
                 active.append(_Trail())
-                active[-1].add(index, time, person)
-    return sorted(_reunited(done + active, detections.times), key=_weight, reverse=True)
-
-
-def _weight(trail: _Trail) -> float:
-    return sum(_torso(person)[1] for _, person in trail.frames)
+                active[-1].add(time, one)
+    return sorted(_reunited(done + active, detections.times), key=lambda trail: trail.weight, reverse=True)
 
 
 def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
@@ -189,28 +201,32 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
     """
     if not trails:
         return []
-    first, last = (np.array([trail.frames[end][0] for trail in trails]) for end in (0, -1))
-    (came, came_size), (went, went_size) = (
-        torso(np.stack([trail.frames[end][1].landmarks for trail in trails])) for end in (0, -1)
-    )
-    appearances = [np.median([person.appearance for _, person in trail.frames], axis=0) for trail in trails]
+    ends = [[trail.sights[end] for trail in trails] for end in (0, -1)]
+    first, last = (np.array([one.index for one in sights]) for sights in ends)
+    came, went = (np.stack([one.middle for one in sights]) for sights in ends)
+    came_size, went_size = (np.array([one.size for one in sights]) for sights in ends)
+    appearances = [np.median([one.person.appearance for one in t.sights], axis=0) for t in trails]
     reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * (times[first] - times[last][:, None]))
     possible = (last[:, None] < first) & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
     candidates = sorted(
-        ((_alike(appearances[i], appearances[j]), i, j) for i, j in zip(*np.nonzero(possible), strict=True)),
+        (
+            (alike, i, j)
+            for i, j in zip(*(at.tolist() for at in np.nonzero(possible)), strict=True)
+            if (alike := _alike(appearances[i], appearances[j])) >= _ALIKE
+        ),
         reverse=True,
     )
     groups = [[i] for i in range(len(trails))]  # shared by all members of a group
-    for alike, i, j in candidates:
+    begins, ends_at = first.tolist(), last.tolist()
+    for _, i, j in candidates:
         a, b = groups[i], groups[j]
-        coexist = any(first[k] <= last[m] and first[m] <= last[k] for k in a for m in b)
-        if alike < _ALIKE or a is b or coexist:
+        if a is b or any(begins[k] <= ends_at[m] and begins[m] <= ends_at[k] for k in a for m in b):
             continue
         a += b
         for k in b:
             groups[k] = a
     return [
-        _Trail(frames=sorted((frame for k in group for frame in trails[k].frames), key=lambda f: f[0]))
+        _Trail(sights=sorted((one for k in group for one in trails[k].sights), key=lambda one: one.index))
         for i, group in enumerate(groups)
         if i == min(group)
     ]
@@ -218,7 +234,8 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
 
 def _people(trails: list[_Trail]) -> list[_Trail]:
     """The trails of all but passers-by."""
-    return [trail for trail in trails if _weight(trail) >= _EXTRA * _weight(trails[0])]
+    enough = _EXTRA * trails[0].weight
+    return [trail for trail in trails if trail.weight >= enough]
 
 
 def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail:
@@ -233,7 +250,7 @@ def _choose(trails: list[_Trail], detections: Detections, person: str) -> _Trail
         return _at(trails, detections, (who.x, who.y), time)
     people = _people(trails)
     if who in ("leftmost", "rightmost"):
-        across = [np.median([_torso(p)[0][0] for _, p in trail.frames]) for trail in people]
+        across = [np.median([one.middle[0] for one in trail.sights]) for trail in people]
         return people[int(np.argmin(across) if who == "leftmost" else np.argmax(across))]
     number = who if isinstance(who, int) else 1
     if number > len(people):
@@ -248,10 +265,10 @@ def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float]
     """The trail of the person at a `place` in the picture, pixels, at about `time`, seconds."""
     best, nearest = np.inf, None
     for trail in trails:
-        index, one = min(trail.frames, key=lambda frame: abs(detections.times[frame[0]] - time))
-        if abs(detections.times[index] - time) > _SAME_MOMENT:
+        one = min(trail.sights, key=lambda one: abs(detections.times[one.index] - time))
+        if abs(detections.times[one.index] - time) > _SAME_MOMENT:
             continue
-        off = np.linalg.norm(one.landmarks[:, :2] - place, axis=1).min() / _torso(one)[1]
+        off = np.linalg.norm(one.person.landmarks[:, :2] - place, axis=1).min() / one.size
         if off < best:
             best, nearest = off, trail
     if nearest is None or best > _AT:

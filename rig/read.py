@@ -16,6 +16,8 @@ from .versions import curves_of
 
 #: `Keyframe.interpolation` as a number
 _LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+#: evaluating a curve in a frame takes as long as reading this many keys
+_EVALUATED = 10
 
 
 def _path(bone: str, channel: str) -> str:
@@ -25,11 +27,13 @@ def _path(bone: str, channel: str) -> str:
 def values(curve: Any, frames: Floats) -> Floats:
     """What an F-curve says at each of `frames` (T,)."""
     keys = curve.keyframe_points
+    if _EVALUATED * len(frames) < len(keys):
+        return np.array([curve.evaluate(frame) for frame in frames])
     kinds = np.empty(len(keys), dtype=np.intc)
     keys.foreach_get("interpolation", kinds)
     if len(curve.modifiers) or curve.extrapolation != "CONSTANT" or (kinds != _LINEAR).any():
         return np.array([curve.evaluate(frame) for frame in frames])
-    # as captured: ten times as fast as to ask Blender frame by frame
+    # as captured: `_EVALUATED` times as fast as to ask Blender frame by frame
     points = np.empty((len(keys), 2), dtype=np.float32)
     keys.foreach_get("co", points.ravel())
     return np.interp(frames, *points.T)

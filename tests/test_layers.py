@@ -32,9 +32,13 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 }
 #: the rooms that are in the zip
 SHIPPED = ("core", "inference", "batch", "rig", "state", "operators", "ui")
-#: joins rooms that know nothing of each other: `rig` builds the clips of a batch, and Blender's command asks
-#: the preferences
-JOINTS = {"batch/build.py": {"rig"}, "batch/command.py": {"state"}}
+#: joins rooms that know nothing of each other: `rig` builds the clips of a batch, Blender's command asks the
+#: preferences, and a benchmark presses the panel's buttons
+JOINTS = {
+    "batch/build.py": {"rig"},
+    "batch/command.py": {"state"},
+    "bench/panel.py": {"operators", "registration"},
+}
 
 
 def sources(package: str) -> list[Path]:

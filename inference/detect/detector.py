@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import queue
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,7 +88,15 @@ def detect(
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+    _give_memory_back()
     return _joined([stretch.result() for stretch in stretches], video)
+
+
+def _give_memory_back() -> None:
+    """Give the system back what closed landmarkers used: glibc would keep a third of a gigabyte."""
+    if sys.platform == "linux":
+        with suppress(AttributeError):  # another C library
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _cut(video: VideoReader) -> list[tuple[int, int | None]]:

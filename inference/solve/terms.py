@@ -126,15 +126,15 @@ def equations_of(problem: Problem, state: State) -> Equations:
     equations.add_steps(moved.flatten(1, 2), soles.flatten(1), still[..., None].expand(-1, -1, 3).flatten(1))
 
     # knees and elbows
-    for joint, child, bone, towards in HINGES:
+    jacobian, beyond = root.new_zeros(frames, len(HINGES), UNKNOWNS), root.new_zeros(frames, len(HINGES))
+    for row, (joint, child, bone, towards) in enumerate(HINGES):
         along = rotations[:, child] @ torch.as_tensor(bone).to(root)
         hinge = rotations[:, joint] @ torch.as_tensor(towards).to(root)
-        beyond = (_STRAIGHT - (along * hinge).sum(-1)).clamp(min=0)
+        beyond[:, row] = (_STRAIGHT - (along * hinge).sum(-1)).clamp(min=0)
         across = torch.linalg.cross(along, hinge)
-        jacobian = root.new_zeros(frames, 1, UNKNOWNS)
-        jacobian[:, 0, 3 * child : 3 * child + 3] = -across
-        jacobian[:, 0, 3 * joint : 3 * joint + 3] = across
-        equations.add(jacobian, beyond[:, None], (beyond[:, None] > 0).to(root) / _FIRM**2)
+        jacobian[:, row, 3 * child : 3 * child + 3] = -across
+        jacobian[:, row, 3 * joint : 3 * joint + 3] = across
+    equations.add(jacobian, beyond, (beyond > 0).to(root) / _FIRM**2)
     return equations
 
 

@@ -9,7 +9,7 @@ import pytest
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.options import Settings
-from kinelift.inference.pipeline import capture, resolve
+from kinelift.inference.pipeline import _lens_frames, capture, resolve
 from kinelift.tests.videos import read_video, write_video
 
 # captures, detects or starts other programs
@@ -54,6 +54,16 @@ def test_the_lens_is_found_where_it_is_not_told(captured):
         real = float(truth["K"][0, 0])
     assert "focal" not in captured.settings or captured.settings["focal"] is None
     assert 0.75 < captured.camera.focal / real < 1.3
+
+
+def test_the_lens_of_a_long_clip_is_sought_in_stretches_of_it():
+    everywhere = np.ones(700, dtype=bool)
+    for frames in _lens_frames(everywhere, 30.0):
+        np.testing.assert_array_equal(frames, np.arange(700))
+    sometimes = np.arange(36_000) % 12_000 > 6000
+    around, used = _lens_frames(sometimes, 30.0)
+    assert len(around) < 1200 and np.isin(used, around).all()
+    assert sometimes[used].mean() > 0.9 and used[0] < 9000 and used[-1] > 31_000
 
 
 def test_another_person_of_the_same_video(captured):
