@@ -1,11 +1,14 @@
-"""Make ``pose_landmarker_full.task`` from the two models in the mediapipe 0.10.21 wheel (Apache-2.0).
+"""Make the pose landmarkers' task files from models that MediaPipe publishes (Apache-2.0).
 
     pip download --no-deps mediapipe==0.10.21
-    python scripts/build_pose_landmarker.py mediapipe-0.10.21-*.whl [--check]
+    npm pack @mediapipe/pose@0.5.1675469404
+    python scripts/build_pose_landmarker.py mediapipe-0.10.21-*.whl mediapipe-pose-*.tgz [--check]
 
-A task bundle is a stored zip of a detector and a landmark model. The wheel's landmark model lacks the range
-of its input, which the Tasks interface requires, so this adds TFLite metadata (mean 0, deviation 255). The
-result is the same to the bit on every machine; ``--check`` compares it with the file.
+The wheel has the detector of people and the full landmark model, the npm package the heavy one.
+
+A task bundle is a stored zip of a detector and a landmark model. The published landmark models lack the range
+of their input, which the Tasks interface requires, so this adds TFLite metadata (mean 0, deviation 255). The
+result is the same to the bit on every machine; ``--check`` compares it with the files.
 """
 
 from __future__ import annotations
@@ -14,15 +17,19 @@ import argparse
 import io
 import struct
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
 import flatbuffers  # type: ignore[import-untyped]
 from mediapipe.tasks.metadata import metadata_schema_py_generated as schema
 
-TASK = Path(__file__).resolve().parent.parent / "inference/models/pose_landmarker_full.task"
+MODELS = Path(__file__).resolve().parent.parent / "inference/models"
+#: where the models are in the wheel
 DETECTOR = "mediapipe/modules/pose_detection/pose_detection.tflite"
-LANDMARKS = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
+FULL = "mediapipe/modules/pose_landmark/pose_landmark_full.tflite"
+#: and in the npm package
+HEAVY = "package/pose_landmark_heavy.tflite"
 
 #: the field `buffers` of the table `Model` in TFLite's schema, by its index in the vtable
 _BUFFERS = 4
@@ -129,10 +136,8 @@ def with_metadata(model: bytes, metadata: bytes) -> bytes:
     return bytes(out)
 
 
-def bundle(wheel: Path) -> bytes:
-    """The task file made from the models in `wheel`."""
-    with zipfile.ZipFile(wheel) as archive:
-        detector, landmarks = archive.read(DETECTOR), archive.read(LANDMARKS)
+def bundle(detector: bytes, landmarks: bytes) -> bytes:
+    """The task file made from two models."""
     memory = io.BytesIO()
     with zipfile.ZipFile(memory, "w", zipfile.ZIP_STORED) as out:
         for name, data in (
@@ -148,21 +153,38 @@ def bundle(wheel: Path) -> bytes:
     return memory.getvalue()
 
 
+def bundles(wheel: Path, package: Path) -> dict[Path, bytes]:
+    """The task files made from the models in the wheel and in the npm package."""
+    with zipfile.ZipFile(wheel) as archive:
+        detector, full = archive.read(DETECTOR), archive.read(FULL)
+    with tarfile.open(package) as archive:
+        heavy = archive.extractfile(HEAVY)
+        assert heavy is not None
+        with heavy:
+            landmarks = {"full": full, "heavy": heavy.read()}
+    return {
+        MODELS / f"pose_landmarker_{name}.task": bundle(detector, data) for name, data in landmarks.items()
+    }
+
+
 def main() -> int:
-    """Write the task file, or compare it with what the wheel makes."""
+    """Write the task files, or compare them with what the packages make."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("wheel", type=Path)
+    parser.add_argument("package", type=Path)
     parser.add_argument("--check", action="store_true", help="compare instead of writing")
     arguments = parser.parse_args()
-    data = bundle(arguments.wheel)
-    if arguments.check:
-        same = TASK.is_file() and TASK.read_bytes() == data
-        print(f"{TASK.name} {'is' if same else 'is NOT'} what {arguments.wheel.name} makes")
-        return 0 if same else 1
-    TASK.write_bytes(data)
-    return 0
+    different = 0
+    for path, data in bundles(arguments.wheel, arguments.package).items():
+        if not arguments.check:
+            path.write_bytes(data)
+            continue
+        same = path.is_file() and path.read_bytes() == data
+        print(f"{path.name} {'is' if same else 'is NOT'} what the packages make")
+        different += not same
+    return 1 if different else 0
 
 
 if __name__ == "__main__":

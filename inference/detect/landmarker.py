@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from pathlib import Path
 
 import numpy as np
 
 from ...core.arrays import Array, Image
 from ...core.errors import CaptureError
+from ..blazepose.task import FULL, read_task
 from .appearance import appearance
 from .people import CROWD, Person, distinct, seen_inside
 
-TASK = Path(__file__).parent.with_name("models") / "pose_landmarker_full.task"
-#: checksum of the model bundle that Kinelift was made with
-TASK_SHA256 = "b78356254098a75f148e83c4fe0c7213982487abaf8fe2b3add653ffc46aaf28"
+#: which of MediaPipe's models finds people
+TASK = FULL
 #: detections less confident than this don't count. MediaPipe's default of 0.5 misses people at a distance,
 #: and its landmark model rejects what is not a person
 _CONFIDENCE = 0.35
@@ -56,7 +54,7 @@ class Landmarker:
     """
 
     def __init__(self, people: int, size: tuple[int, int], still: bool = False) -> None:
-        data = _task()
+        data = read_task(TASK)
         try:
             import mediapipe
             from mediapipe.tasks.python import BaseOptions, vision
@@ -115,17 +113,6 @@ class Landmarker:
     def close(self) -> None:
         """Release it. Must be called: a landmarker left to garbage collection may hang the process."""
         self._landmarker.close()
-
-
-def _task() -> bytes:
-    """The content of the model bundle, after a check of its checksum."""
-    try:
-        data = TASK.read_bytes()
-    except OSError as error:
-        raise CaptureError(f"The pose detector {TASK} is missing; install Kinelift again.") from error
-    if hashlib.sha256(data).hexdigest() != TASK_SHA256:
-        raise CaptureError(f"The pose detector {TASK} is damaged or was altered; install Kinelift again.")
-    return data
 
 
 class _Silence:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kinelift.core import contacts
 from kinelift.core.contacts import find_contacts, hysteresis, keep_long, runs
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import LANDMARK
@@ -107,6 +108,13 @@ def test_somebody_who_sits_and_holds_the_legs_still_takes_no_steps_until_getting
 def test_feet_that_were_never_seen_do_not_break_it():
     motion = replace(filmed(walk(60)), landmarks=np.full((60, 33, 3), np.nan))
     assert find_contacts(motion).shape == (60, 4)
+
+
+def test_a_long_motion_is_decided_in_stretches_as_in_one_piece(monkeypatch):
+    motion = filmed(walk(120))
+    whole = find_contacts(motion)
+    monkeypatch.setattr(contacts, "_AT_ONCE", 50)
+    np.testing.assert_array_equal(find_contacts(motion), whole)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])

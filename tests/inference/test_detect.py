@@ -51,7 +51,7 @@ def found(walk: list[Image]) -> Detections:
 
 def _truth() -> tuple[list[int], np.ndarray]:
     """Which landmarks, and where they are in the sample (120, n, 2)."""
-    with np.load(SAMPLE.with_suffix(".npz")) as data:
+    with np.load(SAMPLE.with_suffix(".npz"), allow_pickle=False) as data:
         names = list(data["joint_names"])
         columns = [names.index(joint) for joint in TRUTH_OF_LANDMARK.values()]
         return [LANDMARK[name] for name in TRUTH_OF_LANDMARK], data["joints_px"][:, columns]
@@ -291,7 +291,7 @@ def _altered(path: Path) -> None:
 def test_the_model_has_to_be_the_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None], says: str
 ) -> None:
-    path = tmp_path / "pose.task"
+    path = tmp_path / landmarker.TASK.name
     path.write_bytes(landmarker.TASK.read_bytes())
     spoil(path)
     monkeypatch.setattr(landmarker, "TASK", path)

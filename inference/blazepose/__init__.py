@@ -1,0 +1,1 @@
+"""BlazePose, MediaPipe's networks that find people and their landmarks, on torch."""

@@ -1,0 +1,179 @@
+"""BlazePose on torch answers as MediaPipe does with the same files, and looks where it is told to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mediapipe
+import numpy as np
+import pytest
+import torch
+from mediapipe.tasks.python import BaseOptions, vision
+
+from kinelift.core.errors import CaptureError
+from kinelift.inference.blazepose.landmarks import SIZE, LandmarkNetwork, Pose
+from kinelift.inference.blazepose.people import PeopleFinder
+from kinelift.inference.blazepose.region import Region, around
+from kinelift.inference.blazepose.task import FULL, HEAVY, landmark_network, read_task
+from kinelift.tests.videos import SAMPLE, Image, read_video
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Several threads wait for each other where others compute too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def frames() -> list[Image]:
+    return read_video(SAMPLE)[::40]
+
+
+@pytest.fixture(scope="module")
+def finder() -> PeopleFinder:
+    return PeopleFinder(0.5)
+
+
+@pytest.fixture(scope="module")
+def full() -> LandmarkNetwork:
+    return LandmarkNetwork()
+
+
+def _picture(image: Image) -> Any:
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=np.ascontiguousarray(image))
+
+
+def _tensor(image: Image) -> torch.Tensor:
+    return torch.from_numpy(image[None]).permute(0, 3, 1, 2) / 255
+
+
+@pytest.mark.parametrize("path", [FULL, HEAVY], ids=["full", "heavy"])
+def test_the_landmark_network_answers_what_its_file_says(
+    frames: list[Image], finder: PeopleFinder, path: Path
+) -> None:
+    crop = finder.find(frames[1])[0].cut(frames[1], SIZE, cv2.BORDER_REPLICATE)
+    # MediaPipe's embedder runs any network, and says what comes out of it
+    options = vision.ImageEmbedderOptions(
+        base_options=BaseOptions(model_asset_buffer=landmark_network(path)),
+        l2_normalize=False,
+        quantize=False,
+    )
+    with vision.ImageEmbedder.create_from_options(options) as embedder:
+        points, score, mask, heatmaps, world = (
+            torch.tensor(one.embedding) for one in embedder.embed(_picture(crop)).embeddings
+        )
+    with torch.inference_mode():
+        answers = LandmarkNetwork(path, mask=True).answers(_tensor(crop))
+    assert score > 0.9 and answers.score[0] == pytest.approx(float(score), abs=1e-5)
+    off = (answers.points[0] - points.view(39, 5)).abs()
+    assert off[:, :2].max() < 0.01 and off[:, 2].max() < 0.05, "pixels"
+    assert off[:, 3:].max() < 0.001, "visibility, presence"
+    # MediaPipe's sums of the full network are off by 3e-5 themselves, those of torch by 3e-6
+    assert (answers.world[0] - world.view(39, 3)).abs().max() < 5e-5, "metres"
+    assert (answers.heatmaps[0] - heatmaps.view(64, 64, 39).permute(2, 0, 1)).abs().max() < 1e-3
+    assert answers.mask is not None
+    assert (answers.mask[0].sigmoid() - mask.view(SIZE, SIZE).sigmoid()).abs().max() < 1e-3
+    assert {side: maps.shape[2:] for side, maps in answers.features.items()} == {
+        side: (side, side) for side in (2, 8, 16, 64)
+    }
+
+
+@pytest.mark.parametrize("path", [FULL, HEAVY], ids=["full", "heavy"])
+def test_poses_are_mediapipes(frames: list[Image], finder: PeopleFinder, path: Path) -> None:
+    network = LandmarkNetwork(path)
+    options = vision.PoseLandmarkerOptions(base_options=BaseOptions(model_asset_buffer=read_task(path)))
+    with vision.PoseLandmarker.create_from_options(options) as landmarker:
+        for image in frames:
+            (pose,) = network.poses(image, finder.find(image)[:1])
+            found = landmarker.detect(_picture(image))
+            size = image.shape[1], image.shape[0]
+            theirs = np.array(
+                [(p.x * size[0], p.y * size[1], p.z * size[0]) for p in found.pose_landmarks[0]]
+            )
+            assert np.abs(pose.landmarks[:, :2] - theirs[:, :2]).max() < 0.5
+            assert np.abs(pose.landmarks[:, 2] - theirs[:, 2]).max() < 1
+            sure = np.array([(p.visibility, p.presence) for p in found.pose_landmarks[0]])
+            assert np.abs(pose.landmarks[:, 3:] - sure).max() < 0.01
+            world = np.array([(p.x, p.y, p.z) for p in found.pose_world_landmarks[0]])
+            assert np.abs(pose.world - world).max() < 0.002
+
+
+def test_a_pose_says_where_to_look_next(
+    frames: list[Image], finder: PeopleFinder, full: LandmarkNetwork
+) -> None:
+    (found,) = finder.find(frames[0])
+    (first,) = full.poses(frames[0], [found])
+    (again,) = full.poses(frames[0], [first.around])
+    assert first.score > 0.9 and again.score > 0.9
+    height = np.ptp(first.landmarks[:, 1])
+    assert np.linalg.norm(again.landmarks[:, :2] - first.landmarks[:, :2], axis=1).mean() < 0.03 * height
+    assert abs(first.around.turn) < 0.2 and height < first.around.side < 2 * height
+
+
+def _somewhere_else(pose: Pose) -> Region:
+    """The region of somebody who is turned upside down with the picture."""
+    x, y = pose.around.middle
+    return Region((719 - x, 719 - y), pose.around.side, pose.around.turn + np.pi)
+
+
+def test_somebody_upside_down_is_seen_as_well(frames: list[Image], full: LandmarkNetwork) -> None:
+    (found,) = full.poses(frames[0], PeopleFinder(0.5).find(frames[0]))
+    (upright,) = full.poses(frames[0], [found.around])
+    (turned,) = full.poses(np.ascontiguousarray(frames[0][::-1, ::-1]), [_somewhere_else(found)])
+    assert np.abs(719 - turned.landmarks[:, :2] - upright.landmarks[:, :2]).max() < 2
+    assert np.abs(turned.world[:, :2] + upright.world[:, :2]).max() < 0.02
+    assert np.abs(turned.world[:, 2] - upright.world[:, 2]).max() < 0.02
+
+
+def test_several_regions_at_once(frames: list[Image], finder: PeopleFinder, full: LandmarkNetwork) -> None:
+    region = finder.find(frames[2])[0]
+    other = Region(region.middle, 1.2 * region.side, 0.1)
+    both = full.poses(frames[2], [region, other])
+    for one, alone in zip(both, (full.poses(frames[2], [r])[0] for r in (region, other)), strict=True):
+        np.testing.assert_allclose(one.landmarks, alone.landmarks, atol=0.05)
+
+
+def test_nobody_is_found_where_nobody_is(finder: PeopleFinder, full: LandmarkNetwork) -> None:
+    empty = np.full((300, 400, 3), 120, np.uint8)
+    assert finder.find(empty) == []
+    assert full.poses(empty, [Region((200, 150), 200)])[0].score < 0.1
+    assert full.poses(empty, []) == []
+
+
+def test_a_region_is_cut_where_it_says() -> None:
+    image = np.zeros((200, 300, 3), np.uint8)
+    head, hips = np.array([180.0, 60.0]), np.array([140.0, 100.0])
+    cv2.circle(image, (180, 60), 3, (255, 255, 255), -1)
+    region = around(hips, head)
+    assert region.turn == pytest.approx(np.pi / 4) and region.side == pytest.approx(2.5 * 40 * 2**0.5)
+    cut = region.cut(image, SIZE, cv2.BORDER_CONSTANT)
+    rows, columns = np.nonzero(cut[..., 0] > 128)
+    seen = np.array([columns.mean(), rows.mean()]) / SIZE
+    assert seen == pytest.approx((0.5, 0.1), abs=0.01), "the head is straight above the hips"
+    assert region.place(seen) == pytest.approx(head, abs=1)
+
+
+def test_the_network_can_be_trained(full: LandmarkNetwork) -> None:
+    answers = full.answers(torch.rand(2, 3, SIZE, SIZE))
+    answers.world.square().sum().backward()  # type: ignore[no-untyped-call]
+    first = next(full.network.parameters())
+    assert first.grad is not None and first.grad.abs().max() > 0
+    full.network.zero_grad()
+
+
+@pytest.mark.parametrize("path", [FULL, HEAVY], ids=["full", "heavy"])
+def test_an_altered_network_is_refused(tmp_path: Path, path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[5_000_000] ^= 1
+    (tmp_path / path.name).write_bytes(content)
+    with pytest.raises(CaptureError, match="altered"):
+        LandmarkNetwork(tmp_path / path.name)
+    (tmp_path / path.name).unlink()
+    with pytest.raises(CaptureError, match="missing"):
+        LandmarkNetwork(tmp_path / path.name)
