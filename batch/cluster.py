@@ -117,9 +117,8 @@ class Cluster:
             security = distributed.Security()
             encrypted = security.get_connection_args("client").get("ssl_context") is not None
         except (OSError, TypeError, ValueError) as error:
-            problem = str(error)
             raise CaptureError(
-                f"Dask's configuration can't be used ({problem}): correct it; {_HOW}."
+                f"Dask's configuration can't be used ({error}): correct it; {_HOW}."
             ) from error
         if parts["protocol"] == "tls" and not encrypted:
             raise CaptureError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import cache
@@ -13,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from ..core.errors import CaptureError
 from ..core.files import VIDEO_ENDINGS, file_stem
-from ..core.names import name_problem, safe_name, same_file_key
+from ..core.names import is_unicode, name_problem, safe_name, same_file_key
 from .lists import MANY_WRONG, read_list
 from .orders import Order
 from .report import REPORT
@@ -47,7 +46,7 @@ def orders_of(
     CaptureError
         With everything that is wrong, so that nothing runs before all of it is right.
     """
-    if not _is_unicode(str(out)):
+    if not is_unicode(str(out)):
         raise CaptureError(f"The name of {out} isn't valid text: give another --out.")
     wrong: list[str] = []
     orders: list[Order] = []
@@ -82,14 +81,13 @@ def _is_folder(path: Path) -> bool:
 
 
 def _in_folder(folder: Path, common: Order, out: Path, pattern: str) -> Iterator[Order]:
-    if os.path.realpath(folder) == os.path.realpath(out):
+    results = os.path.realpath(out)
+    if os.path.realpath(folder) == results:
         raise CaptureError(
             f"The folder {folder} can't be searched for clips and get the results too: give another --out."
         )
     for here, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            f for f in folders if f[0] != "." and os.path.realpath(Path(here) / f) != os.path.realpath(out)
-        )
+        folders[:] = sorted(f for f in folders if f[0] != "." and os.path.realpath(Path(here) / f) != results)
         for file in sorted(files):
             path = Path(here) / file
             wanted = fnmatch(file, pattern) if pattern else path.suffix.lower() in VIDEO_ENDINGS
@@ -123,7 +121,7 @@ def _problems_of_paths(order: Order, out: Path) -> list[str]:
     wrong = [
         f"the name of {path} isn't valid text: rename it"
         for path in order.inputs
-        if not _is_unicode(str(path))  # neither the journal nor Blender could note it
+        if not is_unicode(str(path))  # neither the journal nor Blender could note it
     ]
     if problem := name_problem(order.name):
         wrong.append(f"the name of {order.clip} in its folder {problem}: name it in a CSV")
@@ -133,12 +131,6 @@ def _problems_of_paths(order: Order, out: Path) -> list[str]:
         if error.errno == errno.ENAMETOOLONG:
             wrong.append(f"{out} and {order.name} together are too long for a path: give a shorter --out")
     return wrong
-
-
-def _is_unicode(text: str) -> bool:
-    with suppress(UnicodeEncodeError):
-        return bool(text.encode("utf-8"))
-    return False
 
 
 def _shared_files(orders: list[Order], out: Path) -> list[str]:
@@ -166,7 +158,7 @@ def _shared_files(orders: list[Order], out: Path) -> list[str]:
                 )
         for path in order.inputs:
             # what a link leads to counts, and the link itself
-            writer = owners.get(key(path)) or owners.get(same_file_key(os.path.realpath(path)))
+            writer = owners.get(key(path)) or owners.get(same_file_key(real(path)))
             # a motion that isn't solved again becomes a copy of itself
             if writer and (writer != order.name or order.needs_capture or path != order.clip):
                 wrong.append(f"{path} is an input, and {writer} would overwrite it: give another --out")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CaptureError
-from ..core.files import is_own_folder
+from ..core.files import is_own_folder, unwritable
 from ..core.options import default_threads
 from .job import HaltError, Progress, Stopped
 from .journal import Entry, Journal, Made
@@ -165,16 +165,10 @@ def _place(journal: Journal, out: Path, name: str, folder: str, files: Mapping[s
                 return False
         _to_disk(target)
     except OSError as error:
-        raise _unwritable(out / name, error) from error
+        raise unwritable(out / name, error) from error
     journal.done(name, files)
     _remove(staged)
     return True
-
-
-def _unwritable(path: Path, error: OSError) -> CaptureError:
-    return CaptureError(
-        f"Can't write {path}: {error.strerror or error}. Choose a folder that can be written and has room."
-    )
 
 
 def _is_whole(path: Path, size: int) -> bool:
@@ -254,7 +248,7 @@ class _Run:
             (self._staging / _MARKER).write_bytes(os.urandom(_RESERVE))  # no file system makes that smaller
         except OSError as error:
             _remove(self._staging)
-            raise _unwritable(self._staging, error) from error
+            raise unwritable(self._staging, error) from error
         with ThreadPoolExecutor(max_workers=self._jobs) as pool:
             try:
                 for order in orders:
@@ -341,7 +335,7 @@ class _Run:
         except CaptureError as error:
             self._fail(name, error)
         except OSError as error:
-            self._fail(name, _unwritable(self._out / name, error))
+            self._fail(name, unwritable(self._out / name, error))
         else:
             self._outcome.done.append(name)
             self._show(name, "done", made)

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from .arrays import Array, Floats
-from .errors import CaptureError, UnsoundError
+from .errors import CaptureError, UnsoundError, brief
 from .files import replacing
 from .motion import Motion
-from .option import brief
 from .rotations import matrix_from_quaternion
 from .skeleton import END_POINTS, JOINTS, PARENTS, STANDARD_HEIGHT
 from .sound import check_number

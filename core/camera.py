@@ -13,7 +13,7 @@ import numpy as np
 
 from .arrays import Array, Floats
 from .errors import UnsoundError
-from .sound import METRES, check_number
+from .sound import METRES, ROUNDING, check_number
 
 #: width of 35 mm film: focal lengths in mm are 35 mm equivalents, for the longer side of the picture
 FILM_WIDTH_MM = 36.0
@@ -23,8 +23,6 @@ DEFAULT_FOCAL_MM = 28.0
 _LENSES = (0.1, 100_000.0)
 #: pixels of the longest side of the largest picture that Blender renders
 _LARGEST_SIDE = 65_536
-#: how far a rotation may be from one, by rounding
-_ROUNDING = 1e-3
 
 #: camera axes -> world axes of a level camera that looks along +Y: a person who faces it faces -Y
 WORLD_FROM_LEVEL_CAMERA: Floats = np.array([[1.0, 0, 0], [0, 0, 1], [0, -1, 0]])
@@ -86,5 +84,5 @@ class Camera:
 
 def _is_rigid(pose: Array) -> bool:
     turn = pose[:3, :3]
-    straight = np.abs(turn @ turn.T - np.eye(3)).max() <= _ROUNDING and np.linalg.det(turn) > 0
+    straight = np.abs(turn @ turn.T - np.eye(3)).max() <= ROUNDING and np.linalg.det(turn) > 0
     return bool(straight and (pose[3] == [0, 0, 0, 1]).all())

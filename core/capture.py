@@ -21,7 +21,7 @@ from .npz import read_npz
 from .option import options_of
 from .options import Settings, problems_of
 from .skeleton import JOINTS, rest_offsets
-from .sound import SHARE, Part, check_number, checked, is_text
+from .sound import ROUNDING, SHARE, Part, check_number, checked, is_text
 
 #: raised when a field changes its meaning
 FORMAT_VERSION = 2
@@ -41,8 +41,6 @@ _PIXELS = (-1e6, 1e6)
 _REACH = (-100.0, 100.0)
 #: limits of bone lengths, metres
 _LENGTHS = (1e-3, 10.0)
-#: how far unit quaternions and symmetric skeletons, metres, may be off by rounding
-_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -124,11 +122,11 @@ class Capture:
             "others": Part((people, frames if people else 0, 33, 6), (*seen, *[_REACH] * 3), gaps=True),
         })  # fmt: skip
         check_number("frame rate", motion.fps, options_of(Settings)["fps"].limits)
-        if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > _ROUNDING:
+        if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > ROUNDING:
             raise UnsoundError("some of its rotations are no rotations")
         lengths = motion.lengths
         off = np.abs(rest_offsets(lengths) - motion.offsets).max()
-        if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= _ROUNDING):
+        if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= ROUNDING):
             raise UnsoundError("its skeleton isn't a person's")
         _check_warnings(self.warnings)
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
+import reprlib
 import unicodedata
+from typing import Any
 
 #: characters of a word from which on its middle is left out: messages repeat what files hold, however long
 _LONGEST_WORD = 500
 #: characters of a message from which on its middle is left out
 _LONGEST = 2000
-#: kinds of characters that move a terminal's cursor or turn the text around, or that no terminal can write
-_UNREADABLE = ("Cc", "Cs", "Zl", "Zp")
+#: characters that a value may have to be quoted whole
+_BRIEF = 100
+#: what reading JSON, and taking it apart, raises where it holds something else than it should
+NOT_AS_TOLD = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
+#: kinds of characters that no line of text can show: controls, halves of characters, ends of lines
+_UNREADABLE = frozenset(("Cc", "Cs", "Zl", "Zp"))
 #: marks that change the direction of what follows
 _DIRECTIONS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -31,13 +37,20 @@ class CaptureError(Exception):
 
 def readable(text: str) -> str:
     """A text from elsewhere, fit to be shown: on one line, not endless, with nothing that can't be seen."""
-    text = "".join(_escaped(c) if _is_unreadable(c) else c for c in text)
+    text = "".join(_escaped(c) if is_unreadable(c) or c in _DIRECTIONS else c for c in text)
     text = re.sub(r"\S+", lambda word: _shortened(word[0], _LONGEST_WORD), text)
     return _shortened(text, _LONGEST)
 
 
-def _is_unreadable(character: str) -> bool:
-    return character in _DIRECTIONS or unicodedata.category(character) in _UNREADABLE
+def brief(value: Any) -> str:
+    """A value as a text of one short line; of a longer one the beginning and the end."""
+    text = value if isinstance(value, str) else reprlib.repr(value)
+    return text if len(text) <= _BRIEF and text.isprintable() else reprlib.repr(text)
+
+
+def is_unreadable(character: str) -> bool:
+    """Whether no line of text can show a character: a control, half a character, the end of a line."""
+    return unicodedata.category(character) in _UNREADABLE
 
 
 def _escaped(character: str) -> str:

@@ -89,7 +89,7 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
             _unfinished.discard(temporary)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def check_writable(path: Path) -> None:
@@ -105,7 +105,7 @@ def check_writable(path: Path) -> None:
     try:
         _temporary_beside(path).unlink()
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
 
 
 def is_own_folder(path: Path) -> bool:
@@ -121,7 +121,8 @@ def _temporary_beside(path: Path) -> Path:
     return Path(name)
 
 
-def _unwritable(path: Path, error: OSError) -> CaptureError:
+def unwritable(path: Path, error: OSError) -> CaptureError:
+    """What an artist is told of a file, or a folder, that the system doesn't let us write."""
     reason = error.strerror or str(error)
     return CaptureError(f"Can't write {path}: {reason}. Choose a folder that can be written and has room.")
 

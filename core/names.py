@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
+from contextlib import suppress
+
+from .errors import is_unreadable
 
 #: what Windows keeps for devices, whatever ending follows
 _DEVICES = frozenset(
@@ -17,6 +20,14 @@ _BIDI_CONTROLS = frozenset(("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FS
 _MAX_PART = 200
 #: characters of a whole name
 _MAX_NAME = 1000
+
+
+def is_unicode(text: str) -> bool:
+    """Whether all of a text is characters: a path may have bytes that no encoding explains."""
+    with suppress(UnicodeEncodeError):
+        text.encode("utf-8")
+        return True
+    return False
 
 
 def normalised(name: str) -> str:
@@ -36,9 +47,7 @@ def name_problem(name: str) -> str:
     """
     if len(name) > _MAX_NAME:
         return f"is longer than {_MAX_NAME} characters"
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
+    if not is_unicode(name):
         return "has characters that aren't Unicode"
     for part in name.split("/"):
         if part in ("", ".", ".."):
@@ -80,6 +89,5 @@ def _is_device(part: str) -> bool:
 
 
 def _is_forbidden(character: str) -> bool:
-    # control characters, separators of lines, and bytes that no encoding explains
-    control = unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp")
-    return character in _FORBIDDEN or control or unicodedata.bidirectional(character) in _BIDI_CONTROLS
+    turns = unicodedata.bidirectional(character) in _BIDI_CONTROLS
+    return character in _FORBIDDEN or turns or is_unreadable(character)

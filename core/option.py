@@ -6,18 +6,15 @@ This module imports neither numpy nor bpy: command lines are read before either 
 from __future__ import annotations
 
 import math
-import reprlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, get_args, get_type_hints
 
-from .errors import CaptureError
+from .errors import CaptureError, brief
 
 #: text for an optional value that isn't known
 AUTO = "auto"
-#: characters that a value may have to be quoted whole
-_BRIEF = 100
 #: the values that texts give a switch
 _SWITCHES = {
     "yes": True,
@@ -166,12 +163,6 @@ class Option:
         except CaptureError as error:
             return f"'{value}': {str(error)[0].lower()}{str(error)[1:].rstrip('.')}"
         return ""
-
-
-def brief(value: Any) -> str:
-    """A value as a text of one short line; of a longer one the beginning and the end."""
-    text = value if isinstance(value, str) else reprlib.repr(value)
-    return text if len(text) <= _BRIEF and text.isprintable() else reprlib.repr(text)
 
 
 def option(default: Any, label: str, help: str, **how: Any) -> Any:  # noqa: A002 - argparse's word

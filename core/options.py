@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .errors import CaptureError
+from .errors import CaptureError, brief
 from .files import MOTION_SUFFIX
-from .option import brief, option, options_of
+from .option import option, options_of
 
 Chosen = TypeVar("Chosen")
 

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import reprlib
-import unicodedata
 from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from .arrays import Array
-from .errors import UnsoundError
+from .errors import UnsoundError, is_unreadable
 
 #: limits of places, metres: nobody is filmed from farther away
 METRES = (-1e5, 1e5)
 #: limits of a probability
 SHARE = (0.0, 1.0)
-#: how far values may lie beyond their limits by rounding
-_ROUNDING = 1e-3
-#: kinds of characters that no text to be shown has: controls, halves of characters, ends of lines
-_UNSHOWN = frozenset(("Cc", "Cs", "Zl", "Zp"))
+#: how far values may be off by rounding
+ROUNDING = 1e-3
 
 
 class Part(NamedTuple):
@@ -67,7 +64,7 @@ def _is_within(values: Array, least: float, most: float, gaps: bool) -> bool:
     low, high = (np.fmin.reduce, np.fmax.reduce) if gaps else (np.min, np.max)
     ends = low(values, axis=None), high(values, axis=None)
     nobody = gaps and bool(np.isnan(ends[0]))
-    return nobody or bool(ends[0] >= least - _ROUNDING and ends[1] <= most + _ROUNDING)
+    return nobody or bool(ends[0] >= least - ROUNDING and ends[1] <= most + ROUNDING)
 
 
 def check_number(what: str, value: object, limits: tuple[float, float], kind: type = Real) -> None:
@@ -87,4 +84,4 @@ def is_text(value: object, longest: int) -> bool:
     """Whether something is a text of at most `longest` characters, in one line, that can be shown."""
     if not isinstance(value, str) or len(value) > longest:
         return False
-    return not any(unicodedata.category(character) in _UNSHOWN for character in value)
+    return not any(map(is_unreadable, value))

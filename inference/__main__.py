@@ -26,6 +26,7 @@ from kinelift.core.worker import end_with_parent
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
+#: what a cancelled worker says last
 _CANCELLED_WORDS = "Cancelled; nothing unfinished was written."
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import bpy
 
+from ...core.errors import NOT_AS_TOLD
 from ...core.skeleton import JOINTS
 
 #: custom property of the armature's data: the humanoid of its VRM file, as JSON
@@ -19,8 +20,6 @@ HUMANOID = "kinelift_humanoid"
 _GLB_MAGIC = b"glTF"
 #: type of their chunk that holds JSON
 _JSON_CHUNK = 0x4E4F534A
-#: errors of JSON that holds something else than it should
-_DAMAGED = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 #: VRM's names of the joints
 _VRM = {
     "hips": ("hips",), "spine": ("spine",), "chest": ("upperChest", "chest"), "neck": ("neck",),
@@ -45,7 +44,7 @@ def read_humanoid(path: Path) -> dict[str, str]:
             return {name: str(nodes[bone["node"]]["name"]) for name, bone in bones.items()}
         bones = extensions.get("VRM", {}).get("humanoid", {}).get("humanBones", [])
         return {str(bone["bone"]): str(nodes[bone["node"]]["name"]) for bone in bones}
-    except _DAMAGED:
+    except NOT_AS_TOLD:
         return {}  # names tell the bones then
 
 
@@ -53,7 +52,7 @@ def humanoid_of(data: bpy.types.Armature) -> dict[str, str]:
     """Bones by joint that a VRM file names: kept by the import, or in the properties of the VRM add-on."""
     named: dict[str, str] = {}
     if isinstance(stored := data.get(HUMANOID), str):
-        with suppress(*_DAMAGED):
+        with suppress(*NOT_AS_TOLD):
             named = {name: str(bone) for name, bone in json.loads(stored).items()}
     extension = getattr(data, "vrm_addon_extension", None) or data.get("vrm_addon_extension")
     if not named and extension is not None:

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import CaptureError
+from ...core.errors import NOT_AS_TOLD, CaptureError
 from ...core.files import replacing
 from ...core.sound import is_text
 from .bone_map import MAIN, SLOTS, BoneMap
@@ -121,7 +121,7 @@ def load_preset(path: Path) -> Preset:
             raise ValueError("a prefix is no pattern")
         (name,) = _names(data["name"])
         return Preset(name, bones, prefixes, properties)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, *NOT_AS_TOLD) as error:
         raise CaptureError(
             f"{path.name} is not a bone map of Kinelift, or it is damaged; choose another, or save it again."
         ) from error

@@ -15,7 +15,7 @@ import bpy
 import numpy as np
 from mathutils import Matrix
 
-from ...core.errors import CaptureError
+from ...core.errors import NOT_AS_TOLD, CaptureError
 from ...core.options import RetargetSettings, from_plain
 from . import PREVIEW
 from .apply import Retargeter
@@ -26,8 +26,6 @@ from .source import perform_armature
 from .transfer import Performance
 
 _following: list[_Follower] = []
-#: errors of a state that isn't one: the file was changed elsewhere
-_CHANGED = (AttributeError, KeyError, TypeError, ValueError, RecursionError)
 
 
 class _Follower:
@@ -113,7 +111,7 @@ def resume_preview() -> None:
             _restore(state)
             bpy.context.view_layer.update()
         _go_on(_Follower(source, target, BoneMap(*state["map"]), settings))
-    except (CaptureError, *_CHANGED):
+    except (CaptureError, *NOT_AS_TOLD):  # the file was changed elsewhere
         end_preview()
 
 
@@ -136,7 +134,7 @@ def end_preview() -> None:
         if PREVIEW in scene:
             text = scene[PREVIEW]
             del scene[PREVIEW]
-            with suppress(*_CHANGED):
+            with suppress(*NOT_AS_TOLD):
                 _restore(json.loads(text))
 
 

@@ -25,6 +25,7 @@ from kinelift.batch.journal import Journal
 from kinelift.batch.run import FOLDER, JOURNAL, STAGING
 from kinelift.tests.batch.soak import alive, check_whole, children, results, soak
 from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, sentences
+from kinelift.tests.batch.test_show import drawn_on
 from kinelift.tests.motions import random_capture
 
 # captures, detects or starts other programs
@@ -96,15 +97,9 @@ def test_a_table_on_a_terminal(tmp_path: Path) -> None:
         stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     ) as process:  # fmt: skip
         os.close(theirs)
-        drawn = b""
-        while True:
-            try:
-                drawn += os.read(ours, 65536)
-            except OSError:  # the other side is closed
-                break
+        drawn = drawn_on(ours)
         assert process.stdout is not None
         lines = process.stdout.read().decode()
-    os.close(ours)
     assert process.returncode == 0
     # both may end between two drawings
     assert re.search(rb"clip 0 +build .*0/1", drawn) and re.search(rb"[12] running, 0 waiting", drawn)

@@ -6,6 +6,7 @@ import os
 import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 #: shows the progress of a clip whose name looks like a style of rich, its table's package
@@ -23,6 +24,16 @@ with watch([replace(COMMON, name=name) for name in names], 2) as show:
 """
 
 
+def drawn_on(terminal: int) -> bytes:
+    """All that is written on a terminal, until its other side is closed."""
+    drawn = b""
+    with suppress(OSError):
+        while True:
+            drawn += os.read(terminal, 65536)
+    os.close(terminal)
+    return drawn
+
+
 def test_names_are_no_styles() -> None:
     ours, theirs = pty.openpty()
     done = subprocess.Popen(
@@ -30,13 +41,7 @@ def test_names_are_no_styles() -> None:
         env={**os.environ, "TERM": "xterm", "COLUMNS": "100"},
     )  # fmt: skip
     os.close(theirs)
-    drawn = b""
-    while True:
-        try:
-            drawn += os.read(ours, 65536)
-        except OSError:  # the other side is closed
-            break
-    os.close(ours)
+    drawn = drawn_on(ours)
     assert done.wait() == 0 and b"Traceback" not in drawn, drawn.decode()
     for text in (b"take [/b] :smile:", b"[/i]", b"[red]waits"):
         assert text in drawn

@@ -29,16 +29,12 @@ from kinelift.batch.run import FOLDER, JOURNAL, STAGING, run
 from kinelift.core.bvh import read_bvh, write_bvh
 from kinelift.core.capture import Capture
 from kinelift.core.chart import quality_strip, save_chart
-from kinelift.core.errors import CaptureError
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.options import CleanUp, Outputs
 from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import read_video, write_video
 
-from . import mutations
-from .mutations import TEXTS, json_text, mutated_bytes, mutated_json, mutated_npz, mutated_text
-
-ROOT = Path(__file__).resolve().parents[2]
+from .mutations import NUMBERS, TEXTS, json_text, mutated_bytes, mutated_json, mutated_npz, mutated_text
 
 
 @dataclass(frozen=True)
@@ -224,7 +220,7 @@ def _make_list(place: Place, rng: random.Random) -> Path:
         rows[0][rng.randrange(1, 6)] = rng.choice(_COLUMNS)
     if rng.random() < 0.4:
         rows[rng.randrange(len(rows))][rng.randrange(6)] = str(
-            rng.choice((rng.choice(TEXTS), rng.choice(mutations.NUMBERS)))
+            rng.choice((rng.choice(TEXTS), rng.choice(NUMBERS)))
         )
     text = io.StringIO()
     csv.writer(text).writerows(rows)
@@ -387,5 +383,3 @@ TARGETS = {
     "journals": Target(_make_journal, _use_journal),
     "videos": Target(_make_video, _use_video),
 }
-
-__all__ = ["TARGETS", "CaptureError", "Place", "Target"]
