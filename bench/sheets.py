@@ -1,4 +1,4 @@
-"""Contact sheets: a clip's captured skeleton over the picture, and from the side with the true one."""
+"""Contact sheets: what was found in a clip over its pictures; what was captured, beside the truth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy.typing as npt
 
 from kinelift.bench.score import LIMBS, similarity
 from kinelift.core.capture import Capture
-from kinelift.core.colours import LEFT, MIDDLE, RIGHT
+from kinelift.core.colours import LEFT, LOW, MIDDLE, RIGHT
+from kinelift.core.landmarks import LANDMARK
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.overlay import overlay
@@ -32,6 +33,66 @@ _LINES = [
     ("upper_arm.L", "upper_arm.R"), ("thigh.L", "thigh.R"),
     ("upper_arm.L", "thigh.L"), ("upper_arm.R", "thigh.R"),
 ]  # fmt: skip
+#: lines between landmarks, those of one side without it
+_SIDE_LINES = (
+    ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("shoulder", "hip"), ("hip", "knee"),
+    ("knee", "ankle"), ("ankle", "heel"), ("heel", "foot_index"),
+)  # fmt: skip
+#: longer side of a picture with landmarks, pixels
+_LONG = 420
+#: a landmark less visible than this is doubted
+_DOUBTED = 0.5
+
+
+def landmark_sheet(pictures: list[Picture], landmarks: Array, captions: list[str], out: Path) -> None:
+    """Write a JPEG of RGB pictures of one size with the landmarks' skeleton, in as many columns as look well.
+
+    Left is orange, right blue, doubted lines are thin; a picture without landmarks has a red frame.
+
+    Parameters
+    ----------
+    pictures : list of (h, w, 3)
+    landmarks : (N, 33, 3)
+        x, y in pixels of the pictures, and visibility; NaN where nobody was found.
+    captions : list of str
+    out : Path
+
+    Raises
+    ------
+    OSError
+        If the file can't be written.
+    """
+    tiles = [_with_landmarks(*one) for one in zip(pictures, landmarks, captions, strict=True)]
+    columns = 4 if tiles[0].shape[1] >= tiles[0].shape[0] else 6
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    rows = [np.concatenate(tiles[i : i + columns], axis=1) for i in range(0, len(tiles), columns)]
+    _write(np.concatenate(rows), out)
+
+
+def _with_landmarks(picture: Picture, landmarks: Array, caption: str) -> Picture:
+    scale = _LONG / max(picture.shape[:2])
+    size = (round(picture.shape[1] * scale), round(picture.shape[0] * scale))
+    image = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    lines = [(f"{a}.{s}", f"{b}.{s}", at) for s, at in (("L", LEFT), ("R", RIGHT)) for a, b in _SIDE_LINES]
+    lines += [("nose", f"ear.{s}", at) for s, at in (("L", LEFT), ("R", RIGHT))]
+    lines += [(f"{name}.L", f"{name}.R", MIDDLE) for name in ("shoulder", "hip")]
+    found = bool(np.isfinite(landmarks).all())
+    for a, b, colour in lines if found else ():
+        ends = landmarks[[LANDMARK[a], LANDMARK[b]]]
+        (x, y), (u, v) = np.round(16 * scale * ends[:, :2]).astype(int).tolist()
+        wide = 1 if ends[:, 2].min() < _DOUBTED else 2
+        cv2.line(image, (x, y), (u, v), colour, wide, cv2.LINE_AA, 4)
+    if not found:
+        cv2.rectangle(image, (0, 0), (size[0] - 1, size[1] - 1), LOW, 5)
+    for colour, wide in (((0, 0, 0), 3), (MIDDLE, 1)):
+        cv2.putText(image, caption, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, wide, cv2.LINE_AA)
+    return image
+
+
+def _write(image: Picture, out: Path) -> None:
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    if not cv2.imwrite(str(out), bgr, [cv2.IMWRITE_JPEG_QUALITY, 82]):
+        raise OSError(f"{out} can't be written")
 
 
 def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
@@ -52,9 +113,7 @@ def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
     below = [_drawn(captured[t], true[t], above[0].shape[0]) for t in moments if t < len(true)]
     rows = [np.concatenate(row, axis=1) for row in (above, below[: len(above)])]
     rows[1] = np.pad(rows[1], ((0, 0), (0, rows[0].shape[1] - rows[1].shape[1]), (0, 0)), constant_values=255)
-    image = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(out), image, [cv2.IMWRITE_JPEG_QUALITY, 82]):
-        raise OSError(f"{out} can't be written")
+    _write(np.concatenate(rows), out)
 
 
 def _around(capture: Capture, moments: list[int], pictures: list[Picture]) -> list[Picture]:
