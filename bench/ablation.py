@@ -23,7 +23,7 @@ from kinelift.bench.score import Figures, score
 from kinelift.core.camera import DEFAULT_FOCAL_MM
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.options import MAX_LOOKS
+from kinelift.core.options import Settings
 from kinelift.core.skeleton import JOINTS
 from kinelift.inference.pipeline import resolve
 
@@ -41,11 +41,12 @@ def _without_confidence(capture: Capture) -> Capture:
     return replace(capture, landmarks=landmarks)
 
 
-_NOT_AUGMENTED = "lens told, without test-time augmentation"
+#: variants that detect in another quality
+_QUALITIES = {f"lens told, --quality {quality}": quality for quality in ("quick", "best")}
 #: variants of the capture: from the detections and the true lens, mm
 VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
     "all of it, lens told": lambda seen, lens: resolve(seen, {"focal": lens}),
-    _NOT_AUGMENTED: lambda seen, lens: resolve(seen, {"focal": lens}),
+    **{name: lambda seen, lens: resolve(seen, {"focal": lens}) for name in _QUALITIES},
     "lens searched (as shipped)": lambda seen, lens: resolve(seen),
     f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(seen, {"focal": DEFAULT_FOCAL_MM}),
     "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(_without_hint(seen), {"focal": lens}),
@@ -73,7 +74,7 @@ def main() -> None:
         reference = video.with_suffix(".npz")
         try:
             for name, variant in VARIANTS.items():
-                seen, _ = detected(video, args.out, 1 if name == _NOT_AUGMENTED else MAX_LOOKS)
+                seen, _ = detected(video, args.out, _QUALITIES.get(name, Settings.quality))
                 motion = variant(seen, known_focal_mm(reference)).motion
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)

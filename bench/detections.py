@@ -15,7 +15,7 @@ from kinelift.core.camera import FILM_WIDTH_MM
 from kinelift.core.capture import Capture
 from kinelift.core.files import replacing
 from kinelift.core.landmarks import bridge
-from kinelift.core.options import MAX_LOOKS, Settings
+from kinelift.core.options import Settings
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.weights import load_weights
 from kinelift.inference.pipeline import WEIGHTS, capture
@@ -24,8 +24,9 @@ from kinelift.inference.world import to_world
 ROOT = Path(__file__).resolve().parent.parent
 #: files, and folders of Python files, that decide what is detected and whom the capture follows
 _SOURCES = (
-    "inference/detect", "inference/video.py", "inference/track.py", "inference/left_right.py",
-    "inference/camera_motion.py", "core/landmarks.py", "inference/models/pose_landmarker_full.task",
+    "inference/detect", "inference/blazepose", "inference/video.py", "inference/track.py",
+    "inference/left_right.py", "inference/camera_motion.py", "core/landmarks.py",
+    "inference/models/pose_landmarker_full.task", "inference/models/pose_landmarker_heavy.task",
     "bench/mediapipe_baseline.py",
 )  # fmt: skip
 
@@ -42,21 +43,21 @@ def known_focal_mm(reference: Path) -> float:
         return float(data["K"][0, 0] / max(data["size"]) * FILM_WIDTH_MM)
 
 
-def detection_key(video: Path, looks: int, root: Path = ROOT) -> str:
+def detection_key(video: Path, quality: str, root: Path = ROOT) -> str:
     """A key that changes with everything that detections depend on, and with nothing else.
 
-    It hashes the contents of the video, of the detection's sources and of the detector's model, MediaPipe's
-    version, and the setting `looks`. The video's name and place don't count.
+    It hashes the contents of the video, of the detection's sources and of the detector's models, MediaPipe's
+    version, and the setting `quality`. The video's name and place don't count.
 
     Parameters
     ----------
     video : Path
-    looks : int
-        Detections of each frame (`Settings.looks`): 2 with test-time augmentation.
+    quality : str
+        See `Settings`.
     root : Path
         The checkout that holds the sources.
     """
-    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + bytes([looks]))
+    digest = hashlib.sha256(video.read_bytes() + mediapipe.__version__.encode() + quality.encode())
     for name in _SOURCES:
         path = root / name
         for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
@@ -64,15 +65,15 @@ def detection_key(video: Path, looks: int, root: Path = ROOT) -> str:
     return digest.hexdigest()[:12]
 
 
-def detected(video: Path, out: Path, looks: int = MAX_LOOKS) -> tuple[Capture, Path]:
+def detected(video: Path, out: Path, quality: str = Settings.quality) -> tuple[Capture, Path]:
     """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
-    key = detection_key(video, looks)
+    key = detection_key(video, quality)
     kept, baseline = (out / f"{key}.{what}.npz" for what in ("detected", "mediapipe"))
     if not baseline.exists():
         with replacing(baseline) as temporary:
             mediapipe_baseline.capture(video, temporary)
     if not kept.exists():
-        capture(video, Settings(looks=looks)).save(kept)
+        capture(video, Settings(quality=quality)).save(kept)
     return Capture.load(kept), baseline
 
 

@@ -1,6 +1,6 @@
 """How well people are found and followed in footage, before anything is lifted.
 
-    python -m bench.footage [FOLDER...] [--only NAME...] [--out FOLDER]
+    python -m bench.footage [FOLDER...] [--only NAME...] [--quality NAME] [--out FOLDER]
 
 FOLDERs, and those in them, hold videos; where a reference .npz of the same name lies beside one, with the
 camera in it, the truth in the picture is known. By default: videos, cases and bench of ../shared, else the
@@ -171,7 +171,7 @@ def longest_gap(found: Bools) -> int:
     return int((last - first).max(initial=0))
 
 
-def measure(video: Path, out: Path | None) -> Figures:
+def measure(video: Path, quality: str, out: Path | None) -> Figures:
     """Figures of one clip; draws its contact sheet into `out`.
 
     Raises
@@ -181,7 +181,7 @@ def measure(video: Path, out: Path | None) -> Figures:
     """
     began = time.perf_counter()
     reader = VideoReader(video)
-    person = track(detect(reader), PEOPLE.get(video.stem, Settings.person))
+    person = track(detect(reader, quality=quality), PEOPLE.get(video.stem, Settings.person))
     seconds = time.perf_counter() - began
     count, found = len(person.found), person.found
     figures: Figures = {
@@ -252,6 +252,7 @@ def main() -> None:
     )
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="only these clips")
+    parser.add_argument("--quality", default=Settings.quality, help="see the capture's option")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="for the contact sheets")
     args = parser.parse_args()
 
@@ -270,7 +271,7 @@ def main() -> None:
         results = []
         for video in videos:
             try:
-                results.append(measure(video, args.out))
+                results.append(measure(video, args.quality, args.out))
             except CaptureError as error:
                 print(f"| {video.stem} | {error} |" + " |" * (len(COLUMNS) - 1), flush=True)
                 continue

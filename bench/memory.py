@@ -1,6 +1,6 @@
 """How much memory a capture of a long clip takes, over time, as a picture.
 
-    python -m bench.memory [--minutes N] [--looks N] [--clip FILE] [--out FILE.svg]
+    python -m bench.memory [--minutes N] [--quality NAME] [--clip FILE] [--out FILE.svg]
 
 The clip is the sample in 1080p, forwards and backwards in turn; it is made unless --clip is there already.
 The worker captures it in a process of its own. Every second its resident memory is noted, and its stage.
@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
+from kinelift.core.options import Settings
 from kinelift.core.worker import Worker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,12 +66,12 @@ def make_clip(clip: Path, minutes: float) -> None:
         writer.release()
 
 
-def watch(clip: Path, looks: int) -> list[Moment]:
+def watch(clip: Path, quality: str) -> list[Moment]:
     """Capture a clip in a process of its own, and note its memory."""
     with tempfile.TemporaryDirectory(prefix="kinelift-memory-") as folder:
         out = Path(folder) / "motion.npz"
         worker = Worker(
-            Path(sys.executable), ["capture", str(clip.absolute()), "--out", str(out), "--looks", str(looks)]
+            Path(sys.executable), ["capture", str(clip.absolute()), "--out", str(out), "--quality", quality]
         )
         began, stage, moments = time.monotonic(), "start", []
         try:
@@ -117,7 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--looks", type=int, default=1)
+    parser.add_argument("--quality", default=Settings.quality)
     parser.add_argument("--clip", type=Path)
     parser.add_argument("--out", type=Path, default=ROOT / "docs/images/memory.svg")
     args = parser.parse_args()
@@ -125,7 +126,7 @@ def main() -> None:
     try:
         if not clip.exists():
             make_clip(clip, args.minutes)
-        moments = watch(clip, args.looks)
+        moments = watch(clip, args.quality)
     except CaptureError as error:
         sys.exit(f"{clip}: {error}")
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024

@@ -32,7 +32,8 @@ from kinelift.bench.long import repeated
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.motion import Motion
-from kinelift.core.options import MAX_LOOKS, Settings
+from kinelift.core.options import Settings
+from kinelift.inference.blazepose.task import HEAVY
 from kinelift.inference.pipeline import capture
 from kinelift.inference.video import VideoReader
 
@@ -86,24 +87,28 @@ def capture_rows(video: Path, repeat: int, folder: Path) -> list[Row]:
     def note(name: str, value: float) -> None:
         times.setdefault(name, []).append(value)
 
-    def whole(looks: int) -> None:
-        capture(video, Settings(looks=looks)).save(folder / "motion.npz")
+    def whole(quality: str, threads: int) -> None:
+        capture(video, Settings(quality=quality), threads=threads).save(folder / "motion.npz")
 
-    whole(MAX_LOOKS)  # the first run loads libraries and models
+    def bare() -> float:
+        return mediapipe_baseline.capture(video, folder / "baseline.npz", HEAVY)
+
+    whole("normal", 1)  # the first run loads libraries and models
     for _ in range(repeat):
         note("plain decoding", seconds(lambda: read_plainly(video)))
         note("decoding", seconds(lambda: sum(1 for _ in VideoReader(video))))
-        began = time.perf_counter()
-        note("detector", mediapipe_baseline.capture(video, folder / "baseline.npz"))
-        note("baseline", time.perf_counter() - began)
-        note("once", seconds(partial(whole, 1)))
-        note("twice", seconds(partial(whole, MAX_LOOKS)))
+        note("detector", bare())
+        note("normal", seconds(partial(whole, "normal", 1)))
+        note("two", seconds(partial(whole, "normal", 2)))
+        note("quick", seconds(partial(whole, "quick", 1)))
+        note("best", seconds(partial(whole, "best", 1)))
     t = {name: median(values) for name, values in times.items()}
     return [
         Row("decoding", t["decoding"], "OpenCV in a loop", t["plain decoding"], "s"),
-        Row("whole capture, --looks 1", t["once"], "detector alone", t["detector"], "s"),
-        Row("whole capture, --looks 1", t["once"], "decoding, then detector, in a loop", t["baseline"], "s"),
-        Row("whole capture, --looks 2", t["twice"], "--looks 1", t["once"], "s"),
+        Row("whole capture, one thread", t["normal"], "MediaPipe's heavy model alone", t["detector"], "s"),
+        Row("whole capture, two threads", t["two"], "one", t["normal"], "s"),
+        Row("whole capture, --quality quick", t["quick"], "normal", t["normal"], "s"),
+        Row("whole capture, --quality best", t["best"], "normal", t["normal"], "s"),
     ]
 
 

@@ -67,10 +67,6 @@ def read_person(text: str) -> str | int | Place:
     )
 
 
-#: most detections of each frame; those after the first are test-time augmentation
-MAX_LOOKS = 2
-
-
 @dataclass(frozen=True)
 class Settings:
     """The options of a capture."""
@@ -105,11 +101,13 @@ class Settings:
         metavar="M", in_resolve=True, suggestion=1.75,
         refusal="A height of {value} m won't do; choose {least} to {most} m, or leave it out.",
     )  # fmt: skip
-    looks: int = option(
-        MAX_LOOKS, "Looks",
-        "How often the detector looks at each frame: twice is more accurate, once takes half the time",
-        limits=(1, MAX_LOOKS), metavar="N",
-        refusal="Looking {value} times at each frame won't do; choose {least} to {most}, or leave it out.",
+    quality: str = option(
+        "normal", "Quality", "How carefully people are looked at",
+        choices={
+            "quick": "A smaller network, in less than half of the time",
+            "normal": "The large network",
+            "best": "The large network looks at everybody twice, which takes twice as long",
+        },
     )  # fmt: skip
     device: str = option(
         "auto", "Device", "Where the neural network runs",

@@ -56,7 +56,7 @@ def capture(
     # refuse wrong settings before minutes are spent on the video
     model = _model(settings)
     reader = VideoReader(video, settings.start, settings.end, settings.fps)
-    detections = detect(reader, progress, threads, settings.looks)
+    detections = detect(reader, progress, threads, settings.quality, torch_device(settings.device))
     source = Source(video.name, str(video.absolute().parent), reader.turn, detections.warnings)
     return _solved(detections, settings, model, source, progress)
 
@@ -88,7 +88,11 @@ def resolve(
     ]
     nothing = np.zeros(22, np.float32)
     people = tuple(
-        tuple(Person(one[t, :, :3], one[t, :, 3:], nothing) for one in everybody if np.isfinite(one[t, 0, 0]))
+        tuple(
+            Person(one[t, :, :3], one[t, :, 3:], nothing, trail)
+            for trail, one in enumerate(everybody)
+            if np.isfinite(one[t, 0, 0])
+        )
         for t in range(len(capture))
     )
     fps, start = capture.motion.fps, capture.motion.start
@@ -122,8 +126,6 @@ def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
     known = {name: capture.settings[name] for name in options if name in capture.settings}
     # another computer may have other devices
     known["device"] = Settings.device
-    # captures older than test-time augmentation don't name it
-    known.setdefault("looks", 1)
     return from_plain(Settings, known | {name: changed[name] for name in changed if options[name].in_resolve})
 
 

@@ -15,7 +15,7 @@ from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.landmarks import LANDMARK
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
-from .detect.landmarker import people_in
+from .detect.follower import people_in
 from .detect.people import Person
 from .video import VideoReader
 

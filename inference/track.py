@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,29 +10,33 @@ from ..core.arrays import Array, Bools, Floats
 from ..core.contacts import runs
 from ..core.errors import CaptureError
 from ..core.options import Place, read_person
+from .detect.appearance import alike
 from .detect.people import Detections, Person, torso
 from .left_right import unswapped
 
 #: gaps up to this long are bridged; longer ones are left open and reported, seconds
 BRIDGE_SECONDS = 1.0
 
+#: a warning says that motion is bridged if that is more than this share of the clip, however short each gap
+_BRIDGED = 0.1
+
 # Distances are in torso sizes (`people.torso`: about half a metre).
-#: how far somebody may be from where they were expected
+#: how far from where somebody was lost they may be found again ...
 _NEAR = 0.8
-#: how much farther for every second since they were last seen
+#: ... and how much farther for every second in between
 _SPEED = 8.0
-#: cost of a wholly different appearance; being just within reach costs 1
-_APPEARANCE_COST = 1.5
-#: cost of a change of size, for each unit of its logarithm
-_SIZE_COST = 0.3
-#: a detection continues a trail if that costs no more than this
-_LINK_LIMIT = 1.25
-#: somebody who wasn't seen for longer than this has to be recognised by appearance, seconds
-_PATIENCE = 0.5
-#: appearances are the same person's if they are at least this much alike
-_ALIKE = 0.8
+#: cost of a change of size, for each unit of its logarithm, against a wholly different appearance
+_SIZE_COST = 0.1
+#: two trails are one person's if that costs no more than this
+_ALIKE_COST = 0.2
+#: in so many frames somebody may have been found twice, while the follower took one trail for another
+_BOTH = 3
 #: people seen less than this share of the person seen most are passers-by, who don't count
 _EXTRA = 0.1
+#: somebody whose pose changes less than this may be a picture of somebody ...
+_STILL = 0.02
+#: ... and counts for so much
+_PICTURED = 0.3
 #: a person picked in the picture was detected within this time of the given one, seconds
 _SAME_MOMENT = 0.5
 #: a person picked in the picture has a landmark this near to the given pixel
@@ -107,95 +111,49 @@ class _Sight:
     size: float
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Trail:
-    """Detections that are known to be of one person."""
+    """Detections that are known to be of one person, in their order."""
 
-    sights: list[_Sight] = field(default_factory=list)
-    #: the torso's middle in the last detection, pixels
-    middle: Floats = field(default_factory=lambda: np.zeros(2))
-    #: the torso's size, smoothed, pixels
-    size: float = 0.0
-    #: the torso's velocity, smoothed, pixels per second
-    velocity: Floats = field(default_factory=lambda: np.zeros(2))
-    #: of the last detection, seconds
-    time: float = 0.0
-    #: smoothed
-    appearance: Array = field(default_factory=lambda: np.zeros(22, np.float32))
-
-    def add(self, time: float, one: _Sight) -> None:
-        if self.sights and time > self.time:
-            # smoothed: one bad detection hardly changes where the person is expected
-            self.velocity = 0.5 * self.velocity + 0.5 * (one.middle - self.middle) / (time - self.time)
-        appearance = one.person.appearance
-        self.appearance = 0.9 * self.appearance + 0.1 * appearance if self.appearance.any() else appearance
-        self.size = 0.8 * self.size + 0.2 * one.size if self.sights else one.size
-        self.middle, self.time = one.middle, time
-        self.sights.append(one)
-
-    def cost(self, time: float, one: _Sight) -> float:
-        """How badly `one` continues this trail at `time`; 1 is bad."""
-        unseen = time - self.time
-        expected = self.middle + self.velocity * min(unseen, 0.2)
-        scale = max(self.size, one.size)
-        far = np.linalg.norm(one.middle - expected).item() / (scale * (_NEAR + _SPEED * unseen))
-        if far > 1:
-            return np.inf
-        resized = abs(float(np.log(one.size / self.size)))
-        unlike = 1 - _alike(self.appearance, one.person.appearance)
-        return far + _SIZE_COST * resized + _APPEARANCE_COST * unlike
+    sights: list[_Sight]
 
     @property
     def weight(self) -> float:
         """How long and how large the person was seen."""
-        return sum(one.size for one in self.sights)
+        seen = sum(one.size for one in self.sights)
+        poses = [(one.person.landmarks[:, :2] - one.middle) / one.size for one in self.sights[::_THINNED]]
+        moves = float(np.std(poses, axis=0).mean()) if len(poses) > 1 else _STILL
+        return seen if moves >= _STILL else _PICTURED * seen
 
 
-def _sights(detections: Detections) -> list[list[_Sight]]:
+#: of how many detections one is looked at to see whether somebody moves at all
+_THINNED = 5
+
+
+def _sights(detections: Detections) -> list[_Sight]:
     """Everybody in every frame. All torsos at once: one by one they would take as long as all the rest."""
-    everybody = [person.landmarks for people in detections.people for person in people]
-    middles, sizes = torso(np.stack(everybody)) if everybody else (np.zeros((0, 2)), np.zeros(0))
-    torsos = iter(zip(middles.astype(float), np.maximum(sizes, 1.0).tolist(), strict=True))
+    everybody = [(index, one) for index, people in enumerate(detections.people) for one in people]
+    if not everybody:
+        return []
+    middles, sizes = torso(np.stack([one.landmarks for _, one in everybody]))
+    sizes = np.maximum(sizes, 1.0)
     return [
-        [_Sight(index, person, *next(torsos)) for person in people]
-        for index, people in enumerate(detections.people)
+        _Sight(index, one, middle, size)
+        for (index, one), middle, size in zip(everybody, middles.astype(float), sizes.tolist(), strict=True)
     ]
-
-
-def _alike(a: Array, b: Array) -> float:
-    """Likeness of two appearances, 0 to 1; `_ALIKE` if one is unknown."""
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b))) if a.any() and b.any() else _ALIKE
 
 
 def _identities(detections: Detections) -> list[_Trail]:
     """One trail for each person; who was seen longest and largest comes first."""
-    done: list[_Trail] = []
-    active: list[_Trail] = []
-    for time, people in zip(detections.times.tolist(), _sights(detections), strict=True):
-        done += [trail for trail in active if time - trail.time > _PATIENCE]
-        active = [trail for trail in active if time - trail.time <= _PATIENCE]
-        pairs = sorted(
-            (cost, i, j)
-            for i, trail in enumerate(active)
-            for j, one in enumerate(people)
-            if (cost := trail.cost(time, one)) <= _LINK_LIMIT
-        )
-        taken_trails: set[int] = set()
-        taken_people: set[int] = set()
-        for _, i, j in pairs:
-            if i not in taken_trails and j not in taken_people:
-                taken_trails.add(i)
-                taken_people.add(j)
-                active[i].add(time, people[j])
-        for j, one in enumerate(people):
-            if j not in taken_people:
-                active.append(_Trail())
-                active[-1].add(time, one)
-    return sorted(_reunited(done + active, detections.times), key=lambda trail: trail.weight, reverse=True)
+    trails: dict[int, list[_Sight]] = {}
+    for one in _sights(detections):
+        trails.setdefault(one.person.trail, []).append(one)
+    reunited = _reunited([_Trail(sights) for sights in trails.values()], detections.times)
+    return sorted(reunited, key=lambda trail: trail.weight, reverse=True)
 
 
 def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
-    """Join the trails of people who left, or were hidden, and came back: the most alike first.
+    """Join the trails of people who left, or were hidden, and came back: over the whole clip, the best first.
 
     Trails that overlap in time, or lie farther apart than a person can walk in between, stay separate.
     """
@@ -205,28 +163,30 @@ def _reunited(trails: list[_Trail], times: Floats) -> list[_Trail]:
     first, last = (np.array([one.index for one in sights]) for sights in ends)
     came, went = (np.stack([one.middle for one in sights]) for sights in ends)
     came_size, went_size = (np.array([one.size for one in sights]) for sights in ends)
-    appearances = [np.median([one.person.appearance for one in t.sights], axis=0) for t in trails]
-    reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * (times[first] - times[last][:, None]))
-    possible = (last[:, None] < first) & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
+    worn = [np.median([one.person.appearance for one in trail.sights], axis=0) for trail in trails]
+    between = np.maximum(times[first] - times[last][:, None], 0)
+    reach = np.maximum.outer(went_size, came_size) * (_NEAR + _SPEED * between)
+    later = (last[:, None] < first + _BOTH) & (first[:, None] < first)
+    possible = later & (np.linalg.norm(went[:, None] - came, axis=-1) <= reach)
+    resized = np.abs(np.log(went_size)[:, None] - np.log(came_size))
     candidates = sorted(
-        (
-            (alike, i, j)
-            for i, j in zip(*(at.tolist() for at in np.nonzero(possible)), strict=True)
-            if (alike := _alike(appearances[i], appearances[j])) >= _ALIKE
-        ),
-        reverse=True,
+        (cost, i, j)
+        for i, j in zip(*(at.tolist() for at in np.nonzero(possible)), strict=True)
+        if (cost := 1 - alike(worn[i], worn[j]) + _SIZE_COST * resized[i, j]) <= _ALIKE_COST
     )
     groups = [[i] for i in range(len(trails))]  # shared by all members of a group
     begins, ends_at = first.tolist(), last.tolist()
     for _, i, j in candidates:
         a, b = groups[i], groups[j]
-        if a is b or any(begins[k] <= ends_at[m] and begins[m] <= ends_at[k] for k in a for m in b):
+        if a is b or any(
+            begins[k] + _BOTH <= ends_at[m] and begins[m] + _BOTH <= ends_at[k] for k in a for m in b
+        ):
             continue
         a += b
         for k in b:
             groups[k] = a
     return [
-        _Trail(sights=sorted((one for k in group for one in trails[k].sights), key=lambda one: one.index))
+        _Trail(sorted((one for k in group for one in trails[k].sights), key=lambda one: one.index))
         for i, group in enumerate(groups)
         if i == min(group)
     ]
@@ -314,5 +274,12 @@ def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
             f"The person is not to be seen from {', '.join(long[:5])}"
             + (f" and {len(long) - 5} more times" if len(long) > 5 else "")
             + "; the motion there is a guess."
+        )
+    there = np.flatnonzero(found)
+    bridged = 1 - found[there[0] : there[-1] + 1].mean()
+    if bridged > _BRIDGED and not long:
+        warnings.append(
+            f"The person was found in {100 * (1 - bridged):.0f} % of the frames; the motion in between is "
+            "bridged."
         )
     return Track(out[0], out[1], found, tuple(warnings))

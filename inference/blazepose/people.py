@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 
 import cv2
@@ -9,8 +10,8 @@ import numpy as np
 import torch
 
 from ...core.arrays import Array, Floats, Image
-from .network import Network
 from .region import Region, around
+from .runner import MediaPipeRunner, Runner, TorchRunner
 from .task import FULL, people_network
 from .tflite import read
 
@@ -27,40 +28,61 @@ class PeopleFinder:
 
     Parameters
     ----------
-    confidence : float
-        Guesses less confident than this, 0 to 1, don't count.
-    device : torch.device, optional
+    device : torch.device
 
     Raises
     ------
     CaptureError
-        If the file of the network is missing or altered.
+        If the file of the network is missing or altered, or MediaPipe can't run here.
     """
 
-    def __init__(self, confidence: float, device: torch.device | None = None) -> None:
-        graph = read(people_network(FULL))
-        self._network = Network(graph, graph.outputs).eval().to(device)
-        self._confidence, self._device = confidence, device
+    def __init__(self, device: torch.device) -> None:
+        data = people_network(FULL)
+        graph = read(data)
+        self._runner: Runner = (
+            MediaPipeRunner(data, graph, graph.outputs)
+            if device.type == "cpu"
+            else TorchRunner(graph, graph.outputs, device, 1 / 127.5, -1.0)
+        )
 
-    @torch.inference_mode()
-    def find(self, image: Image) -> list[Region]:
-        """Where people may be in an RGB picture; the most confident first."""
-        height, width = image.shape[:2]
-        whole = Region((width / 2, height / 2), max(width, height))
-        picture = torch.from_numpy(whole.cut(image, _SIZE, cv2.BORDER_CONSTANT)).to(self._device)
-        boxes, scores = self._network(picture[None].permute(0, 3, 1, 2) / 127.5 - 1)
-        found = _distinct(*_guesses(boxes[0].cpu().numpy(), scores[0].cpu().numpy(), self._confidence))
-        return [around(*whole.place(points)) for points in found]
+    def find(
+        self, image: Image, confidence: float = 0.5, parts: Sequence[Region] | None = None
+    ) -> list[Region]:
+        """Where people may be in an RGB picture; the most confident guesses first.
+
+        Parameters
+        ----------
+        image : Image
+        confidence : float
+            Guesses less confident than this, 0 to 1, don't count.
+        parts : sequence of Region, optional
+            Square parts of the picture to look at; None: the whole picture at once.
+        """
+        if parts is None:
+            height, width = image.shape[:2]
+            parts = [Region((width / 2, height / 2), max(width, height))]
+        guesses, scores = [], []
+        for part in parts:
+            boxes, logits = self._runner.run([part.cut(image, _SIZE, cv2.BORDER_CONSTANT)])
+            here, sure = _guesses(boxes[0], logits[0], confidence)
+            here[:, 1] *= part.side  # width and height
+            here[:, [0, 2, 3, 4, 5]] = part.place(here[:, [0, 2, 3, 4, 5]])
+            guesses.append(here)
+            scores.append(sure)
+        return [around(*points) for points in _distinct(np.concatenate(guesses), np.concatenate(scores))]
+
+    def close(self) -> None:
+        """Release the network. Must be called."""
+        self._runner.close()
 
 
 def _guesses(boxes: Array, scores: Array, confidence: float) -> tuple[Floats, Floats]:
-    """Confident guesses of the network: boxes with four points (N, 6, 2), and scores (N,), the best first.
+    """Confident guesses of the network: boxes with four points (N, 6, 2), and scores (N,).
 
     A box is a row for its middle and one for its size; everything is a share of the picture.
     """
     score = 1 / (1 + np.exp(-scores[:, 0].clip(-100, 100).astype(float)))
-    best = np.argsort(-score, kind="stable")
-    best = best[score[best] >= confidence]
+    best = np.flatnonzero(score >= confidence)
     guesses = boxes[best].reshape(-1, 6, 2) / _SIZE
     guesses[:, [0, 2, 3, 4, 5]] += _cells()[best, None]
     sound = (guesses[:, 1] >= 0).all(1)
@@ -80,7 +102,8 @@ def _cells() -> Floats:
 
 def _distinct(guesses: Floats, scores: Floats) -> Floats:
     """The two points that `around` takes (N, 2, 2) of each person: means over the guesses about them."""
-    people = []
+    best = np.argsort(-scores, kind="stable")
+    guesses, scores, people = guesses[best], scores[best], []
     while len(guesses):
         same = _overlap(guesses[:, :2], guesses[0, :2]) > _SAME
         same[0] = True

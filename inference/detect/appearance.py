@@ -15,8 +15,8 @@ _GREYS = 3
 
 
 def appearance(image: Image, landmarks: Array) -> Array:
-    """`Person.appearance` (22,) in an RGB picture; the `landmarks` (33, 3) are shares of its size."""
-    points = landmarks[:, :2]
+    """`Person.appearance` (22,) in an RGB picture; the `landmarks` (33, 2) are shares of its size."""
+    points = landmarks
     garments = []
     for upper, lower in (("shoulder", "hip"), ("hip", "knee")):
         a, b, c, d = (points[LANDMARK[f"{name}.{side}"]] for name in (upper, lower) for side in "LR")
@@ -27,6 +27,20 @@ def appearance(image: Image, landmarks: Array) -> Array:
         garments.append(_colours(image[y, x]))
     seen = np.sqrt(np.concatenate(garments))
     return (seen / max(float(np.linalg.norm(seen)), 1e-6)).astype(np.float32)
+
+
+#: likeness of two appearances of which one is unknown; of one person's two are usually more alike
+ALIKE = 0.8
+
+
+def alike(a: Array, b: Array) -> float:
+    """Likeness of two appearances, 0 to 1, by the garments that are seen in both; `ALIKE` if none is."""
+    a, b = a.reshape(2, -1), b.reshape(2, -1)
+    both = a.any(1) & b.any(1)
+    if not both.any():
+        return ALIKE
+    a, b = a[both], b[both]
+    return float((a * b).sum() / (np.linalg.norm(a) * np.linalg.norm(b)))
 
 
 #: where a garment's colours are sampled: a grid inside its quadrangle, away from the edges

@@ -8,44 +8,40 @@ import queue
 import sys
 import threading
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
-from ...core.arrays import Image
-from ...core.options import MAX_LOOKS, MAX_THREADS, default_threads
+from ...core.options import MAX_THREADS, Settings, default_threads
 from ..camera_motion import CameraWatch
 from ..video import VideoReader
-from .augmentation import Augmentation
-from .landmarker import Landmarker
-from .people import CROWD, Detections, Person, Progress, changed, distinct, mismatch
+from .follower import following
+from .people import Detections, Person, Progress, mismatch, same
 
-#: a landmarker for one person follows somebody who is alone, at half the cost; this often, in seconds, the
-#: landmarker for several people searches the picture for others ...
-_SEARCH_SECONDS = 1.0
-#: ... and no more often than this, in frames
-_SEARCH_FRAMES = 20
-#: how long somebody has to be alone before the landmarker for one person takes over, seconds
-_CALM_SECONDS = 1.0
-#: how many times as often to search once several people were seen
-_CROWDED_FACTOR = 4
 #: a long video is detected in stretches of at least this many frames
-_STRETCH = 360
-#: how many frames a stretch begins before the previous one ends: MediaPipe's tracking has to settle
-_OVERLAP = 15
+_STRETCH = 120
+#: how many frames a stretch begins before the previous one ends: people who are found late are followed back
+_OVERLAP = 10
+_CPU = torch.device("cpu")
 
 
 def detect(
-    video: VideoReader, progress: Progress | None = None, threads: int | None = None, looks: int = MAX_LOOKS
+    video: VideoReader,
+    progress: Progress | None = None,
+    threads: int | None = None,
+    quality: str = Settings.quality,
+    device: torch.device = _CPU,
 ) -> Detections:
     """Find the people in every frame of `video`.
 
     A long video is detected in overlapping stretches, several at once. The result doesn't depend on how many
-    run at once: MediaPipe's tracking depends on where it began, so each stretch begins anew in any case.
+    run at once: what is found depends on the frames before, so each stretch begins anew in any case.
 
     Parameters
     ----------
@@ -54,9 +50,10 @@ def detect(
         Called with how many frames are done.
     threads : int, optional
         How many stretches to detect at once; None: as many as this computer's cores allow.
-    looks : int
-        1: detect everybody once. 2: test-time augmentation, which detects them once more in a mirrored
-        picture and halves the speed.
+    quality : str
+        See `Settings`.
+    device : torch.device
+        Where the networks run.
 
     Raises
     ------
@@ -68,9 +65,9 @@ def detect(
     frames = 0
     threads, cuts = threads or default_threads(), _cut(video)
     with ThreadPoolExecutor(threads, "detect") as pool:
-        augmentation = Augmentation(video.size, looks > 1, beside=threads >= 2 * len(cuts))
         stretches = [
-            pool.submit(_detect_stretch, video, first, last, augmentation, news, stop) for first, last in cuts
+            pool.submit(_detect_stretch, video, first, last, quality, device, news, stop)
+            for first, last in cuts
         ]
         for stretch in stretches:
             stretch.add_done_callback(news.put)
@@ -93,7 +90,7 @@ def detect(
 
 
 def _give_memory_back() -> None:
-    """Give the system back what closed landmarkers used: glibc would keep a third of a gigabyte."""
+    """Give the system back what closed networks used: glibc would keep a third of a gigabyte."""
     if sys.platform == "linux":
         with suppress(AttributeError):  # another C library
             ctypes.CDLL(None).malloc_trim(0)
@@ -118,7 +115,7 @@ class _Found:
 
     camera: CameraWatch
     times: list[float] = field(default_factory=list)
-    people: list[tuple[Person, ...]] = field(default_factory=list)
+    people: list[list[Person]] = field(default_factory=list)
     #: the frame at which it ended
     frames: int = 0
     #: whether it reached the end of the stretch
@@ -130,7 +127,8 @@ def _detect_stretch(
     video: VideoReader,
     first: int,
     last: int | None,
-    augmentation: Augmentation,
+    quality: str,
+    device: torch.device,
     news: queue.SimpleQueue[Any],
     stop: threading.Event,
 ) -> _Found:
@@ -139,17 +137,15 @@ def _detect_stretch(
     part = video.part(max(first - _OVERLAP, 0), last)
     # the next stretch begins here and goes on measuring the camera's motion
     meeting = None if last is None else last - _OVERLAP
-    people: tuple[Person, ...] = ()
-    with _watcher(video) as watch, augmentation.run(found.people) as confirm:
+    with following(video.size, quality, device) as follower:
         for frame in part:
             if stop.is_set():
                 return found
             if not found.times or frame.time > found.times[-1]:
                 found.times.append(frame.time)
-                people = watch(frame.image, frame.time)
-                confirm(frame.image, people)
+                found.people.append(follower.see(frame.image, frame.time))
             if meeting is None or frame.index <= meeting:
-                found.camera.observe(frame.image, frame.time, people, frame.index == meeting)
+                found.camera.observe(frame.image, frame.time, found.people[-1], frame.index == meeting)
             found.frames = frame.index + 1
             if frame.index >= first:
                 news.put(None)
@@ -167,6 +163,7 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
         overlap = bisect_left(whole.times, found.times[0])
         here = dict(zip(whole.times[overlap:], whole.people[overlap:], strict=True))
         both = [i for i, time in enumerate(found.times) if time in here]
+        _name(found, [(here[found.times[i]], found.people[i]) for i in both], whole)
         start = min(both, key=lambda i: (mismatch(here[found.times[i]], found.people[i]), -i), default=0)
         end = bisect_left(whole.times, found.times[start])
         whole.times[end:], whole.people[end:] = found.times[start:], found.people[start:]
@@ -174,37 +171,29 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
         whole.frames, whole.complete = found.frames, found.complete
         whole.warnings += found.warnings
     return Detections(
-        times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=video.fps,
-        start=video.start, size=video.size, warnings=(*whole.warnings, *whole.camera.warnings),
+        times=np.array(whole.times), people=tuple(map(tuple, whole.people)), frames=whole.frames,
+        fps=video.fps, start=video.start, size=video.size,
+        warnings=(*whole.warnings, *whole.camera.warnings),
     )  # fmt: skip
 
 
-@contextmanager
-def _watcher(video: VideoReader) -> Iterator[Callable[[Image, float], tuple[Person, ...]]]:
-    """A function that finds the people in the next frame of `video`.
+def _name(found: _Found, both: Sequence[tuple[list[Person], list[Person]]], whole: _Found) -> None:
+    """Give people in a stretch the trails that they have in the one before, and others trails of their own.
 
-    It follows one person with a landmarker for one, and several with a landmarker for many, which searches
-    the whole picture every time and costs twice as much. The latter also searches every second, and whenever
-    the person disappeared, appeared or jumped: the landmarker for one may switch to a bystander unnoticed.
+    `both` has the people of the frames that are in both, before and in the stretch.
     """
-    search_every = max(_SEARCH_SECONDS, _SEARCH_FRAMES / video.fps)
-    searched = last_crowded = -np.inf
-    before: tuple[Person, ...] = ()
-
-    def watch(image: Image, time: float) -> tuple[Person, ...]:
-        nonlocal searched, last_crowded, before
-        alone = time - last_crowded > _CALM_SECONDS
-        people = single.find(image, time) if alone else ()
-        due = searched + (search_every / _CROWDED_FACTOR if np.isfinite(last_crowded) else search_every)
-        if not alone or time >= due or changed(before, people):
-            searched = time
-            everybody = distinct(crowd.find(image, time))
-            if len(everybody) > 1:
-                last_crowded = time
-            if not alone or len(everybody) > len(people):
-                people = everybody
-        before = people
-        return people
-
-    with closing(Landmarker(1, video.size)) as single, closing(Landmarker(CROWD, video.size)) as crowd:
-        yield watch
+    votes = Counter(
+        (new.trail, old.trail)
+        for before, now in both
+        for new in now
+        for old in before
+        if same(new.landmarks, old.landmarks)
+    )
+    names: dict[int, int] = {}
+    for (new, old), _ in votes.most_common():
+        if new not in names and old not in names.values():
+            names[new] = old
+    free = 1 + max((person.trail for people in whole.people for person in people), default=-1)
+    own = {person.trail for people in found.people for person in people}
+    names |= {trail: free + i for i, trail in enumerate(sorted(own - names.keys()))}
+    found.people = [[replace(one, trail=names[one.trail]) for one in people] for people in found.people]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,8 @@ from ...core.landmarks import TORSO
 Progress = Callable[[str, int, int], None]
 #: how many people are detected in a frame at most
 CROWD = 6
-#: a torso that moves farther than this from one frame to the next may be somebody else's, in torso sizes
-_JUMP = 1.0
+#: two poses that lie nearer to each other than this on average are of one person, in torso sizes
+_SAME = 0.45
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,14 @@ class Person:
     appearance : (22,)
         Colours of shirt and trousers: square roots of two histograms, so that the dot product of two
         appearances says how alike they are. Zeros if neither is in the picture.
+    trail : int
+        The same in frames in which it certainly is the same person.
     """
 
     landmarks: Array
     world_landmarks: Array
     appearance: Array
+    trail: int
 
 
 @dataclass(frozen=True)
@@ -82,41 +85,24 @@ def torso(landmarks: Array) -> tuple[Array, Array]:
     return corners.mean(-2), np.linalg.norm(edges, axis=-1).max(0)
 
 
-def mismatch(some: tuple[Person, ...], others: tuple[Person, ...]) -> float:
+def mismatch(some: Sequence[Person], others: Sequence[Person]) -> float:
     """How far apart two detections of one frame are, in torso sizes; infinite if they found other numbers."""
     if len(some) != len(others):
         return np.inf
     return max(
-        (
-            min(distance(one, other) for other in others) / max(float(torso(one.landmarks)[1]), 1.0)
-            for one in some
-        ),
-        default=0.0,
+        (min(distance(one.landmarks, other.landmarks) for other in others) for one in some), default=0.0
     )
 
 
-def distance(one: Person, other: Person) -> float:
-    """Mean distance of two people's landmarks, pixels."""
-    off = one.landmarks[:, :2] - other.landmarks[:, :2]
-    return float(np.linalg.norm(off, axis=1).mean())
+def distance(landmarks: Array, other: Array) -> float:
+    """Mean distance of two people's landmarks (33, 2+), in torso sizes."""
+    size = max(float(torso(landmarks)[1]), float(torso(other)[1]), 1.0)
+    return float(np.linalg.norm(landmarks[:, :2] - other[:, :2], axis=1).mean()) / size
 
 
-def changed(before: tuple[Person, ...], now: tuple[Person, ...]) -> bool:
-    """Whether the only person appeared, disappeared or jumped."""
-    if len(before) != len(now) or not now:
-        return len(before) != len(now)
-    (old, size), (new, _) = torso(before[0].landmarks), torso(now[0].landmarks)
-    return bool(np.linalg.norm(new - old) > _JUMP * size)
-
-
-def distinct(people: tuple[Person, ...]) -> tuple[Person, ...]:
-    """The people without those who coincide with somebody seen better: MediaPipe found these twice."""
-    kept: list[Person] = []
-    for person in sorted(people, key=lambda p: -float(p.landmarks[:, 2].sum())):
-        size = torso(person.landmarks)[1]
-        if all(distance(person, other) > 0.5 * size for other in kept):
-            kept.append(person)
-    return tuple(kept)
+def same(landmarks: Array, other: Array) -> bool:
+    """Whether landmarks (33, 2+) in one picture are of one person."""
+    return distance(landmarks, other) < _SAME
 
 
 def seen_inside(landmarks: Array, size: tuple[int, int]) -> Array:

@@ -47,7 +47,15 @@ def states(out: Path) -> list[str]:
 
 
 def command(*arguments: str | Path) -> list[str]:
-    return [sys.executable, str(ROOT / "batch.py"), *map(str, arguments), "--looks", "1", "--format", "bvh"]
+    return [
+        sys.executable,
+        str(ROOT / "batch.py"),
+        *map(str, arguments),
+        "--quality",
+        "quick",
+        "--format",
+        "bvh",
+    ]
 
 
 class Page(HTMLParser):

@@ -29,18 +29,21 @@ def checkout(tmp_path):
 def test_a_renamed_copy_of_a_video_has_the_same_key(tmp_path):
     copy = tmp_path / "another name.mp4"
     shutil.copyfile(SAMPLE, copy)
-    assert detection_key(copy, 2) == detection_key(SAMPLE, 2)
+    assert detection_key(copy, "best") == detection_key(SAMPLE, "best")
 
 
 def test_another_video_of_the_same_name_and_another_setting_have_other_keys(tmp_path):
     other = tmp_path / SAMPLE.name
     other.write_bytes(SAMPLE.read_bytes() + b"\0")
-    assert len({detection_key(SAMPLE, 1), detection_key(SAMPLE, 2), detection_key(other, 2)}) == 3
+    assert (
+        len({detection_key(SAMPLE, "quick"), detection_key(SAMPLE, "best"), detection_key(other, "best")})
+        == 3
+    )
 
 
 def test_a_changed_source_or_model_and_a_new_file_of_the_detector_change_the_key(checkout):
-    keys = [detection_key(SAMPLE, 2, checkout)]
-    assert keys == [detection_key(SAMPLE, 2)]
+    keys = [detection_key(SAMPLE, "best", checkout)]
+    assert keys == [detection_key(SAMPLE, "best")]
     for name in detections._SOURCES:
         path = checkout / name
         if path.is_dir():
@@ -48,7 +51,7 @@ def test_a_changed_source_or_model_and_a_new_file_of_the_detector_change_the_key
             (path / "other.py").write_text("new = 1", encoding="utf-8")
         else:
             path.write_bytes(path.read_bytes() + b"#")
-        keys.append(detection_key(SAMPLE, 2, checkout))
+        keys.append(detection_key(SAMPLE, "best", checkout))
     assert len(set(keys)) == len(keys)
 
 
@@ -56,7 +59,7 @@ def test_videos_of_one_name_are_kept_apart_and_detected_once(tmp_path, monkeypat
     asked = []
 
     def capture(video, settings):
-        asked.append((video, settings.looks))
+        asked.append((video, settings.quality))
         return random_capture(5, len(asked))
 
     def baseline(video, out):
@@ -70,6 +73,6 @@ def test_videos_of_one_name_are_kept_apart_and_detected_once(tmp_path, monkeypat
         video.write_bytes(video.parent.name.encode())
     for _ in range(2):
         for video in videos:
-            kept, own = detected(video, tmp_path, 2)
+            kept, own = detected(video, tmp_path, "best")
             assert isinstance(kept, Capture) and own.read_bytes() == video.read_bytes()
-    assert asked == [(video, 2) for video in videos]
+    assert asked == [(video, "best") for video in videos]

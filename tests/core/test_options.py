@@ -77,7 +77,7 @@ def test_defaults_are_within_their_limits_and_come_back_from_json(cls: type) -> 
     ("cls", "name", "value"),
     [
         (Settings, "fps", math.nan), (Settings, "start", math.inf), (Settings, "height", "tall"),
-        (Settings, "focal", True), (Settings, "looks", 3), (Settings, "looks", 1.5),
+        (Settings, "focal", True), (Settings, "quality", "worst"), (Settings, "quality", 1),
         (Settings, "start", None),
         (Settings, "person", "nobody"), (Settings, "person", 3), (Settings, "device", "abacus"),
         (CleanUp, "feet", 1), (CleanUp, "floor", math.nan), (CleanUp, "minimum", -0.1),
@@ -194,7 +194,7 @@ def test_a_made_up_option_reaches_the_stages_and_stays_with_the_capture(
     checkout: Path, tmp_path: Path
 ) -> None:
     out, again = tmp_path / "a.npz", tmp_path / "b.npz"
-    few = ("--end", "0.3", "--looks", "1")
+    few = ("--end", "0.3", "--quality", "quick")
     run(checkout, "-m", "inference", "capture", SAMPLE, "--out", out, *few, "--made-up", "0.5")
     run(checkout, "-m", "inference", "solve", out, "--out", again, "--made-up", "0.75", "--no-feet")
     code = (

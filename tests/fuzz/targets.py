@@ -367,7 +367,7 @@ def _use_video(path: Path, place: Place) -> None:
 
     told = probe(path)
     _finite(told.fps, told.seconds, told.frames)
-    captured = capture(path, Settings(looks=1, end=2.0), threads=1)
+    captured = capture(path, Settings(quality="quick", end=2.0), threads=1)
     _finite(captured.motion.rotations, captured.motion.root, captured.confidence)
     captured.save(place.out / "walk.motion.npz")
     Capture.load(place.out / "walk.motion.npz")

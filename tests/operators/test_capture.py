@@ -32,7 +32,7 @@ def choose(video: Path = SAMPLE, **chosen: object) -> None:
     settings = bpy.context.scene.kinelift
     settings.video = str(video)
     settings.info.frames, settings.info.fps = 120, 30.0
-    settings.looks = 1
+    settings.quality = "quick"
     for name, value in chosen.items():
         setattr(settings, name, value)
 
@@ -53,8 +53,8 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     motion = capture.motion
     assert len(motion) == 30 and motion.start == pytest.approx(1.0)
     assert motion.height == pytest.approx(1.9, abs=1e-3)
-    assert (capture.settings["focal"], capture.settings["looks"]) == (35.0, 1)
-    assert bpy.context.scene.kinelift.bl_rna.properties["looks"].default == 2
+    assert (capture.settings["focal"], capture.settings["quality"]) == (35.0, "quick")
+    assert bpy.context.scene.kinelift.bl_rna.properties["quality"].default == "normal"
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
     assert tuple(armature.animation_data.action.frame_range) == (1, 59)

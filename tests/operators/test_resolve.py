@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
-    capture(SAMPLE, Settings(end=1.0, looks=1)).save(tmp_path / "walk.motion.npz")
+    capture(SAMPLE, Settings(end=1.0, quality="quick")).save(tmp_path / "walk.motion.npz")
     first = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
     action = first.animation_data.action
     chosen = bpy.context.scene.kinelift
@@ -35,7 +35,7 @@ def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> 
 
 
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
-    captured = capture(SAMPLE, Settings(end=1.0, focal=28.0, looks=1))
+    captured = capture(SAMPLE, Settings(end=1.0, focal=28.0, quality="quick"))
     everybody = np.concatenate([captured.landmarks, captured.world_landmarks], axis=-1)
     aside = everybody.copy()
     aside[..., 0] = captured.camera.size[0] - aside[..., 0]

@@ -1,0 +1,369 @@
+"""Follows everybody in a video from frame to frame, each in a crop of their own."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+
+from ...core.arrays import Array, Floats, Image
+from ...core.options import Settings
+from ..blazepose.landmarks import Pose, PoseFinder
+from ..blazepose.people import PeopleFinder
+from ..blazepose.region import Region
+from ..blazepose.task import FULL, HEAVY
+from .appearance import alike, appearance
+from .people import CROWD, Person, distance, same, seen_inside, torso
+
+#: guesses about where somebody is that are less confident than this don't count. MediaPipe's default of 0.5
+#: misses people at a distance, and its landmark network rejects what is not a person
+_CONFIDENCE = 0.35
+#: the same in tiles, in which much looks like a person
+_SURE = 0.4
+#: most guesses that are looked at in a search
+_CANDIDATES = 8
+#: whom the landmark network is less sure of than this isn't there (MediaPipe's value)
+_THERE = 0.5
+#: who has less than this share of the landmarks in the picture isn't there either
+_INSIDE = 0.3
+#: the picture is searched for others once in so many frames, and newcomers are followed back through them
+_SEARCH_FRAMES = 10
+#: a search among tiles that found nobody is repeated after twice as long as the last time, from so many frames
+_FIRST_PAUSE = _SEARCH_FRAMES // 2
+#: ... up to so many
+_LONGEST_PAUSE = 80
+#: sides of tiles, as shares of the picture's shorter side; the smaller ones are searched if somebody is missing
+_TILES = (0.5, 0.3)
+_UPRIGHT = Region((0.0, 0.0), 1.0)
+#: somebody who isn't found where they are expected is looked for there for so long, seconds
+_PATIENCE = 1.0
+#: share of the speed that goes on for each second in which somebody isn't found
+_SLOWING = 0.1
+#: speeds are means over about so long, seconds
+_STEADY = 0.1
+
+# Distances below are in torso sizes (`people.torso`: about half a metre).
+#: how far somebody may be from where they were expected ...
+_NEAR = 0.8
+#: ... and how much farther for every second since they were last seen
+_SPEED = 8.0
+#: cost of a wholly different appearance, where two might be the person found
+_APPEARANCE_COST = 1.5
+
+#: regions turned the other way are around one body if their middles are nearer than this, as a share of a side
+_SAME_BODY = 0.3
+#: somebody who is turned by more than this in their crop is looked at again, radians
+_ASKEW = 0.2
+#: of a newcomer the landmark network has to be so sure; pictures on a wall get less
+_CERTAIN = 0.9
+#: a newcomer is a thing if the landmarks lie farther from those in a mirror than this on average ...
+_REAL = 0.2
+#: ... or if they are less visible than this on average
+_SEEN = 0.4
+#: somebody who is found elsewhere in the picture is who was lost if that costs no more than this
+_AGAIN = 1.0
+
+
+@dataclass(frozen=True)
+class _Sight:
+    """A pose in a picture, and the colours that the person wears (`Person.appearance`)."""
+
+    pose: Pose
+    worn: Array
+
+
+@dataclass
+class _Followed:
+    """Somebody who is followed. Places are pixels of the picture that is looked at.
+
+    Attributes
+    ----------
+    trail : int
+        Says who it is.
+    pose : Pose
+        As they were found last, at `time`, seconds.
+    worn : (22,)
+        Smoothed, see `Person.appearance`.
+    velocity : (2,)
+        Pixels per second.
+    """
+
+    trail: int
+    pose: Pose
+    time: float
+    worn: Array
+    velocity: Floats = field(default_factory=lambda: np.zeros(2))
+
+    def expected(self, time: float) -> Region:
+        """The region to look at."""
+        x, y = np.array(self.pose.around.middle) + self._way(time)
+        return replace(self.pose.around, middle=(float(x), float(y)))
+
+    def found(self, sight: _Sight, time: float) -> None:
+        """They were found."""
+        way = np.subtract(sight.pose.around.middle, self.pose.around.middle)
+        share = np.exp(-abs(time - self.time) / _STEADY)
+        self.velocity = share * self.velocity + (1 - share) * way / (time - self.time)
+        self.worn = 0.9 * self.worn + 0.1 * sight.worn if self.worn.any() else sight.worn
+        self.pose, self.time = sight.pose, time
+
+    def cost(self, sight: _Sight, time: float) -> float:
+        """How badly a pose continues this one; infinite if it can't."""
+        (before, now), sizes = torso(np.stack([self.pose.landmarks, sight.pose.landmarks]))
+        reach = max(*sizes.tolist(), 1.0) * (_NEAR + _SPEED * abs(time - self.time))
+        far = float(np.linalg.norm(now - before - self._way(time))) / reach
+        return far + _APPEARANCE_COST * (1 - alike(self.worn, sight.worn)) if far <= 1 else np.inf
+
+    def _way(self, time: float) -> Floats:
+        """How far they are likely to have gone since they were found."""
+        unseen = time - self.time
+        return self.velocity * unseen * _SLOWING ** abs(unseen)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame that is still in memory, and who was found in it."""
+
+    image: Image
+    time: float
+    people: list[Person] = field(default_factory=list)
+    poses: list[Pose] = field(default_factory=list)
+
+
+@contextmanager
+def following(size: tuple[int, int], quality: str, device: torch.device) -> Iterator[Follower]:
+    """A `Follower` for a video of some `size`, with networks that are released afterwards.
+
+    Raises
+    ------
+    CaptureError
+        If a model is missing or altered, or can't run here.
+    """
+    task, looks = FULL if quality == "quick" else HEAVY, 2 if quality == "best" else 1
+    with (
+        closing(PeopleFinder(device)) as finder,
+        closing(PoseFinder(task, device, looks)) as poses,
+    ):
+        yield Follower(finder, poses, size)
+
+
+def _is_there(pose: Pose, frame: _Frame) -> bool:
+    """Whether somebody is to be seen."""
+    size = frame.image.shape[1::-1]
+    inside = ((pose.landmarks[:, :2] >= 0) & (pose.landmarks[:, :2] < size)).all(1)
+    return pose.score >= _THERE and bool(inside.mean() >= _INSIDE)
+
+
+class Follower:
+    """Finds people, and follows them.
+
+    A network finds them in the picture, and from then on another one looks at a crop around where each of
+    them is expected. Somebody is lost only when nobody is found in their own crop.
+
+    Parameters
+    ----------
+    finder : PeopleFinder
+    poses : PoseFinder
+    size : (int, int)
+        Width and height of the video's picture, pixels.
+    """
+
+    def __init__(self, finder: PeopleFinder, poses: PoseFinder, size: tuple[int, int]) -> None:
+        self._finder, self._poses, self._size = finder, poses, size
+        self._followed: list[_Followed] = []
+        self._recent: deque[_Frame] = deque(maxlen=_SEARCH_FRAMES)
+        self._trails = 0
+        #: whether somebody wasn't found in the last frame
+        self._lost = False
+        #: frames until the next search of the picture, and of its tiles, and how long that pause was
+        self._wait, self._tiles_wait, self._pause = 0, 0, _FIRST_PAUSE
+
+    def see(self, image: Image, time: float) -> list[Person]:
+        """The people in the next frame, an RGB picture filmed at `time`, seconds.
+
+        The list grows while the next frames are seen: somebody who is found late is followed back.
+        """
+        now = _Frame(image, time)
+        self._recent.append(now)
+        self._look(self._followed, now)
+        lost = len(now.people) < len(self._followed)
+        if lost and not self._lost:
+            self._tiles_wait, self._pause = 0, _FIRST_PAUSE
+        self._lost = lost
+        self._followed = [one for one in self._followed if time - one.time <= _PATIENCE]
+        self._wait, self._tiles_wait = self._wait - 1, self._tiles_wait - 1
+        if self._wait <= 0 or not self._followed:
+            self._wait = _SEARCH_FRAMES
+            self._search(now)
+        return now.people
+
+    def forget(self) -> None:
+        """Begin anew: the next picture has nothing to do with the last one."""
+        self._followed.clear()
+        self._recent.clear()
+        self._tiles_wait, self._pause = 0, _FIRST_PAUSE
+
+    def _look(self, followed: Sequence[_Followed], frame: _Frame) -> int:
+        """Look for people where they are expected; how many were found.
+
+        Where one is taken for another, who continues better is there, and the other one is hidden.
+        """
+        regions = [one.expected(frame.time) for one in followed]
+        poses = self._poses.poses(frame.image, regions)
+        # who turns quickly wasn't upright in that crop
+        again = [i for i, (r, pose) in enumerate(zip(regions, poses, strict=True)) if _askew(r, pose.around)]
+        for i, pose in zip(
+            again, self._poses.poses(frame.image, [poses[i].around for i in again]), strict=True
+        ):
+            poses[i] = pose
+        sights = [self._sight(pose, frame) for pose in poses]
+        costs = []
+        for i, (one, sight) in enumerate(zip(followed, sights, strict=True)):
+            if _is_there(sight.pose, frame) and np.isfinite(cost := one.cost(sight, frame.time)):
+                costs.append((cost, i))
+        found = 0
+        for _, i in sorted(costs):
+            if any(_wrong(sights[i].pose, sights[j].pose) for _, j in costs):
+                continue
+            if not any(same(sights[i].pose.landmarks, other.landmarks) for other in frame.poses):
+                followed[i].found(sights[i], frame.time)
+                self._add(followed[i].trail, sights[i], frame)
+                found += 1
+        return found
+
+    def _search(self, now: _Frame) -> None:
+        """Search the picture for people who aren't followed, then its tiles, for those who are small."""
+        new = self._newcomers(self._finder.find(now.image, _CONFIDENCE), now)
+        missing = self._lost or not self._followed
+        if not new and self._tiles_wait <= 0:
+            for share in _TILES if missing else _TILES[:1]:
+                found = self._finder.find(now.image, _SURE, _tiles(now.image, share))
+                new += self._newcomers([region for region in found if not _turned(region, _UPRIGHT)], now)
+                if new:
+                    break
+            self._pause = _FIRST_PAUSE if new else min(2 * self._pause, _LONGEST_PAUSE)
+            self._tiles_wait = self._pause
+        for one in new:
+            back = replace(one, velocity=one.velocity.copy())
+            for frame in list(self._recent)[-2::-1]:
+                known = any(person.trail == one.trail for person in frame.people)
+                if known or not self._look([back], frame):
+                    break
+        self._followed = sorted(self._followed + new, key=lambda one: -one.pose.around.side)[:CROWD]
+
+    def _newcomers(self, regions: Sequence[Region], now: _Frame) -> list[_Followed]:
+        """Those in some regions of the picture who aren't followed yet, or were lost."""
+        new: list[_Followed] = []
+        regions = [r for r in regions if not any(_covers(r, pose.around) for pose in now.poses)]
+        for region in regions[:_CANDIDATES]:
+            pose = self._confirmed(region, now)
+            if pose is None or any(
+                same(pose.landmarks, other.landmarks) or _wrong(pose, other) for other in now.poses
+            ):
+                continue
+            self._leave(now, [i for i, other in enumerate(now.poses) if _wrong(other, pose)])
+            sight = self._sight(pose, now)
+            costs = [one.cost(sight, now.time) if one.time < now.time else np.inf for one in self._followed]
+            if costs and min(costs) <= _AGAIN:
+                one = self._followed.pop(int(np.argmin(costs)))
+                one.found(sight, now.time)
+            else:
+                one = _Followed(self._trails, pose, now.time, sight.worn)
+                self._trails += 1
+            self._add(one.trail, sight, now)
+            new.append(one)
+        return new
+
+    def _confirmed(self, region: Region, now: _Frame) -> Pose | None:
+        """The pose of the person in a region, None if it is a thing: that looks different in a mirror."""
+        # the network that finds people is rough: look again where the other one says that they are
+        (rough,) = self._poses.poses(now.image, [region])
+        if rough.score < _THERE:
+            return None
+        pose, mirrored = self._poses.poses(now.image, [rough.around]) + self._poses.mirrored(
+            now.image, [rough.around]
+        )
+        sure = pose.score >= _CERTAIN and _is_there(pose, now) and _visible(pose) >= _SEEN
+        return pose if sure and distance(pose.landmarks, mirrored.landmarks) < _REAL else None
+
+    def _leave(self, frame: _Frame, wrong: Sequence[int]) -> None:
+        """Forget some of those who were found in a frame."""
+        for i in reversed(wrong):
+            del frame.poses[i]
+            trail = frame.people.pop(i).trail
+            self._followed = [one for one in self._followed if one.trail != trail]
+
+    def _sight(self, pose: Pose, frame: _Frame) -> _Sight:
+        size = frame.image.shape[1::-1]
+        return _Sight(pose, appearance(frame.image, pose.landmarks[:, :2] / size))
+
+    def _add(self, trail: int, sight: _Sight, frame: _Frame) -> None:
+        landmarks = sight.pose.landmarks[:, [0, 1, 3]].astype(np.float32)
+        landmarks[:, :2] *= self._size[0] / frame.image.shape[1]
+        world = sight.pose.world.astype(np.float32)
+        frame.people.append(Person(seen_inside(landmarks, self._size), world, sight.worn, trail))
+        frame.poses.append(sight.pose)
+
+
+def _covers(region: Region, other: Region) -> bool:
+    """Whether two regions are around one person, roughly."""
+    off = float(np.hypot(*np.subtract(region.middle, other.middle)))
+    alike = 0.6 < region.side / other.side < 1.7 and not _turned(region, other)
+    return off < 0.15 * other.side and alike
+
+
+def _wrong(pose: Pose, other: Pose) -> bool:
+    """Whether a pose is but a guess at a body of which `other` is a better one, turned the other way."""
+    near = np.hypot(*np.subtract(pose.around.middle, other.around.middle)) < _SAME_BODY * other.around.side
+    return bool(near and _turned(pose.around, other.around) and _visible(pose) < _visible(other))
+
+
+def _between(region: Region, other: Region) -> float:
+    """The angle between two regions' ups, radians."""
+    return float(abs((region.turn - other.turn + np.pi) % (2 * np.pi) - np.pi))
+
+
+def _turned(region: Region, other: Region) -> bool:
+    """Whether up isn't up."""
+    return _between(region, other) > np.pi / 3
+
+
+def _askew(region: Region, other: Region) -> bool:
+    return _between(region, other) > _ASKEW
+
+
+def _visible(pose: Pose) -> float:
+    return float(pose.landmarks[:, 3].mean())
+
+
+def _tiles(image: Image, share: float) -> list[Region]:
+    """Overlapping squares that cover a picture."""
+    height, width = image.shape[:2]
+    side = share * min(width, height)
+    return [Region((float(x), float(y)), side) for x in _spread(width, side) for y in _spread(height, side)]
+
+
+def _spread(length: int, side: float) -> Floats:
+    """Middles of squares that overlap by half and cover a length."""
+    count = int(np.ceil(2 * (length - side) / side)) + 1
+    return np.linspace(side / 2, length - side / 2, count)
+
+
+def people_in(images: Sequence[Image], size: tuple[int, int]) -> list[tuple[Person, ...]]:
+    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h), pixels.
+
+    Raises
+    ------
+    CaptureError
+        If a model is missing or altered, or can't run here.
+    """
+    people = []
+    with following(size, Settings.quality, torch.device("cpu")) as follower:
+        for image in images:
+            people.append(tuple(follower.see(image, 0.0)))
+            follower.forget()
+    return people
