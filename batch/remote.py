@@ -30,7 +30,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 #: folders of the project that decide about a clip's result
 _SOURCES = ("batch", "core", "inference", "rig")
 #: packages that decide about a clip's result
-_PACKAGES = ("bpy", "distributed", "mediapipe", "numpy", "opencv-contrib-python", "safetensors", "torch")
+_PACKAGES = (
+    "av", "bpy", "distributed", "mediapipe", "numpy", "opencv-contrib-python", "safetensors", "torch",
+)  # fmt: skip
 #: fewest seconds between two reports of progress
 _PACE = 0.5
 #: clips that are being made here, by the batch's key; setting the event gives a clip up

@@ -32,7 +32,7 @@ def overlay(
 ) -> None:
     """Write `video` with the motion of `capture` on it: left orange, right blue, green where feet stand.
 
-    The MP4 (MPEG-4) appears whole or not at all. Pictures larger than `video.MAX_SIDE` are scaled down.
+    The MP4 (MPEG-4) appears whole or not at all. Pictures larger than `footage.MAX_SIDE` are scaled down.
 
     Parameters
     ----------

@@ -175,7 +175,7 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
         whole.warnings += found.warnings
     return Detections(
         times=np.array(whole.times), people=tuple(whole.people), frames=whole.frames, fps=video.fps,
-        start=video.start, size=video.size, warnings=(*whole.warnings, *whole.camera.warnings),
+        start=video.start, size=video.size, warnings=(*dict.fromkeys(whole.warnings), *whole.camera.warnings),
     )  # fmt: skip
 
 
