@@ -57,7 +57,9 @@ def capture(
     model = _model(settings)
     reader = VideoReader(video, settings.start, settings.end, settings.fps)
     detections = detect(reader, progress, threads, settings.looks)
-    source = Source(video.name, str(video.absolute().parent), reader.turn, detections.warnings)
+    source = Source(
+        video.name, str(video.absolute().parent), reader.turn, reader.mirrored, warnings=detections.warnings
+    )
     return _solved(detections, settings, model, source, progress)
 
 

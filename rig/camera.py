@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -154,10 +155,14 @@ def show_video(
             values = shift + FIRST_FRAME - 1
             curves = Curves(bpy.data.actions.new(placed.name), placed.data)
             curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
-    turn = turn_needed(capture.source)
-    background.rotation = np.radians(turn)
-    if turn % 180:  # it was fitted lying on its side
-        background.scale = max(clip.size) / min(clip.size)
+    placing = placing_of(capture)
+    background.rotation = np.radians(placing.turn)
+    background.use_flip_x = placing.mirrored
+    for shown in (clip, background.image):
+        if shown is not None:  # pixels needn't be square
+            shown.display_aspect = (placing.size[0] / placing.size[1] / (clip.size[0] / clip.size[1]), 1.0)
+    if placing.turn % 180:  # it was fitted lying on its side
+        background.scale = max(placing.size) / min(placing.size)
     if background.source == "IMAGE" and clip.users == 0:
         bpy.data.movieclips.remove(clip)
     return ""
@@ -172,12 +177,39 @@ def video_frames(
     return np.asarray(np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1)
 
 
-def turn_needed(source: Source) -> int:
-    """By how many degrees, clockwise, Blender's pictures of a video have to be turned to stand upright.
+@dataclass(frozen=True)
+class Placing:
+    """How a picture of a video, as Blender shows it, becomes the one that was captured.
 
-    Phones film lying on the side and note it in the file; Blender heeds that from 4.4 on.
+    Attributes
+    ----------
+    mirrored : bool
+        Whether left and right are exchanged.
+    turn : int
+        Degrees by which it is turned clockwise then.
+    size : (int, int)
+        Its width and height before that, in pixels of the captured picture.
     """
-    return 0 if TURNS_VIDEOS else source.turn
+
+    mirrored: bool
+    turn: int
+    size: tuple[int, int]
+
+
+def placing_of(capture: Capture) -> Placing:
+    """How the pictures of a capture's video are placed.
+
+    Phones film lying on the side and note it in the file; Blender heeds that from 4.4 on, but not a mirror,
+    which it takes for a turn by half a circle more.
+    """
+    source = capture.source
+    if source.mirrored:
+        # turned and then mirrored is mirrored and then turned the other way
+        turn = source.turned - source.turn + (180 - source.turn if TURNS_VIDEOS else 0)
+    else:
+        turn = source.turned + (0 if TURNS_VIDEOS else source.turn)
+    size = capture.camera.size
+    return Placing(source.mirrored, turn % 360, size if turn % 180 == 0 else size[::-1])
 
 
 def _kept(video: Path) -> str:

@@ -16,7 +16,7 @@ from ..core.capture import Capture
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
-from .camera import turn_needed, video_frames
+from .camera import placing_of, video_frames
 from .export import written_by_blender
 from .still import facing_camera
 from .versions import render_as_film, strips_of
@@ -183,7 +183,9 @@ def _beside(scene: bpy.types.Scene, capture: Capture, video: Path) -> bpy.types.
     frames = np.arange(scene.frame_start, scene.frame_end + 1)
     clip = bpy.data.movieclips.load(str(video))
     wanted = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)
-    count = clip.frame_duration
+    count, shown = clip.frame_duration, clip.size[:]
+    placing = placing_of(capture)
+    across, down = (high / height * side / own for side, own in zip(placing.size, shown, strict=True))
     wanted = np.clip(wanted, FIRST_FRAME, count)
     bpy.data.movieclips.remove(clip)
     # where the rates differ, a strip for every run of frames that follow each other
@@ -194,9 +196,12 @@ def _beside(scene: bpy.types.Scene, capture: Capture, video: Path) -> bpy.types.
         )
         strip.frame_offset_start = int(wanted[start] - 1)
         strip.frame_final_duration = int(end - start)
-        strip.transform.scale_x = strip.transform.scale_y = high / height
-        strip.transform.offset_x = -wide / 2
-        strip.transform.rotation = -math.radians(turn_needed(capture.source))
+        strip.transform.scale_x, strip.transform.scale_y = across, down
+        # a strip is mirrored last, with its place and its turn
+        strip.use_flip_x = placing.mirrored
+        side = -1 if placing.mirrored else 1
+        strip.transform.offset_x = side * -wide / 2
+        strip.transform.rotation = side * -math.radians(placing.turn)
         strip.channel = 1
     strip = strips.new_scene("Body", scene, 2, scene.frame_start)
     strip.transform.offset_x = wide / 2
