@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -66,6 +66,11 @@ class Shape:
     size: tuple[int, int]
     stored: tuple[int, int]
     orientation: Orientation
+
+    def turned(self, degrees: int) -> Shape:
+        """The same, with pictures that are turned clockwise by a multiple of 90 degrees more."""
+        size = self.size if degrees % 180 == 0 else self.size[::-1]
+        return replace(self, size=size, orientation=self.orientation.then(degrees))
 
     def picture(self, frame: av.VideoFrame) -> Image:
         """A frame as an RGB picture: upright, at most `MAX_SIDE` pixels on the longer side, read-only."""

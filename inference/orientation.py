@@ -29,6 +29,11 @@ class Orientation:
     turn: int = 0
     mirrored: bool = False
 
+    def then(self, degrees: int) -> Orientation:
+        """This, and turned clockwise by so many degrees afterwards."""
+        # turned after a mirror is turned the other way before it
+        return Orientation((self.turn + (-degrees if self.mirrored else degrees)) % 360, self.mirrored)
+
     def size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Width and height of the picture that is seen, from those of the stored one."""
         return size if self.turn % 180 == 0 else size[::-1]

@@ -56,6 +56,7 @@ def overlay(
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
     motion = capture.motion
     reader = VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
+    reader = reader.turned(capture.source.turned)
     sketch = Figure(capture) if style == "body" else _Sketch(capture)
     written = 0
     with replacing(out) as temporary:

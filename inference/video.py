@@ -75,9 +75,11 @@ class VideoReader:
     size : (int, int)
         Width and height of the upright picture in pixels, before any scaling down.
     turn : int
-        Degrees, clockwise, by which its pictures were turned to stand upright, as the file notes ...
+        Degrees, clockwise, by which its pictures are turned to stand upright, as the file notes ...
     mirrored : bool
-        ... and whether left and right were exchanged afterwards.
+        ... and whether left and right are exchanged then.
+    turned_by : int
+        Degrees, clockwise, by which they are turned at last, see `turned`.
     frames : int
         How many frames there will be; 0 if the file doesn't tell.
     warnings : list of str
@@ -107,6 +109,7 @@ class VideoReader:
         except OSError as error:
             raise _unreadable(path, error) from error
         self.size = self._shape.size
+        self.turned_by = 0
         self.turn, self.mirrored = self._shape.orientation.turn, self._shape.orientation.mirrored
         if self._duration and self.start >= self._duration:
             raise self._beyond_end(self._duration)
@@ -123,6 +126,13 @@ class VideoReader:
         part = copy.copy(self)
         part._first, part._last, part.warnings = first, math.inf if last is None else last, []
         return part
+
+    def turned(self, degrees: int) -> VideoReader:
+        """A reader of the same frames, turned clockwise by a multiple of 90 degrees more."""
+        turned = copy.copy(self)
+        turned._shape = self._shape.turned(degrees)
+        turned.size, turned.turned_by = turned._shape.size, (self.turned_by + degrees) % 360
+        return turned
 
     def __iter__(self) -> Iterator[Frame]:
         return _ahead(self._decode())

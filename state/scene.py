@@ -19,8 +19,9 @@ from bpy.props import (
 )
 
 from ..core.errors import CaptureError
+from ..core.option import options_of
 from ..core.options import PERSONS, CleanUp, Settings
-from .derived import values_of, with_options
+from .derived import property_of, values_of, with_options
 from .probe_video import probe_video
 
 
@@ -65,6 +66,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         update=_chosen,
     )
+    turn: property_of(options_of(Settings)["turn"], update=_chosen)
     info: PointerProperty(type=VideoInfo, description="What the video is")
     person: EnumProperty(
         name="Follow",
