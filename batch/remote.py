@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.runtime import missing_modules
 from .answers import packed
@@ -146,7 +147,7 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
             here[path] = temporary / str(number) / file["name"]
             here[path].parent.mkdir()
             here[path].write_bytes(file["data"])
-        elif Path(path).is_file() and file_hash(Path(path)) == file["sha256"]:
+        elif is_clip(Path(path)) and file_hash(Path(path)) == file["sha256"]:
             here[path] = Path(path)
     if missing := [path for path in request["files"] if path not in here]:
         return packed({"lacks": missing})

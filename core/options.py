@@ -84,7 +84,9 @@ class Settings:
         metavar="S", in_panel=False,
     )  # fmt: skip
     fps: float | None = option(
-        None, "Sampling Rate", "Frames per second of the motion; by default the video's own",
+        None, "Sampling Rate",
+        "Frames per second of the motion, and of a sequence of pictures; by default the video's own, 24 for "
+        "pictures",
         limits=(5, 240), metavar="N", suggestion=30.0,
         refusal="{value} frames per second won't do; choose {least} to {most}, or leave it out.",
     )  # fmt: skip

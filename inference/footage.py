@@ -15,6 +15,7 @@ import numpy as np
 from av.stream import Disposition
 
 from ..core.arrays import Image
+from ..core.clips import PICTURES_FPS
 from ..core.errors import CaptureError
 from .orientation import Orientation, read_orientation
 
@@ -76,7 +77,7 @@ class Shape:
         """A frame as an RGB picture: upright, at most `MAX_SIDE` pixels on the longer side, read-only."""
         width, height = self.stored
         image = frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA")
-        out = self.orientation.upright(np.asarray(image, np.uint8))
+        out = self.orientation.upright(np.ascontiguousarray(image, np.uint8))
         out.flags.writeable = False
         return out
 
@@ -87,6 +88,8 @@ class Footage:
     Parameters
     ----------
     path : Path
+    fps : float, optional
+        The rate if it is a single picture, which has none; None: `PICTURES_FPS`.
 
     Attributes
     ----------
@@ -103,8 +106,8 @@ class Footage:
         If it can't be read as a video.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, fps: float | None = None) -> None:
+        self._path, self._asked = path, fps
         self.damage: list[tuple[float, float]] = []
         self._open()
 
@@ -148,6 +151,9 @@ class Footage:
         fps = float(stream.average_rate or stream.guessed_rate or 0)
         self.fps = fps if 0 < fps < math.inf else 0.0
         self.duration = self._told_duration()
+        if self._container.format.name.endswith("_pipe"):  # a single picture
+            self.fps = self._asked or PICTURES_FPS
+            self.duration = 1 / self.fps
 
     def _told_duration(self) -> float:
         if self._stream.duration is not None:
@@ -194,8 +200,11 @@ class Footage:
         pixel = self._stream.sample_aspect_ratio or Fraction(1)
         if not _PIXEL_SHAPES[0] <= pixel <= _PIXEL_SHAPES[1]:
             pixel = Fraction(1)
-        matrix: Any = frame.side_data.get("DISPLAYMATRIX", b"")
-        orientation = read_orientation(bytes(matrix))
+        try:
+            matrix: Any = frame.side_data.get("DISPLAYMATRIX", b"")
+            orientation = read_orientation(bytes(matrix))
+        except ValueError:  # PyAV doesn't know everything that lies beside pictures, but the turn it does
+            orientation = Orientation(-frame.rotation % 360)
         wide, high = max(round(frame.width * pixel), 1), frame.height
         scale = min(MAX_SIDE / max(wide, high), 1.0)
         stored = max(round(wide * scale), 1), max(round(high * scale), 1)

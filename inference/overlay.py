@@ -50,7 +50,7 @@ def overlay(
     CaptureError
         If the video can't be read, there is no codec to write one, or `out` can't be written.
     """
-    if out.exists() and out.samefile(video):
+    if out.exists() and video.exists() and out.samefile(video):
         raise CaptureError(f"The overlay would replace the video {video} itself; choose another name for it.")
     if out.suffix.lower() != ".mp4":
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")

@@ -60,7 +60,7 @@ def capture(
     detections = detect(reader, progress, threads, settings.looks)
     detections = replace(detections, warnings=(*said, *detections.warnings))
     source = Source(
-        video.name, str(video.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
+        reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
         detections.warnings,
     )  # fmt: skip
     return _solved(detections, settings, model, source, progress)

@@ -16,10 +16,12 @@ import numpy as np
 
 from ..core.arrays import Image
 from ..core.capture import Source
+from ..core.clips import patterns_in, pictures_of
 from ..core.errors import CaptureError, UnsoundError
 from ..core.option import options_of
 from ..core.options import Settings, check_options
 from .footage import RUN_UP, Footage
+from .pictures import Pictures
 
 #: how many frames are decoded ahead
 _AHEAD = 4
@@ -64,11 +66,13 @@ class VideoReader:
     Parameters
     ----------
     path : Path
-        The video.
+        The video or a picture; numbered pictures by their pattern (``walk_%04d.png``), or by their folder if
+        no others lie there.
     start, end : float, seconds
         The stretch that is read; `end` is exclusive, None: to the end of the video.
     fps : float, optional
-        The steady rate, `MIN_FPS` to `MAX_FPS` frames per second; None: the average of the video.
+        The steady rate, `MIN_FPS` to `MAX_FPS` frames per second; None: the average of the video. Pictures
+        have this rate themselves; None: `clips.PICTURES_FPS`.
 
     Attributes
     ----------
@@ -96,11 +100,11 @@ class VideoReader:
     ) -> None:
         """Open the file and decode its first frame."""
         check_options(Settings(start=start, end=end, fps=fps))
-        _check_file(path)
-        self.path, self.start, self.end = path, float(start), end
+        path = _checked(path)
+        self.path, self._asked, self.start, self.end = path, fps, float(start), end
         self.warnings: list[str] = []
         try:
-            with Footage(path) as footage:
+            with self._opened() as footage:
                 self._shape = footage.shape()
                 credible = MIN_FPS <= footage.fps <= _CREDIBLE_FPS
                 self._source_fps = footage.fps if credible else _measured_fps(footage)
@@ -143,16 +147,19 @@ class VideoReader:
             "long; choose an earlier one."
         )
 
+    def _opened(self) -> Footage | Pictures:
+        return (Footage if self.path.is_file() else Pictures)(self.path, self._asked)
+
     def _decode(self) -> Generator[Frame, None, None]:
         if self.frames > _MOST_FRAMES:
             raise self._too_long()
         try:
-            with Footage(self.path) as footage:
+            with self._opened() as footage:
                 yield from self._steady(footage)
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
-    def _steady(self, footage: Footage) -> Iterator[Frame]:
+    def _steady(self, footage: Footage | Pictures) -> Iterator[Frame]:
         interval, start = 1 / self._source_fps, self.start + self._first / self.fps
         # the frame nearest to the first time may already be the nearest to an earlier one
         index = self._first - round(min(start, RUN_UP) * self.fps)
@@ -181,7 +188,8 @@ class VideoReader:
             shown = [f"{before:.2f} to {after:.2f} s" for before, after in lost[:_NAMED]]
             more = f" and {len(lost) - _NAMED} more times" if len(lost) > _NAMED else ""
             self.warnings.append(
-                f"{self.path.name} is damaged from {', '.join(shown)}{more}; the motion there is bridged."
+                f"Pictures of {self.path.name} are damaged or missing from {', '.join(shown)}{more}; "
+                "the motion there is bridged."
             )
         # the last frame stands for a quarter of an interval more, as containers round times; an only frame
         # stands for a whole one
@@ -207,11 +215,23 @@ class VideoReader:
         )
 
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise CaptureError(f"{path} is a folder; choose a video file in it.")
+def _checked(path: Path) -> Path:
+    """The path of a video or of a picture, or the pattern of numbered ones, which a folder may stand for."""
     try:
-        with path.open("rb") as file:
+        if path.is_dir():
+            patterns = patterns_in(path)
+            if len(patterns) > 1:
+                raise CaptureError(
+                    f"There are several sequences of pictures in {path}: choose one of "
+                    f"{', '.join(pattern.name for pattern in patterns[:_NAMED])}."
+                )
+            if not patterns:
+                raise CaptureError(
+                    f"{path} is a folder without numbered pictures; choose a video file in it."
+                )
+            (path,) = patterns
+        pictures = pictures_of(path)
+        with (pictures[0][1] if pictures else path).open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError as error:
         raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
@@ -225,13 +245,14 @@ def _check_file(path: Path) -> None:
         raise CaptureError(
             f"The path {str(path)!a} has characters that can't be shown; rename the video or its folder."
         ) from error
+    return path
 
 
 def _unreadable(path: Path, error: OSError) -> CaptureError:
     return CaptureError(f"{path} can't be read: {error.strerror or error}.")
 
 
-def _measured_fps(footage: Footage) -> float:
+def _measured_fps(footage: Footage | Pictures) -> float:
     """Frames per second, from the times of the first frames."""
     times = [time for time, _ in islice(footage.frames(), _MEASURED)]
     if len(times) > 1:

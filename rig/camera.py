@@ -14,6 +14,7 @@ from mathutils import Matrix
 
 from ..core.camera import FILM_WIDTH_MM, Camera
 from ..core.capture import Capture, Source
+from ..core.clips import PICTURE_ENDINGS, is_clip, pictures_of
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
@@ -86,7 +87,7 @@ def find_video(source: Source, *folders: Path) -> Path:
     """
     name = source.video or "video"
     places = [folder / name for folder in (*([Path(source.folder)] if source.folder else []), *folders)]
-    return next((place for place in places if place.is_file()), places[0] if places else Path(name))
+    return next((place for place in places if is_clip(place)), places[0] if places else Path(name))
 
 
 def show_video(
@@ -122,7 +123,9 @@ def show_video(
     CaptureError
         If a movie clip would run at another speed than the motion; the background is left as it was.
     """
-    clip = _movie_clip(video)
+    pictures = pictures_of(video)
+    first, path = pictures[0] if pictures else (1, video)
+    clip = _movie_clip(path)
     if clip is None:
         _fresh_background(placed.data).image = _notice(f"{video.name} is missing", capture.camera.size)
         return (
@@ -130,12 +133,13 @@ def show_video(
             "add the camera again."
         )
     frames = np.arange(FIRST_FRAME, max(scene.frame_end, FIRST_FRAME) + 1)
-    shift = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames) - frames
+    rate = clip.fps or capture.motion.fps  # pictures have the motion's
+    shift = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, rate, frames) - frames
     steady = bool((shift == shift[0]).all())
     if kind == "MOVIE_CLIP":
         if not steady:
             raise CaptureError(
-                f"{video.name} has {clip.fps:g} frames a second and the scene {scene.render.fps:g}: a movie "
+                f"{video.name} has {rate:g} frames a second and the scene {scene.render.fps:g}: a movie "
                 "clip would run away from the motion. Take it as a background image, or give the scene the "
                 "video's frame rate."
             )
@@ -145,7 +149,10 @@ def show_video(
         background.clip = clip
     else:
         background = _fresh_background(placed.data)
-        background.image = bpy.data.images.load(_kept(video), check_existing=True)
+        background.image = bpy.data.images.load(_kept(path), check_existing=True)
+        if pictures:
+            background.image.source = "SEQUENCE"
+            shift = shift + first - 1  # Blender counts them as they are numbered
         user = background.image_user
         user.frame_start, user.frame_duration = FIRST_FRAME, int(frames[-1])
         user.frame_offset = int(shift[0]) + FIRST_FRAME - 1
@@ -228,7 +235,8 @@ def _movie_clip(video: Path) -> Any:
         clip = bpy.data.movieclips.load(_kept(video), check_existing=True)
     except RuntimeError:
         return None
-    if not clip.fps > 0 or not all(clip.size):
+    moves = clip.fps > 0 or video.suffix.lower() in PICTURE_ENDINGS
+    if not (moves and all(clip.size)):
         bpy.data.movieclips.remove(clip)
         return None
     return clip

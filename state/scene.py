@@ -18,6 +18,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.option import options_of
 from ..core.options import PERSONS, CleanUp, Settings
@@ -136,7 +137,7 @@ class SceneSettings(bpy.types.PropertyGroup):
                 "video again."
             )
         video = Path(bpy.path.abspath(self.video)).absolute()
-        if not video.exists():
+        if not (video.exists() or is_clip(video)):
             gone = pgettext_rpt("{video} no longer exists; choose the video again.")
             raise CaptureError(gone.format(video=video))
         return video

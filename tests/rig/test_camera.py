@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import bpy
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -165,6 +166,24 @@ def test_a_phone_that_was_held_another_way(video: Path, kind: str, degrees: int)
     # fitted into the picture, then turned and scaled it fills it
     fitted = shows * min(np.array(upright) / shows) * background.scale
     np.testing.assert_allclose(fitted[::-1] if degrees % 180 else fitted, upright, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+def test_numbered_pictures_behind_what_they_show(tmp_path: Path, kind: str) -> None:
+    for index, image in enumerate(numbered(20)):
+        cv2.imwrite(str(tmp_path / f"walk_{index + 98:03d}.png"), image)
+    capture = beginning(random_capture(10, size=SIZE), 5 / 30)
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
+    assert show_video(camera, scene, capture, tmp_path / "walk_%03d.png", kind) == ""
+    (background,) = camera.data.background_images
+    if kind == "MOVIE_CLIP":  # Blender counts from the first picture
+        assert background.clip.source == "SEQUENCE" and background.clip.frame_offset == 5
+    else:
+        user = background.image_user
+        assert background.image.source == "SEQUENCE"
+        assert 1 - user.frame_start + 1 + user.frame_offset == 98 + 5
+        assert shown(background, [1, 4], tmp_path) == [5, 8]
 
 
 @pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])

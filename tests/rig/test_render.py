@@ -73,6 +73,17 @@ def test_a_phone_video_stands_upright_beside_the_body(
     assert np.abs(off)[4:-4, 4:-4].mean() < 12
 
 
+@pytest.mark.parametrize("count", [1, 4])
+def test_pictures_stand_beside_the_body(tmp_path: Path, count: int) -> None:
+    capture = random_capture(count, seed=3, size=(64, 48))
+    for index, image in enumerate(numbered(count)):
+        cv2.imwrite(str(tmp_path / f"room_{index + 98:03d}.png"), image)
+    video = tmp_path / ("room_%03d.png" if count > 1 else "room_098.png")
+    render("side-by-side", tmp_path / "out.mp4", build_scene(capture, "clip"), capture, video)
+    pictures = read_video(tmp_path / "out.mp4")
+    assert [number(picture[:, :64]) for picture in pictures] == list(range(count))
+
+
 def test_wide_pixels_stand_beside_the_body_in_their_proportions(tmp_path: Path) -> None:
     capture = random_capture(2, seed=3, size=(96, 48))
     video = encoded(tmp_path / "dvd.mp4", numbered(2), "mpeg4", Fraction(3, 2))
