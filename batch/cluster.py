@@ -18,6 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..core.clips import pictures_of
 from ..core.errors import CaptureError, readable
 from ..core.files import split_character
 from .answers import made_from, refuse_pickles, sentence, texts, unpacked
@@ -326,6 +327,11 @@ def _await_greeting(host: str, port: int) -> None:
 
 def _content(path: Path) -> bytes:
     """The content of a file, to be sent."""
+    if pictures_of(path):
+        raise CaptureError(
+            f"{path} can't be sent to a worker that doesn't see its pictures: put them in a folder that all "
+            "machines have under the same path."
+        )
     try:
         if path.stat().st_size > _LARGEST_SENT:
             raise CaptureError(

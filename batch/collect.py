@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path, PurePosixPath
 
+from ..core.clips import VIDEO_ENDINGS, looks_like_video, patterns_in
 from ..core.errors import CaptureError
-from ..core.files import VIDEO_ENDINGS, file_stem
+from ..core.files import file_stem
 from ..core.names import is_unicode, name_problem, safe_name, same_file_key
 from .lists import MANY_WRONG, read_list
 from .orders import Order
@@ -30,8 +32,8 @@ def orders_of(
     Parameters
     ----------
     given : sequence of Path
-        Files, and folders that are searched with all their subfolders; a file from a folder keeps its path
-        in that folder as its name, but for what `names.safe_name` changes.
+        Files, patterns of numbered pictures, and folders, which are searched with all their subfolders; a
+        clip from a folder keeps its path in that folder as its name, but for what `names.safe_name` changes.
     lists : sequence of Path
         Lists, as `lists.read_list` takes them.
     common : Order
@@ -86,14 +88,39 @@ def _in_folder(folder: Path, common: Order, out: Path, pattern: str) -> Iterator
         raise CaptureError(
             f"The folder {folder} can't be searched for clips and get the results too: give another --out."
         )
+    for here, files in _walk(folder, out):
+        taken = [here / file for file in files if file[0] != "." and _wanted(file, pattern)]
+        if not pattern:
+            with suppress(OSError):
+                taken += patterns_in(here)
+        for path in taken:
+            name = (path.relative_to(folder).parent / file_stem(path)).as_posix()
+            yield replace(common, clip=path, name=safe_name(name))
+
+
+def _wanted(file: str, pattern: str) -> bool:
+    return fnmatch(file, pattern) if pattern else Path(file).suffix.lower() in VIDEO_ENDINGS
+
+
+def passed_over(given: Sequence[Path], out: Path) -> list[Path]:
+    """Files in the given folders that look like videos but have none of their endings, so aren't taken."""
+    found = []
+    for folder in filter(_is_folder, given):
+        for here, files in _walk(folder.absolute(), out):
+            found += [
+                path
+                for path in (here / file for file in files if file[0] != "." and not _wanted(file, ""))
+                if looks_like_video(path)
+            ]
+    return found
+
+
+def _walk(folder: Path, out: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The folders in a folder, without hidden ones and the one of the results, with the files in each."""
+    results = os.path.realpath(out)
     for here, folders, files in os.walk(folder):
         folders[:] = sorted(f for f in folders if f[0] != "." and os.path.realpath(Path(here) / f) != results)
-        for file in sorted(files):
-            path = Path(here) / file
-            wanted = fnmatch(file, pattern) if pattern else path.suffix.lower() in VIDEO_ENDINGS
-            if wanted and file[0] != ".":
-                name = (path.relative_to(folder).parent / file_stem(path)).as_posix()
-                yield replace(common, clip=path, name=safe_name(name))
+        yield Path(here), sorted(files)
 
 
 def _once(orders: list[Order], wrong: list[str]) -> list[Order]:

@@ -30,7 +30,7 @@ from ..core.runtime import find_python
 from ..core.worker import end_with_parent
 from .build import build
 from .cluster import Cluster
-from .collect import orders_of
+from .collect import orders_of, passed_over
 from .job import Tools, blender_command, make
 from .journal import Journal
 from .orders import Order
@@ -58,6 +58,8 @@ _SOME_FAILED = 3
 _STOPPED = 4
 #: interrupted by Ctrl-C (128 + SIGINT, as shells count) or SIGTERM
 _INTERRUPTED = 130
+#: so many files that aren't taken are named
+_NAMED = 5
 
 
 def _count(text: str) -> int:
@@ -205,6 +207,10 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
         retargeting=RetargetSettings(**chosen[RetargetSettings]),
     )
     orders = orders_of(options.clips, options.list, common, out, options.pattern)
+    if not options.pattern and (strange := passed_over(options.clips, out)):
+        names = ", ".join(readable(str(path)) for path in strange[:_NAMED])
+        more = f" and {len(strange) - _NAMED} more" if len(strange) > _NAMED else ""
+        print(f"Not taken: {names}{more}, videos by their content but not by their endings.", file=sys.stderr)
     path = out / FOLDER / JOURNAL
     if options.dry_run:
         return _dry_run(orders, path, out, options.force)

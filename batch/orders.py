@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from ..core.clips import pictures_of
 from ..core.errors import CaptureError
 from ..core.files import split_character
 from ..core.option import options_of
@@ -118,6 +119,8 @@ def input_problem(path: Path) -> str:
 
     It isn't opened: to open a pipe is to wait for whoever writes into it.
     """
+    if pictures_of(path):
+        return ""
     try:
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
@@ -130,13 +133,16 @@ def input_problem(path: Path) -> str:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content.
+    """SHA-256 of a file's content, or of the names and contents of numbered pictures.
 
     Raises
     ------
     CaptureError
         If the file can't be read.
     """
+    if pictures := pictures_of(path):
+        told = [f"{file_hash(picture)} {picture.name}" for _, picture in pictures]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
     if problem := input_problem(path):
         raise CaptureError(f"{path} {problem}; check the spelling of its name and folder.")
     try:

@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.runtime import missing_modules
 from .answers import packed
@@ -30,7 +31,9 @@ _ROOT = Path(__file__).resolve().parent.parent
 #: folders of the project that decide about a clip's result
 _SOURCES = ("batch", "core", "inference", "rig")
 #: packages that decide about a clip's result
-_PACKAGES = ("bpy", "distributed", "mediapipe", "numpy", "opencv-contrib-python", "safetensors", "torch")
+_PACKAGES = (
+    "av", "bpy", "distributed", "mediapipe", "numpy", "opencv-contrib-python", "safetensors", "torch",
+)  # fmt: skip
 #: fewest seconds between two reports of progress
 _PACE = 0.5
 #: clips that are being made here, by the batch's key; setting the event gives a clip up
@@ -144,7 +147,7 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
             here[path] = temporary / str(number) / file["name"]
             here[path].parent.mkdir()
             here[path].write_bytes(file["data"])
-        elif Path(path).is_file() and file_hash(Path(path)) == file["sha256"]:
+        elif is_clip(Path(path)) and file_hash(Path(path)) == file["sha256"]:
             here[path] = Path(path)
     if missing := [path for path in request["files"] if path not in here]:
         return packed({"lacks": missing})

@@ -32,9 +32,9 @@ import numpy as np
 from kinelift.bench.detections import ROOT, default_clips
 from kinelift.bench.sheets import landmark_sheet
 from kinelift.core.arrays import Bools, Floats
+from kinelift.core.clips import VIDEO_ENDINGS
 from kinelift.core.contacts import runs
 from kinelift.core.errors import CaptureError
-from kinelift.core.files import VIDEO_ENDINGS
 from kinelift.core.landmarks import LANDMARK, MIRRORED, PLACES
 from kinelift.core.options import Settings
 from kinelift.core.skeleton import LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS

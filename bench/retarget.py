@@ -165,6 +165,8 @@ def measure(name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> R
     for column in range(4):
         side, by_ball = "LR"[column // 2], column % 2
         sole, foot = body.soles[column // 2], f"foot.{side}"
+        if foot not in bones:
+            continue
         rest = rig.turn @ rig.rest[rig.index[bones[foot]], :3, :3]
         flat = body.align[INDEX[foot]] @ frame
         turned = turns[foot] @ rest.T @ flat.T
@@ -173,7 +175,7 @@ def measure(name: str, clip: str, motion: Motion, target: Any, sheet: Path) -> R
         on = performance.contacts[:, column]
         steps = np.linalg.norm(np.diff(point[:, :2], axis=0), axis=1)
         slides.append(steps[on[1:] & on[:-1]])
-    slide = np.concatenate(slides) * 1000
+    slide = np.concatenate([*slides, []]) * 1000
     angles, turned = np.concatenate(limbs), np.concatenate(facing)
     draw_sheet(target, bones, performance, truth, sheet)
     return Row(

@@ -52,8 +52,11 @@ class Source:
     video, folder : str
         Its file name, and the folder where it lay; empty: not known.
     turn : int
-        Degrees, clockwise, by which the file says that its pictures have to be turned to stand upright; 0 as
-        well for captures from before this was kept.
+        Degrees, clockwise, by which the file says that its pictures have to be turned to stand upright ...
+    mirrored : bool
+        ... and whether left and right have to be exchanged afterwards.
+    turned : int
+        Degrees, clockwise, by which they were turned besides, against what the file says.
     warnings : tuple of str
         What is true of the video whoever is followed in it, a sentence each.
     """
@@ -61,6 +64,8 @@ class Source:
     video: str = ""
     folder: str = ""
     turn: int = 0
+    mirrored: bool = False
+    turned: int = 0
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -70,7 +75,10 @@ class Source:
         absolute = (kind(self.folder).is_absolute() for kind in (PurePosixPath, PureWindowsPath))
         if not is_text(self.folder, _LONGEST_PATH) or (self.folder and not any(absolute)):
             raise UnsoundError("the folder of its video is no whole path")
-        check_number("video's turn", self.turn, (0, 359), Integral)
+        for turn in (self.turn, self.turned):
+            check_number("video's turn", turn, (0, 359), Integral)
+        if not isinstance(self.mirrored, bool):
+            raise UnsoundError("its video is neither mirrored nor not")
         _check_warnings(self.warnings)
 
 

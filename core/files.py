@@ -10,13 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .clips import name_of_pictures
 from .errors import CaptureError
 from .names import safe_name
 
-#: endings of video files, which batches search for in folders and file browsers show
-VIDEO_ENDINGS = (
-    ".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".wmv", ".ogv", ".mts", ".m2ts", ".3gp",
-)  # fmt: skip
 #: ending of captured motions
 MOTION_SUFFIX = ".motion.npz"
 #: date, time, process and number, which `new_motion_name` appends to the name of a clip
@@ -26,7 +23,9 @@ _OBJECT_IN_FILE = re.compile(r"(.*\.blend):(.*)", re.IGNORECASE | re.DOTALL)
 
 
 def file_stem(path: Path) -> str:
-    """The name of a video, or of a motion, without its ending."""
+    """The name of a video, of numbered pictures or of a motion, without its ending."""
+    if name := name_of_pictures(path):
+        return name
     return path.name.removesuffix(MOTION_SUFFIX) if path.name.endswith(MOTION_SUFFIX) else path.stem
 
 

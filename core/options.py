@@ -80,9 +80,23 @@ class Settings:
         metavar="S", in_panel=False,
     )  # fmt: skip
     fps: float | None = option(
-        None, "Sampling Rate", "Frames per second of the motion; by default the video's own",
+        None, "Sampling Rate",
+        "Frames per second of the motion, and of a sequence of pictures; by default the video's own, 24 for "
+        "pictures",
         limits=(5, 240), metavar="N", suggestion=30.0,
         refusal="{value} frames per second won't do; choose {least} to {most}, or leave it out.",
+    )  # fmt: skip
+    turn: str = option(
+        "auto", "Turn",
+        "Degrees by which to turn the picture clockwise, after what the file says of it; by default it is "
+        "turned where people can't but lie on their side",
+        choices={
+            "auto": "As the file says; a picture that clearly lies on its side is stood up",
+            "0": "As the file says",
+            "90": "A quarter clockwise",
+            "180": "Upside down",
+            "270": "A quarter anticlockwise",
+        },
     )  # fmt: skip
     focal: float | None = option(
         None, "Lens", "Focal length of the camera, as its 35 mm equivalent; by default it is estimated",

@@ -16,7 +16,7 @@ from pathlib import Path
 from .errors import CaptureError
 
 #: modules that the worker's Python must have
-RUNTIME_MODULES: tuple[str, ...] = ("cv2", "mediapipe", "numpy", "safetensors", "torch")
+RUNTIME_MODULES: tuple[str, ...] = ("av", "cv2", "mediapipe", "numpy", "safetensors", "torch")
 #: environment variable that names the Python that captures
 PYTHON_VARIABLE = "KINELIFT_PYTHON"
 #: environment variables that tell a Python where its modules are; a worker doesn't inherit them

@@ -75,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     probe.add_argument("video", type=Path)
     probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
+    add_options(probe, Settings, lambda one: one.name == "turn")
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
     add_options(about, Settings, lambda one: one.name == "device")
     for command in (capture, solve, probe, about):
@@ -152,10 +153,11 @@ def _clean_up(args: argparse.Namespace) -> CleanUp:
 def _probe(args: argparse.Namespace) -> None:
     from kinelift.inference.probe import probe, save_still
 
+    turn = args.turn or Settings.turn
     if args.still is not None:
-        save_still(args.video, args.at, args.still)
+        save_still(args.video, args.at, args.still, turn)
     else:
-        print(json.dumps(asdict(probe(args.video)), ensure_ascii=False), flush=True)
+        print(json.dumps(asdict(probe(args.video, turn)), ensure_ascii=False), flush=True)
 
 
 def _about(args: argparse.Namespace) -> None:

@@ -32,7 +32,7 @@ def overlay(
 ) -> None:
     """Write `video` with the motion of `capture` on it: left orange, right blue, green where feet stand.
 
-    The MP4 (MPEG-4) appears whole or not at all. Pictures larger than `video.MAX_SIDE` are scaled down.
+    The MP4 (MPEG-4) appears whole or not at all. Pictures larger than `footage.MAX_SIDE` are scaled down.
 
     Parameters
     ----------
@@ -50,12 +50,13 @@ def overlay(
     CaptureError
         If the video can't be read, there is no codec to write one, or `out` can't be written.
     """
-    if out.exists() and out.samefile(video):
+    if out.exists() and video.exists() and out.samefile(video):
         raise CaptureError(f"The overlay would replace the video {video} itself; choose another name for it.")
     if out.suffix.lower() != ".mp4":
         raise CaptureError(f"The overlay is an MP4 file; choose a name that ends in .mp4, not {out.name}.")
     motion = capture.motion
     reader = VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
+    reader = reader.turned(capture.source.turned)
     sketch = Figure(capture) if style == "body" else _Sketch(capture)
     written = 0
     with replacing(out) as temporary:

@@ -25,6 +25,7 @@ from .detect.people import Detections, Person, Progress
 from .lift import Estimate, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
+from .sideways import stood_up
 from .solve.solver import misfit, solve
 from .track import Track, track
 from .video import VideoReader
@@ -55,9 +56,13 @@ def capture(
     """
     # refuse wrong settings before minutes are spent on the video
     model = _model(settings)
-    reader = VideoReader(video, settings.start, settings.end, settings.fps)
+    reader, said = stood_up(VideoReader(video, settings.start, settings.end, settings.fps), settings.turn)
     detections = detect(reader, progress, threads, settings.quality, torch_device(settings.device))
-    source = Source(video.name, str(video.absolute().parent), reader.turn, detections.warnings)
+    detections = replace(detections, warnings=(*said, *detections.warnings))
+    source = Source(
+        reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
+        detections.warnings,
+    )  # fmt: skip
     return _solved(detections, settings, model, source, progress)
 
 

@@ -14,9 +14,11 @@ from ..core.arrays import Image
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.landmarks import LANDMARK
+from ..core.options import Settings
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect.follower import people_in
 from .detect.people import Person
+from .sideways import stood_up
 from .video import VideoReader
 
 #: moments that are sampled, as shares of the length
@@ -62,23 +64,23 @@ class Probe:
     advice: str
 
 
-def probe(video: Path) -> Probe:
-    """Examine a few frames of a video.
+def probe(video: Path, turn: str = Settings.turn) -> Probe:
+    """Examine a few frames of a video, turned as the option ``turn`` of `Settings` asks.
 
     Raises
     ------
     CaptureError
         If it can't be read.
     """
-    reader = VideoReader(video)
+    reader, said = stood_up(VideoReader(video), turn)
     seconds = reader.frames / reader.fps
     pairs: list[list[Image]] = []
     try:
         for share in _MOMENTS:
-            pairs.append(_frames(video, seconds * share, 2))
+            pairs.append(_frames(video, seconds * share, 2, reader.turned_by))
         breaks_off = False
     except CaptureError:  # the file could be opened, so it is shorter than it says: use what there is
-        pairs = pairs or [_frames(video, 0.0, 2)]
+        pairs = pairs or [_frames(video, 0.0, 2, reader.turned_by)]
         breaks_off = True
     people = people_in([pair[0] for pair in pairs], reader.size)
     shifts = [
@@ -86,21 +88,22 @@ def probe(video: Path) -> Probe:
         for pair, here in zip(pairs, people, strict=True)
         if len(pair) > 1
     ]
-    advice = _advice(people, shifts, reader.size)
+    advice = " ".join(said) or _advice(people, shifts, reader.size)
     if breaks_off:
         advice = "The file breaks off early: what can be decoded is captured; copy or record it again."
     return Probe(reader.frames, reader.fps, *reader.size, round(seconds, 3), advice)
 
 
-def save_still(video: Path, time: float, path: Path) -> None:
-    """Save the picture shown at a `time` (seconds) of a video as a PNG.
+def save_still(video: Path, time: float, path: Path, turn: str = Settings.turn) -> None:
+    """Save the picture shown at a `time` (seconds) of a video as a PNG, turned as in `probe`.
 
     Raises
     ------
     CaptureError
         If the video can't be read, or `path` can't be written.
     """
-    (image,) = _frames(video, time, 1)
+    reader, _ = stood_up(VideoReader(video), turn)
+    (image,) = _frames(video, time, 1, reader.turned_by)
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise CaptureError(f"{path.name} can't be encoded as a PNG.")
@@ -108,8 +111,8 @@ def save_still(video: Path, time: float, path: Path) -> None:
         temporary.write_bytes(data.tobytes())
 
 
-def _frames(video: Path, time: float, count: int) -> list[Image]:
-    reader = VideoReader(video, time, fps=_PAIR_FPS)
+def _frames(video: Path, time: float, count: int, turn: int) -> list[Image]:
+    reader = VideoReader(video, time, fps=_PAIR_FPS).turned(turn)
     return [frame.image for frame in islice(reader, count)]
 
 

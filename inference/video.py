@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import queue
 import threading
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from ..core.arrays import Image
-
-# OpenCV reads this when it first opens a video. FFmpeg's messages about damaged files are silenced: a
-# CaptureError says it instead
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-
-import cv2
 import numpy as np
 
+from ..core.arrays import Image
 from ..core.capture import Source
+from ..core.clips import patterns_in, pictures_of
 from ..core.errors import CaptureError, UnsoundError
 from ..core.option import options_of
 from ..core.options import Settings, check_options
+from .footage import RUN_UP, Footage
+from .pictures import Pictures
 
-cv2.setLogLevel(0)
-
-#: larger pictures are scaled down to this, pixels on the longer side: the detector itself uses 256
-MAX_SIDE = 1920
 #: how many frames are decoded ahead
 _AHEAD = 4
 MIN_FPS, MAX_FPS = options_of(Settings)["fps"].limits
 #: a container that claims a higher rate is checked against the times of its frames: browsers record WebM at
 #: "1000 fps"
 _CREDIBLE_FPS = 120.0
-#: decoding begins this long before the wanted start, as seeking is inexact, seconds
-_RUN_UP = 1.0
-#: if seeking still led beyond the start, it begins this long before, seconds
-_LONGER = (4.0, 16.0)
+#: frames of which the rate is measured
+_MEASURED = 30
+#: more frames than this are not read in one go: two hours at 60 frames per second
+_MOST_FRAMES = 432_000
+#: a warning names so many damaged stretches
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -55,7 +49,7 @@ class Frame:
         When it was filmed, seconds from the start of the video. A video with a lower rate repeats frames,
         with the same time.
     image : (h, w, 3) uint8
-        RGB, upright, at most `MAX_SIDE` pixels on the longer side; read-only, as frames may share it.
+        RGB, upright, at most `footage.MAX_SIDE` pixels on the longer side; read-only, as frames may share it.
     """
 
     index: int
@@ -72,18 +66,24 @@ class VideoReader:
     Parameters
     ----------
     path : Path
-        The video.
+        The video or a picture; numbered pictures by their pattern (``walk_%04d.png``), or by their folder if
+        no others lie there.
     start, end : float, seconds
         The stretch that is read; `end` is exclusive, None: to the end of the video.
     fps : float, optional
-        The steady rate, `MIN_FPS` to `MAX_FPS` frames per second; None: the average of the video.
+        The steady rate, `MIN_FPS` to `MAX_FPS` frames per second; None: the average of the video. Pictures
+        have this rate themselves; None: `clips.PICTURES_FPS`.
 
     Attributes
     ----------
     size : (int, int)
         Width and height of the upright picture in pixels, before any scaling down.
     turn : int
-        Degrees, clockwise, by which its pictures were turned to stand upright, as the file notes.
+        Degrees, clockwise, by which its pictures are turned to stand upright, as the file notes ...
+    mirrored : bool
+        ... and whether left and right are exchanged then.
+    turned_by : int
+        Degrees, clockwise, by which they are turned at last, see `turned`.
     frames : int
         How many frames there will be; 0 if the file doesn't tell.
     warnings : list of str
@@ -100,26 +100,21 @@ class VideoReader:
     ) -> None:
         """Open the file and decode its first frame."""
         check_options(Settings(start=start, end=end, fps=fps))
-        _check_file(path)
-        self.path, self.start, self.end = path, float(start), end
+        path = _checked(path)
+        self.path, self._asked, self.start, self.end = path, fps, float(start), end
         self.warnings: list[str] = []
-        capture = self._open()
         try:
-            ok, image = capture.read()
-            if not ok:
-                raise CaptureError(
-                    f"Not one frame of {path.name} can be decoded; convert it to MP4 (H.264) and try again."
-                )
-            self.size: tuple[int, int] = (image.shape[1], image.shape[0])
-            claimed = capture.get(cv2.CAP_PROP_FPS)
-            count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
-            self.turn = round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-            credible = MIN_FPS <= claimed <= _CREDIBLE_FPS
-            self._source_fps = claimed if credible else _measured_fps(capture, claimed)
-        finally:
-            capture.release()
-        #: seconds; 0 if the container doesn't tell
-        self._duration = count / claimed if count > 0 and claimed > 0 else 0.0
+            with self._opened() as footage:
+                self._shape = footage.shape()
+                credible = MIN_FPS <= footage.fps <= _CREDIBLE_FPS
+                self._source_fps = footage.fps if credible else _measured_fps(footage)
+                #: seconds; 0 if the container doesn't tell
+                self._duration = footage.duration
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        self.size = self._shape.size
+        self.turned_by = 0
+        self.turn, self.mirrored = self._shape.orientation.turn, self._shape.orientation.mirrored
         if self._duration and self.start >= self._duration:
             raise self._beyond_end(self._duration)
         self.fps = float(fps or np.clip(self._source_fps, MIN_FPS, MAX_FPS))
@@ -136,19 +131,15 @@ class VideoReader:
         part._first, part._last, part.warnings = first, math.inf if last is None else last, []
         return part
 
+    def turned(self, degrees: int) -> VideoReader:
+        """A reader of the same frames, turned clockwise by a multiple of 90 degrees more."""
+        turned = copy.copy(self)
+        turned._shape = self._shape.turned(degrees)
+        turned.size, turned.turned_by = turned._shape.size, (self.turned_by + degrees) % 360
+        return turned
+
     def __iter__(self) -> Iterator[Frame]:
         return _ahead(self._decode())
-
-    def _open(self) -> cv2.VideoCapture:
-        # an absolute path: FFmpeg takes a word before a colon for a protocol
-        capture = cv2.VideoCapture(str(self.path.resolve()), cv2.CAP_FFMPEG)
-        if not capture.isOpened():
-            raise CaptureError(
-                f"{self.path.name} can't be read as a video: it is damaged, cut off, in a format that can't "
-                "be decoded here, or no video at all; convert it to MP4 (H.264) and try again."
-            )
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)
-        return capture
 
     def _beyond_end(self, length: float) -> CaptureError:
         return CaptureError(
@@ -156,35 +147,22 @@ class VideoReader:
             "long; choose an earlier one."
         )
 
-    def _grabbed(self, start: float) -> Iterator[tuple[float, cv2.VideoCapture]]:
-        """Times of the video's frames from shortly before `start` on, each grabbed but not yet converted."""
-        capture = self._open()
-        try:
-            time = -math.inf
-            for run_up in (_RUN_UP, *_LONGER):
-                if start <= run_up:
-                    break
-                capture.set(cv2.CAP_PROP_POS_MSEC, 1000 * (start - run_up))
-                # streams without times report 0
-                if capture.grab() and 0 < (now := capture.get(cv2.CAP_PROP_POS_MSEC)) <= 1000 * start:
-                    time = now / 1000
-                    yield time, capture
-                    break
-            if start > _RUN_UP and time < 0:  # seeking failed: read from the beginning
-                capture.release()
-                capture = self._open()
-            while capture.grab():
-                now = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-                # streams without times report 0 throughout
-                time = now if now > time else time + 1 / self._source_fps
-                yield time, capture
-        finally:
-            capture.release()
+    def _opened(self) -> Footage | Pictures:
+        return (Footage if self.path.is_file() else Pictures)(self.path, self._asked)
 
-    def _decode(self) -> Iterator[Frame]:
+    def _decode(self) -> Generator[Frame, None, None]:
+        if self.frames > _MOST_FRAMES:
+            raise self._too_long()
+        try:
+            with self._opened() as footage:
+                yield from self._steady(footage)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def _steady(self, footage: Footage | Pictures) -> Iterator[Frame]:
         interval, start = 1 / self._source_fps, self.start + self._first / self.fps
         # the frame nearest to the first time may already be the nearest to an earlier one
-        index = self._first - round(min(start, _RUN_UP) * self.fps)
+        index = self._first - round(min(start, RUN_UP) * self.fps)
         held: tuple[float, Image] | None = None
         time = 0.0
 
@@ -194,19 +172,25 @@ class VideoReader:
         def ended() -> bool:
             return index >= self._last or (self.end is not None and wanted() >= self.end - 1e-6)
 
-        for time, capture in self._grabbed(start):
+        for time, frame in footage.frames(start, interval):
             while held is not None and wanted() < (held[0] + time) / 2 and not ended():
                 if index >= self._first:
                     yield Frame(index, *held)
                 index += 1
+            if index > _MOST_FRAMES:
+                raise self._too_long()
             if ended():
-                return
-            if time < wanted() - interval:  # the next frame is nearer: don't convert this one
-                held = None
-                continue
-            ok, image = capture.retrieve()
-            if ok:
-                held = time, _prepared(image)
+                break
+            # if the next frame is nearer, this one isn't converted
+            held = None if time < wanted() - interval else (time, self._shape.picture(frame))
+        lost = [(before, after) for before, after in footage.damage if after > start]
+        if lost:
+            shown = [f"{before:.2f} to {after:.2f} s" for before, after in lost[:_NAMED]]
+            more = f" and {len(lost) - _NAMED} more times" if len(lost) > _NAMED else ""
+            self.warnings.append(
+                f"Pictures of {self.path.name} are damaged or missing from {', '.join(shown)}{more}; "
+                "the motion there is bridged."
+            )
         # the last frame stands for a quarter of an interval more, as containers round times; an only frame
         # stands for a whole one
         while held is not None and not ended():
@@ -215,7 +199,7 @@ class VideoReader:
             if index >= self._first:
                 yield Frame(index, *held)
             index += 1
-        if index <= 0:
+        if index <= 0 and not ended():
             raise self._beyond_end(time + interval)
         decoded = time + interval
         if not ended() and self._duration - decoded > max(3 * interval, 0.02 * self._duration):
@@ -224,17 +208,35 @@ class VideoReader:
                 "what could be decoded was captured."
             )
 
+    def _too_long(self) -> CaptureError:
+        return CaptureError(
+            f"{self.path.name} has more than {_MOST_FRAMES} frames; capture a shorter stretch of it, or at a "
+            "lower rate."
+        )
 
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise CaptureError(f"{path} is a folder; choose a video file in it.")
+
+def _checked(path: Path) -> Path:
+    """The path of a video or of a picture, or the pattern of numbered ones, which a folder may stand for."""
     try:
-        with path.open("rb") as file:
+        if path.is_dir():
+            patterns = patterns_in(path)
+            if len(patterns) > 1:
+                raise CaptureError(
+                    f"There are several sequences of pictures in {path}: choose one of "
+                    f"{', '.join(pattern.name for pattern in patterns[:_NAMED])}."
+                )
+            if not patterns:
+                raise CaptureError(
+                    f"{path} is a folder without numbered pictures; choose a video file in it."
+                )
+            (path,) = patterns
+        pictures = pictures_of(path)
+        with (pictures[0][1] if pictures else path).open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError as error:
         raise CaptureError(f"There is no file {path}; check the spelling of its name and folder.") from error
     except OSError as error:
-        raise CaptureError(f"{path} can't be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
     if empty:
         raise CaptureError(f"{path.name} is empty (0 bytes); copy or record it again.")
     try:
@@ -243,28 +245,22 @@ def _check_file(path: Path) -> None:
         raise CaptureError(
             f"The path {str(path)!a} has characters that can't be shown; rename the video or its folder."
         ) from error
+    return path
 
 
-def _measured_fps(capture: cv2.VideoCapture, claimed: float) -> float:
-    """Frames per second, from the times of the next frames."""
-    times: list[float] = []
-    while len(times) < 30 and capture.grab():
-        times.append(capture.get(cv2.CAP_PROP_POS_MSEC) / 1000)
-    if len(times) > 1 and times[-1] > times[0]:
+def _unreadable(path: Path, error: OSError) -> CaptureError:
+    return CaptureError(f"{path} can't be read: {error.strerror or error}.")
+
+
+def _measured_fps(footage: Footage | Pictures) -> float:
+    """Frames per second, from the times of the first frames."""
+    times = [time for time, _ in islice(footage.frames(), _MEASURED)]
+    if len(times) > 1:
         return (len(times) - 1) / (times[-1] - times[0])
-    return claimed if claimed > 0 else 30.0
+    return footage.fps or MIN_FPS
 
 
-def _prepared(image: Any) -> Image:
-    scale = MAX_SIDE / max(image.shape[:2])
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    out: Image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-    out.flags.writeable = False
-    return out
-
-
-def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
+def _ahead(frames: Generator[Frame, None, None]) -> Iterator[Frame]:
     """The same frames, from a thread that keeps a few ready (decoding releases the GIL)."""
     ready: queue.Queue[Frame | BaseException | None] = queue.Queue(maxsize=_AHEAD)
     stop = threading.Event()
@@ -278,9 +274,10 @@ def _ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
 
     def work() -> None:
         try:
-            for frame in frames:
-                if not put(frame):
-                    return
+            with closing(frames):
+                for frame in frames:
+                    if not put(frame):
+                        return
             put(None)
         except Exception as error:  # noqa: BLE001 - raised again where the frame is awaited
             put(error)

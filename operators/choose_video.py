@@ -8,7 +8,7 @@ import bpy
 from bpy.props import StringProperty
 from bpy_extras.io_utils import ImportHelper
 
-from ..core.files import VIDEO_ENDINGS
+from ..core.clips import PICTURE_ENDINGS, VIDEO_ENDINGS
 from ..state.access import settings
 
 
@@ -42,7 +42,9 @@ class KINELIFT_OT_import_video(bpy.types.Operator, ImportHelper):
     bl_idname = "kinelift.import_video"
     bl_label = "Motion from Video"
 
-    filter_glob: StringProperty(default=";".join(f"*{e}" for e in VIDEO_ENDINGS), options={"HIDDEN"})
+    filter_glob: StringProperty(
+        default=";".join(f"*{e}" for e in (*VIDEO_ENDINGS, *PICTURE_ENDINGS)), options={"HIDDEN"}
+    )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Choose the video and press Capture."""

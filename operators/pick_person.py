@@ -43,6 +43,8 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
                     str(self._still),
                     "--at",
                     f"{self._time:.6f}",
+                    "--turn",
+                    settings(context).turn,
                 ],
             )
         except CaptureError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from mathutils import Matrix
 
 from ..core.camera import FILM_WIDTH_MM, Camera
 from ..core.capture import Capture, Source
+from ..core.clips import PICTURE_ENDINGS, is_clip, pictures_of
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
@@ -85,7 +87,7 @@ def find_video(source: Source, *folders: Path) -> Path:
     """
     name = source.video or "video"
     places = [folder / name for folder in (*([Path(source.folder)] if source.folder else []), *folders)]
-    return next((place for place in places if place.is_file()), places[0] if places else Path(name))
+    return next((place for place in places if is_clip(place)), places[0] if places else Path(name))
 
 
 def show_video(
@@ -121,7 +123,9 @@ def show_video(
     CaptureError
         If a movie clip would run at another speed than the motion; the background is left as it was.
     """
-    clip = _movie_clip(video)
+    pictures = pictures_of(video)
+    first, path = pictures[0] if pictures else (1, video)
+    clip = _movie_clip(path)
     if clip is None:
         _fresh_background(placed.data).image = _notice(f"{video.name} is missing", capture.camera.size)
         return (
@@ -129,12 +133,13 @@ def show_video(
             "add the camera again."
         )
     frames = np.arange(FIRST_FRAME, max(scene.frame_end, FIRST_FRAME) + 1)
-    shift = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames) - frames
+    rate = clip.fps or capture.motion.fps  # pictures have the motion's
+    shift = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, rate, frames) - frames
     steady = bool((shift == shift[0]).all())
     if kind == "MOVIE_CLIP":
         if not steady:
             raise CaptureError(
-                f"{video.name} has {clip.fps:g} frames a second and the scene {scene.render.fps:g}: a movie "
+                f"{video.name} has {rate:g} frames a second and the scene {scene.render.fps:g}: a movie "
                 "clip would run away from the motion. Take it as a background image, or give the scene the "
                 "video's frame rate."
             )
@@ -144,7 +149,10 @@ def show_video(
         background.clip = clip
     else:
         background = _fresh_background(placed.data)
-        background.image = bpy.data.images.load(_kept(video), check_existing=True)
+        background.image = bpy.data.images.load(_kept(path), check_existing=True)
+        if pictures:
+            background.image.source = "SEQUENCE"
+            shift = shift + first - 1  # Blender counts them as they are numbered
         user = background.image_user
         user.frame_start, user.frame_duration = FIRST_FRAME, int(frames[-1])
         user.frame_offset = int(shift[0]) + FIRST_FRAME - 1
@@ -154,10 +162,14 @@ def show_video(
             values = shift + FIRST_FRAME - 1
             curves = Curves(bpy.data.actions.new(placed.name), placed.data)
             curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
-    turn = turn_needed(capture.source)
-    background.rotation = np.radians(turn)
-    if turn % 180:  # it was fitted lying on its side
-        background.scale = max(clip.size) / min(clip.size)
+    placing = placing_of(capture)
+    background.rotation = np.radians(placing.turn)
+    background.use_flip_x = placing.mirrored
+    for shown in (clip, background.image):
+        if shown is not None:  # pixels needn't be square
+            shown.display_aspect = (placing.size[0] / placing.size[1] / (clip.size[0] / clip.size[1]), 1.0)
+    if placing.turn % 180:  # it was fitted lying on its side
+        background.scale = max(placing.size) / min(placing.size)
     if background.source == "IMAGE" and clip.users == 0:
         bpy.data.movieclips.remove(clip)
     return ""
@@ -172,12 +184,39 @@ def video_frames(
     return np.asarray(np.ceil(seconds * video_fps - 0.5 - 1e-3).astype(np.int64) + 1)
 
 
-def turn_needed(source: Source) -> int:
-    """By how many degrees, clockwise, Blender's pictures of a video have to be turned to stand upright.
+@dataclass(frozen=True)
+class Placing:
+    """How a picture of a video, as Blender shows it, becomes the one that was captured.
 
-    Phones film lying on the side and note it in the file; Blender heeds that from 4.4 on.
+    Attributes
+    ----------
+    mirrored : bool
+        Whether left and right are exchanged.
+    turn : int
+        Degrees by which it is turned clockwise then.
+    size : (int, int)
+        Its width and height before that, in pixels of the captured picture.
     """
-    return 0 if TURNS_VIDEOS else source.turn
+
+    mirrored: bool
+    turn: int
+    size: tuple[int, int]
+
+
+def placing_of(capture: Capture) -> Placing:
+    """How the pictures of a capture's video are placed.
+
+    Phones film lying on the side and note it in the file; Blender heeds that from 4.4 on, but not a mirror,
+    which it takes for a turn by half a circle more.
+    """
+    source = capture.source
+    if source.mirrored:
+        # turned and then mirrored is mirrored and then turned the other way
+        turn = source.turned - source.turn + (180 - source.turn if TURNS_VIDEOS else 0)
+    else:
+        turn = source.turned + (0 if TURNS_VIDEOS else source.turn)
+    size = capture.camera.size
+    return Placing(source.mirrored, turn % 360, size if turn % 180 == 0 else size[::-1])
 
 
 def _kept(video: Path) -> str:
@@ -196,7 +235,8 @@ def _movie_clip(video: Path) -> Any:
         clip = bpy.data.movieclips.load(_kept(video), check_existing=True)
     except RuntimeError:
         return None
-    if not clip.fps > 0 or not all(clip.size):
+    moves = clip.fps > 0 or video.suffix.lower() in PICTURE_ENDINGS
+    if not (moves and all(clip.size)):
         bpy.data.movieclips.remove(clip)
         return None
     return clip

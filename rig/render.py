@@ -13,10 +13,11 @@ import bpy
 import numpy as np
 
 from ..core.capture import Capture
+from ..core.clips import PICTURE_ENDINGS, pictures_of
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from .action import FIRST_FRAME, Curves
-from .camera import turn_needed, video_frames
+from .camera import placing_of, video_frames
 from .export import written_by_blender
 from .still import facing_camera
 from .versions import render_as_film, strips_of
@@ -60,7 +61,7 @@ def render(
         If the video is not there, Blender can't render it, or the file can't be written.
     """
     source = bpy.context.scene
-    if kind == "side-by-side" and (video is None or not os.access(video, os.R_OK)):
+    if kind == "side-by-side" and (video is None or not _readable(video)):
         raise CaptureError(
             f"The video {video or capture.source.video} is not there, so nothing can be rendered "
             "beside it; put it beside the motion."
@@ -165,6 +166,10 @@ def _turning_camera(scene: bpy.types.Scene, armature: bpy.types.Object, motion: 
     return [camera, data, pivot]
 
 
+def _readable(video: Path) -> bool:
+    return os.access(next((picture for _, picture in pictures_of(video)), video), os.R_OK)
+
+
 def _beside(scene: bpy.types.Scene, capture: Capture, video: Path) -> bpy.types.Scene:
     """A scene that shows the video on the left and `scene`, through the capture camera, on the right."""
     width, height = capture.camera.size
@@ -181,22 +186,41 @@ def _beside(scene: bpy.types.Scene, capture: Capture, video: Path) -> bpy.types.
     both.view_settings.view_transform = "Standard"
     strips = strips_of(both.sequence_editor_create())
     frames = np.arange(scene.frame_start, scene.frame_end + 1)
-    clip = bpy.data.movieclips.load(str(video))
-    wanted = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, clip.fps, frames)
-    count = clip.frame_duration
+    pictures = pictures_of(video) or ([(1, video)] if video.suffix.lower() in PICTURE_ENDINGS else [])
+    clip = bpy.data.movieclips.load(str(pictures[0][1] if pictures else video))
+    # pictures have the motion's rate
+    rate = clip.fps or capture.motion.fps
+    wanted = video_frames(capture.motion, scene.render.fps / scene.render.fps_base, rate, frames)
+    count, shown = clip.frame_duration, clip.size[:]
+    if pictures:
+        count = pictures[-1][0] - pictures[0][0] + 1
+    placing = placing_of(capture)
+    across, down = (high / height * side / own for side, own in zip(placing.size, shown, strict=True))
     wanted = np.clip(wanted, FIRST_FRAME, count)
     bpy.data.movieclips.remove(clip)
     # where the rates differ, a strip for every run of frames that follow each other
     starts = np.flatnonzero(np.diff(wanted, prepend=wanted[0] - 2) != 1)
     for number, (start, end) in enumerate(zip(starts, [*starts[1:], len(frames)], strict=True)):
-        strip = strips.new_movie(
-            f"Video {number}", str(video), 1, int(frames[start] - wanted[start] + 1), fit_method="FIT"
-        )
-        strip.frame_offset_start = int(wanted[start] - 1)
+        if pictures:
+            numbers = [one for one, _ in pictures]
+            at = np.searchsorted(numbers, numbers[0] + wanted[start:end] - 1, side="right") - 1
+            strip = strips.new_image(
+                f"Video {number}", str(pictures[at[0]][1]), 1, int(frames[start]), fit_method="FIT"
+            )
+            for one in at[1:]:
+                strip.elements.append(pictures[one][1].name)
+        else:
+            strip = strips.new_movie(
+                f"Video {number}", str(video), 1, int(frames[start] - wanted[start] + 1), fit_method="FIT"
+            )
+            strip.frame_offset_start = int(wanted[start] - 1)
         strip.frame_final_duration = int(end - start)
-        strip.transform.scale_x = strip.transform.scale_y = high / height
-        strip.transform.offset_x = -wide / 2
-        strip.transform.rotation = -math.radians(turn_needed(capture.source))
+        strip.transform.scale_x, strip.transform.scale_y = across, down
+        # a strip is mirrored last, with its place and its turn
+        strip.use_flip_x = placing.mirrored
+        side = -1 if placing.mirrored else 1
+        strip.transform.offset_x = side * -wide / 2
+        strip.transform.rotation = side * -math.radians(placing.turn)
         strip.channel = 1
     strip = strips.new_scene("Body", scene, 2, scene.frame_start)
     strip.transform.offset_x = wide / 2

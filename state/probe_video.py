@@ -29,7 +29,9 @@ def probe_video(context: bpy.types.Context) -> None:
     except CaptureError:
         return  # the panel Capture from Video says so already
     try:
-        worker = Worker(python, ["probe", str(settings(context).chosen_video())])
+        worker = Worker(
+            python, ["probe", str(settings(context).chosen_video()), "--turn", settings(context).turn]
+        )
     except CaptureError as error:
         info.problem = str(error)
         return

@@ -18,9 +18,11 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..core.clips import is_clip
 from ..core.errors import CaptureError
+from ..core.option import options_of
 from ..core.options import PERSONS, CleanUp, Settings
-from .derived import values_of, with_options
+from .derived import property_of, values_of, with_options
 from .probe_video import probe_video
 
 
@@ -65,6 +67,7 @@ class SceneSettings(bpy.types.PropertyGroup):
         subtype="FILE_PATH",
         update=_chosen,
     )
+    turn: property_of(options_of(Settings)["turn"], update=_chosen)
     info: PointerProperty(type=VideoInfo, description="What the video is")
     person: EnumProperty(
         name="Follow",
@@ -134,7 +137,7 @@ class SceneSettings(bpy.types.PropertyGroup):
                 "video again."
             )
         video = Path(bpy.path.abspath(self.video)).absolute()
-        if not video.exists():
+        if not (video.exists() or is_clip(video)):
             gone = pgettext_rpt("{video} no longer exists; choose the video again.")
             raise CaptureError(gone.format(video=video))
         return video

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 BLENDER = {"bpy", "bpy_extras", "mathutils", "idprop", "addon_utils", "blf", "_cycles"}
-WORKER = {"cv2", "mediapipe", "safetensors", "torch"}
+WORKER = {"av", "cv2", "mediapipe", "safetensors", "torch"}
 #: by room: the rooms, and the packages besides Python's own, that its files may import
 MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
     "core": (set(), {"numpy"}),

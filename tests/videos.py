@@ -1,12 +1,14 @@
-"""Small videos for the tests: written with OpenCV, then edited byte by byte for what it can't write."""
+"""Small videos for the tests: written with OpenCV or PyAV, then edited byte by byte for what they can't."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterable
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +38,23 @@ def write_video(path: Path, images: Iterable[Image], fps: float = 30.0) -> Path:
         writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     assert writer is not None
     writer.release()
+    return path
+
+
+def encoded(
+    path: Path, images: Iterable[Image], codec: str, pixels: Fraction = Fraction(1), every: int = 15
+) -> Path:
+    """A video of RGB images, 30 a second, in any codec, with pixels of any shape and key frames so often."""
+    with av.open(str(path), "w") as file:
+        stream: Any = None
+        for image in images:
+            if stream is None:
+                stream = file.add_stream(codec, 30)
+                stream.height, stream.width = image.shape[:2]
+                stream.pix_fmt, stream.gop_size = "yuv420p", every
+                stream.codec_context.sample_aspect_ratio = pixels
+            file.mux(stream.encode(av.VideoFrame.from_ndarray(image)))
+        file.mux(stream.encode())
     return path
 
 
@@ -79,14 +98,30 @@ def with_times(video: Path, times: Iterable[float]) -> Path:
     return video
 
 
-def turned(video: Path, degrees: int) -> Path:
-    """Say in the file that the picture has to be turned clockwise by so many degrees, as a phone does."""
-    a, b, c, d = {90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+def turned(video: Path, degrees: int, mirrored: bool = False) -> Path:
+    """Say in the file that the picture has to be turned clockwise by so many degrees, as a phone does.
+
+    A front camera may say as well that left and right have to be exchanged afterwards.
+    """
+    a, b, c, d = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[degrees]
+    if mirrored:
+        a, c = -a, -c
     data = video.read_bytes()
     header = bytearray(_find(data, ("moov", "trak", "tkhd"))[1])
     one = 1 << 16
     header[40:76] = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
     video.write_bytes(_replaced(data, ("moov", "trak", "tkhd"), bytes(header)))
+    return video
+
+
+def trimmed(video: Path, first: float, last: float) -> Path:
+    """Say in a file that `write_video` wrote that only this stretch is shown, seconds; nothing is cut out."""
+    data = video.read_bytes()
+    edits = bytearray(_find(data, ("moov", "trak", "edts", "elst"))[1])
+    movie, media = (_find(data, path)[1] for path in (("moov", "mvhd"), ("moov", "trak", "mdia", "mdhd")))
+    scales = [struct.unpack_from(">I", header, 12)[0] for header in (movie, media)]
+    struct.pack_into(">Ii", edits, 8, round((last - first) * scales[0]), round(first * scales[1]))
+    video.write_bytes(_replaced(data, ("moov", "trak", "edts", "elst"), bytes(edits)))
     return video
 
 

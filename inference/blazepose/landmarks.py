@@ -100,7 +100,9 @@ class PoseFinder:
         )
         points, world = points.reshape(-1, POINTS, 5), world.reshape(-1, POINTS, 3)
         points[..., :2] = SIZE * _refined(points[..., :2] / SIZE, heatmaps)
-        points, world, score = (x.reshape(len(looks), len(cuts), *x.shape[1:]) for x in (points, world, score))
+        points, world, score = (
+            x.reshape(len(looks), len(cuts), *x.shape[1:]) for x in (points, world, score)
+        )
         for i in np.flatnonzero(looks):
             points[i] = points[i][:, _MIRRORED] * _FLIP + _FLIPPED
             world[i] = world[i][:, _MIRRORED] * _FLIP[:3]

@@ -213,7 +213,8 @@ def cut(data: bytes, outputs: Sequence[int]) -> bytes:
     """
     out = bytearray(data)
     (graph,) = _Table(data, _u32(data, 0)).tables(2)
-    operators, needed, kept = graph._list(3), set(outputs), []
+    operators, needed = graph._list(3), set(outputs)
+    kept: list[int] = []
     for i, operator in reversed(list(enumerate(graph.tables(3)))):
         if needed & set(operator.integers(2)):
             needed |= set(operator.integers(1))

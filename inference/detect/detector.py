@@ -173,7 +173,7 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
     return Detections(
         times=np.array(whole.times), people=tuple(map(tuple, whole.people)), frames=whole.frames,
         fps=video.fps, start=video.start, size=video.size,
-        warnings=(*whole.warnings, *whole.camera.warnings),
+        warnings=(*dict.fromkeys(whole.warnings), *whole.camera.warnings),
     )  # fmt: skip
 
 

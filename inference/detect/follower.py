@@ -32,11 +32,11 @@ _THERE = 0.5
 _INSIDE = 0.3
 #: the picture is searched for others once in so many frames, and newcomers are followed back through them
 _SEARCH_FRAMES = 10
-#: a search among tiles that found nobody is repeated after twice as long as the last time, from so many frames
+#: a search among tiles that found nobody is repeated after twice as long as the last time: so many frames
 _FIRST_PAUSE = _SEARCH_FRAMES // 2
 #: ... up to so many
 _LONGEST_PAUSE = 80
-#: sides of tiles, as shares of the picture's shorter side; the smaller ones are searched if somebody is missing
+#: sides of tiles, as shares of the shorter side; the smaller ones are searched if somebody is missing
 _TILES = (0.5, 0.3)
 _UPRIGHT = Region((0.0, 0.0), 1.0)
 #: somebody who isn't found where they are expected is looked for there for so long, seconds
@@ -54,7 +54,7 @@ _SPEED = 8.0
 #: cost of a wholly different appearance, where two might be the person found
 _APPEARANCE_COST = 1.5
 
-#: regions turned the other way are around one body if their middles are nearer than this, as a share of a side
+#: regions turned the other way are around one body if their middles are nearer than this share of a side
 _SAME_BODY = 0.3
 #: somebody who is turned by more than this in their crop is looked at again, radians
 _ASKEW = 0.2
@@ -121,7 +121,7 @@ class _Followed:
     def _way(self, time: float) -> Floats:
         """How far they are likely to have gone since they were found."""
         unseen = time - self.time
-        return self.velocity * unseen * _SLOWING ** abs(unseen)
+        return np.asarray(self.velocity * unseen * _SLOWING ** abs(unseen))
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,13 @@ from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
 from .carriers import Carriers, constrained, find_carriers
 from .channels import Channels, Keys, bone_path, quoted, rotations_of
+from .checks import check_body, left_behind
 from .feet import plant
 from .tpose import NEXT, leg_length, read_body
 from .transfer import Performance, bone_deltas
 
 #: a bone whose rotation is off its keys by more than this is held by something else, degrees
 _OFF = 1.0
-#: legs and trunk of somebody who stands point in opposite directions; of an animal they don't, degrees
-_UPRIGHT = 120.0
 #: an object whose axes differ in scale by more than this share stretches its bones unevenly
 _UNEVEN = 1e-4
 
@@ -115,6 +114,8 @@ def retarget(
     if performance.contacts.any() and target.override_library is None:
         key_contacts(curves, target, frames, performance.contacts)
     held = held_elsewhere(target, retargeter.rig, carriers, keys, frames)
+    if "hips" in retargeter.bones:
+        held += left_behind(target, retargeter.rig, carriers)
     if settings.strip:
         animation.action = earlier
         add_strip(target, action, name, int(frames[0]))
@@ -153,7 +154,7 @@ class Retargeter:
         #: all mapped joints and their bones; `bones` has those that move
         self.every = {joint: self.rig.index[bone] for joint, bone in bone_map.bones.items()}
         self.root = self.every.pop("root", None)
-        _check_body(self.rig, self.every, settings, target.name)
+        check_body(self.rig, self.every, settings, target.name)
         self.body = read_body(self.rig, self.every, source.offsets)
         chosen = {joint for part in settings.parts for joint in PARTS[part]}
         self.bones = {joint: bone for joint, bone in self.every.items() if joint.split(".")[0] in chosen}
@@ -183,7 +184,9 @@ class Retargeter:
         if self.settings.root_motion == ROOT and self.root is not None and "hips" in self.bones:
             keyed = list(dict.fromkeys([self.root, *keyed]))
         keyed.sort(key=lambda bone: len(self.rig.ancestors(bone)))
-        return find_carriers(self.target, self.rig, keyed)
+        limbs = [(f"{upper}.{side}", f"{lower}.{side}") for upper, lower in NEXT.items() for side in "LR"]
+        pairs = [(self.bones[a], self.bones[b]) for a, b in limbs if a in self.bones and b in self.bones]
+        return find_carriers(self.target, self.rig, keyed, pairs)
 
     def keys(self, performance: Performance, carriers: Carriers) -> list[Keys]:
         """What to key in the frames of `performance` (same source as at the beginning)."""
@@ -212,6 +215,10 @@ class Retargeter:
                 head = self._hips_head(bone, turned[bone], root)
             elif bone == self.root and bone not in deltas:
                 head = self._root_head(bone, root)
+            elif bone in carriers.joined:
+                upper = carriers.joined[bone]
+                way = rig.rest[bone, :3, 3] - rig.rest[upper, :3, 3]
+                head = placed[upper] + turned[upper] @ (rig.rest[upper, :3, :3].T @ way)
             if head is not None:
                 location, placed[bone] = self.channels.location(name, head, base_turn, base_place)
                 out += [location] if location is not None else []
@@ -301,29 +308,3 @@ def held_elsewhere(
         "its keys are there, but mute that constraint to see them."
         for bone in off
     ]
-
-
-def _check_body(rig: Rig, bones: Mapping[str, int], settings: RetargetSettings, name: str) -> None:
-    """Refuse what has no hips, no legs where they are to move, or stands on four legs."""
-    if "hips" not in bones:
-        raise CaptureError(
-            f"The bone map of {name} names no hips: choose the bone that carries the whole body."
-        )
-    legs = [n for n in ("thigh", "shin") if all(f"{n}.{s}" in bones for s in "LR")]
-    if "legs" in settings.parts and len(legs) < 2:
-        raise CaptureError(
-            f"{name} has no two legs in its bone map: choose thighs and shins there, or leave legs and feet "
-            "out."
-        )
-    if len(legs) == 2 and ("head" in bones or "neck" in bones):
-        top = rig.heads[bones.get("neck", bones.get("head", 0))]
-        hip = (rig.heads[bones["thigh.L"]] + rig.heads[bones["thigh.R"]]) / 2
-        ends = ("foot.L", "foot.R") if "foot.L" in bones and "foot.R" in bones else ("shin.L", "shin.R")
-        down = (rig.heads[bones[ends[0]]] + rig.heads[bones[ends[1]]]) / 2 - hip
-        up = top - hip
-        size = np.linalg.norm(up) * np.linalg.norm(down)
-        if size > 0 and up @ down > size * np.cos(np.radians(_UPRIGHT)):
-            raise CaptureError(
-                f"{name} does not stand upright on two legs (a four-legged animal?): Kinelift captures "
-                "people."
-            )

@@ -1,12 +1,13 @@
 """What carries each bone of a target: the frame that its own channels move it in.
 
 Where only parents lie between two bones, the rest pose tells. Where constraints do, Blender is asked: all
-bones are posed at random, three times, and a bone hangs on that one in whose frame it keeps its place.
+bones are posed at random, three times, and a bone hangs on that one in whose frame it keeps its place. A foot
+that doesn't hang on its leg at all, as games get rigs with inverse kinematics, has to be moved to its end.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -52,12 +53,16 @@ class Carriers:
     Attributes
     ----------
     of : dict of int to Carrier
-        Bones come after those that carry them.
+        Bones come after those that carry them, and after those that they are joined to.
+    joined : dict of int to int
+        Bones that nothing moves along with the bone before them in their limb, and that bone: their own keys
+        have to keep them at its end.
     warnings : tuple of str
         Bones that may not follow their carriers, a sentence each.
     """
 
     of: dict[int, Carrier]
+    joined: dict[int, int]
     warnings: tuple[str, ...]
 
     def frame(
@@ -79,7 +84,9 @@ class Carriers:
         return turned[carrier.bone] @ turn, placed[carrier.bone] + turned[carrier.bone] @ place
 
 
-def find_carriers(target: bpy.types.Object, rig: Rig, bones: list[int]) -> Carriers:
+def find_carriers(
+    target: bpy.types.Object, rig: Rig, bones: list[int], limbs: Iterable[tuple[int, int]] = ()
+) -> Carriers:
     """Find out what carries each bone.
 
     Parameters
@@ -91,6 +98,8 @@ def find_carriers(target: bpy.types.Object, rig: Rig, bones: list[int]) -> Carri
         Of `target`.
     bones : list of int
         Those that get keys; parents come before their children.
+    limbs : iterable of (int, int)
+        Pairs of them that follow on each other in a limb.
     """
     found: dict[int, Carrier] = {}
     unclear: list[int] = []
@@ -104,7 +113,21 @@ def find_carriers(target: bpy.types.Object, rig: Rig, bones: list[int]) -> Carri
             found[bone] = carrier
         else:
             warnings.append(_also_constrained(target, rig, bone))
-    return Carriers({bone: found[bone] for bone in _carriers_first(bones, found)}, tuple(warnings))
+    joined = {
+        lower: upper
+        for upper, lower in limbs
+        if upper not in _line(lower, found) and not constrained(target, rig.names[lower])
+    }
+    order = _carriers_first(bones, found, joined)
+    return Carriers({bone: found[bone] for bone in order}, joined, tuple(warnings))
+
+
+def _line(bone: int, found: Mapping[int, Carrier]) -> list[int]:
+    """A bone, its carrier, and so on."""
+    line = [bone]
+    while (carrier := found[line[-1]].bone) is not None and carrier not in line:
+        line.append(carrier)
+    return line
 
 
 def constrained(target: bpy.types.Object, bone: str) -> bool:
@@ -216,12 +239,12 @@ def _difference(one: Floats, other: Floats, rig: Rig) -> float:
     return float(np.abs(apart).max())
 
 
-def _carriers_first(bones: list[int], found: Mapping[int, Carrier]) -> list[int]:
-    """The bones in an order in which each comes after its carrier."""
+def _carriers_first(bones: list[int], found: Mapping[int, Carrier], joined: Mapping[int, int]) -> list[int]:
+    """The bones in an order in which each comes after its carrier and after what it is joined to."""
     done: list[int] = []
     waiting = list(bones)
     while waiting:
-        ready = [b for b in waiting if found[b].bone is None or found[b].bone in done]
+        ready = [b for b in waiting if {found[b].bone, joined.get(b)} <= {None, *done}]
         ready = ready or waiting
         done += ready
         waiting = [b for b in waiting if b not in ready]

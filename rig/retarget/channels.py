@@ -117,10 +117,10 @@ class Channels:
         path = f"{bone_path(bone)}.location"
         held = [lock or (path, i) in self._driven for i, lock in enumerate(pose_bone.lock_location)]
         if any(held):
-            self._warn(f"{bone} has locked location channels: the path through space is left out there.")
+            self._warn(f"{bone} has locked location channels: it isn't moved along these.")
             values[:, held] = np.array(pose_bone.location, dtype=float)[held]
         if data.use_connect and data.parent is not None:
-            self._warn(f"{bone} is connected to its parent: it can't carry the path through space.")
+            self._warn(f"{bone} is connected to its parent: it can't be moved to its place.")
             return None, origin
         free = [index for index, stays in enumerate(held) if not stays]
         return Keys(path, bone, values, free), origin + np.einsum("nab,nb->na", axes, values)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 import bpy
+import numpy as np
 
 from ...core.errors import CaptureError
 from .bone_map import MAIN, BoneMap
@@ -17,6 +18,12 @@ from .topology import guess_by_topology
 
 #: a preset fits if it scores at least this share of the main joints
 _FITS = 0.8
+#: the joints before those that end limbs
+_ENDS = {"hand": ("upper_arm", "forearm"), "foot": ("thigh", "shin")}
+#: the segments of a limb at rest point in about the same direction (cosine) ...
+_AHEAD = 0.5
+#: ... and neither is longer than so many times the other
+_UNLIKE = 3.0
 #: how sure a bone is that only names suggest
 _BY_NAME = 0.6
 #: how sure a bone is that only the topology suggests
@@ -79,7 +86,7 @@ def _with_root(rig: Rig, bone_map: BoneMap) -> BoneMap:
 def _guess(rig: Rig) -> BoneMap:
     """A bone map from names and topology; what both say is surest."""
     named = guess_by_name(rig)
-    _drop_unconnected(rig, named)
+    apart = _drop_unconnected(rig, named)
     guess = guess_by_topology(rig)
     built = {slot: rig.names[bone] for slot, bone in guess.bones.items()} if guess is not None else {}
     complete = sum(slot in named for slot in MAIN) >= _FITS * len(MAIN)
@@ -88,18 +95,47 @@ def _guess(rig: Rig) -> BoneMap:
     for slot, bone in second.items():
         if slot not in bones and bone not in bones.values():
             bones[slot] = bone
+    for slot, bone in apart.items():
+        if slot not in bones and bone not in bones.values() and _ends_limb(rig, bones, slot, bone):
+            bones[slot] = bone
+    for slot in ("chest", "spine"):
+        # what carries the hips and is called the trunk carries the whole body
+        if slot in bones and "hips" in bones and rig.index[bones[slot]] in _above(rig, bones["hips"]):
+            bones["hips"] = bones.pop(slot)
     for slot, bone in bones.items():
-        both = named.get(slot) == built.get(slot) == bone
-        sure[slot] = _BY_BOTH if both else _BY_NAME if named.get(slot) == bone else _BY_TOPOLOGY
+        name = named.get(slot, apart.get(slot))
+        both = name == built.get(slot) == bone
+        sure[slot] = _BY_BOTH if both else _BY_NAME if name == bone else _BY_TOPOLOGY
     return BoneMap(bones, sure, "Guessed", fk_switches(rig))
 
 
-def _drop_unconnected(rig: Rig, named: dict[str, str]) -> None:
-    """Remove bones that don't hang on the bone of the joint before them: their names mean something else."""
+def _above(rig: Rig, bone: str) -> list[int]:
+    """The bones that a bone hangs on."""
+    return rig.ancestors(rig.index[bone])[1:]
+
+
+def _drop_unconnected(rig: Rig, named: dict[str, str]) -> dict[str, str]:
+    """Remove bones that don't hang on the bone of the joint before them: their names mean something else.
+
+    Those of hands and feet are returned: games get rigs with inverse kinematics that have them elsewhere.
+    """
+    apart = {}
     for side in "LR":
         for chain in (("hips", "thigh", "shin", "foot"), ("upper_arm", "forearm", "hand")):
             for upper, lower in pairwise(n if n == "hips" else f"{n}.{side}" for n in chain):
-                if upper in named and lower in named:
-                    above = rig.ancestors(rig.index[named[lower]])[1:]
-                    if rig.index[named[upper]] not in above:
-                        del named[lower]
+                both = upper in named and lower in named
+                if both and rig.index[named[upper]] not in _above(rig, named[lower]):
+                    apart[lower] = named.pop(lower)
+    return {slot: bone for slot, bone in apart.items() if slot.split(".")[0] in _ENDS}
+
+
+def _ends_limb(rig: Rig, bones: dict[str, str], slot: str, bone: str) -> bool:
+    """Whether a bone lies where a hand or foot does: the second segment goes on as long as the first."""
+    name, _, side = slot.partition(".")
+    above = [bones.get(f"{joint}.{side}") for joint in _ENDS[name]]
+    if None in above:
+        return False
+    start, middle, end = (rig.heads[rig.index[b]] for b in (*above, bone) if b is not None)
+    first, second = (float(np.linalg.norm(part)) for part in (middle - start, end - middle))
+    ahead = (middle - start) @ (end - middle) > _AHEAD * first * second
+    return bool(ahead and first < _UNLIKE * second and second < _UNLIKE * first)

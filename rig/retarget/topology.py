@@ -173,13 +173,19 @@ class _Reader:
         for side, letter in ((left, "L"), (1 - left, "R")):
             for limb, names in ((legs, ("thigh", "shin", "foot")), (arms, ("upper_arm", "forearm", "hand"))):
                 for joint, name in enumerate(names):
-                    if (bone := limb.bone(joint, side)) is not None:
+                    bone = limb.bone(joint, side)
+                    if bone is not None and not (name == "hand" and self._is_finger(bone)):
                         bones[f"{name}.{letter}"] = bone
             if arms.joints[0] > 0:
                 bones[f"shoulder.{letter}"] = arms.chains[side][0]
             if f"foot.{letter}" in bones and (toe := self._toe(bones[f"foot.{letter}"])) is not None:
                 bones[f"toe.{letter}"] = toe
         return bones
+
+    def _is_finger(self, bone: int) -> bool:
+        """Whether fingers grow beside a bone: there is no hand then."""
+        beside = self.rig.children[int(self.rig.parents[bone])]
+        return sum(bool(self.rig.children[other]) for other in beside) > 2
 
     def _together(self, one: int, other: int) -> bool:
         return bool(np.linalg.norm(self.at[one] - self.at[other]) < _TOGETHER * self.size)

@@ -37,6 +37,8 @@ _NO_DIRECTION = 0.02
 _ANKLE = 0.09
 #: soles are on the object's origin if the lowest bone is this near above or below (shares of the leg)
 _ON_ORIGIN = (-0.05, 0.17)
+#: so are those of feet whose bones end anywhere, if the ankles are above it by less than this (share of leg)
+_ANKLES_ABOVE = 0.5
 #: a body whose soles are this near to its object's origin stands on them (share of the leg)
 _STANDS = 0.1
 #: cosine of the angle from the vertical up to which a body is upright
@@ -109,13 +111,17 @@ def read_body(rig: Rig, bones: Mapping[str, int], template: Floats) -> Body:
                 offsets[INDEX[joint]] = align[INDEX[parent]] @ (at[joint] - start)
     lowest = min((_lowest(rig, bones[n], frame) for n in _FEET if n in bones), default=origin)
     on_origin = _ON_ORIGIN[0] * leg < lowest - origin < _ON_ORIGIN[1] * leg
+    feet = [bones[f"foot.{side}"] for side in "LR" if f"foot.{side}" in bones]
+    if feet and not any(rig.children[bone] for bone in feet):  # files without tails leave them to importers
+        high = np.mean([at[f"foot.{side}"][2] for side in "LR" if f"foot.{side}" in bones]) - origin
+        on_origin = on_origin or 0 < high < _ANKLES_ABOVE * leg
     ground = origin if on_origin else lowest
     ankles, soles = [], []
     for side in "LR":
         foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
         if f"foot.{side}" in at:
             ankle = float(at[f"foot.{side}"][2]) - ground
-            turn, ball, tip = _read_foot(rig, bones, at, frame, side, offsets[toe], leg)
+            turn, ball, tip = _read_foot(rig, bones, at, frame, side, offsets[toe], leg, ankle)
             align[foot] = align[toe] = turn
             offsets[toe] = ball
         else:
@@ -183,6 +189,7 @@ def _read_foot(
     side: str,
     usual: Floats,
     leg: float,
+    high: float,
 ) -> tuple[Floats, Floats, Floats]:
     """A foot in the T-pose.
 
@@ -194,6 +201,8 @@ def _read_foot(
     usual : (3,), metres
         From ankle to ball in the template, at the rig's size.
     leg : float, metres
+    high : float, metres
+        Height of the ankle above the sole.
 
     Returns
     -------
@@ -206,6 +215,8 @@ def _read_foot(
     """
     ankle = at[f"foot.{side}"]
     tip = _tip(rig, bones.get(f"toe.{side}", bones[f"foot.{side}"]), frame) - ankle
+    if not rig.children[bones[f"foot.{side}"]] and 0 < high < -tip[2]:
+        tip = tip * high / -tip[2]  # its end is under the floor
     ball = at[f"toe.{side}"] - ankle if f"toe.{side}" in at else _BALL_AHEAD * tip
     if np.linalg.norm(ball[:2]) < _NO_DIRECTION * leg:
         ball, tip = usual, _TIP_AHEAD * usual

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.batch.collect import orders_of
-from kinelift.batch.orders import Order
+from kinelift.batch.collect import orders_of, passed_over
+from kinelift.batch.orders import Order, file_hash
 from kinelift.core.errors import CaptureError
 from kinelift.core.options import FORMATS, RENDERS, CleanUp, Outputs
+from kinelift.tests.videos import SAMPLE
 
 COMMON = Order(Path(), "", {"fps": 30.0}, CleanUp(), Outputs(format=("bvh",)))
 
@@ -42,6 +43,36 @@ def test_folders_are_mirrored(tmp_path: Path) -> None:
         orders_of([shoot], [], COMMON, out, "*.avi")
     with pytest.raises(CaptureError, match="can't be searched for clips and get the results too"):
         orders_of([shoot], [], COMMON, shoot)
+
+
+def test_numbered_pictures_are_one_clip_each(tmp_path: Path) -> None:
+    shoot = files(
+        tmp_path / "shoot",
+        "walk_0001.png",
+        "walk_0002.png",
+        "texture.png",
+        "frames/1.jpg",
+        "frames/2.jpg",
+        "a.ts",
+    )
+    assert named([shoot], [], COMMON, tmp_path / "out") == {
+        "a": shoot / "a.ts",
+        "walk": shoot / "walk_%04d.png",
+        "frames/frames": shoot / "frames/%d.jpg",
+    }
+    (order,) = orders_of([shoot / "walk_%04d.png"], [], COMMON, tmp_path / "out")
+    before = file_hash(order.clip)
+    assert order.name == "walk" and len(before) == 64
+    (shoot / "walk_0002.png").write_bytes(b"changed")
+    assert file_hash(order.clip) != before
+
+
+def test_what_looks_like_a_video_is_named(tmp_path: Path) -> None:
+    shoot = files(tmp_path / "shoot", "a.mp4", "notes.txt", "out/b.bin", ".c.bin")
+    for name in ("take.bin", "day 1/take", "a.mp4", "out/b.bin", ".c.bin"):
+        (shoot / name).parent.mkdir(exist_ok=True)
+        (shoot / name).write_bytes(SAMPLE.read_bytes()[:500])
+    assert passed_over([shoot], shoot / "out") == [shoot / "take.bin", shoot / "day 1/take"]
 
 
 def test_the_same_file_twice_is_one_clip(tmp_path: Path) -> None:

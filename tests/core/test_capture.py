@@ -29,7 +29,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
         capture,
         motion=replace(capture.motion, start=2.5),
         settings={"end": None, "focal": 28.0},
-        source=Source('tänz "1".mp4', "/a folder", 90, ("It was dark.",)),
+        source=Source('tänz "1".mp4', "/a folder", 90, True, 270, ("It was dark.",)),
     )
     capture.landmarks[3] = np.nan
     capture.save(tmp_path / "m.npz")
@@ -65,7 +65,7 @@ def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path
     again = Capture.load(tmp_path / "old.npz")
     np.testing.assert_array_equal(again.motion.rotations, capture.motion.rotations)
     assert again.motion.start == 1.5 and again.warnings == ("One.",)
-    assert again.source == Source("clip.mp4", "/clips", 0, ("It was dark.",))
+    assert again.source == Source("clip.mp4", "/clips", warnings=("It was dark.",))
     assert (
         again.settings["focal"] == 28.0 and not {"video", "folder", "video_warnings"} & again.settings.keys()
     )

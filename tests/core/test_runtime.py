@@ -45,6 +45,7 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_what_is_fetched() -> None:
     assert [pin.partition("==")[0] for pin in requirements()] == [
+        "av",
         "opencv-contrib-python",
         "mediapipe",
         "safetensors",

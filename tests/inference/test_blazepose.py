@@ -25,7 +25,6 @@ from kinelift.inference.blazepose.task import FULL, HEAVY, landmark_network, peo
 from kinelift.inference.blazepose.tflite import read
 from kinelift.tests.videos import SAMPLE, Image, read_video
 
-
 CPU = torch.device("cpu")
 
 
@@ -196,7 +195,7 @@ def test_two_looks_agree_and_err_differently(frames: list[Image], finder: People
             height = np.ptp(one.landmarks[:, 1])
             off = np.linalg.norm(mean.landmarks[:, :2] - one.landmarks[:, :2], axis=1)
             assert 0.0005 * height < off.mean() < 0.02 * height
-            # the mirrored picture is seen as the picture is, but for a pixel of the crop: no side is preferred
+            # the mirrored picture is seen as the picture is, but for a pixel of the crop
             assert np.abs(back[:, :2] - mean.landmarks[:, :2]).mean() < 0.01 * height
 
 

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -16,8 +15,8 @@ import pytest
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import MAX_THREADS, default_threads
-from kinelift.inference.detect import detector as module
 from kinelift.inference.blazepose.task import HEAVY
+from kinelift.inference.detect import detector as module
 from kinelift.inference.detect import follower
 from kinelift.inference.detect.appearance import alike
 from kinelift.inference.detect.detector import detect

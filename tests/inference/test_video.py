@@ -6,14 +6,29 @@ import os
 import shutil
 import struct
 import threading
+import zlib
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from kinelift.core.errors import CaptureError
-from kinelift.inference.video import MAX_SIDE, VideoReader
-from kinelift.tests.videos import SAMPLE, number, numbered, turned, with_times, write_video
+from kinelift.inference.footage import MAX_SIDE
+from kinelift.inference.video import VideoReader
+from kinelift.tests.videos import (
+    SAMPLE,
+    encoded,
+    number,
+    numbered,
+    trimmed,
+    turned,
+    with_times,
+    write_video,
+)
 
 
 def test_every_frame_of_a_plain_video_comes_once_at_its_time() -> None:
@@ -89,7 +104,7 @@ def test_a_range_of_a_video_with_variable_frame_rate(tmp_path: Path) -> None:
     ("times", "fps"),
     [
         (np.arange(240) / 30, None),
-        (np.arange(240) * 1001 / 30000, None),
+        (np.arange(240) * 1001 / 12000, None),
         (np.concatenate([np.arange(120) / 30, 4 + np.arange(120) / 10]), None),
         (np.concatenate([np.arange(120) / 10, 12 + np.arange(120) / 30]), 24.0),
         (np.concatenate([np.arange(120) / 30, 4.9 + np.arange(120) / 30]), 60.0),
@@ -115,14 +130,138 @@ def test_a_part_begins_right_wherever_it_is_cut(tmp_path: Path) -> None:
         assert number(next(iter(clip.part(first))).image) == whole[first]
 
 
-@pytest.mark.parametrize("degrees", [90, 180, 270])
-def test_rotation_in_the_file_is_honoured(tmp_path: Path, degrees: int) -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+def test_rotation_in_the_file_is_honoured(tmp_path: Path, degrees: int, mirrored: bool) -> None:
     image = np.full((48, 96, 3), 60, np.uint8)
     image[:24, :48] = 220  # top left
-    clip = VideoReader(turned(write_video(tmp_path / "phone.mp4", [image] * 3), degrees))
+    clip = VideoReader(turned(write_video(tmp_path / "phone.mp4", [image] * 3), degrees, mirrored))
     expected = np.rot90(image, -degrees // 90)
+    expected = expected[:, ::-1] if mirrored else expected
     assert clip.size == expected.shape[1::-1]
+    assert (clip.turn, clip.mirrored) == (degrees, mirrored)
     assert np.abs(next(iter(clip)).image.astype(int) - expected).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("pixels", "size"),
+    [
+        (Fraction(4, 3), (128, 48)),
+        (Fraction(8, 9), (85, 48)),
+        (Fraction(1), (96, 48)),
+        (Fraction(1, 100), (96, 48)),
+        (Fraction(200), (96, 48)),
+    ],
+)
+def test_pixels_become_square_unless_the_file_talks_nonsense(
+    tmp_path: Path, pixels: Fraction, size: tuple[int, int]
+) -> None:
+    image = np.full((48, 96, 3), 60, np.uint8)
+    image[:, :48] = 220
+    clip = VideoReader(encoded(tmp_path / "dvd.mp4", [image] * 3, "mpeg4", pixels))
+    shown = next(iter(clip)).image
+    assert clip.size == shown.shape[1::-1] == size
+    bright = shown[24, :, 0] > 140
+    assert bright.sum() == pytest.approx(size[0] / 2, abs=1) and bright[0]
+
+
+def test_wide_pixels_of_a_picture_that_lies_on_its_side(tmp_path: Path) -> None:
+    image = np.full((48, 96, 3), 60, np.uint8)
+    video = encoded(tmp_path / "phone.mp4", [image] * 3, "mpeg4", Fraction(4, 3))
+    clip = VideoReader(turned(video, 90))
+    assert clip.size == next(iter(clip)).image.shape[1::-1] == (48, 128)
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"),
+    [("libsvtav1", "a.mp4"), ("libx265", "a.mov"), ("libvpx-vp9", "a.webm"), ("libx264", "a.ts")],
+)
+def test_codecs_and_containers(tmp_path: Path, codec: str, name: str) -> None:
+    clip = VideoReader(encoded(tmp_path / name, numbered(40), codec))
+    frames = list(clip)
+    assert [number(frame.image) for frame in frames] == list(range(40))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(40) / 30, atol=2e-3)
+    assert [number(f.image) for f in VideoReader(tmp_path / name, 0.5, 1.0)] == list(range(15, 30))
+    assert clip.warnings == []
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
+def test_after_damage_it_goes_on_and_says_what_is_bridged(tmp_path: Path, name: str) -> None:
+    rng = np.random.default_rng(1)
+    grain = rng.integers(0, 20, (90, 48, 64, 3), np.uint8)
+    video = encoded(tmp_path / name, np.array(numbered(90)) + grain, "libx264")
+    data = bytearray(video.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + len(data) // 12] = bytes(len(data) // 12)
+    video.write_bytes(data)
+    clip = VideoReader(video)
+    frames = list(clip)
+    assert len(frames) == 90
+    there = sorted({frame.time for frame in frames})
+    before, after = max(pairwise(there), key=lambda pair: pair[1] - pair[0])
+    assert 1 < before < after < 2.5 and len(there) > 65
+    assert len(clip.warnings) == 1
+    assert (
+        f"are damaged or missing from {before:.2f} to {after:.2f} s; the motion there is" in clip.warnings[0]
+    )
+    for frame in frames:  # what is shown is sound
+        assert abs(number(frame.image) / 30 - frame.time) < 0.01
+
+
+def test_a_lossless_trim_is_as_long_as_it_is(tmp_path: Path) -> None:
+    clip = VideoReader(trimmed(write_video(tmp_path / "trim.mp4", numbered(90)), 1.0, 2.5))
+    assert [number(frame.image) for frame in clip] == list(range(30, 75))
+    assert (clip.frames, clip.warnings) == (45, [])
+    assert [number(f.image) for f in VideoReader(clip.path, 0.5, 1.0)] == list(range(45, 60))
+
+
+def test_nothing_but_the_file_itself_is_opened(tmp_path: Path) -> None:
+    """FFmpeg reads lists of other files, too."""
+    shutil.copy(SAMPLE, tmp_path / "other.mp4")
+    for text in (
+        "ffconcat version 1.0\nfile other.mp4\n",
+        "#EXTM3U\n#EXTINF:4,\nother.mp4\n#EXT-X-ENDLIST\n",
+    ):
+        (tmp_path / "list.mp4").write_text(text)
+        with pytest.raises(CaptureError, match="can't be read as a video"):
+            VideoReader(tmp_path / "list.mp4")
+
+
+def test_the_cover_of_a_song_is_no_video(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "song.mp3"), "w") as file:
+        sound, cover = file.add_stream("mp3", 44100), file.add_stream("mjpeg", 25)
+        cover.width = cover.height = 64
+        cover.pix_fmt = "yuvj420p"
+        cover.disposition = Disposition.attached_pic
+        file.mux(cover.encode(av.VideoFrame.from_ndarray(numbered(1)[0])))
+        quiet = av.AudioFrame.from_ndarray(np.zeros((2, 1152), np.float32), "fltp", "stereo")
+        quiet.sample_rate = 44100
+        file.mux(sound.encode(quiet))
+        file.mux(sound.encode())
+    with pytest.raises(CaptureError, match="can't be read as a video"):
+        VideoReader(tmp_path / "song.mp3")
+
+
+def test_giant_pictures_are_refused_before_they_are_decoded(tmp_path: Path) -> None:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    path = tmp_path / "giant.png"
+    header = struct.pack(">IIBBBBB", 12000, 12000, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(36001) * 100)
+    chunks = chunk(b"IHDR", header), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunks))
+    with pytest.raises(CaptureError, match="12000 x 12000 pixels, are too large"):
+        VideoReader(path)
+
+
+def test_a_video_without_end_is_refused(tmp_path: Path) -> None:
+    """A few bytes can claim to last for days."""
+    video = with_times(write_video(tmp_path / "days.mp4", numbered(3)), [0, 1, 90_000])
+    assert VideoReader(video, fps=30).frames > 1e6
+    with pytest.raises(CaptureError, match="more than 432000 frames; capture a shorter stretch"):
+        next(iter(VideoReader(video, fps=30)))
+    assert len(list(VideoReader(video, 0, 2, fps=30))) == 60
 
 
 def test_8k_is_scaled_down_and_one_frame_is_a_video(tmp_path: Path) -> None:
@@ -179,7 +318,7 @@ def _without_frames(path: Path) -> None:
     ("make", "says"),
     [
         (lambda path: None, "no file"),
-        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.mkdir(), "is a folder without numbered pictures; choose a video"),
         (lambda path: path.touch(), "is empty"),
         (lambda path: path.write_text("not a film\n" * 100), "can't be read as a video"),
         (lambda path: path.write_bytes(struct.pack(">I4s", 8, b"free") * 100), "can't be read as a video"),

@@ -19,7 +19,7 @@ from kinelift.core.foot_ik import clean_up
 from kinelift.core.skeleton import JOINTS
 from kinelift.inference import pipeline
 from kinelift.inference.__main__ import main
-from kinelift.inference.detect import landmarker
+from kinelift.inference.detect import follower
 
 # captures, detects or starts other programs
 pytestmark = pytest.mark.slow
@@ -151,7 +151,7 @@ def test_a_disk_that_fills_up_leaves_nothing_half_written(tmp_path):
 @pytest.mark.parametrize("altered", [True, False], ids=["altered", "missing"])
 @pytest.mark.parametrize("what", ["weights", "detector"])
 def test_altered_and_missing_models_are_refused(tmp_path, capsys, monkeypatch, what, altered):
-    module, name = {"weights": (pipeline, "WEIGHTS"), "detector": (landmarker, "TASK")}[what]
+    module, name = {"weights": (pipeline, "WEIGHTS"), "detector": (follower, "HEAVY")}[what]
     original = getattr(module, name)
     elsewhere = tmp_path / original.name
     if altered:

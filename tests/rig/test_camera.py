@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import bpy
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -18,7 +20,7 @@ from kinelift.inference.video import VideoReader
 from kinelift.rig.camera import add_camera, add_floor, find_video, show_video
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.tests.motions import random_capture
-from kinelift.tests.videos import number, numbered, turned, write_video
+from kinelift.tests.videos import encoded, number, numbered, turned, write_video
 
 SIZE = (64, 48)
 
@@ -164,6 +166,41 @@ def test_a_phone_that_was_held_another_way(video: Path, kind: str, degrees: int)
     # fitted into the picture, then turned and scaled it fills it
     fitted = shows * min(np.array(upright) / shows) * background.scale
     np.testing.assert_allclose(fitted[::-1] if degrees % 180 else fitted, upright, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+def test_numbered_pictures_behind_what_they_show(tmp_path: Path, kind: str) -> None:
+    for index, image in enumerate(numbered(20)):
+        cv2.imwrite(str(tmp_path / f"walk_{index + 98:03d}.png"), image)
+    capture = beginning(random_capture(10, size=SIZE), 5 / 30)
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
+    assert show_video(camera, scene, capture, tmp_path / "walk_%03d.png", kind) == ""
+    (background,) = camera.data.background_images
+    if kind == "MOVIE_CLIP":  # Blender counts from the first picture
+        assert background.clip.source == "SEQUENCE" and background.clip.frame_offset == 5
+    else:
+        user = background.image_user
+        assert background.image.source == "SEQUENCE"
+        assert 1 - user.frame_start + 1 + user.frame_offset == 98 + 5
+        assert shown(background, [1, 4], tmp_path) == [5, 8]
+
+
+@pytest.mark.parametrize("kind", ["IMAGE", "MOVIE_CLIP"])
+def test_a_front_camera_with_wide_pixels_behind_what_it_saw(tmp_path: Path, kind: str) -> None:
+    video = turned(encoded(tmp_path / "front.mp4", numbered(5), "mpeg4", Fraction(4, 3)), 0, mirrored=True)
+    reader = VideoReader(video)
+    capture = random_capture(5, size=reader.size)
+    capture = replace(capture, source=Source(turn=reader.turn, mirrored=reader.mirrored))
+    scene = scene_of(capture, 30)
+    camera = add_camera(scene, capture.camera)
+    assert show_video(camera, scene, capture, video, kind) == ""
+    (background,) = camera.data.background_images
+    shows = background.clip if kind == "MOVIE_CLIP" else background.image
+    assert background.use_flip_x and background.scale == 1
+    # Blender takes the mirror for a turn by 180 degrees, which is undone
+    assert np.degrees(background.rotation) == pytest.approx(180 if bpy.app.version >= (4, 4) else 0)
+    assert shows.display_aspect[0] / shows.display_aspect[1] == pytest.approx(4 / 3, rel=0.01)
 
 
 def test_the_video_is_found_where_it_was_and_where_it_was_brought(tmp_path: Path) -> None:

@@ -195,7 +195,7 @@ def test_the_light_zip_says_what_it_lacks(version: str, home: Path) -> None:
         }}
         """,
     )
-    lacks = "lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip that brings them, or install"
+    lacks = "lacks av, cv2, mediapipe, safetensors, torch: take the Kinelift zip that brings them, or install"
     for asked in ("command", "capture", "test"):
         assert lacks in str(answer[asked]), answer
     assert str(answer["command"]).endswith("\n1") and str(answer["command"]).count("\n") == 1
