@@ -57,10 +57,12 @@ def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
         If the range of frames is empty.
     """
     how = settings or CleanUp()
-    cleaned = _smoothed(motion, how.smooth) if how.smooth > 0 else motion
-    if how.feet:
-        cleaned = _planted(cleaned, how)
-    return within_range(motion, cleaned, how)
+
+    def cleaned(shot: Motion) -> Motion:
+        smooth = _smoothed(shot, how.smooth) if how.smooth > 0 else shot
+        return _planted(smooth, how) if how.feet else smooth
+
+    return within_range(motion, motion.shot_by_shot(cleaned), how)
 
 
 def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
