@@ -179,7 +179,8 @@ class Capture:
         arrays |= {name: getattr(self, name) for name in _OF_CAPTURE}
         header = {
             "version": FORMAT_VERSION, "joints": list(JOINTS), "fps": self.motion.fps,
-            "start": self.motion.start, "focal": self.camera.focal, "size": list(self.camera.size),
+            "start": self.motion.start, "slow_motion": self.motion.slow_motion,
+            "focal": self.camera.focal, "size": list(self.camera.size),
             "shots": [
                 {"first": cut, "focal": one.focal, "pose": np.asarray(one.camera_from_world).tolist()}
                 for cut, one in zip(self.motion.cuts, self.later_cameras, strict=True)
@@ -225,7 +226,11 @@ class Capture:
             cuts = tuple(shot["first"] for shot in shots)
             return Capture(
                 motion=Motion(
-                    header["fps"], header["start"], **{name: data[name] for name in _OF_MOTION}, cuts=cuts
+                    header["fps"],
+                    header["start"],
+                    **{name: data[name] for name in _OF_MOTION},
+                    cuts=cuts,
+                    slow_motion=header.get("slow_motion", 1.0),
                 ),
                 later_cameras=tuple(
                     Camera(shot["focal"], (width, height), np.array(shot["pose"], np.float64))

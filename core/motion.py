@@ -23,6 +23,8 @@ CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
 CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 #: limits of frame rates, of scenes too
 _RATES = (1e-3, 1e5)
+#: limits of how many times slower than life a motion may be
+_SLOWNESS = (0.01, 1000.0)
 #: limits of times, seconds: eleven days
 _SECONDS = (-1e6, 1e6)
 
@@ -49,6 +51,8 @@ class Motion:
         How sure it is, 0 to 1, that each of `CONTACT_POINTS` stands on something.
     cuts : tuple of int
         First frames of the shots after the first: motion before a cut has nothing to do with motion after it.
+    slow_motion : float
+        How many times slower than life it is: a second of it shows so much less of life.
     """
 
     fps: float
@@ -58,6 +62,7 @@ class Motion:
     root: Array
     contacts: Array
     cuts: tuple[int, ...] = ()
+    slow_motion: float = 1.0
 
     def __post_init__(self) -> None:
         frames, joints = len(self.root), len(JOINTS)
@@ -65,6 +70,7 @@ class Motion:
             raise UnsoundError("it has no frames")
         check_number("frame rate", self.fps, _RATES)
         check_number("start", self.start, _SECONDS)
+        check_number("slow motion", self.slow_motion, _SLOWNESS)
         checked(self, {
             "offsets": Part((joints, 3), METRES), "rotations": Part((frames, joints, 4), (-1, 1)),
             "root": Part((frames, 3), METRES), "contacts": Part((frames, 4), SHARE),
@@ -76,6 +82,11 @@ class Motion:
 
     def __len__(self) -> int:
         return len(self.root)
+
+    @property
+    def life_fps(self) -> float:
+        """Frames for a second of life, which is what bodies and feet keep to."""
+        return self.fps * self.slow_motion
 
     @property
     def shots(self) -> list[slice]:

@@ -253,12 +253,12 @@ def _lifted(
     """The motion of one person in a shot."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
-    seen = _Seen(person, detections, model)
+    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion)
     report("lift", 0, count)
     focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
     rays, confidence, estimate = seen.through(focal_mm)
     report("lift", count, count)
-    estimate = solve(estimate, rays, confidence, detections.fps, seen.device, progress)
+    estimate = solve(estimate, rays, confidence, seen.life_fps, seen.device, progress)
     focal = focal_pixels(focal_mm, detections.size)
     return _Shot(person, detections, confidence, estimate, focal)
 
@@ -293,7 +293,7 @@ class _Shot:
             estimate = scaled_to_height(estimate, settings.height)
         motion, camera = to_world(estimate, detections.fps, detections.start, self.focal, detections.size)
         captured = Capture(
-            motion=motion,
+            motion=replace(motion, slow_motion=settings.slow_motion),
             camera=camera,
             confidence=joint_confidence(self.confidence),
             landmarks=_open(person)[..., :3],
@@ -318,6 +318,8 @@ class _Seen:
     person: Track
     detections: Detections
     model: Lifter
+    #: frames for a second of life
+    life_fps: float
 
     @property
     def device(self) -> torch.device:
@@ -329,7 +331,7 @@ class _Seen:
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
         hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
-        return rays, confidence, lift(rays, confidence, hint, self.detections.fps, self.model)
+        return rays, confidence, lift(rays, confidence, hint, self.life_fps, self.model)
 
 
 # The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
@@ -376,7 +378,7 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
             root=lifted.root[used],
             contacts=lifted.contacts[used],
         )
-        off = misfit(few, rays[used], confidence[used], seen.detections.fps / step, seen.device)
+        off = misfit(few, rays[used], confidence[used], seen.life_fps / step, seen.device)
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

@@ -21,6 +21,8 @@ from .versions import assign_action, assign_strip_slot
 _POINTS = "contact_points"
 #: custom property of an action: the frames of the scene at which another shot begins
 _CUTS = "cuts"
+#: custom property of an action: how many times slower than life it is
+_SLOW = "slow_motion"
 #: keys this near to a whole frame are put onto it, in frames: too little to see
 _WHOLE = 0.02
 #: frame of the scene on which captured motion begins
@@ -90,6 +92,7 @@ def animate(
     action[_POINTS] = (points[_key_before(frames)] @ (1 << np.arange(points.shape[1]))).tolist()
     key_contacts(curves, armature, frames, points)
     action[_CUTS] = [int(frames[cut]) for cut in cuts]
+    action[_SLOW] = motion.slow_motion
     return action
 
 
@@ -101,6 +104,11 @@ def animate_shots(armature: bpy.types.Object, motion: Motion, name: str, fps: fl
     for number, shot in enumerate(motion.shots if motion.cuts else (), 1):
         first = FIRST_FRAME + round(shot.start * fps / motion.fps)
         animate(armature, motion.part(shot), f"{name} Shot {number}", fps, first).use_fake_user = True
+
+
+def slowness(action: bpy.types.Action) -> float:
+    """How many times slower than life an action of `animate` is; 1 for any other."""
+    return float(action.get(_SLOW, 1.0))
 
 
 def cut_frames(action: bpy.types.Action) -> list[int]:
@@ -180,6 +188,7 @@ def every_frame(motion: Motion, fps: float) -> Motion:
         root=root,
         contacts=(contacts >= CONTACT_THRESHOLD)[key],
         cuts=tuple(int(frames[cut]) for cut in cuts),
+        slow_motion=motion.slow_motion,
     )
 
 

@@ -33,7 +33,7 @@ class Performance:
     frames : (N,)
         Frames of the scene, ascending.
     fps : float
-        Of the scene.
+        Frames of the scene for a second of life.
     offsets : (J, 3), metres
         Of the source's T-pose.
     ankle : float, metres

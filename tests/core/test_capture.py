@@ -27,7 +27,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
     capture = random_capture(30, seed=1, fps=29.97, size=(1080, 1920), warnings=("One.", "Two."))
     capture = replace(
         capture,
-        motion=replace(capture.motion, start=2.5),
+        motion=replace(capture.motion, start=2.5, slow_motion=4.0),
         settings={"end": None, "focal": 28.0},
         source=Source('tänz "1".mp4', "/a folder", 90, True, 270, ("It was dark.",)),
     )
@@ -38,7 +38,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(again.motion, name), getattr(capture.motion, name))
     for name in OF_CAPTURE:
         np.testing.assert_array_equal(getattr(again, name), getattr(capture, name))
-    assert (again.motion.fps, again.motion.start) == (29.97, 2.5)
+    assert (again.motion.fps, again.motion.start, again.motion.slow_motion) == (29.97, 2.5, 4.0)
     for name in ("settings", "source", "warnings"):
         assert getattr(again, name) == getattr(capture, name)
     assert (again.camera.focal, again.camera.size) == (capture.camera.focal, capture.camera.size)

@@ -254,3 +254,12 @@ def test_every_shot_is_cleaned_for_itself() -> None:
     apart = [clean_up(m, CleanUp(smooth=0.2)) for m in (one, other)]
     np.testing.assert_allclose(whole.joints, np.concatenate([m.joints for m in apart]), atol=1e-6)
     assert whole.cuts == (60,)
+
+
+def test_slow_motion_is_cleaned_as_life_is() -> None:
+    fast = walk(120, 120.0)
+    slow = replace(fast, fps=30.0, slow_motion=4.0)
+    how = CleanUp(smooth=0.1, minimum=0.2)
+    there, here = clean_up(fast, how), clean_up(slow, how)
+    np.testing.assert_allclose(here.joints, there.joints, atol=1e-6)
+    assert (here.fps, here.slow_motion) == (30.0, 4.0)

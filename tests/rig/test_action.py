@@ -220,3 +220,11 @@ def test_every_shot_has_an_action_of_its_own(heads: Heads) -> None:
         assign_action(armature, action)
         frames = range(first, last + 1)
         np.testing.assert_allclose(heads(armature, frames), expected[first - 1 : last], atol=1e-4)
+
+
+def test_slow_motion_is_read_again() -> None:
+    motion = replace(random_motion(20), slow_motion=4.0)
+    armature = person(motion, 24.0)
+    assert read_motion(armature, armature.animation_data.action, 24.0).slow_motion == 4
+    assert every_frame(motion, 24.0).slow_motion == 4
+    assert motion.life_fps == 120
