@@ -36,7 +36,7 @@ TICK = 1.0
 #: stages shorter than this have no first and last fifth worth telling, seconds
 LONG = 10.0
 #: colours of the stages in the picture
-COLOURS = {"start": "#e4e8ec", "detect": "#dcebf9", "lift": "#f9efd7", "solve": "#dff2df"}
+COLOURS = {"start": "#e4e8ec", "shots": "#ece4ec", "detect": "#dcebf9", "lift": "#f9efd7", "solve": "#dff2df"}
 
 
 class Moment(NamedTuple):

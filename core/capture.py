@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import reprlib
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
 from numbers import Integral
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -108,6 +109,9 @@ class Capture:
     source : Source
     warnings : tuple of str
         What the artist should know, a sentence each.
+    later_cameras : tuple of Camera
+        Those that filmed the shots after the first, each in the world of its shot: one for each of the
+        motion's cuts.
     """
 
     motion: Motion
@@ -119,6 +123,7 @@ class Capture:
     settings: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     warnings: tuple[str, ...] = ()
+    later_cameras: tuple[Camera, ...] = ()
 
     def __post_init__(self) -> None:
         frames, people, motion = len(self.motion), len(self.others), self.motion
@@ -137,9 +142,36 @@ class Capture:
         if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= ROUNDING):
             raise UnsoundError("its skeleton isn't a person's")
         _check_warnings(self.warnings)
+        if len(self.later_cameras) != len(motion.cuts):
+            raise UnsoundError("it hasn't a camera for each shot")
 
     def __len__(self) -> int:
         return len(self.motion)
+
+    @property
+    def shots(self) -> list[Capture]:
+        """Each shot as a capture of its own."""
+        if not self.later_cameras:
+            return [self]
+        # people are in one shot, or in some
+        there = [[one[frames] for one in self.others] for frames in self.motion.shots]
+        others = [[one for one in people if np.isfinite(one).any()] for people in there]
+        return [
+            replace(
+                self,
+                motion=self.motion.part(frames),
+                camera=camera,
+                later_cameras=(),
+                **{
+                    name: getattr(self, name)[frames]
+                    for name in ("confidence", "landmarks", "world_landmarks")
+                },
+                others=np.stack(people) if people else np.zeros((0, 0, 33, 6)),
+            )
+            for frames, camera, people in zip(
+                self.motion.shots, (self.camera, *self.later_cameras), others, strict=True
+            )
+        ]
 
     def save(self, path: Path) -> None:
         """Write the .npz (no pickles); `path` appears whole or not at all."""
@@ -147,7 +179,12 @@ class Capture:
         arrays |= {name: getattr(self, name) for name in _OF_CAPTURE}
         header = {
             "version": FORMAT_VERSION, "joints": list(JOINTS), "fps": self.motion.fps,
-            "start": self.motion.start, "focal": self.camera.focal, "size": list(self.camera.size),
+            "start": self.motion.start, "slow_motion": self.motion.slow_motion,
+            "focal": self.camera.focal, "size": list(self.camera.size),
+            "shots": [
+                {"first": cut, "focal": one.focal, "pose": np.asarray(one.camera_from_world).tolist()}
+                for cut, one in zip(self.motion.cuts, self.later_cameras, strict=True)
+            ],
             "settings": self.settings, "source": asdict(self.source), "warnings": list(self.warnings),
         }  # fmt: skip
         if sum(array.nbytes for array in arrays.values()) > _LARGEST:
@@ -184,8 +221,21 @@ class Capture:
                 )
             width, height = header["size"]
             settings, source = _settings_and_source(header)
+            # earlier versions didn't tell shots apart
+            shots = header.get("shots", [])
+            cuts = tuple(shot["first"] for shot in shots)
             return Capture(
-                motion=Motion(header["fps"], header["start"], **{name: data[name] for name in _OF_MOTION}),
+                motion=Motion(
+                    header["fps"],
+                    header["start"],
+                    **{name: data[name] for name in _OF_MOTION},
+                    cuts=cuts,
+                    slow_motion=header.get("slow_motion", 1.0),
+                ),
+                later_cameras=tuple(
+                    Camera(shot["focal"], (width, height), np.array(shot["pose"], np.float64))
+                    for shot in shots
+                ),
                 camera=Camera(header["focal"], (width, height), data["camera_from_world"]),
                 settings=settings,
                 source=source,
@@ -198,6 +248,35 @@ class Capture:
             raise CaptureError(
                 f"{path} is not a Kinelift motion file, or it is damaged; capture it again."
             ) from error
+
+
+def joined(shots: Sequence[Capture]) -> Capture:
+    """One capture of shots that follow each other, on the first one's skeleton; the opposite of `shots`."""
+    first = shots[0]
+    if len(shots) == 1:
+        return first
+    motions = [one.motion for one in shots]
+    arrays = {
+        name: np.concatenate([getattr(one, name) for one in motions])
+        for name in ("rotations", "root", "contacts")
+    }
+    cuts = tuple(np.cumsum([len(one) for one in motions])[:-1].tolist())
+    people = max(len(one.others) for one in shots)
+    others = np.full((people, sum(map(len, shots)) if people else 0, 33, 6), np.nan, np.float32)
+    for begin, one in zip((0, *cuts), shots, strict=True):
+        if len(one.others):
+            others[: len(one.others), begin : begin + len(one)] = one.others
+    return replace(
+        first,
+        motion=replace(first.motion, cuts=cuts, **arrays),
+        later_cameras=tuple(one.camera for one in shots[1:]),
+        others=others,
+        warnings=tuple(dict.fromkeys(warning for one in shots for warning in one.warnings)),
+        **{
+            name: np.concatenate([getattr(one, name) for one in shots])
+            for name in ("confidence", "landmarks", "world_landmarks")
+        },
+    )
 
 
 _OF_MOTION = ("offsets", "rotations", "root", "contacts")

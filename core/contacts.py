@@ -79,13 +79,13 @@ def find_contacts(capture: Capture) -> Bools:
     with np.load(NETWORK, allow_pickle=False) as file:
         network = dict(file)
     stretches = np.split(np.arange(len(now)), range(_AT_ONCE, len(now), _AT_ONCE))
-    odds = np.concatenate([log_odds(_around(now, some, motion.fps), network) for some in stretches])
+    odds = np.concatenate([log_odds(_around(now, some, motion.life_fps), network) for some in stretches])
     probability = np.clip(motion.contacts.astype(np.float64), 1e-3, 1 - 1e-3)
     odds += _LIFTER * np.log(probability / (1 - probability))
     height = _heights(motion)
-    above = height - _floor(height.min(1), motion.fps)[:, None]
+    above = height - _floor(height.min(1), motion.life_fps)[:, None]
     odds -= _FLIES * np.maximum(above - _STEP, 0)
-    on = _without_flicker(hysteresis(odds, _BEGIN, _END), _FLICKER * motion.fps)
+    on = _without_flicker(hysteresis(odds, _BEGIN, _END), _FLICKER * motion.life_fps)
     return on & ~_held_elsewhere(motion)[:, None]
 
 
@@ -97,7 +97,7 @@ def log_odds(features: Floats, network: Mapping[str, Array]) -> Floats:
 
 def contact_features(capture: Capture) -> Floats:
     """What the network gets for each of `motion.CONTACT_POINTS` (T, 4, F): features of the moments around."""
-    return _around(_features_now(capture), np.arange(len(capture)), capture.motion.fps)
+    return _around(_features_now(capture), np.arange(len(capture)), capture.motion.life_fps)
 
 
 def _features_now(capture: Capture) -> Floats:
@@ -105,7 +105,7 @@ def _features_now(capture: Capture) -> Floats:
     motion = capture.motion
     points, height = motion.sole_points(), _heights(motion)
     ankles = motion.joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
-    speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.fps)
+    speed = _speed(np.concatenate([points, ankles], axis=1), np.ones((len(points), 6)), motion.life_fps)
     shown = capture.landmarks[:, _SHOWN_BY]
     places, seen = bridge(shown[..., :2], shown[..., 2])
     # a point that isn't seen has no speed in the picture: its speed in space takes that place
@@ -117,7 +117,7 @@ def _features_now(capture: Capture) -> Floats:
             np.log(pictured + _STILL),
             np.log(speed + _STILL),
             np.clip(height - height.min(1, keepdims=True), 0, _HIGH) * 10,
-            np.clip(height - _floor(height.min(1), motion.fps)[:, None], 0, _HIGH) * 10,
+            np.clip(height - _floor(height.min(1), motion.life_fps)[:, None], 0, _HIGH) * 10,
             np.log(pictured[:, other] + _STILL),
             np.clip(height - height[:, other], -_STEEP, _STEEP) * 10,
             np.log(np.repeat(ankle, 2, axis=1) + _STILL),
@@ -166,7 +166,7 @@ def _picture_speed(capture: Capture, places: Floats, seen: Floats) -> Floats:
     camera, motion = capture.camera, capture.motion
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
     rays = camera.rays(places)[..., :2]
-    return np.asarray(_speed(rays, seen + 0.05, motion.fps) * distance[:, None])
+    return np.asarray(_speed(rays, seen + 0.05, motion.life_fps) * distance[:, None])
 
 
 def _speed(points: Array, weight: Floats, fps: float) -> Floats:
@@ -229,8 +229,8 @@ def _held_elsewhere(motion: Motion) -> Bools:
     thighs = knees - hips
     down = -thighs[..., 2] / np.maximum(np.linalg.norm(thighs, axis=-1), 1e-9)
     held = (beside > np.where((down < _RAISED).all(1), _SITTING, _BESIDE))[:, None]
-    closed = ~keep_long(~held, _LONG * motion.fps)
-    sure = keep_long(closed, _LONG * motion.fps)[:, 0]
+    closed = ~keep_long(~held, _LONG * motion.life_fps)
+    sure = keep_long(closed, _LONG * motion.life_fps)[:, 0]
     # nobody gets up without the hips leaving their seat
     out = sure.copy()
     for first, end in zip(*runs(sure), strict=True):

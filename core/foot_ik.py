@@ -57,10 +57,12 @@ def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
         If the range of frames is empty.
     """
     how = settings or CleanUp()
-    cleaned = _smoothed(motion, how.smooth) if how.smooth > 0 else motion
-    if how.feet:
-        cleaned = _planted(cleaned, how)
-    return within_range(motion, cleaned, how)
+
+    def cleaned(shot: Motion) -> Motion:
+        smooth = _smoothed(shot, how.smooth) if how.smooth > 0 else shot
+        return _planted(smooth, how) if how.feet else smooth
+
+    return within_range(motion, motion.shot_by_shot(cleaned), how)
 
 
 def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
@@ -71,7 +73,7 @@ def within_range(before: Motion, after: Motion, settings: CleanUp) -> Motion:
     CaptureError
         If the range is empty.
     """
-    share = _share(len(before), settings, before.fps)
+    share = _share(len(before), settings, before.life_fps)
     if (share == 1).all():
         return after
     own, new = (matrix_from_quaternion(m.rotations.astype(np.float64)) for m in (before, after))
@@ -101,7 +103,7 @@ def _share(frames: int, how: CleanUp, fps: float) -> Floats:
 
 def _smoothed(motion: Motion, seconds: float) -> Motion:
     """The same without movements that are quicker than `seconds`."""
-    stiffness = (seconds * motion.fps / (2 * np.pi)) ** 4
+    stiffness = (seconds * motion.life_fps / (2 * np.pi)) ** 4
     weight = np.ones(len(motion))
     world = motion.world_rotations
     flat = whittaker(sixd_from_matrix(world).reshape(len(motion), -1), weight, stiffness)
@@ -112,7 +114,7 @@ def _smoothed(motion: Motion, seconds: float) -> Motion:
 
 def _planted(motion: Motion, how: CleanUp) -> Motion:
     """The same with planted feet, and legs that reach them."""
-    on = keep_long(motion.contacts >= CONTACT_THRESHOLD, how.minimum * motion.fps)
+    on = keep_long(motion.contacts >= CONTACT_THRESHOLD, how.minimum * motion.life_fps)
     scale = motion.height / STANDARD_HEIGHT
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
@@ -127,10 +129,10 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             ball_height=scale * BALL_HEIGHT,
         )
         world[:, foot], world[:, toe], ankle = plant_foot(
-            world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.fps, how
+            world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.life_fps, how
         )
         ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, jolt))
-    root = within_reach(motion.root, world, joints, offsets, ankles, motion.fps)
+    root = within_reach(motion.root, world, joints, offsets, ankles, motion.life_fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):
         thigh, shin, foot_joint = (INDEX[f"{n}.{side}"] for n in ("thigh", "shin", "foot"))

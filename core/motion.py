@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
+from numbers import Integral
 
 import numpy as np
 
@@ -20,6 +23,8 @@ CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
 CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 #: limits of frame rates, of scenes too
 _RATES = (1e-3, 1e5)
+#: limits of how many times slower than life a motion may be
+_SLOWNESS = (0.01, 1000.0)
 #: limits of times, seconds: eleven days
 _SECONDS = (-1e6, 1e6)
 
@@ -44,6 +49,10 @@ class Motion:
         Position of the hips.
     contacts : (T, 4)
         How sure it is, 0 to 1, that each of `CONTACT_POINTS` stands on something.
+    cuts : tuple of int
+        First frames of the shots after the first: motion before a cut has nothing to do with motion after it.
+    slow_motion : float
+        How many times slower than life it is: a second of it shows so much less of life.
     """
 
     fps: float
@@ -52,6 +61,8 @@ class Motion:
     rotations: Array
     root: Array
     contacts: Array
+    cuts: tuple[int, ...] = ()
+    slow_motion: float = 1.0
 
     def __post_init__(self) -> None:
         frames, joints = len(self.root), len(JOINTS)
@@ -59,15 +70,41 @@ class Motion:
             raise UnsoundError("it has no frames")
         check_number("frame rate", self.fps, _RATES)
         check_number("start", self.start, _SECONDS)
+        check_number("slow motion", self.slow_motion, _SLOWNESS)
         checked(self, {
             "offsets": Part((joints, 3), METRES), "rotations": Part((frames, joints, 4), (-1, 1)),
             "root": Part((frames, 3), METRES), "contacts": Part((frames, 4), SHARE),
         })  # fmt: skip
+        for before, cut in pairwise((0, *self.cuts)):
+            check_number("cut", cut, (before + 1, frames - 1), Integral)
         turns = continuous_quaternions(np.asarray(self.rotations, np.float64)).astype(np.float32)
         object.__setattr__(self, "rotations", turns)
 
     def __len__(self) -> int:
         return len(self.root)
+
+    @property
+    def life_fps(self) -> float:
+        """Frames for a second of life, which is what bodies and feet keep to."""
+        return self.fps * self.slow_motion
+
+    @property
+    def shots(self) -> list[slice]:
+        """The frames of each shot."""
+        return [slice(first, end) for first, end in pairwise((0, *self.cuts, len(self)))]
+
+    def part(self, frames: slice) -> Motion:
+        """A stretch of it within one shot, with the time at which that begins."""
+        arrays = {name: getattr(self, name)[frames] for name in ("rotations", "root", "contacts")}
+        return replace(self, start=self.start + frames.start / self.fps, cuts=(), **arrays)
+
+    def shot_by_shot(self, change: Callable[[Motion], Motion]) -> Motion:
+        """The motion with its rotations and root changed in each shot for itself."""
+        if not self.cuts:
+            return change(self)
+        parts = [change(self.part(shot)) for shot in self.shots]
+        rotations, root = (np.concatenate([getattr(p, n) for p in parts]) for n in ("rotations", "root"))
+        return replace(self, rotations=rotations, root=root)
 
     @cached_property
     def world_rotations(self) -> Floats:

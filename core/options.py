@@ -86,6 +86,13 @@ class Settings:
         limits=(5, 240), metavar="N", suggestion=30.0,
         refusal="{value} frames per second won't do; choose {least} to {most}, or leave it out.",
     )  # fmt: skip
+    slow_motion: float = option(
+        1.0, "Slow Motion",
+        "How many times slower than life the video plays, such as 4 if 120 frames per second play at 30; the "
+        "motion is as slow as the video",
+        limits=(0.1, 40), metavar="FACTOR", in_resolve=True,
+        refusal="{value} times slower than life won't do; choose {least} to {most}, or leave it out.",
+    )  # fmt: skip
     turn: str = option(
         "auto", "Turn",
         "Degrees by which to turn the picture clockwise, after what the file says of it; by default it is "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from pathlib import Path
 
 import cv2
@@ -57,7 +58,9 @@ def overlay(
     motion = capture.motion
     reader = VideoReader(video, motion.start, motion.start + len(motion) / motion.fps, motion.fps)
     reader = reader.turned(capture.source.turned)
-    sketch = Figure(capture) if style == "body" else _Sketch(capture)
+    kind = Figure if style == "body" else _Sketch
+    firsts = [shot.start for shot in motion.shots]
+    sketches = [kind(shot) for shot in capture.shots]
     written = 0
     with replacing(out) as temporary:
         writer: cv2.VideoWriter | None = None
@@ -73,7 +76,8 @@ def overlay(
                             "opencv-contrib-python from its wheel."
                         )
                 image = frame.image.copy()
-                sketch.draw(image, frame.index)
+                shot = bisect_right(firsts, frame.index) - 1
+                sketches[shot].draw(image, frame.index - firsts[shot])
                 writer.write(cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
                 written = frame.index + 1
                 if progress is not None:

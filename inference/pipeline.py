@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,19 @@ import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
-from ..core.capture import Capture, Source
+from ..core.capture import Capture, Source, joined
 from ..core.contacts import find_contacts
 from ..core.errors import CaptureError
 from ..core.landmarks import bridge
 from ..core.option import options_of
-from ..core.options import Settings, check_options, from_plain
-from ..core.skeleton import INDEX
+from ..core.options import Place, Settings, check_options, from_plain, read_person
+from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
 from .lift import Estimate, joint_confidence, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
+from .shots import shots_of
 from .sideways import stood_up
 from .solve.solver import misfit, solve
 from .track import Track, track
@@ -55,15 +56,34 @@ def capture(
         If the video can't be read, nobody is in it, or a setting can't be met.
     """
     # refuse wrong settings before minutes are spent on the video
-    model = _model(settings)
+    model, device = _model(settings), torch_device(settings.device)
     reader, said = stood_up(VideoReader(video, settings.start, settings.end, settings.fps), settings.turn)
-    detections = detect(reader, progress, threads, settings.quality, torch_device(settings.device))
-    detections = replace(detections, warnings=(*said, *detections.warnings))
+    shots = shots_of(reader, progress)
+    detections, done = [], 0
+    for shot in shots:
+        report = _after(done, reader.frames, progress)
+        detections.append(detect(shot, report, threads, settings.quality, device))
+        done += detections[-1].frames
+    if len(shots) > 1:
+        times = ", ".join(f"{shot.start:.2f}" for shot in shots[1 : 1 + _NAMED])
+        more = f" and {len(shots) - 1 - _NAMED} more times" if len(shots) > 1 + _NAMED else ""
+        said = (
+            *said,
+            f"{video.name} cuts to another shot at {times}{more} s: each shot is captured for itself.",
+        )
+    warnings = (*said, *(warning for one in detections for warning in one.warnings))
     source = Source(
         reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
-        detections.warnings,
+        tuple(dict.fromkeys(warnings)),
     )  # fmt: skip
     return _solved(detections, settings, model, source, progress)
+
+
+def _after(done: int, of: int, progress: Progress | None) -> Progress | None:
+    """Progress of a shot becomes that of the whole, of which so many frames are done."""
+    if progress is None or not of:
+        return progress
+    return lambda stage, frame, _: progress(stage, done + frame, max(of, done + frame))
 
 
 def resolve(
@@ -87,6 +107,12 @@ def resolve(
     """
     settings = _settings_again(capture, changed or {})
     model = _model(settings)
+    detections = [_detections_of(shot) for shot in capture.shots]
+    return _solved(detections, settings, model, capture.source, progress)
+
+
+def _detections_of(capture: Capture) -> Detections:
+    """What was detected in a shot, from its capture."""
     everybody = [
         _whole(one)
         for one in (np.concatenate([capture.landmarks, capture.world_landmarks], axis=-1), *capture.others)
@@ -101,11 +127,10 @@ def resolve(
         for t in range(len(capture))
     )
     fps, start = capture.motion.fps, capture.motion.start
-    detections = Detections(
+    return Detections(
         times=start + np.arange(len(capture)) / fps, people=people, frames=len(capture), fps=fps, start=start,
-        size=capture.camera.size, warnings=capture.source.warnings,
+        size=capture.camera.size, warnings=(),
     )  # fmt: skip
-    return _solved(detections, settings, model, capture.source, progress)
 
 
 def _whole(person: Array) -> Array:
@@ -142,43 +167,151 @@ def _model(settings: Settings) -> Lifter:
 
 
 def _solved(
-    detections: Detections,
+    shots: Sequence[Detections],
     settings: Settings,
     model: Lifter,
     source: Source,
     progress: Progress | None,
 ) -> Capture:
-    """The capture of one person, from the landmarks of everybody."""
-    person = track(detections, settings.person)
+    """The capture of one person, from the landmarks of everybody in each shot."""
+    people = _followed(shots, settings.person)
+    solved = [
+        _lifted(person, shot, settings, model, progress) if person is not None else None
+        for person, shot in zip(people, shots, strict=True)
+    ]
+    there = [one for one in solved if one is not None]
+    # one skeleton for all shots: what is seen for longer counts for more
+    seen = np.array([one.person.found.sum() for one in there])
+    lengths = np.average([one.estimate.lengths for one in there], axis=0, weights=seen)
+    captures: list[Capture | None] = [
+        one.captured(lengths, settings, source) if one is not None else None for one in solved
+    ]
+    known = [one for one in captures if one is not None]
+    nobody = [
+        f"{shot.start:.2f} to {shot.start + shot.frames / shot.fps:.2f} s"
+        for shot, one in zip(shots, captures, strict=True)
+        if one is None
+    ]
+    whole = joined([one or _waiting(known[0], shot) for shot, one in zip(shots, captures, strict=True)])
+    if nobody:
+        said = (
+            f"Nobody is to be found in the shot from {', '.join(nobody[:_NAMED])}; there the body only waits."
+        )
+        whole = replace(whole, warnings=(*whole.warnings, said))
+    return replace(whole, warnings=tuple(dict.fromkeys((*source.warnings, *whole.warnings))))
+
+
+def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
+    """Whom to follow in each shot; None where nobody is found.
+
+    A place in the picture names somebody in its shot; in others, and where somebody else is asked for than
+    there is, it is the largest.
+
+    Raises
+    ------
+    CaptureError
+        If nobody is in any shot, or whoever is asked for in none.
+    """
+    who = read_person(person)
+    picked = shots[0].start if isinstance(who, Place) and who.seconds is None else None
+    if isinstance(who, Place) and who.seconds is not None:
+        picked = who.seconds
+    people: list[Track | None] = []
+    wrong: list[CaptureError] = []
+    for shot in shots:
+        elsewhere = picked is not None and not 0 <= (picked - shot.start) * shot.fps < max(shot.frames, 1)
+        try:
+            people.append(track(shot, "largest" if elsewhere and len(shots) > 1 else person))
+        except CaptureError as error:
+            if len(shots) == 1:
+                raise
+            if not elsewhere:
+                wrong.insert(0 if any(shot.people) else len(wrong), error)
+            people.append(track(shot) if any(shot.people) else None)
+    if len(wrong) == len(shots) or not any(people) or (picked is not None and wrong):
+        raise wrong[0]
+    return people
+
+
+def _waiting(capture: Capture, shot: Detections) -> Capture:
+    """The person of a capture in a shot in which they aren't: the first pose, without any evidence."""
+    motion, count = capture.motion, shot.frames
+    rotations, root = (np.repeat(part[:1], count, axis=0) for part in (motion.rotations, motion.root))
+    return replace(
+        capture,
+        motion=replace(
+            motion, start=shot.start, rotations=rotations, root=root, contacts=np.zeros((count, 4))
+        ),
+        confidence=np.zeros((count, capture.confidence.shape[1])),
+        landmarks=np.full((count, 33, 3), np.nan),
+        world_landmarks=np.full((count, 33, 3), np.nan),
+        others=_NOBODY,
+        warnings=(),
+    )
+
+
+def _lifted(
+    person: Track, detections: Detections, settings: Settings, model: Lifter, progress: Progress | None
+) -> _Shot:
+    """The motion of one person in a shot."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
-    seen = _Seen(person, detections, model)
+    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion)
     report("lift", 0, count)
     focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
     rays, confidence, estimate = seen.through(focal_mm)
     report("lift", count, count)
-    estimate = solve(estimate, rays, confidence, detections.fps, seen.device, progress)
+    estimate = solve(estimate, rays, confidence, seen.life_fps, seen.device, progress)
     focal = focal_pixels(focal_mm, detections.size)
-    if settings.height is not None:
-        estimate = scaled_to_height(estimate, settings.height)
-    motion, camera = to_world(estimate, detections.fps, detections.start, focal, detections.size)
-    captured = Capture(
-        motion=motion,
-        camera=camera,
-        confidence=joint_confidence(confidence),
-        landmarks=_open(person)[..., :3],
-        world_landmarks=_open(person)[..., 3:],
-        others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
-        settings=asdict(settings),
-        source=source,
-        warnings=person.warnings,
-    )
-    feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
-    if feet.mean() < _FEET_SEEN:
-        captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
-    contacts = find_contacts(captured)
-    standing = stand_on_floor(captured, contacts)
-    return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
+    return _Shot(person, detections, confidence, estimate, focal)
+
+
+@dataclass(frozen=True)
+class _Shot:
+    """A solved shot: the body before its camera, with its own bone lengths.
+
+    Attributes
+    ----------
+    person : Track
+    detections : Detections
+    confidence : (T, 33)
+        Of the landmarks.
+    estimate : Estimate
+    focal : float
+        Pixels.
+    """
+
+    person: Track
+    detections: Detections
+    confidence: Floats
+    estimate: Estimate
+    focal: float
+
+    def captured(self, lengths: Floats, settings: Settings, source: Source) -> Capture:
+        """The capture, by a body with these bone lengths that looks as large in the picture."""
+        person, detections = self.person, self.detections
+        estimate = scaled_to_height(self.estimate, float(standing_height(lengths)))
+        estimate = replace(estimate, lengths=lengths)
+        if settings.height is not None:
+            estimate = scaled_to_height(estimate, settings.height)
+        motion, camera = to_world(estimate, detections.fps, detections.start, self.focal, detections.size)
+        captured = Capture(
+            motion=replace(motion, slow_motion=settings.slow_motion),
+            camera=camera,
+            confidence=joint_confidence(self.confidence),
+            landmarks=_open(person)[..., :3],
+            world_landmarks=_open(person)[..., 3:],
+            others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
+            settings=asdict(settings),
+            source=source,
+            warnings=person.warnings,
+        )
+        feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
+        if feet.mean() < _FEET_SEEN:
+            captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
+        contacts = find_contacts(captured)
+        standing = stand_on_floor(captured, contacts)
+        return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
 
 
 @dataclass(frozen=True)
@@ -188,6 +321,8 @@ class _Seen:
     person: Track
     detections: Detections
     model: Lifter
+    #: frames for a second of life
+    life_fps: float
 
     @property
     def device(self) -> torch.device:
@@ -199,7 +334,7 @@ class _Seen:
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
         hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
-        return rays, confidence, lift(rays, confidence, hint, self.detections.fps, self.model)
+        return rays, confidence, lift(rays, confidence, hint, self.life_fps, self.model)
 
 
 # The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
@@ -246,7 +381,7 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
             root=lifted.root[used],
             contacts=lifted.contacts[used],
         )
-        off = misfit(few, rays[used], confidence[used], seen.detections.fps / step, seen.device)
+        off = misfit(few, rays[used], confidence[used], seen.life_fps / step, seen.device)
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))
@@ -272,6 +407,8 @@ def _lens_frames(found: Bools, fps: float) -> tuple[Indices, Indices]:
     return within(_LENS_SECONDS / 2 + _LENS_AROUND), within(_LENS_SECONDS / 2)
 
 
+#: warnings name so many shots
+_NAMED = 5
 #: `Capture.others` if there is nobody else
 _NOBODY = np.zeros((0, 0, 33, 6))
 #: a warning says that feet are guessed if their mean confidence is less than this

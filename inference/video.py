@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 
 from ..core.arrays import Image
@@ -137,6 +138,34 @@ class VideoReader:
         turned._shape = self._shape.turned(degrees)
         turned.size, turned.turned_by = turned._shape.size, (self.turned_by + degrees) % 360
         return turned
+
+    def shot(self, first: int, last: int | None) -> VideoReader:
+        """A reader of the frames from `first` up to `last` (exclusive; None: to the end), counted anew."""
+        shot = copy.copy(self)
+        shot.start, shot.warnings = self.start + first / self.fps, []
+        if last is not None:
+            shot.end = self.start + last / self.fps
+        shot.frames = max((self.frames if last is None else last) - first, 0)
+        return shot
+
+    def stored(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """The frames of the stretch as they are in the file, each once, with their times.
+
+        Raises
+        ------
+        CaptureError
+            If it can't be read.
+        """
+        interval = 1 / self._source_fps
+        try:
+            with self._opened() as footage:
+                for time, frame in footage.frames(self.start, interval):
+                    if self.end is not None and time > self.end:
+                        break
+                    if time >= self.start - interval:
+                        yield time, frame
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
 
     def __iter__(self) -> Iterator[Frame]:
         return _ahead(self._decode())

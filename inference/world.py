@@ -120,7 +120,7 @@ def stand_on_floor(capture: Capture, contacts: Bools) -> Capture:
     motion = levelled.motion
     count = contacts.sum(1)
     wanted = -(_soles(motion)[..., 2] * contacts).sum(1) / np.maximum(count, 1)
-    stiffness = (_SLOW * motion.fps / np.pi) ** 4
+    stiffness = (_SLOW * motion.life_fps / np.pi) ** 4
     rise = whittaker(wanted[:, None], np.where(count > 0, 1.0, 1e-2), stiffness)
     # a wrong distance makes a wrong height: move along the line of sight as far as that explains it
     sight = motion.root - levelled.camera.eye

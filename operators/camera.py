@@ -37,7 +37,7 @@ class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
     def work(self, context: bpy.types.Context) -> None:
         """Add camera and floor; a problem with the video is only a warning."""
         from ..core.capture import Capture
-        from ..rig.camera import add_camera, add_floor, find_video, show_video
+        from ..rig.camera import add_cameras, add_floor, find_video, show_video
 
         armature = captured(context)
         path = Path(bpy.path.abspath(armature.kinelift.motion))
@@ -46,10 +46,11 @@ class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
         others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
         chosen = Path(bpy.path.abspath(self.video)) if self.video else None
         video = chosen or find_video(capture.source, *(one.parent for one in (path, *others)))
-        camera = add_camera(context.scene, capture.camera, armature)
+        cameras = add_cameras(context.scene, capture, armature)
         add_floor(context.scene, capture.motion, armature)
         try:
-            problem = show_video(camera, context.scene, capture, video, self.background)
+            for camera in cameras:
+                problem = show_video(camera, context.scene, capture, video, self.background)
         except CaptureError as error:
             problem = str(error)
         if problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -18,6 +19,10 @@ from .versions import assign_action, assign_strip_slot
 
 #: custom property of an action: for each frame, a bit for each of `motion.CONTACT_POINTS` that stands
 _POINTS = "contact_points"
+#: custom property of an action: the frames of the scene at which another shot begins
+_CUTS = "cuts"
+#: custom property of an action: how many times slower than life it is
+_SLOW = "slow_motion"
 #: keys this near to a whole frame are put onto it, in frames: too little to see
 _WHOLE = 0.02
 #: frame of the scene on which captured motion begins
@@ -58,6 +63,9 @@ def animate(
         Assigned to `armature`. An earlier action stays as it was.
     """
     frames, rotations, root, contacts = at_rate(motion, fps)
+    cuts = cuts_at_rate(motion, fps, frames)
+    # nothing lies between the shots where keys are farther apart than a frame
+    held = [cut - 1 for cut in cuts if frames[cut] - frames[cut - 1] > 1]
     frames += first
     # the armature's own rest matrices (float32): the pose is exact whatever Blender made of the bones' rolls
     rest = np.array([armature.data.bones[joint].matrix_local for joint in JOINTS], dtype=float)
@@ -75,13 +83,37 @@ def animate(
         path = f'pose.bones["{bone}"].'
         if joint == 0:
             for axis in range(3):
-                curves.add(path + "location", axis, bone, frames, location[:, axis], "LINEAR")
+                curves.add(path + "location", axis, bone, frames, location[:, axis], "LINEAR", held)
         for part in range(4):
-            curves.add(path + "rotation_quaternion", part, bone, frames, turned[:, joint, part], "LINEAR")
+            curves.add(
+                path + "rotation_quaternion", part, bone, frames, turned[:, joint, part], "LINEAR", held
+            )
     points = contacts >= CONTACT_THRESHOLD
     action[_POINTS] = (points[_key_before(frames)] @ (1 << np.arange(points.shape[1]))).tolist()
     key_contacts(curves, armature, frames, points)
+    action[_CUTS] = [int(frames[cut]) for cut in cuts]
+    action[_SLOW] = motion.slow_motion
     return action
+
+
+def animate_shots(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -> None:
+    """Make an action for each shot of a motion that has several; the armature goes on with none of them.
+
+    They are kept in the file, and lie on the same frames of the scene as in the action of the whole.
+    """
+    for number, shot in enumerate(motion.shots if motion.cuts else (), 1):
+        first = FIRST_FRAME + round(shot.start * fps / motion.fps)
+        animate(armature, motion.part(shot), f"{name} Shot {number}", fps, first).use_fake_user = True
+
+
+def slowness(action: bpy.types.Action) -> float:
+    """How many times slower than life an action of `animate` is; 1 for any other."""
+    return float(action.get(_SLOW, 1.0))
+
+
+def cut_frames(action: bpy.types.Action) -> list[int]:
+    """The frames of the scene at which another shot begins in an action of `animate`."""
+    return [int(frame) for frame in action.get(_CUTS, ())]
 
 
 def key_contacts(curves: Curves, owner: bpy.types.Object, frames: Floats, points: Bools) -> None:
@@ -121,6 +153,7 @@ def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]
     source = np.minimum(frames * motion.fps / fps, len(motion) - 1)
     before = np.minimum(source.astype(int), len(motion) - 2)
     share = (source - before)[:, None]
+    share = np.where(np.isin(before + 1, motion.cuts)[:, None], share >= 0.5, share)
 
     def blend(a: Array) -> Array:
         return np.asarray((1 - share) * a[before] + share * a[before + 1])
@@ -129,13 +162,21 @@ def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]
     return frames.astype(float), continuous_quaternions(turned), blend(root), blend(contacts)
 
 
+def cuts_at_rate(motion: Motion, fps: float, frames: Floats) -> list[int]:
+    """Which of the keyed `frames` (N,), from `at_rate`, begin the shots after the first."""
+    shown = np.floor(frames * motion.fps / fps + 0.5 + 1e-6)
+    return [int(key) for key in np.searchsorted(shown, motion.cuts)]
+
+
 def every_frame(motion: Motion, fps: float) -> Motion:
     """The motion that plays after `animate`, with every frame of a scene of `fps`."""
     frames, rotations, root, contacts = at_rate(motion, fps)
+    cuts = cuts_at_rate(motion, fps, frames)
     key = _key_before(frames)
     if len(key) > len(frames):
         after = np.minimum(key + 1, len(frames) - 1)
         share = ((np.arange(len(key)) - frames[key]) / np.maximum(frames[after] - frames[key], 1))[:, None]
+        share[np.isin(after, cuts)] = 0.0
         rotations = (1 - share[..., None]) * rotations[key] + share[..., None] * rotations[after]
         rotations /= np.linalg.norm(rotations, axis=-1, keepdims=True)
         root = (1 - share) * root[key] + share * root[after]
@@ -146,6 +187,8 @@ def every_frame(motion: Motion, fps: float) -> Motion:
         rotations=rotations,
         root=root,
         contacts=(contacts >= CONTACT_THRESHOLD)[key],
+        cuts=tuple(int(frames[cut]) for cut in cuts),
+        slow_motion=motion.slow_motion,
     )
 
 
@@ -180,8 +223,12 @@ class Curves:
         frames: Floats,
         values: Array,
         interpolation: str,
+        held: Sequence[int] = (),
     ) -> None:
-        """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses its keys."""
+        """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses its keys.
+
+        The values of the keys `held` stay up to the next key.
+        """
         count = len(frames)
         curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
         curve.keyframe_points.clear()
@@ -192,6 +239,7 @@ class Curves:
         keys[:, 0], keys[:, 1] = frames, values
         curve.keyframe_points.foreach_set("co", keys.ravel())
         kinds = np.full(count, self._interpolations[interpolation], dtype=np.intc)
+        kinds[list(held)] = self._interpolations["CONSTANT"]
         # the handles are AUTO_CLAMPED already: an artist who changes this to Bézier gets smooth curves
         curve.keyframe_points.foreach_set("interpolation", kinds)
         curve.update()

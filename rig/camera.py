@@ -34,6 +34,23 @@ _NOTICE = Path(__file__).with_name("video_missing.png")
 _NOTICE_SIZE = 960
 
 
+def add_cameras(
+    scene: bpy.types.Scene, capture: Capture, parent: bpy.types.Object | None = None
+) -> list[bpy.types.Object]:
+    """Add the camera of each shot, see `add_camera`; where there are several, markers switch between them."""
+    cameras = [add_camera(scene, shot.camera, parent) for shot in capture.shots]
+    rate = scene.render.fps / scene.render.fps_base / capture.motion.fps
+    if len(cameras) > 1:
+        for number, (camera, shot) in enumerate(zip(cameras, capture.motion.shots, strict=True), 1):
+            camera.name = f"Camera Shot {number}"
+            marker = scene.timeline_markers.new(
+                f"Shot {number}", frame=FIRST_FRAME + round(shot.start * rate)
+            )
+            marker.camera = camera
+        scene.camera = cameras[0]
+    return cameras
+
+
 def add_camera(
     scene: bpy.types.Scene, camera: Camera, parent: bpy.types.Object | None = None
 ) -> bpy.types.Object:

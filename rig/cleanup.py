@@ -10,7 +10,7 @@ from ..core.errors import CaptureError
 from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
 from ..core.options import CleanUp
-from .action import animate, contact_points, every_frame
+from .action import animate, animate_shots, contact_points, every_frame
 from .contacts import heels_and_toes, read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
 from .versions import curves_of
@@ -54,7 +54,9 @@ def animate_both(
     armature: bpy.types.Object, raw: Motion, cleaned: Motion, name: str, fps: float
 ) -> bpy.types.Action:
     """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned."""
-    return _beside(animate(armature, raw, raw_name(name), fps), animate(armature, cleaned, name, fps))
+    raw_one = animate(armature, raw, raw_name(name), fps)
+    animate_shots(armature, cleaned, name, fps)
+    return _beside(raw_one, animate(armature, cleaned, name, fps))
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:

@@ -76,7 +76,8 @@ def deliver(
     video = clip if clip.suffix != ".npz" else find_video(capture.source, clip.parent)
     scene = bpy.context.scene
     if "blend" in outputs.format:
-        show_video(scene.camera, scene, capture, video.absolute())
+        for camera in [one for one in scene.objects if one.type == "CAMERA"]:
+            show_video(camera, scene, capture, video.absolute())
     if character:
         played, told = _retargeted(character, cleaned, name, retargeting)
         warnings += told
@@ -115,6 +116,14 @@ def _summary(capture: Capture, armature: bpy.types.Object, files: dict[str, Path
         "seconds": round(len(motion) / motion.fps, 3),
         "fps": motion.fps,
         "detected": round(detected_share(capture), 4),
+        "shots": [
+            {
+                "first": shot.start,
+                "start": round(motion.start + shot.start / motion.fps, 3),
+                "end": round(motion.start + shot.stop / motion.fps, 3),
+            }
+            for shot in motion.shots
+        ],
         "height": round(motion.height, 4),
         "bone_lengths": {
             bone.name.removesuffix(".L"): round(bone.length, 5)

@@ -11,7 +11,7 @@ from ..core.arrays import Floats
 from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
-from .action import contact_points
+from .action import contact_points, cut_frames, slowness
 from .versions import curves_of
 
 #: `Keyframe.interpolation` as a number
@@ -135,6 +135,7 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
     turned[..., 1:] = np.einsum("jab,tjb->tja", rest[:, :3, :3], turned[..., 1:])
     heads = rest[:, :3, 3]
     points = contact_points(action)
+    cuts = (int(frame - frames[0]) for frame in cut_frames(action))
     offsets = heads - heads[np.maximum(PARENTS, 0)]
     return Motion(
         fps=fps,
@@ -143,4 +144,6 @@ def read_motion(armature: bpy.types.Object, action: bpy.types.Action, fps: float
         rotations=turned,
         root=channel(JOINTS[0], "location", 3) @ rest[0, :3, :3].T + heads[0],
         contacts=points if len(points) == len(frames) else np.zeros((len(frames), 4)),
+        cuts=tuple(cut for cut in cuts if 0 < cut < len(frames)),
+        slow_motion=slowness(action),
     )

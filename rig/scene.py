@@ -12,7 +12,7 @@ from ..core.capture import Capture
 from ..core.motion import Motion
 from .action import animate
 from .armature import build_armature
-from .camera import add_camera
+from .camera import add_cameras
 from .cleanup import animate_both
 
 #: how far the floor extends beyond the path of the hips, metres
@@ -45,7 +45,7 @@ def build_scene(capture: Capture, name: str, cleaned: Motion | None = None) -> b
     else:
         action = animate_both(armature, motion, cleaned, name, fps)
     scene.frame_start, scene.frame_end = (round(frame) for frame in action.frame_range)
-    add_camera(scene, capture.camera)
+    add_cameras(scene, capture)
     _add_surroundings(scene, cleaned or motion)
     scene.frame_set(scene.frame_start)
     return armature

@@ -22,6 +22,7 @@ from .text import paragraph
 #: labels of the worker's stages
 _STAGES = {
     "start": "Starting",
+    "shots": "Looking for cuts",
     "detect": "Finding the person",
     "lift": "Lifting to 3D",
     "solve": "Solving",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, starmap
 
 import bpy
 import numpy as np
@@ -232,7 +233,12 @@ class Retargeter:
         root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
         root[:, :2] += body.centre[:2]
         if settings.plant and {"hips", "legs"} <= set(settings.parts) and self._has_legs():
-            world, root = plant(world, root, body, performance.contacts, performance.fps, body.floor)
+            ends = [0, *performance.cuts, len(root)]
+            shots = [
+                plant(world[shot], root[shot], body, performance.contacts[shot], performance.fps, body.floor)
+                for shot in starmap(slice, pairwise(ends))
+            ]
+            world, root = (np.concatenate(parts) for parts in zip(*shots, strict=True))
         if settings.root_motion == IN_PLACE:
             root[:, :2] = body.centre[:2]
         if "hips" not in settings.parts:  # the hips stay as they are: what is above turns with them

@@ -15,7 +15,7 @@ from ...core.kinematics import joint_positions, world_rotations
 from ...core.motion import Motion
 from ...core.rotations import matrix_from_quaternion
 from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
-from ..action import at_rate, contact_points
+from ..action import at_rate, contact_points, cut_frames, cuts_at_rate, slowness
 from ..contacts import CONTACT_CURVES, RAISED, read_contacts
 from ..read import values as values_of
 from ..versions import curves_of
@@ -39,7 +39,11 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
     middle = (offsets[INDEX["thigh.L"]] + offsets[INDEX["thigh.R"]]) / 2
     offsets[[joint for joint, parent in enumerate(PARENTS) if parent == 0]] -= middle
     root = root + world[:, 0] @ middle
-    return Performance(frames + first, fps, offsets, ankle, world, root, contacts >= CONTACT_THRESHOLD)
+    cuts = tuple(cuts_at_rate(motion, fps, frames))
+    return Performance(
+        frames + first, fps * motion.slow_motion, offsets, ankle, world, root, contacts >= CONTACT_THRESHOLD,
+        cuts,
+    )  # fmt: skip
 
 
 def frames_of(source: bpy.types.Object) -> Floats:
@@ -101,9 +105,15 @@ def perform_armature(
     delta = poses[bones["hips"]] @ np.linalg.inv(rest[bones["hips"]])
     root = delta[:, :3, :3] @ body.centre + delta[:, :3, 3]
     root = root - [*body.centre[:2], body.floor]
+    standing = _contacts(source, frames, body, world, root)
+    action = source.animation_data.action if source.animation_data else None
+    # of a captured armature
+    cuts = [int(at) for at in np.searchsorted(frames, cut_frames(action) if action is not None else [])]
+    slow = slowness(action) if action is not None else 1.0
     return Performance(
-        frames, fps, body.offsets, body.ankle, world, root, _contacts(source, frames, body, world, root)
-    )
+        frames, fps * slow, body.offsets, body.ankle, world, root, standing,
+        tuple(cut for cut in cuts if 0 < cut < len(frames)),
+    )  # fmt: skip
 
 
 def _contacts(source: bpy.types.Object, frames: Floats, body: Body, world: Floats, root: Floats) -> Bools:

@@ -33,7 +33,7 @@ class Performance:
     frames : (N,)
         Frames of the scene, ascending.
     fps : float
-        Of the scene.
+        Frames of the scene for a second of life.
     offsets : (J, 3), metres
         Of the source's T-pose.
     ankle : float, metres
@@ -44,6 +44,8 @@ class Performance:
         Midway between the hip joints; the floor is at z = 0.
     contacts : (N, 4) bool
         As in `motion.CONTACT_POINTS`.
+    cuts : tuple of int
+        Which of the frames begin another shot.
     """
 
     frames: Floats
@@ -53,6 +55,7 @@ class Performance:
     world: Floats
     root: Floats
     contacts: Bools
+    cuts: tuple[int, ...] = ()
 
 
 def bone_deltas(rig: Rig, bones: Mapping[str, int], body: Body, world: Floats) -> dict[int, Floats]:

@@ -70,6 +70,7 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     summary = json.loads((out / f"{name}.summary.json").read_text(encoding="utf-8"))
     assert (summary["frames"], summary["fps"], summary["detected"]) == (20, 29.97, 1.0)
     assert summary["seconds"] == pytest.approx(20 / 29.97, abs=1e-3)
+    assert summary["shots"] == [{"first": 0, "start": 0.0, "end": 0.667}]
     assert summary["warnings"] == ["Feet were hidden."] and "Feet were hidden." in result.stderr
     shin = np.linalg.norm(motion.joints[0, 18] - motion.joints[0, 16])  # right foot from right shin
     assert summary["bone_lengths"]["shin"] == pytest.approx(shin, abs=1e-4)

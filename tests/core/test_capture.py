@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from kinelift.core.arrays import Array
-from kinelift.core.capture import Capture, Source
+from kinelift.core.capture import Capture, Source, joined
 from kinelift.core.errors import CaptureError, UnsoundError
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import JOINTS, TEMPLATE_LENGTHS, rest_offsets
@@ -27,7 +27,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
     capture = random_capture(30, seed=1, fps=29.97, size=(1080, 1920), warnings=("One.", "Two."))
     capture = replace(
         capture,
-        motion=replace(capture.motion, start=2.5),
+        motion=replace(capture.motion, start=2.5, slow_motion=4.0),
         settings={"end": None, "focal": 28.0},
         source=Source('tänz "1".mp4', "/a folder", 90, True, 270, ("It was dark.",)),
     )
@@ -38,11 +38,51 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(again.motion, name), getattr(capture.motion, name))
     for name in OF_CAPTURE:
         np.testing.assert_array_equal(getattr(again, name), getattr(capture, name))
-    assert (again.motion.fps, again.motion.start) == (29.97, 2.5)
+    assert (again.motion.fps, again.motion.start, again.motion.slow_motion) == (29.97, 2.5, 4.0)
     for name in ("settings", "source", "warnings"):
         assert getattr(again, name) == getattr(capture, name)
     assert (again.camera.focal, again.camera.size) == (capture.camera.focal, capture.camera.size)
     np.testing.assert_array_equal(again.camera.camera_from_world, capture.camera.camera_from_world)
+
+
+def shots() -> list[Capture]:
+    """Two shots of one skeleton, with different people around."""
+    one, other = (
+        random_capture(12, seed=1, warnings=("One.",)),
+        random_capture(8, seed=2, warnings=("One.", "Two.")),
+    )
+    motion = replace(other.motion, offsets=one.motion.offsets, start=0.4)
+    others = np.random.default_rng(0).random((2, 8, 33, 6)).astype(np.float32)
+    return [one, replace(other, motion=motion, others=others)]
+
+
+def test_shots_are_joined_saved_and_told_apart_again(tmp_path: Path) -> None:
+    apart = shots()
+    whole = joined(apart)
+    assert (len(whole), whole.motion.cuts, whole.warnings) == (20, (12,), ("One.", "Two."))
+    whole.save(tmp_path / "m.npz")
+    for before, after in zip(apart, Capture.load(tmp_path / "m.npz").shots, strict=True):
+        assert after.motion.start == pytest.approx(before.motion.start) and not after.motion.cuts
+        for name in OF_MOTION:
+            np.testing.assert_allclose(getattr(after.motion, name), getattr(before.motion, name), atol=1e-6)
+        for name in ("confidence", "landmarks", "world_landmarks"):
+            np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
+        np.testing.assert_array_equal(after.camera.camera_from_world, before.camera.camera_from_world)
+        assert after.camera.focal == before.camera.focal
+        np.testing.assert_array_equal(after.others, before.others)
+
+
+@pytest.mark.parametrize("cuts", [(0,), (20,), (12, 12), (12, 5), (True,), (1.5,), (-3,)])
+def test_cuts_that_are_none(cuts: tuple[int, ...]) -> None:
+    motion = joined(shots()).motion
+    with pytest.raises(UnsoundError, match="its cut is"):
+        replace(motion, cuts=cuts)
+
+
+def test_every_shot_has_a_camera() -> None:
+    whole = joined(shots())
+    with pytest.raises(UnsoundError, match="a camera for each shot"):
+        replace(whole, later_cameras=())
 
 
 def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path) -> None:

@@ -138,3 +138,11 @@ def test_runs_and_the_long_ones_of_them():
     first, end = runs(on)
     assert list(first) == [0, 3, 5] and list(end) == [2, 4, 8]
     np.testing.assert_array_equal(keep_long(on[:, None], 2)[:, 0], [1, 1, 0, 0, 0, 1, 1, 1])
+
+
+def test_slow_motion_stands_as_life_does():
+    motion = walk(240, 120.0)
+    fast, slow = filmed(motion), filmed(replace(motion, fps=30.0, slow_motion=4.0))
+    found = find_contacts(slow)
+    np.testing.assert_array_equal(found, find_contacts(fast))
+    assert f1(found, motion.contacts > 0.5) > 0.95

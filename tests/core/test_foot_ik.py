@@ -240,3 +240,26 @@ def test_a_leg_reaches_its_target_and_as_far_as_it_goes():
     np.testing.assert_allclose(reached[far], 0.82, atol=1e-4)
     along = (found * way).sum(1) / reached / np.linalg.norm(way, axis=1)
     assert (along > 0.9999).all()
+
+
+def test_every_shot_is_cleaned_for_itself() -> None:
+    """A foot that stands before a cut doesn't hold the one that stands after it."""
+    one, other = walk(60), random_motion(40, seed=4)
+    other = replace(other, offsets=one.offsets, contacts=np.ones((40, 4)))
+    arrays = {
+        name: np.concatenate([getattr(m, name) for m in (one, other)])
+        for name in ("rotations", "root", "contacts")
+    }
+    whole = clean_up(replace(one, **arrays, cuts=(60,)), CleanUp(smooth=0.2))
+    apart = [clean_up(m, CleanUp(smooth=0.2)) for m in (one, other)]
+    np.testing.assert_allclose(whole.joints, np.concatenate([m.joints for m in apart]), atol=1e-6)
+    assert whole.cuts == (60,)
+
+
+def test_slow_motion_is_cleaned_as_life_is() -> None:
+    fast = walk(120, 120.0)
+    slow = replace(fast, fps=30.0, slow_motion=4.0)
+    how = CleanUp(smooth=0.1, minimum=0.2)
+    there, here = clean_up(fast, how), clean_up(slow, how)
+    np.testing.assert_allclose(here.joints, there.joints, atol=1e-6)
+    assert (here.fps, here.slow_motion) == (30.0, 4.0)

@@ -112,3 +112,17 @@ def test_feet_that_were_never_seen_are_told(captured):
     assert any("feet are hardly in the picture" in warning for warning in blind.warnings)
     assert not any("feet are hardly" in warning for warning in captured.warnings)
     assert np.isfinite(blind.motion.joints).all()
+
+
+def test_slow_motion_is_solved_as_life_is(captured):
+    """Filmed four times as fast, played at the usual rate."""
+    quick = {"focal": 30.0}
+    slowed = replace(captured, motion=replace(captured.motion, fps=captured.motion.fps / 4))
+    life = resolve(captured, quick)
+    slow = resolve(slowed, {**quick, "slow_motion": 4.0})
+    unaware = resolve(slowed, quick)
+    assert (slow.motion.fps, slow.motion.slow_motion, len(slow)) == (7.5, 4.0, len(captured))
+    assert slow.settings["slow_motion"] == 4.0
+    off = [np.linalg.norm(one.motion.joints - life.motion.joints, axis=-1).mean() for one in (slow, unaware)]
+    assert off[0] < 0.01 < off[1]
+    assert (slow.motion.contacts == life.motion.contacts).mean() > 0.98

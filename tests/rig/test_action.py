@@ -8,12 +8,14 @@ import bpy
 import numpy as np
 import pytest
 
+from kinelift.core.motion import Motion
 from kinelift.core.skeleton import JOINTS
-from kinelift.rig.action import animate
+from kinelift.rig.action import animate, cut_frames, every_frame
 from kinelift.rig.armature import build_armature
+from kinelift.rig.cleanup import animate_both
 from kinelift.rig.contacts import CONTACT_PROPERTIES
 from kinelift.rig.read import read_motion
-from kinelift.rig.versions import curves_of
+from kinelift.rig.versions import assign_action, curves_of
 from kinelift.tests.motions import random_motion
 
 Heads = Callable[..., np.ndarray]
@@ -177,3 +179,52 @@ def test_keys_are_read_as_blender_plays_them(edited: str, heads: Heads) -> None:
     found = read_motion(armature, action, 60.0)
     assert len(found) == 119
     np.testing.assert_allclose(found.joints, heads(armature, range(1, 120)), atol=1e-4)
+
+
+def two_shots() -> Motion:
+    one, other = random_motion(30, seed=1), random_motion(20, seed=2)
+    arrays = {
+        name: np.concatenate([getattr(m, name) for m in (one, other)])
+        for name in ("rotations", "root", "contacts")
+    }
+    return replace(one, **arrays, cuts=(30,))
+
+
+@pytest.mark.parametrize("fps", [30.0, 24.0, 60.0, 25.0])
+def test_nothing_lies_between_two_shots(fps: float, heads: Heads) -> None:
+    motion = two_shots()
+    armature = person(motion, fps)
+    action = armature.animation_data.action
+    (cut,) = cut_frames(action)
+    assert cut - 1 == pytest.approx(30 * fps / 30, abs=1)
+    shown = heads(armature, range(1, round(49 * fps / 30) + 2))
+    for index, pose in enumerate(shown):
+        shot = slice(0, 30) if index + 1 < cut else slice(30, 50)
+        off = np.abs(motion.joints[shot] - pose).max((1, 2))
+        assert off.min() < 0.2, index
+    again = read_motion(armature, action, fps)
+    assert again.cuts == (cut - 1,)
+    assert every_frame(motion, fps).cuts == again.cuts
+
+
+def test_every_shot_has_an_action_of_its_own(heads: Heads) -> None:
+    motion = two_shots()
+    armature = build_armature("Walk", motion.offsets, bpy.context.scene.collection)
+    whole = animate_both(armature, motion, motion, "Walk", motion.fps)
+    assert armature.animation_data.action == whole and whole.name == "Walk"
+    expected = heads(armature, range(1, 51))
+    assert {"Walk", "Walk raw", "Walk Shot 1", "Walk Shot 2"} == {action.name for action in bpy.data.actions}
+    for name, first, last in (("Walk Shot 1", 1, 30), ("Walk Shot 2", 31, 50)):
+        action = bpy.data.actions[name]
+        assert action.use_fake_user and tuple(action.frame_range) == (first, last)
+        assign_action(armature, action)
+        frames = range(first, last + 1)
+        np.testing.assert_allclose(heads(armature, frames), expected[first - 1 : last], atol=1e-4)
+
+
+def test_slow_motion_is_read_again() -> None:
+    motion = replace(random_motion(20), slow_motion=4.0)
+    armature = person(motion, 24.0)
+    assert read_motion(armature, armature.animation_data.action, 24.0).slow_motion == 4
+    assert every_frame(motion, 24.0).slow_motion == 4
+    assert motion.life_fps == 120

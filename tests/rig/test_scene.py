@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -8,6 +9,8 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 from mathutils import Vector
 
+from kinelift.core.camera import Camera
+from kinelift.core.capture import joined
 from kinelift.core.errors import CaptureError
 from kinelift.rig.scene import build_scene, frame_rate
 from kinelift.rig.still import render_still
@@ -87,3 +90,25 @@ def test_still_that_cannot_be_written(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match="Can't write"):
         render_still(tmp_path / "file" / "still.png", armature, 1)
     assert [scene.name for scene in bpy.data.scenes] == ["clip"]
+
+
+def test_every_shot_has_its_camera() -> None:
+    one, other = random_capture(12, seed=1), random_capture(8, seed=2, size=(1920, 1080))
+    other = replace(
+        other, motion=replace(other.motion, offsets=one.motion.offsets), camera=moved(other.camera)
+    )
+    armature = build_scene(joined([one, other]), "clip")
+    scene = bpy.context.scene
+    assert [(m.name, m.frame, m.camera.name) for m in scene.timeline_markers] == [
+        ("Shot 1", 1, "Camera Shot 1"),
+        ("Shot 2", 13, "Camera Shot 2"),
+    ]
+    assert armature.animation_data.action.name == "clip" and scene.camera.name == "Camera Shot 1"
+    eyes = [np.array(bpy.data.objects[f"Camera Shot {number}"].location) for number in (1, 2)]
+    np.testing.assert_allclose(eyes, [one.camera.eye, other.camera.eye], atol=1e-5)
+
+
+def moved(camera: Camera) -> Camera:
+    pose = camera.camera_from_world.copy()
+    pose[2, 3] += 1
+    return replace(camera, camera_from_world=pose)

@@ -56,3 +56,19 @@ def test_legs_of_other_proportions_walk_without_sliding(droop: float) -> None:
         assert steps.max() < 1.5e-3
         rest = target.data.bones[f"toe.{side}"].head_local.z
         assert np.abs(ball[on, 2] - rest).max() < 2e-3 and ball[:, 2].min() > rest - 2e-3
+
+
+def test_feet_are_planted_in_each_shot_for_itself() -> None:
+    one, other = walks.walk(40), random_motion(30, seed=4)
+    other = replace(other, offsets=one.offsets, contacts=np.ones((30, 4)))
+    arrays = {
+        name: np.concatenate([getattr(m, name) for m in (one, other)])
+        for name in ("rotations", "root", "contacts")
+    }
+    target = character()
+    put(target, replace(one, **arrays, cuts=(40,)))
+    together = joints(target, OWN, np.arange(41, 71))
+    put(target, other)
+    alone = joints(target, OWN, np.arange(1, 31))
+    for name, places in alone.items():
+        np.testing.assert_allclose(together[name], places, atol=1e-3)
