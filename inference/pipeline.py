@@ -16,7 +16,7 @@ from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
 from ..core.contacts import find_contacts
 from ..core.errors import CaptureError
-from ..core.landmarks import bridge
+from ..core.landmarks import TORSO, bridge
 from ..core.option import options_of
 from ..core.options import Place, Settings, check_options, from_plain, read_person
 from ..core.skeleton import INDEX, standing_height
@@ -64,6 +64,8 @@ def capture(
         report = _after(done, reader.frames, progress)
         detections.append(detect(shot, report, threads, settings.quality, device))
         done += detections[-1].frames
+    if progress is not None:  # a container's length and its frames may differ
+        progress("detect", done, max(done, 1))
     if len(shots) > 1:
         times = ", ".join(f"{shot.start:.2f}" for shot in shots[1 : 1 + _NAMED])
         more = f" and {len(shots) - 1 - _NAMED} more times" if len(shots) > 1 + _NAMED else ""
@@ -213,24 +215,49 @@ def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
         If nobody is in any shot, or whoever is asked for in none.
     """
     who = read_person(person)
-    picked = shots[0].start if isinstance(who, Place) and who.seconds is None else None
-    if isinstance(who, Place) and who.seconds is not None:
-        picked = who.seconds
+    # the shot in which the person is picked
+    at = None
+    if isinstance(who, Place):
+        at = 0
+        if who.seconds is not None:
+            at = max((n for n, shot in enumerate(shots) if shot.start <= who.seconds), default=0)
     people: list[Track | None] = []
-    wrong: list[CaptureError] = []
-    for shot in shots:
-        elsewhere = picked is not None and not 0 <= (picked - shot.start) * shot.fps < max(shot.frames, 1)
+    wrong: list[tuple[bool, bool, int, CaptureError]] = []
+    for number, shot in enumerate(shots):
+        asked = at in (None, number)
         try:
-            people.append(track(shot, "largest" if elsewhere and len(shots) > 1 else person))
+            people.append(_with_body(track(shot, person if asked else "largest")))
         except CaptureError as error:
-            if len(shots) == 1:
-                raise
-            if not elsewhere:
-                wrong.insert(0 if any(shot.people) else len(wrong), error)
-            people.append(track(shot) if any(shot.people) else None)
-    if len(wrong) == len(shots) or not any(people) or (picked is not None and wrong):
-        raise wrong[0]
+            wrong.append((not asked, not any(shot.people), number, error))
+            people.append(_largest(shot) if asked else None)
+    failed = sum(not elsewhere for elsewhere, *_ in wrong)
+    if failed == (len(shots) if at is None else 1):
+        raise min(wrong)[-1]
     return people
+
+
+def _largest(shot: Detections) -> Track | None:
+    try:
+        return _with_body(track(shot))
+    except CaptureError:
+        return None
+
+
+def _with_body(person: Track) -> Track:
+    """The same person.
+
+    Raises
+    ------
+    CaptureError
+        If shoulders and hips are hardly ever in the picture: the detector takes hands for a person.
+    """
+    seen = (person.landmarks[person.found][:, TORSO, 2] > _SEEN).sum(1) >= _ENOUGH
+    if seen.mean() < _BODY:
+        raise CaptureError(
+            "Nobody's shoulders and hips are to be seen in the video, only parts such as hands or a face; "
+            "film one whole person, well lit and not too far away."
+        )
+    return person
 
 
 def _waiting(capture: Capture, shot: Detections) -> Capture:
@@ -407,6 +434,12 @@ def _lens_frames(found: Bools, fps: float) -> tuple[Indices, Indices]:
     return within(_LENS_SECONDS / 2 + _LENS_AROUND), within(_LENS_SECONDS / 2)
 
 
+#: a shoulder or a hip is seen from this visibility on
+_SEEN = 0.3
+#: a body is seen where so many of shoulders and hips are
+_ENOUGH = 2
+#: in this share of the frames, at least, the body is seen of somebody who can be captured
+_BODY = 0.1
 #: warnings name so many shots
 _NAMED = 5
 #: `Capture.others` if there is nobody else

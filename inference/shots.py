@@ -49,7 +49,10 @@ def shots_of(video: VideoReader, progress: Progress | None = None) -> list[Video
             progress("shots", min(frames, count) or frames, max(count, 1))
 
     # the first frame that shows the next shot
-    firsts = [math.ceil((time - video.start) * video.fps - 1e-6) for time in cuts(video.stored(), seen)]
+    times = cuts(video.stored(), seen)
+    if progress is not None:
+        progress("shots", max(count, 1), max(count, 1))
+    firsts = [math.ceil((time - video.start) * video.fps - 1e-6) for time in times]
     ends: list[int | None] = [*firsts, None]
     return [video.shot(first, end) for first, end in zip([0, *firsts], ends, strict=True)]
 

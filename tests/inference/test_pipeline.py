@@ -8,9 +8,10 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import Settings
 from kinelift.inference.pipeline import _lens_frames, capture, resolve
-from kinelift.tests.videos import read_video, write_video
+from kinelift.tests.videos import read_video, trimmed, write_video
 
 # captures, detects or starts other programs
 pytestmark = pytest.mark.slow
@@ -126,3 +127,25 @@ def test_slow_motion_is_solved_as_life_is(captured):
     off = [np.linalg.norm(one.motion.joints - life.motion.joints, axis=-1).mean() for one in (slow, unaware)]
     assert off[0] < 0.01 < off[1]
     assert (slow.motion.contacts == life.motion.contacts).mean() > 0.98
+
+
+def test_a_close_up_of_a_part_is_nobody(captured):
+    """The detector makes a whole person of hands, out of the picture but for them."""
+    hands = [LANDMARK[f"{n}.{s}"] for n in ("wrist", "index", "pinky", "thumb") for s in "LR"]
+    landmarks = captured.landmarks.copy()
+    landmarks[:, [k for k in range(33) if k not in hands], 2] = 0
+    with pytest.raises(CaptureError, match="only parts such as hands or a face"):
+        resolve(replace(captured, landmarks=landmarks))
+    landmarks[:, [LANDMARK["shoulder.L"], LANDMARK["shoulder.R"]], 2] = 0.9
+    assert len(resolve(replace(captured, landmarks=landmarks))) == len(captured)
+
+
+def test_progress_ends_where_the_work_does(tmp_path):
+    calls = []
+    images = read_video(SAMPLE)[:40]
+    video = trimmed(write_video(tmp_path / "trim.mp4", images), 0.2, 1.21)
+    made = capture(video, Settings(looks=1), lambda *call: calls.append(call))
+    last = {stage: (frame, of) for stage, frame, of in calls}
+    assert all(frame == of for frame, of in last.values()), last
+    assert list(last) == ["shots", "detect", "lift", "solve"]
+    assert last["detect"][0] == len(made) and not made.source.warnings
