@@ -58,10 +58,11 @@ _APPEARANCE_COST = 1.5
 _SAME_BODY = 0.3
 #: somebody who is turned by more than this in their crop is looked at again, radians
 _ASKEW = 0.2
-#: of a newcomer the landmark network has to be so sure; pictures on a wall get less
-_CERTAIN = 0.9
-#: a newcomer is a thing if the landmarks lie farther from those in a mirror than this on average ...
-_REAL = 0.2
+#: a newcomer is a thing if the landmark network is less sure of it, in the picture and in tiles: there,
+#: pictures on a wall look like people ...
+_CERTAIN = (0.8, 0.9)
+#: ... or if the landmarks lie farther from those in a mirror than this on average ...
+_REAL = (0.25, 0.2)
 #: ... or if they are less visible than this on average
 _SEEN = 0.4
 #: somebody who is found elsewhere in the picture is who was lost if that costs no more than this
@@ -242,7 +243,8 @@ class Follower:
         if not new and self._tiles_wait <= 0:
             for share in _TILES if missing else _TILES[:1]:
                 found = self._finder.find(now.image, _SURE, _tiles(now.image, share))
-                new += self._newcomers([region for region in found if not _turned(region, _UPRIGHT)], now)
+                upright = [region for region in found if not _turned(region, _UPRIGHT)]
+                new += self._newcomers(upright, now, tiles=True)
                 if new:
                     break
             self._pause = _FIRST_PAUSE if new else min(2 * self._pause, _LONGEST_PAUSE)
@@ -255,12 +257,12 @@ class Follower:
                     break
         self._followed = sorted(self._followed + new, key=lambda one: -one.pose.around.side)[:CROWD]
 
-    def _newcomers(self, regions: Sequence[Region], now: _Frame) -> list[_Followed]:
-        """Those in some regions of the picture who aren't followed yet, or were lost."""
+    def _newcomers(self, regions: Sequence[Region], now: _Frame, tiles: bool = False) -> list[_Followed]:
+        """People in regions of the picture, or of its tiles, who aren't followed yet or were lost."""
         new: list[_Followed] = []
         regions = [r for r in regions if not any(_covers(r, pose.around) for pose in now.poses)]
         for region in regions[:_CANDIDATES]:
-            pose = self._confirmed(region, now)
+            pose = self._confirmed(region, now, tiles)
             if pose is None or any(
                 same(pose.landmarks, other.landmarks) or _wrong(pose, other) for other in now.poses
             ):
@@ -278,7 +280,7 @@ class Follower:
             new.append(one)
         return new
 
-    def _confirmed(self, region: Region, now: _Frame) -> Pose | None:
+    def _confirmed(self, region: Region, now: _Frame, tiles: bool) -> Pose | None:
         """The pose of the person in a region, None if it is a thing: that looks different in a mirror."""
         # the network that finds people is rough: look again where the other one says that they are
         (rough,) = self._poses.poses(now.image, [region])
@@ -287,8 +289,8 @@ class Follower:
         pose, mirrored = self._poses.poses(now.image, [rough.around]) + self._poses.mirrored(
             now.image, [rough.around]
         )
-        sure = pose.score >= _CERTAIN and _is_there(pose, now) and _visible(pose) >= _SEEN
-        return pose if sure and distance(pose.landmarks, mirrored.landmarks) < _REAL else None
+        sure = pose.score >= _CERTAIN[tiles] and _is_there(pose, now) and _visible(pose) >= _SEEN
+        return pose if sure and distance(pose.landmarks, mirrored.landmarks) < _REAL[tiles] else None
 
     def _leave(self, frame: _Frame, wrong: Sequence[int]) -> None:
         """Forget some of those who were found in a frame."""

@@ -150,7 +150,7 @@ def test_a_sheet_shows_left_orange_right_blue_and_a_red_frame_where_nobody_was_f
 
 @pytest.mark.slow
 def test_the_sample_is_found_in_every_frame_and_nearly_where_it_is(tmp_path):
-    figures = footage.measure(SAMPLE, tmp_path)
+    figures = footage.measure(SAMPLE, "quick", tmp_path)
     assert figures["frames"] == 120 and figures["found"] == 100 and figures["gap"] == 0
     assert figures["swapped"] == figures["elsewhere"] == 0 and figures["error"] < 4
     assert (tmp_path / "walk_front.jpg").exists()

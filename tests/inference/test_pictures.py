@@ -95,10 +95,10 @@ def test_a_pose_and_a_sequence_are_captured(tmp_path: Path) -> None:
     images = read_video(SAMPLE)[50:80]
     for index, image in enumerate(images):
         cv2.imwrite(str(tmp_path / f"walk_{index:03d}.png"), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-    pose = capture(tmp_path / "walk_000.png", Settings(looks=1))
+    pose = capture(tmp_path / "walk_000.png", Settings(quality="quick"))
     assert (len(pose), pose.source.video) == (1, "walk_000.png")
     assert pose.confidence.min() > 0.3 and pose.warnings == ()
-    walk = capture(tmp_path, Settings(looks=1, fps=30.0))
+    walk = capture(tmp_path, Settings(quality="quick", fps=30.0))
     assert (len(walk), walk.motion.fps) == (30, 30.0)
     assert (walk.source.video, walk.source.folder) == ("walk_%03d.png", str(tmp_path))
     assert probe(tmp_path).frames == 30 and probe(tmp_path / "walk_000.png").frames == 1

@@ -84,7 +84,7 @@ def walk() -> list[Image]:
 def test_each_shot_is_what_it_is_alone(tmp_path: Path, walk: list[Image]) -> None:
     one, other = walk[:45], [recoloured(image)[90:630, 90:630] for image in walk[60:105]]
     other = [np.asarray(cv2.resize(image, (720, 720)), np.uint8) for image in other]
-    settings = Settings(looks=1, focal=30.0)
+    settings = Settings(quality="quick", focal=30.0)
     cut = capture(write_video(tmp_path / "cut.mp4", [*one, *other]), settings)
     assert cut.motion.cuts == (45,) and len(cut.later_cameras) == 1
     assert "cut.mp4 cuts to another shot at 1.50 s: each shot is captured for itself." in cut.warnings
@@ -106,16 +106,18 @@ def test_each_shot_is_what_it_is_alone(tmp_path: Path, walk: list[Image]) -> Non
 def test_a_shot_without_anybody_waits(tmp_path: Path, walk: list[Image]) -> None:
     empty = np.ascontiguousarray(255 - background(walk)[::-1])
     video = write_video(tmp_path / "cut.mp4", [*[empty] * 20, *walk[:40]])
-    cut = capture(video, Settings(looks=1))
+    cut = capture(video, Settings(quality="quick"))
     assert cut.motion.cuts == (20,)
     assert np.isnan(cut.landmarks[:20]).all() and np.isfinite(cut.landmarks[20:]).all()
     assert cut.confidence[:20].max() == 0 and not cut.motion.contacts[:20].any()
     assert np.ptp(cut.motion.joints[:20], axis=0).max() < 1e-6
     assert any("Nobody is to be found in the shot from 0.00 to 0.67 s" in said for said in cut.warnings)
     with pytest.raises(CaptureError, match="Person 2 was asked for, but there is only one"):
-        capture(video, Settings(looks=1, person="2"))
+        capture(video, Settings(quality="quick", person="2"))
     with pytest.raises(CaptureError, match="no person"):
-        capture(write_video(tmp_path / "no.mp4", [*[empty] * 20, *[255 - empty] * 20]), Settings(looks=1))
+        capture(
+            write_video(tmp_path / "no.mp4", [*[empty] * 20, *[255 - empty] * 20]), Settings(quality="quick")
+        )
 
 
 @pytest.mark.slow
@@ -123,7 +125,7 @@ def test_somebody_picked_is_picked_in_their_shot(tmp_path: Path, walk: list[Imag
     pair = [np.hstack([image[:, 60:660], recoloured(image)[:, 60:660]]) for image in walk[40:70]]
     alone = [np.pad(255 - image, ((0, 0), (240, 240), (0, 0))) for image in walk[40:70]]
     video = write_video(tmp_path / "cut.mp4", [*pair, *alone])
-    settings = Settings(looks=1, person="900,360@0.5")
+    settings = Settings(quality="quick", person="830,300@0.5")
     cut = capture(video, settings)
     assert cut.motion.cuts == (30,)
     assert np.nanmedian(cut.landmarks[:30, :, 0]) > 600
