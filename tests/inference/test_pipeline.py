@@ -144,7 +144,7 @@ def test_progress_ends_where_the_work_does(tmp_path):
     calls = []
     images = read_video(SAMPLE)[:40]
     video = trimmed(write_video(tmp_path / "trim.mp4", images), 0.2, 1.21)
-    made = capture(video, Settings(looks=1), lambda *call: calls.append(call))
+    made = capture(video, Settings(quality="quick"), lambda *call: calls.append(call))
     last = {stage: (frame, of) for stage, frame, of in calls}
     assert all(frame == of for frame, of in last.values()), last
     assert list(last) == ["shots", "detect", "lift", "solve"]
