@@ -67,6 +67,10 @@ def read_person(text: str) -> str | int | Place:
     )
 
 
+#: captures what is above the hips
+UPPER = "upper"
+
+
 @dataclass(frozen=True)
 class Settings:
     """The options of a capture."""
@@ -121,6 +125,14 @@ class Settings:
         None, "Height", "The person's standing height; by default 1.71 m", unit="m", limits=(0.3, 3),
         metavar="M", in_resolve=True, suggestion=1.75,
         refusal="A height of {value} m won't do; choose {least} to {most} m, or leave it out.",
+    )  # fmt: skip
+    body: str = option(
+        "whole", "Body", "Which part of the body to capture",
+        choices={
+            "whole": "All of it; legs that nobody sees rest",
+            UPPER: "What is above the hips; the legs rest, and no foot is planted",
+        },
+        in_resolve=True,
     )  # fmt: skip
     quality: str = option(
         "normal", "Quality", "How carefully people are looked at",

@@ -16,9 +16,9 @@ from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
 from ..core.contacts import find_contacts
 from ..core.errors import CaptureError
-from ..core.landmarks import TORSO, bridge
+from ..core.landmarks import LANDMARK, TORSO, bridge
 from ..core.option import options_of
-from ..core.options import Place, Settings, check_options, from_plain, read_person
+from ..core.options import UPPER, Place, Settings, check_options, from_plain, read_person
 from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
@@ -29,6 +29,7 @@ from .shots import shots_of
 from .sideways import stood_up
 from .solve.solver import misfit, solve
 from .track import Track, track
+from .unseen import LEGS, SOLES, rested, unseen, without_contacts
 from .video import VideoReader
 from .world import scaled_to_height, stand_on_floor, to_world
 
@@ -283,14 +284,18 @@ def _lifted(
     """The motion of one person in a shot."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
-    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion)
+    left_out = LEGS if settings.body == UPPER else []
+    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion, left_out)
     report("lift", 0, count)
     focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
     rays, confidence, estimate = seen.through(focal_mm)
     report("lift", count, count)
-    estimate = solve(estimate, rays, confidence, seen.life_fps, seen.device, progress)
+    gone = unseen(confidence, seen.life_fps)
+    estimate = solve(without_contacts(estimate, gone), rays, confidence, seen.life_fps, seen.device, progress)
+    hips = confidence[:, _HIPS].max(1)
+    estimate = rested(estimate, gone, hips, seen.life_fps, standing=settings.body == UPPER)
     focal = focal_pixels(focal_mm, detections.size)
-    return _Shot(person, detections, confidence, estimate, focal)
+    return _Shot(person, detections, confidence, gone, estimate, focal)
 
 
 @dataclass(frozen=True)
@@ -303,6 +308,8 @@ class _Shot:
     detections : Detections
     confidence : (T, 33)
         Of the landmarks.
+    gone : (T, J) bool
+        Joints that nobody sees, which rest.
     estimate : Estimate
     focal : float
         Pixels.
@@ -311,6 +318,7 @@ class _Shot:
     person: Track
     detections: Detections
     confidence: Floats
+    gone: Bools
     estimate: Estimate
     focal: float
 
@@ -325,7 +333,7 @@ class _Shot:
         captured = Capture(
             motion=replace(motion, slow_motion=settings.slow_motion),
             camera=camera,
-            confidence=joint_confidence(self.confidence),
+            confidence=np.where(self.gone, 0.0, joint_confidence(self.confidence)),
             landmarks=_open(person)[..., :3],
             world_landmarks=_open(person)[..., 3:],
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
@@ -334,9 +342,10 @@ class _Shot:
             warnings=person.warnings,
         )
         feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
-        if feet.mean() < _FEET_SEEN:
+        if feet.mean() < _FEET_SEEN and settings.body != UPPER:
             captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
-        contacts = find_contacts(captured)
+        # nothing stands by feet that nobody saw
+        contacts = find_contacts(captured) & ~self.gone[:, SOLES]
         standing = stand_on_floor(captured, contacts)
         return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
 
@@ -350,6 +359,8 @@ class _Seen:
     model: Lifter
     #: frames for a second of life
     life_fps: float
+    #: landmarks that don't count
+    left_out: list[int]
 
     @property
     def device(self) -> torch.device:
@@ -360,6 +371,7 @@ class _Seen:
         person, size = self.person, self.detections.size
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
+        confidence[:, self.left_out] = 0
         hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
         return rays, confidence, lift(rays, confidence, hint, self.life_fps, self.model)
 
@@ -442,11 +454,15 @@ _ENOUGH = 2
 _BODY = 0.1
 #: warnings name so many shots
 _NAMED = 5
+_HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 #: `Capture.others` if there is nobody else
 _NOBODY = np.zeros((0, 0, 33, 6))
 #: a warning says that feet are guessed if their mean confidence is less than this
 _FEET_SEEN = 0.3
-_NO_FEET = "The feet are hardly in the picture: where they stand is guessed; film the whole person."
+_NO_FEET = (
+    "The feet are hardly in the picture: where they stand is guessed; film the whole person, or capture only "
+    "the upper body."
+)
 
 
 def _open(person: Track) -> Array:

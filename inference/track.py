@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -37,6 +38,12 @@ _EXTRA = 0.1
 _STILL = 0.02
 #: ... and counts for so much
 _PICTURED = 0.3
+#: who grows or shrinks by this logarithm at once isn't who they were; a bend or a turn makes less
+_RESIZED = 0.6
+#: ... and at once means within this time, seconds
+_AT_ONCE = 0.3
+#: a part of a person that was taken for a whole one for longer than this would be that person, seconds
+_MISTAKEN = 3.0
 #: a person picked in the picture was detected within this time of the given one, seconds
 _SAME_MOMENT = 0.5
 #: a person picked in the picture has a landmark this near to the given pixel
@@ -89,6 +96,7 @@ def track(detections: Detections, person: str = "largest") -> Track:
 
 
 def _followed(trail: _Trail, detections: Detections) -> Track:
+    trail = _without_parts(trail, detections.times)
     n = len(detections.times)
     landmarks, world = np.full((n, 33, 3), np.nan, np.float32), np.full((n, 33, 3), np.nan, np.float32)
     for one in trail.sights:
@@ -96,6 +104,23 @@ def _followed(trail: _Trail, detections: Detections) -> Track:
     seen = np.array([one.index for one in trail.sights])
     landmarks[seen], world[seen] = unswapped(detections.times[seen], landmarks[seen], world[seen])
     return _steady(detections, landmarks, world)
+
+
+def _without_parts(trail: _Trail, times: Floats) -> _Trail:
+    """The trail without stretches in which a part of the person was taken for a whole, smaller one.
+
+    The detector does so where somebody is too near to the camera to be seen whole.
+    """
+    sights = trail.sights
+    at, size = times[[one.index for one in sights]], np.log([one.size for one in sights])
+    growth = np.where(np.diff(at) <= _AT_ONCE, np.diff(size), 0.0)
+    keep = np.ones(len(sights), bool)
+    jumps = np.flatnonzero(np.abs(growth) > _RESIZED)
+    for before, after in pairwise(jumps.tolist()):
+        shrinks = growth[before] < 0 < growth[after]
+        if shrinks and keep[before] and at[after] - at[before] <= _MISTAKEN:
+            keep[before + 1 : after + 1] = False
+    return _Trail([one for one, good in zip(sights, keep.tolist(), strict=True) if good])
 
 
 # --- who is who ---

@@ -10,6 +10,7 @@ from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import Settings
+from kinelift.core.skeleton import INDEX
 from kinelift.inference.pipeline import _lens_frames, capture, resolve
 from kinelift.tests.videos import read_video, trimmed, write_video
 
@@ -113,6 +114,29 @@ def test_feet_that_were_never_seen_are_told(captured):
     assert any("feet are hardly in the picture" in warning for warning in blind.warnings)
     assert not any("feet are hardly" in warning for warning in captured.warnings)
     assert np.isfinite(blind.motion.joints).all()
+
+
+def test_legs_that_were_never_seen_rest(captured):
+    landmarks = captured.landmarks.copy()
+    landmarks[:, 25:, 2] = 0
+    legs = [INDEX[f"{name}.{side}"] for name in ("thigh", "shin", "foot", "toe") for side in "LR"]
+    for blind in (
+        resolve(replace(captured, landmarks=landmarks)),
+        resolve(captured, {"body": "upper"}),
+    ):
+        down = blind.motion.world_rotations[:, legs, 2, 2]
+        assert down.min() > np.cos(np.radians(5))  # upright
+        assert not blind.confidence[:, legs].any() and not blind.motion.contacts.any()
+        arms = [INDEX[f"{name}.{side}"] for name in ("forearm", "hand") for side in "LR"]
+        off = blind.motion.joints[:, arms] - blind.motion.joints[:, :1]
+        off -= captured.motion.joints[:, arms] - captured.motion.joints[:, :1]
+        assert np.linalg.norm(off, axis=-1).mean() < 0.08
+        assert blind.motion.sole_points()[..., 2].min() > -0.1
+
+
+def test_who_asks_for_the_upper_body_isn_t_told_of_feet(captured):
+    upper = resolve(captured, {"body": "upper"})
+    assert upper.settings["body"] == "upper" and not any("feet" in warning for warning in upper.warnings)
 
 
 def test_slow_motion_is_solved_as_life_is(captured):

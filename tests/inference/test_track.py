@@ -126,6 +126,21 @@ def test_before_and_after_the_person_there_is_nothing() -> None:
     np.testing.assert_array_equal(np.flatnonzero(followed.found), np.arange(5, 20))
 
 
+def test_a_part_that_was_taken_for_a_whole_smaller_person_is_a_gap() -> None:
+    """Somebody too near to be seen whole: the detector puts a body into the belt and the trousers."""
+    people = [[person(300, height=600 if not 60 <= i < 80 else 220)] for i in range(150)]
+    followed = track(clip_of(people))
+    np.testing.assert_array_equal(np.flatnonzero(~followed.found), np.arange(60, 80))
+    np.testing.assert_allclose(torso(followed.landmarks)[1], torso(followed.landmarks[:1])[1][0], rtol=1e-5)
+
+
+def test_somebody_who_comes_nearer_or_stays_small_was_found() -> None:
+    nearer = [[person(300, height=150 * 1.03**i)] for i in range(60)]
+    assert track(clip_of(nearer)).found.all()
+    smaller = [[person(300, height=600 if i < 60 else 220)] for i in range(150)]
+    assert track(clip_of(smaller)).found.all()
+
+
 def test_nobody_is_an_error() -> None:
     with pytest.raises(CaptureError, match="no person"):
         track(clip_of([[]] * 10))

@@ -1,0 +1,216 @@
+"""What nobody sees rests: parts of the body that are out of sight for long don't follow guesses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from ..core.arrays import Bools, Floats
+from ..core.banded import whittaker
+from ..core.contacts import keep_long, runs
+from ..core.landmarks import LANDMARK
+from ..core.rotations import (
+    matrix_from_quaternion,
+    mean_turn,
+    quaternion_from_matrix,
+    slerp,
+    unit,
+)
+from ..core.skeleton import INDEX, JOINTS, PARENTS
+from .lift import Estimate
+
+#: landmarks that are less visible than this aren't seen
+_HARDLY = 0.1
+#: what isn't seen for shorter is left to the lifter, which knows how people move, seconds
+_LONG = 1.0
+#: what seems to be seen for shorter in between isn't seen, seconds ...
+_GLIMPSE = 0.25
+#: ... unless it is as visible as this
+_SURELY = 0.5
+#: how long legs take from where they were seen to where they rest, and back, seconds
+_BLEND = 0.5
+#: legs that rest turn with the hips, but no quicker than this, seconds
+_TURN = 1.0
+#: thighs that are raised on average sit: cosine of their angle from straight down
+_RAISED = 0.75
+#: hips rise by at least this when somebody gets up, metres
+_SEAT = 0.2
+#: ... and neither stand nor sit for a shorter time, seconds: a jump is shorter
+_SETTLED = 0.6
+#: legs go on from a trunk that lies on average: cosine of its angle from upright
+_UPRIGHT = 0.5
+
+_LEG_LANDMARKS = ("knee", "ankle", "heel", "foot_index")
+#: landmarks of the lower body, which ``--body upper`` leaves out
+LEGS = [LANDMARK[f"{name}.{side}"] for name in _LEG_LANDMARKS for side in "LR"]
+_TRUNK = [INDEX[name] for name in ("hips", "spine", "chest", "neck", "head", "shoulder.L", "shoulder.R")]
+_HEAD = [INDEX[name] for name in ("neck", "head")]
+_LEG = ("thigh", "shin", "foot", "toe")
+#: the joint of each of `motion.CONTACT_POINTS`
+SOLES = [INDEX[name] for name in ("foot.L", "toe.L", "foot.R", "toe.R")]
+#: how a thigh is turned that hangs straight down, and in a seat
+_STRAIGHT = np.array([1.0, 0.0, 0.0, 0.0])
+_SEATED = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
+
+
+def unseen(confidence: Floats, fps: float) -> Bools:
+    """Joints (T, J) that are out of sight for long.
+
+    Parameters
+    ----------
+    confidence : (T, 33)
+        Of the landmarks, 0 (not seen) to 1.
+    fps : float
+        Frames for a second of life.
+    """
+
+    def hidden(*names: str) -> Bools:
+        """Where (T,) none of some landmarks is seen."""
+        best = confidence[:, [LANDMARK[name] for name in names]].max(1, keepdims=True)
+        gone = best < _HARDLY
+        gone |= ~keep_long(~gone, min(_GLIMPSE * fps, len(gone))) & (best < _SURELY)
+        # in a clip, or a picture, that is shorter, all of it is long
+        return np.asarray(keep_long(gone, min(_LONG * fps, len(gone)))[:, 0])
+
+    legs = {side: [f"{name}.{side}" for name in _LEG_LANDMARKS] for side in "LR"}
+    # legs that are seen tell where the trunk is
+    trunk = hidden("shoulder.L", "shoulder.R", *legs["L"], *legs["R"])
+    out = np.zeros((len(confidence), len(JOINTS)), bool)
+    out[:, _TRUNK] = trunk[:, None]
+    out[:, _HEAD] |= hidden("nose", "ear.L", "ear.R")[:, None]
+    for side in "LR":
+        # a knee that is seen tells enough of shin and foot, a body of arms that it hides
+        leg, arm = hidden(*legs[side]), trunk & hidden(f"elbow.{side}", f"wrist.{side}")
+        for gone, names in ((leg, _LEG), (arm, ("upper_arm", "forearm", "hand"))):
+            out[:, [INDEX[f"{name}.{side}"] for name in names]] = gone[:, None]
+    return out
+
+
+def without_contacts(body: Estimate, gone: Bools) -> Estimate:
+    """The same, with feet among the joints `gone` (T, J) that stand on nothing."""
+    return replace(body, contacts=np.where(gone[:, SOLES], 0.0, body.contacts))
+
+
+def rested(body: Estimate, gone: Bools, hips: Floats, fps: float, standing: bool) -> Estimate:
+    """The same motion, calm where nobody sees it.
+
+    Trunk, head and arms go evenly from how they were seen last to how they are seen next, and hold still
+    before the first and after the last time. Legs stand straight or sit: by the height of the hips, or where
+    the lifter raises the thighs.
+
+    Parameters
+    ----------
+    body : Estimate
+    gone : (T, J) bool
+        Joints that nobody sees, of `unseen`.
+    hips : (T,)
+        How well the hips are seen, 0 to 1.
+    fps : float
+        Frames for a second of life.
+    standing : bool
+        Legs stand, whatever the lifter says.
+    """
+    if not gone.any():
+        return body
+    own, world = body.rotations, body.rotations.copy()
+    for joint in np.flatnonzero(gone.any(0)):
+        hidden, parent = gone[:, joint], PARENTS[joint]
+        if parent < 0:
+            world[hidden, joint] = _held(own[:, joint], hidden)[hidden]
+        else:
+            local = _held(np.swapaxes(own[:, parent], -1, -2) @ own[:, joint], hidden)
+            world[hidden, joint] = (world[:, parent] @ local)[hidden]
+    _rest_legs(body, world, gone, fps, standing)
+    return replace(body, rotations=world, root=_held_root(body.root, gone[:, INDEX["hips"]], hips))
+
+
+def _held(rotations: Floats, hidden: Bools) -> Floats:
+    """Rotations (T, 3, 3) that go evenly through the frames `hidden`."""
+    turns = quaternion_from_matrix(rotations)
+    for first, end in zip(*runs(hidden), strict=True):
+        before, after = turns[max(first - 1, 0)], turns[min(end, len(turns) - 1)]
+        if first == 0:
+            before = after
+        if end == len(turns):
+            after = before
+        if first == 0 and end == len(turns):
+            average = mean_turn(np.broadcast_to(np.eye(3), rotations.shape), rotations)
+            before = after = quaternion_from_matrix(average)
+        turns[first:end] = slerp(before, after, _eased(np.arange(1, end - first + 1) / (end - first + 1)))
+    return np.asarray(matrix_from_quaternion(turns))
+
+
+def _eased(share: Floats) -> Floats:
+    """Shares (T,) of a way that begins and ends at rest, (T, 1)."""
+    share = np.clip(share, 0, 1)[:, None]
+    return np.asarray(share * share * (3 - 2 * share))
+
+
+def _rest_legs(body: Estimate, world: Floats, gone: Bools, fps: float, standing: bool) -> None:
+    """Change the legs' rotations among `world` (T, J, 3, 3) where they are `gone`."""
+    own, hips = body.rotations, world[:, INDEX["hips"]]
+    heading = _heading(hips, body.up, fps)
+    thighs = own[:, [INDEX[f"thigh.{side}"] for side in "LR"]][..., 2] @ body.up
+    for name in _LEG:
+        for joint in (INDEX[f"{name}.{side}"] for side in "LR"):
+            for first, end in zip(*runs(gone[:, joint]), strict=True):
+                lies = bool((hips[first:end, :, 2] @ body.up).mean() < _UPRIGHT)
+                base = hips if lies else heading
+                seen = quaternion_from_matrix(np.swapaxes(base, -1, -2) @ own[:, joint])
+                turns = np.tile(_STRAIGHT, (end - first, 1))
+                if name == "thigh" and not (standing or lies):
+                    raised = bool(thighs[first:end].mean() < _RAISED)
+                    sits = _sitting(body.root[first:end] @ body.up, raised, fps)
+                    turns = slerp(turns, _SEATED, _softened(sits, fps))
+                ramp = min(_BLEND * fps, (end - first) / 2)
+                if first > 0:
+                    turns = slerp(seen[first - 1], turns, _eased(np.arange(1, end - first + 1) / ramp))
+                if end < len(seen):
+                    turns = slerp(seen[end], turns, _eased(np.arange(end - first, 0, -1) / ramp))
+                world[first:end, joint] = base[first:end] @ matrix_from_quaternion(turns)
+
+
+def _sitting(height: Floats, raised: bool, fps: float) -> Floats:
+    """Where (T,) somebody sits rather than stands, 0 or 1, by the height of the hips.
+
+    Where that tells nothing, it is as the lifter thinks: whether thighs are `raised`.
+    """
+    up = height > (height.min() + height.max()) / 2
+    up = keep_long(up[:, None], _SETTLED * fps)[:, 0]
+    down = keep_long(~up[:, None], _SETTLED * fps)[:, 0]
+    if not (up.any() and down.any()) or height[up].mean() - height[down].mean() < _SEAT:
+        return np.full(len(height), float(raised))
+    return down.astype(np.float64)
+
+
+def _softened(on: Floats, fps: float) -> Floats:
+    """Shares (T, 1) that change with values (T,) of 0 or 1, but smoothly."""
+    reach = round(_BLEND * fps / 2)
+    around = sliding_window_view(np.pad(on, reach, mode="edge"), 2 * reach + 1)
+    return _eased(around.mean(1))
+
+
+def _heading(hips: Floats, up: Floats, fps: float) -> Floats:
+    """Upright rotations (T, 3, 3) that face slowly where the hips (T, 3, 3) face."""
+    ahead = -hips[:, :, 1]
+    ahead = unit(ahead - (ahead @ up)[:, None] * up)
+    back = -unit(whittaker(ahead, np.ones(len(ahead)), (_TURN * fps / (2 * np.pi)) ** 4))
+    upward = np.broadcast_to(up, back.shape)
+    return np.stack([np.cross(back, upward), back, upward], axis=-1)
+
+
+def _held_root(root: Floats, hidden: Bools, hips: Floats) -> Floats:
+    """The root's path (T, 3) with a steady distance where the trunk is `hidden`.
+
+    Hips that are seen without the trunk tell where in the picture they are, but not how far away.
+    """
+    if hidden.all() or not hidden.any():
+        return root
+    frames, far = np.arange(len(root)), root[:, 1:2]
+    aside = root[:, ::2] / far
+    known, placed = ~hidden, ~hidden | (hips >= _HARDLY)
+    far = np.interp(frames, frames[known], far[known, 0])[:, None]
+    aside = np.stack([np.interp(frames, frames[placed], one[placed]) for one in aside.T], axis=-1)
+    return np.stack([aside[:, 0] * far[:, 0], far[:, 0], aside[:, 1] * far[:, 0]], axis=-1)
