@@ -13,7 +13,7 @@ import torch
 from ...core.arrays import Array, Floats, Image
 from ...core.landmarks import LANDMARKS, MIRRORED
 from .region import Region, around
-from .runner import MediaPipeRunner, Runner, TorchRunner
+from .runner import runner_of
 from .task import landmark_network
 from .tflite import read
 
@@ -73,11 +73,7 @@ class PoseFinder:
         graph = read(data)
         points, score, _, heatmaps, world = graph.outputs  # the mask is a third of the full network's work
         wanted = [points, score, heatmaps, world]
-        self._runner: Runner = (
-            MediaPipeRunner(data, graph, wanted)
-            if device.type == "cpu"
-            else TorchRunner(graph, wanted, device, 1 / 255, 0.0)
-        )
+        self._runner = runner_of(data, graph, wanted, device, 1 / 255, 0.0)
         self._looks = looks
 
     def poses(self, image: Image, regions: Sequence[Region]) -> list[Pose]:

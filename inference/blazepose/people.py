@@ -11,7 +11,7 @@ import torch
 
 from ...core.arrays import Array, Floats, Image
 from .region import Region, around
-from .runner import MediaPipeRunner, Runner, TorchRunner
+from .runner import runner_of
 from .task import FULL, people_network
 from .tflite import read
 
@@ -39,11 +39,7 @@ class PeopleFinder:
     def __init__(self, device: torch.device) -> None:
         data = people_network(FULL)
         graph = read(data)
-        self._runner: Runner = (
-            MediaPipeRunner(data, graph, graph.outputs)
-            if device.type == "cpu"
-            else TorchRunner(graph, graph.outputs, device, 1 / 127.5, -1.0)
-        )
+        self._runner = runner_of(data, graph, graph.outputs, device, 1 / 127.5, -1.0)
 
     def find(
         self, image: Image, confidence: float = 0.5, parts: Sequence[Region] | None = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -98,8 +100,19 @@ class MediaPipeRunner:
         self._embedder.close()
 
 
+@dataclass
+class _Request:
+    """Pictures that wait for a network, and then its answer or what went wrong."""
+
+    pictures: Sequence[Image]
+    answer: list[Array] | None = None
+    error: Exception | None = None
+
+
 class TorchRunner:
     """Runs a network on a device of torch, all pictures at once.
+
+    Several threads may use it: what they ask while it is busy becomes one batch.
 
     Parameters
     ----------
@@ -116,13 +129,47 @@ class TorchRunner:
     ) -> None:
         self._network = Network(graph, wanted).eval().to(device)
         self._device, self._scale, self._offset = device, scale, offset
+        self._waiting: list[_Request] = []
+        self._busy = threading.Lock()
 
-    @torch.inference_mode()
     def run(self, pictures: Sequence[Image]) -> list[Array]:
         """See `Runner`."""
-        stack = torch.from_numpy(np.stack(pictures)).to(self._device)
-        tensors = self._network(stack.permute(0, 3, 1, 2) * self._scale + self._offset)
-        return [(t.permute(0, 2, 3, 1) if t.ndim == 4 else t).cpu().numpy() for t in tensors]
+        mine = _Request(pictures)
+        self._waiting.append(mine)
+        with self._busy:
+            if mine.answer is None and mine.error is None:  # nobody has taken it along
+                requests, self._waiting = self._waiting, []
+                self._answer(requests)
+        if mine.error is not None:
+            raise mine.error
+        assert mine.answer is not None
+        return mine.answer
+
+    @torch.inference_mode()
+    def _answer(self, requests: Sequence[_Request]) -> None:
+        try:
+            stack = np.stack([picture for request in requests for picture in request.pictures])
+            pictures = torch.from_numpy(stack).to(self._device).permute(0, 3, 1, 2)
+            tensors = self._network(pictures * self._scale + self._offset)
+            answers = [(t.permute(0, 2, 3, 1) if t.ndim == 4 else t).cpu().numpy() for t in tensors]
+        except RuntimeError as error:  # the device has no room, for one
+            for request in requests:
+                request.error = error
+            return
+        first = 0
+        for request in requests:
+            last = first + len(request.pictures)
+            request.answer = [answer[first:last] for answer in answers]
+            first = last
 
     def close(self) -> None:
         """Nothing to release."""
+
+
+def runner_of(
+    data: bytes, graph: Graph, wanted: Sequence[int], device: torch.device, scale: float, offset: float
+) -> Runner:
+    """What runs a network on a device; see `MediaPipeRunner` and `TorchRunner`."""
+    if device.type == "cpu":
+        return MediaPipeRunner(data, graph, wanted)
+    return TorchRunner(graph, wanted, device, scale, offset)

@@ -9,26 +9,35 @@ import sys
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...core.options import MAX_THREADS, Settings, default_threads
+from ..blazepose.landmarks import PoseFinder
+from ..blazepose.people import PeopleFinder
 from ..camera_motion import CameraWatch
 from ..video import VideoReader
-from .follower import following
+from .follower import Follower, networks_of
 from .people import Detections, Person, Progress, mismatch, same
 
 #: a long video is detected in stretches of at least this many frames
 _STRETCH = 120
 #: how many frames a stretch begins before the previous one ends: people who are found late are followed back
 _OVERLAP = 10
+#: the same on a GPU ...
+_GPU_STRETCH = 60
+#: ... of which so many at most are detected at once
+_GPU_STRETCHES = 16
 _CPU = torch.device("cpu")
+_Pair = tuple[PeopleFinder, PoseFinder]
+_Networks = Callable[[], AbstractContextManager[_Pair]]
 
 
 def detect(
@@ -60,33 +69,61 @@ def detect(
     CaptureError
         If the model is missing or altered, MediaPipe can't run here, or the video can't be read.
     """
+    try:
+        return _detected(video, progress, threads, quality, device)
+    except torch.OutOfMemoryError:
+        found = _detected(video, progress, threads, quality, _CPU)
+        said = (
+            "The GPU ran out of memory, so people were looked for on the processor; close other programs "
+            "that use the GPU, or choose the device cpu."
+        )
+        return replace(found, warnings=(said, *found.warnings))
+
+
+def _detected(
+    video: VideoReader, progress: Progress | None, threads: int | None, quality: str, device: torch.device
+) -> Detections:
+    """See `detect`; runs out of memory where the GPU does."""
     news: queue.SimpleQueue[Future[_Found] | None] = queue.SimpleQueue()
     stop = threading.Event()
     frames = 0
-    threads, cuts = threads or default_threads(), _cut(video)
-    with ThreadPoolExecutor(threads, "detect") as pool:
-        stretches = [
-            pool.submit(_detect_stretch, video, first, last, quality, device, news, stop)
-            for first, last in cuts
-        ]
-        for stretch in stretches:
-            stretch.add_done_callback(news.put)
-        running = len(stretches)
-        try:
-            while running:
-                done = news.get()
-                if done is not None:
-                    running -= 1
-                    done.result()
-                    continue
-                frames += 1
-                if progress is not None:
-                    progress("detect", frames, max(video.frames, frames))
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
+    networks: _Networks = partial(networks_of, quality, device)
+    with ExitStack() as stack:
+        if device.type == "cpu":
+            cuts = _cut(video, MAX_THREADS, _STRETCH)
+            threads = threads or default_threads()
+        else:  # all stretches at once share the networks, so that their crops are one batch
+            cuts = _cut(video, _GPU_STRETCHES, _GPU_STRETCH)
+            threads = len(cuts)
+            shared = stack.enter_context(networks())
+            networks = partial(_kept, shared)
+        with ThreadPoolExecutor(threads, "detect") as pool:
+            stretches = [
+                pool.submit(_detect_stretch, video, first, last, networks, news, stop) for first, last in cuts
+            ]
+            for stretch in stretches:
+                stretch.add_done_callback(news.put)
+            running = len(stretches)
+            try:
+                while running:
+                    done = news.get()
+                    if done is not None:
+                        running -= 1
+                        done.result()
+                        continue
+                    frames += 1
+                    if progress is not None:
+                        progress("detect", frames, max(video.frames, frames))
+            finally:
+                stop.set()
+                pool.shutdown(cancel_futures=True)
     _give_memory_back()
     return _joined([stretch.result() for stretch in stretches], video)
+
+
+def _kept(networks: _Pair) -> AbstractContextManager[_Pair]:
+    """Networks that aren't released afterwards."""
+    return nullcontext(networks)
 
 
 def _give_memory_back() -> None:
@@ -96,14 +133,14 @@ def _give_memory_back() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _cut(video: VideoReader) -> list[tuple[int, int | None]]:
-    """First and last frame (exclusive; None: the end) of the stretches.
+def _cut(video: VideoReader, most: int, shortest: int) -> list[tuple[int, int | None]]:
+    """First and last frame (exclusive; None: the end) of at most so many stretches, none too short.
 
     Their number grows with the video. It is a power of two and they are equally long, which spreads them
     evenly over threads.
     """
     count = 1
-    while count < MAX_THREADS and video.frames >= 2 * count * _STRETCH:
+    while count < most and video.frames >= 2 * count * shortest:
         count *= 2
     starts = [round(video.frames * i / count) for i in range(count)]
     return list(itertools.zip_longest(starts, starts[1:]))
@@ -127,8 +164,7 @@ def _detect_stretch(
     video: VideoReader,
     first: int,
     last: int | None,
-    quality: str,
-    device: torch.device,
+    networks: _Networks,
     news: queue.SimpleQueue[Any],
     stop: threading.Event,
 ) -> _Found:
@@ -137,7 +173,8 @@ def _detect_stretch(
     part = video.part(max(first - _OVERLAP, 0), last)
     # the next stretch begins here and goes on measuring the camera's motion
     meeting = None if last is None else last - _OVERLAP
-    with following(video.size, quality, device) as follower:
+    with networks() as (finder, poses):
+        follower = Follower(finder, poses, video.size)
         for frame in part:
             if stop.is_set():
                 return found

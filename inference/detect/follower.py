@@ -136,8 +136,8 @@ class _Frame:
 
 
 @contextmanager
-def following(size: tuple[int, int], quality: str, device: torch.device) -> Iterator[Follower]:
-    """A `Follower` for a video of some `size`, with networks that are released afterwards.
+def networks_of(quality: str, device: torch.device) -> Iterator[tuple[PeopleFinder, PoseFinder]]:
+    """The networks of a `Follower`, for a `Settings.quality`; they are released afterwards.
 
     Raises
     ------
@@ -145,11 +145,8 @@ def following(size: tuple[int, int], quality: str, device: torch.device) -> Iter
         If a model is missing or altered, or can't run here.
     """
     task, looks = FULL if quality == "quick" else HEAVY, 2 if quality == "best" else 1
-    with (
-        closing(PeopleFinder(device)) as finder,
-        closing(PoseFinder(task, device, looks)) as poses,
-    ):
-        yield Follower(finder, poses, size)
+    with closing(PeopleFinder(device)) as finder, closing(PoseFinder(task, device, looks)) as poses:
+        yield finder, poses
 
 
 def _is_there(pose: Pose, frame: _Frame) -> bool:
@@ -364,7 +361,8 @@ def people_in(images: Sequence[Image], size: tuple[int, int]) -> list[tuple[Pers
         If a model is missing or altered, or can't run here.
     """
     people = []
-    with following(size, Settings.quality, torch.device("cpu")) as follower:
+    with networks_of(Settings.quality, torch.device("cpu")) as networks:
+        follower = Follower(*networks, size)
         for image in images:
             people.append(tuple(follower.see(image, 0.0)))
             follower.forget()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import MAX_THREADS, default_threads
+from kinelift.inference.blazepose import landmarks as landmarks_module
+from kinelift.inference.blazepose import people as people_module
+from kinelift.inference.blazepose.runner import MediaPipeRunner, TorchRunner
 from kinelift.inference.blazepose.task import HEAVY
 from kinelift.inference.detect import detector as module
 from kinelift.inference.detect import follower
@@ -364,6 +369,51 @@ def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str]) -> None:
     assert capfd.readouterr() == ("", "")
     print("heard", file=sys.stderr)
     assert capfd.readouterr() == ("", "heard\n"), "and lets others speak again"
+
+
+def _on_torch(data, graph, wanted, device, scale, offset):
+    """A processor in the place of a GPU."""
+    return TorchRunner(graph, wanted, torch.device("cpu"), scale, offset)
+
+
+def test_a_gpu_sees_the_same_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_GPU_STRETCH", 10)
+    monkeypatch.setattr(module, "_OVERLAP", 4)
+    for user in (landmarks_module, people_module):
+        monkeypatch.setattr(user, "runner_of", _on_torch)
+    batches: list[int] = []
+    answer = TorchRunner._answer
+
+    def counted(self: TorchRunner, requests: Sequence[Any]) -> None:
+        batches.append(len(requests))
+        answer(self, requests)
+
+    monkeypatch.setattr(TorchRunner, "_answer", counted)
+    there = detect(VideoReader(SAMPLE, 1, 2), quality="quick", device=torch.device("meta"))
+    monkeypatch.undo()
+    here = detect(VideoReader(SAMPLE, 1, 2), quality="quick")
+    for (one,), (other,) in zip(there.people, here.people, strict=True):
+        assert np.median(np.linalg.norm(one.landmarks[:, :2] - other.landmarks[:, :2], axis=1)) < 2
+    assert {person.trail for people in there.people for person in people} == {0}
+    assert max(batches) > 1, "stretches wait for each other's crops"
+
+
+def test_a_gpu_without_room_leaves_it_to_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(TorchRunner):
+        def _answer(self, requests: Sequence[Any]) -> None:
+            for request in requests:
+                request.error = torch.OutOfMemoryError("no room")
+
+    def made(data, graph, wanted, device, scale, offset):
+        if device.type == "cpu":
+            return MediaPipeRunner(data, graph, wanted)
+        return Full(graph, wanted, torch.device("cpu"), scale, offset)
+
+    for user in (landmarks_module, people_module):
+        monkeypatch.setattr(user, "runner_of", made)
+    found = detect(VideoReader(SAMPLE, 1, 1.2), quality="quick", device=torch.device("meta"))
+    assert all(len(people) == 1 for people in found.people)
+    assert [w for w in found.warnings if "ran out of memory" in w]
 
 
 def test_captures_that_share_the_cores_take_their_share() -> None:
