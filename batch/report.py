@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from ..core.colours import LEGEND
 from ..core.errors import readable
 from ..core.files import replacing
 from .journal import STATES, Entry
@@ -52,8 +53,8 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Kinelift: {counts}</title>'
         f"<style>{_STYLE}</style>\n<h1>{counts}</h1>\n"
-        f"<p>{seconds / 60:.1f} minutes of motion; {time.strftime('%Y-%m-%d %H:%M')}. The strips show how "
-        "well the person was seen: green well, red not at all; each leads to the chart of all joints.</p>\n"
+        f"<p>{seconds / 60:.1f} minutes of motion; {time.strftime('%Y-%m-%d %H:%M')}. The strips "
+        f"show the person over time ({LEGEND}); each leads to the chart of all joints.</p>\n"
         f"<table>\n{head}\n{rows}\n</table></html>\n"
     )
     with replacing(path) as temporary:

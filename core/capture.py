@@ -109,6 +109,8 @@ class Capture:
     source : Source
     warnings : tuple of str
         What the artist should know, a sentence each.
+    unsure_sides : tuple of (int, int)
+        First and last frame of the stretches in which it is uncertain which side of the person is the left.
     later_cameras : tuple of Camera
         Those that filmed the shots after the first, each in the world of its shot: one for each of the
         motion's cuts.
@@ -123,6 +125,7 @@ class Capture:
     settings: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     warnings: tuple[str, ...] = ()
+    unsure_sides: tuple[tuple[int, int], ...] = ()
     later_cameras: tuple[Camera, ...] = ()
 
     def __post_init__(self) -> None:
@@ -142,6 +145,11 @@ class Capture:
         if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= ROUNDING):
             raise UnsoundError("its skeleton isn't a person's")
         _check_warnings(self.warnings)
+        next_one = 0
+        for first, last in self.unsure_sides:
+            check_number("stretch of unsure sides", first, (next_one, frames - 1), Integral)
+            check_number("stretch of unsure sides", last, (first, frames - 1), Integral)
+            next_one = last + 1
         if len(self.later_cameras) != len(motion.cuts):
             raise UnsoundError("it hasn't a camera for each shot")
 
@@ -162,6 +170,11 @@ class Capture:
                 motion=self.motion.part(frames),
                 camera=camera,
                 later_cameras=(),
+                unsure_sides=tuple(
+                    (max(first - frames.start, 0), min(last, frames.stop - 1) - frames.start)
+                    for first, last in self.unsure_sides
+                    if first < frames.stop and last >= frames.start
+                ),
                 **{
                     name: getattr(self, name)[frames]
                     for name in ("confidence", "landmarks", "world_landmarks")
@@ -185,6 +198,7 @@ class Capture:
                 {"first": cut, "focal": one.focal, "pose": np.asarray(one.camera_from_world).tolist()}
                 for cut, one in zip(self.motion.cuts, self.later_cameras, strict=True)
             ],
+            "unsure_sides": self.unsure_sides,
             "settings": self.settings, "source": asdict(self.source), "warnings": list(self.warnings),
         }  # fmt: skip
         if sum(array.nbytes for array in arrays.values()) > _LARGEST:
@@ -240,6 +254,7 @@ class Capture:
                 settings=settings,
                 source=source,
                 warnings=_warnings(header["warnings"]),
+                unsure_sides=tuple((first, last) for first, last in header.get("unsure_sides", [])),
                 **{name: data[name] for name in _OF_CAPTURE},
             )
         except UnsoundError as error:
@@ -270,6 +285,11 @@ def joined(shots: Sequence[Capture]) -> Capture:
         first,
         motion=replace(first.motion, cuts=cuts, **arrays),
         later_cameras=tuple(one.camera for one in shots[1:]),
+        unsure_sides=tuple(
+            (begin + first, begin + last)
+            for begin, one in zip((0, *cuts), shots, strict=True)
+            for first, last in one.unsure_sides
+        ),
         others=others,
         warnings=tuple(dict.fromkeys(warning for one in shots for warning in one.warnings)),
         **{

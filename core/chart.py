@@ -1,4 +1,4 @@
-"""Charts as SVG: how well each joint was seen over time, and when feet touch the floor."""
+"""Charts as SVG: what is known over time, how well each joint was seen, and when feet touch the floor."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import numpy as np
 
 from .arrays import Floats
 from .capture import Capture
-from .colours import HIGH, LOW, MIDDLING, Colour
+from .colours import HIGH, KNOWN, LEGEND, LOW, MIDDLING, Colour
 from .files import replacing
 from .motion import CONTACT_POINTS
+from .quality import STATES, states
 from .skeleton import JOINTS
 
 #: colours of a contact point in the air and on the floor, sRGB
 _CONTACTS: tuple[Colour, Colour] = ((228, 232, 236), (50, 120, 200))
 #: values are drawn in this many steps between 0 and 1, so that a strip consists of few rectangles
-_STEPS = 20
+_STEPS = 60
 #: columns of a strip in the chart; frames that share a column show the worst of them
 _COLUMNS = 480
 #: columns of the quality strip
@@ -35,33 +36,40 @@ _LEFT = 130
 #: margin on the right, pixels
 _RIGHT = 24
 #: margin for the title, pixels
-_ABOVE = 34
+_ABOVE = 46
 #: margin for the axis, pixels
 _BELOW = 40
 #: distance of the contacts from the joints, pixels
 _GAP = 12
-_TITLE = "confidence: how well each joint was seen, and contacts with the floor"
+_TITLE = f"person: {LEGEND}. Joints: how well each was seen; contacts with the floor"
 #: the order of the rows: the middle of the body, the left side, the right side, each from top to bottom
 _ROWS = sorted(range(len(JOINTS)), key=lambda j: (JOINTS[j][-2:] == ".R", JOINTS[j][-2:] == ".L"))
 
 
 def quality_strip(capture: Capture) -> str:
-    """An SVG element to embed in a page: how well the person was seen over time, all joints together."""
-    worst = _columns(capture.confidence.mean(1), np.minimum, _QUALITY_COLUMNS)
-    return _strip(worst, (LOW, MIDDLING, HIGH), 'class="strip" role="img" aria-label="quality over time"')
+    """An SVG element to embed in a page: the frames' `quality.STATES` in the colours of `colours.KNOWN`."""
+    worst = _columns(_known(capture), np.maximum, _QUALITY_COLUMNS)
+    return _strip(worst, KNOWN, 'class="strip" role="img" aria-label="quality over time"')
+
+
+def _known(capture: Capture) -> Floats:
+    """In which of `quality.STATES` (T,) the frames are, 0 for the best to 1 for the worst."""
+    return states(capture) / (len(STATES) - 1)
 
 
 def save_chart(capture: Capture, path: Path) -> None:
     """Write the chart as an SVG file, which appears whole or not at all.
 
-    It has a row for each joint and each contact point; the horizontal axis is the time of the video.
+    It has a row for what is known of the person, for each joint and for each contact point; the horizontal
+    axis is the time of the video.
 
     Raises
     ------
     CaptureError
         If it can't be written.
     """
-    rows = [
+    rows = [("person", _columns(_known(capture), np.maximum, _COLUMNS), KNOWN, -_GAP)]
+    rows += [
         (
             JOINTS[joint],
             _columns(capture.confidence[:, joint], np.minimum, _COLUMNS),
@@ -69,7 +77,8 @@ def save_chart(capture: Capture, path: Path) -> None:
             0,
         )
         for joint in _ROWS
-    ] + [
+    ]
+    rows += [
         (name, _columns(contact, np.maximum, _COLUMNS), _CONTACTS, _GAP)
         for name, contact in zip(CONTACT_POINTS, capture.motion.contacts.T, strict=True)
     ]

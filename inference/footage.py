@@ -37,8 +37,8 @@ _LONGEST = 1e6
 _LONGEST_FRAME = 3600.0
 #: without a frame rate in the file, frames per second
 _USUAL_FPS = 30.0
-#: predicted frames have recovered from damage after this time, seconds
-_HEALED = 1.0
+#: predicted frames are taken again this long after damage even if none was whole in itself, seconds
+_HEALED = 2.0
 #: a frame that comes this late is left out; one that comes later begins a new count of time, seconds
 _LATE = 1.0
 #: decoding begins this long before the wanted start, as seeking is inexact, seconds

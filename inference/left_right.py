@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from ..core.arrays import Array, Floats, Indices
+from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.landmarks import LANDMARK, MIRRORED
 from .detect.people import torso
 
@@ -33,11 +33,17 @@ _MOMENTUM = 0.8
 _LIMB_SPEED = 8.0
 #: how fast continuity loses its weight across a gap: time constant, seconds
 _FORGET = 0.3
+#: sides are uncertain where the other hypothesis costs less than this more, per landmark ...
+_CLOSE = 0.3
+#: ... the two hypotheses are farther apart than this on average ...
+_APART = 0.3
+#: ... and the landmarks are more visible than this on average
+_SEEN = 0.3
 #: the size of a torso, to compare MediaPipe's metres with the picture
 _TORSO_METRES = 0.5
 
 
-def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array]:
+def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array, Bools]:
     """Exchange left and right where the detector swapped them.
 
     Finds the most likely sequence of hypotheses (as detected, upper body swapped, lower body swapped, both):
@@ -54,29 +60,46 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     landmarks, world : (N, 33, 3)
         With left and right exchanged where they were swapped. MediaPipe's depth is right even then, so
         exchanging the landmarks is enough.
+    unsure : (N, 2) bool
+        Where the sides of the upper body, and of the lower, remain uncertain: the other hypothesis costs
+        hardly more, and it would make a difference.
     """
+    unsure = np.zeros((len(times), len(_PARTS)), bool)
     if len(times) < 2:
-        return landmarks, world
-    upper, lower = np.array(_SWAPS)[_best_swaps(times, landmarks, world)].T
+        return landmarks, world, unsure
+    place = _places(landmarks, world)
+    best, least = _best_swaps(times, place, landmarks[..., 2])
+    swaps = np.array(_SWAPS)[best]
+    for k, part in enumerate(_PARTS):
+        other = np.where(np.array(_SWAPS)[:, k] != swaps[:, k : k + 1], least, np.inf).min(1)
+        apart = np.linalg.norm(place[:, part] - place[:, _MIRRORED[part]], axis=-1).mean(1)
+        seen = landmarks[:, part, 2].mean(1)
+        unsure[:, k] = (other - least.min(1) < _CLOSE) & (apart > _APART) & (seen > _SEEN)
+    upper, lower = swaps.T
     out, out_world = landmarks.copy(), world.copy()
-    for swapped, part in ((upper, slice(0, _FIRST_LEG)), (lower, slice(_FIRST_LEG, None))):
-        mirrored = _MIRRORED[part]
+    for swapped, half in ((upper, slice(0, _FIRST_LEG)), (lower, slice(_FIRST_LEG, None))):
+        mirrored = _MIRRORED[half]
         for result, source in ((out, landmarks), (out_world, world)):
-            result[swapped, part] = source[swapped][:, mirrored]
-    return out, out_world
+            result[swapped, half] = source[swapped][:, mirrored]
+    return out, out_world, unsure
 
 
-def _best_swaps(times: Floats, landmarks: Array, world: Array) -> Indices:
-    """The index (N,) of the likeliest of `_SWAPS` in each frame.
+def _places(landmarks: Array, world: Array) -> Floats:
+    """Where landmarks (N, 33, 3) are, in torso sizes.
 
-    Viterbi over pairs of frames, as a velocity needs two.
+    From the torso: the movement of the whole body doesn't tell left from right.
+    """
+    middle, size = torso(landmarks)
+    flat = (landmarks[..., :2] - middle[:, None]) / np.maximum(size, 1.0)[:, None, None]
+    return np.concatenate([flat, world[..., 2:] / _TORSO_METRES], axis=-1)
+
+
+def _best_swaps(times: Floats, place: Floats, visibility: Array) -> tuple[Indices, Floats]:
+    """The index (N,) of the likeliest of `_SWAPS` in each frame; the least cost of all with each (N, 4).
+
+    Viterbi over pairs of frames, as a velocity needs two, forwards and backwards.
     """
     n = len(times)
-    middle, size = torso(landmarks)
-    # relative to the torso: the movement of the whole body doesn't tell left from right
-    flat = (landmarks[..., :2] - middle[:, None]) / np.maximum(size, 1.0)[:, None, None]
-    place = np.concatenate([flat, world[..., 2:] / _TORSO_METRES], axis=-1)
-
     steps = np.diff(times)
     trust = np.exp(-np.maximum(steps - 2 * np.median(steps), 0) / _FORGET)
     reach = (_LIMB_SPEED * steps)[:, None]
@@ -86,7 +109,7 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> Indices:
     costs = np.zeros((n, 2, 2, 2, 2))
     for k, part in enumerate(_PARTS):
         both = np.stack([place[:, part], place[:, _MIRRORED[part]]], axis=1)  # (n, hypothesis, points, 3)
-        seen = 0.1 + 0.9 * np.minimum(landmarks[:, part, 2], landmarks[:, _MIRRORED[part], 2])
+        seen = 0.1 + 0.9 * np.minimum(visibility[:, part], visibility[:, _MIRRORED[part]])
         weight = np.minimum(seen[1:], seen[:-1]) * trust[:, None] / len(part)
         for a, b, c in itertools.product(range(2), repeat=3):
             motion = both[1:-1, b] - both[:-2, a]
@@ -104,17 +127,20 @@ def _best_swaps(times: Floats, landmarks: Array, world: Array) -> Indices:
     swaps = np.array(_SWAPS, int)
     own = _SWAPPED_COST * swaps.sum(1) + _SPLIT_COST * (swaps[:, 0] != swaps[:, 1])
     own = np.median(steps) * own
-    best = own[:, None] + own[None, :] + _step(costs[1], swaps)[0]
-    came = np.zeros((n, 4, 4), np.intp)
+    # for each pair of hypotheses at t - 1 and t: the least cost up to t, after t, and the best one at t - 2
+    until, after, came = np.zeros((n, 4, 4)), np.zeros((n, 4, 4)), np.zeros((n, 4, 4), np.intp)
+    until[1] = own[:, None] + own[None, :] + _step(costs[1], swaps)[0]
     for t in range(2, n):
-        total = best[:, :, None] + _step(costs[t], swaps) + own
-        came[t] = total.argmin(0)
-        best = total.min(0)
+        total = until[t - 1][:, :, None] + _step(costs[t], swaps) + own
+        came[t], until[t] = total.argmin(0), total.min(0)
+    for t in range(n - 1, 1, -1):
+        after[t - 1] = (_step(costs[t], swaps) + own + after[t]).min(2)
     path = np.zeros(n, np.intp)
-    path[n - 2], path[n - 1] = np.unravel_index(best.argmin(), best.shape)
+    path[n - 2], path[n - 1] = np.unravel_index(until[-1].argmin(), (4, 4))
     for t in range(n - 1, 1, -1):
         path[t - 2] = came[t, path[t - 1], path[t]]
-    return path
+    whole = until[1:] + after[1:]
+    return path, np.concatenate([whole[:1].min(2), whole.min(1)])
 
 
 def _step(costs: Floats, swaps: Array) -> Floats:

@@ -14,11 +14,11 @@ import torch
 from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
-from ..core.contacts import find_contacts
+from ..core.contacts import find_contacts, keep_long, runs
 from ..core.errors import CaptureError
 from ..core.landmarks import LANDMARK, TORSO, bridge
 from ..core.option import options_of
-from ..core.options import UPPER, Place, Settings, check_options, from_plain, read_person
+from ..core.options import PARTS, UPPER, Place, Settings, check_options, from_plain, read_person
 from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
@@ -275,6 +275,7 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
         world_landmarks=np.full((count, 33, 3), np.nan),
         others=_NOBODY,
         warnings=(),
+        unsure_sides=(),
     )
 
 
@@ -330,16 +331,19 @@ class _Shot:
         if settings.height is not None:
             estimate = scaled_to_height(estimate, settings.height)
         motion, camera = to_world(estimate, detections.fps, detections.start, self.focal, detections.size)
+        unsure = keep_long(person.unsure, _SHORT * detections.fps)
+        first, end = runs(unsure.any(1))
         captured = Capture(
             motion=replace(motion, slow_motion=settings.slow_motion),
             camera=camera,
-            confidence=np.where(self.gone, 0.0, joint_confidence(self.confidence)),
+            confidence=self._joint_confidence(unsure),
             landmarks=_open(person)[..., :3],
             world_landmarks=_open(person)[..., 3:],
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,
             warnings=person.warnings,
+            unsure_sides=tuple(zip(first.tolist(), (end - 1).tolist(), strict=True)),
         )
         feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
         if feet.mean() < _FEET_SEEN and settings.body != UPPER:
@@ -348,6 +352,13 @@ class _Shot:
         contacts = find_contacts(captured) & ~self.gone[:, SOLES]
         standing = stand_on_floor(captured, contacts)
         return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
+
+    def _joint_confidence(self, unsure: Bools) -> Floats:
+        """Confidence of the joints (T, J): less where sides are `unsure` (T, 2), none where they rest."""
+        out = joint_confidence(self.confidence)
+        for limbs, where in zip((_ARMS, _LEGS), unsure.T, strict=True):
+            out[:, limbs] *= np.where(where, _EITHER_SIDE, 1.0)[:, None]
+        return np.where(self.gone, 0.0, out)
 
 
 @dataclass(frozen=True)
@@ -452,6 +463,14 @@ _SEEN = 0.3
 _ENOUGH = 2
 #: in this share of the frames, at least, the body is seen of somebody who can be captured
 _BODY = 0.1
+#: left and right that are uncertain for a shorter time aren't worth a word, seconds
+_SHORT = 0.1
+#: factor on the confidence of limbs that may be those of the other side
+_EITHER_SIDE = 0.7
+_ARMS, _LEGS = (
+    [INDEX[f"{name}.{side}"] for part in parts for name in PARTS[part] for side in "LR"]
+    for parts in (("arms", "hands"), ("legs", "feet"))
+)
 #: warnings name so many shots
 _NAMED = 5
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]

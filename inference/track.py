@@ -62,6 +62,8 @@ class Track:
         MediaPipe's 3D landmarks in camera axes, metres, from the middle of the hips; gaps as above.
     found : (T,) bool
         Whether the person was detected.
+    unsure : (T, 2) bool
+        Where left and right remain uncertain, of the upper body and of the lower.
     warnings : tuple of str
         Those of the detections, and one about long gaps.
     others : tuple of Track
@@ -71,6 +73,7 @@ class Track:
     landmarks: Array
     world_landmarks: Array
     found: Bools
+    unsure: Bools
     warnings: tuple[str, ...]
     others: tuple[Track, ...] = ()
 
@@ -102,8 +105,11 @@ def _followed(trail: _Trail, detections: Detections) -> Track:
     for one in trail.sights:
         landmarks[one.index], world[one.index] = one.person.landmarks, one.person.world_landmarks
     seen = np.array([one.index for one in trail.sights])
-    landmarks[seen], world[seen] = unswapped(detections.times[seen], landmarks[seen], world[seen])
-    return _steady(detections, landmarks, world)
+    unsure = np.zeros((n, 2), bool)
+    landmarks[seen], world[seen], unsure[seen] = unswapped(
+        detections.times[seen], landmarks[seen], world[seen]
+    )
+    return _steady(detections, landmarks, world, unsure)
 
 
 def _without_parts(trail: _Trail, times: Floats) -> _Trail:
@@ -267,7 +273,7 @@ def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float]
 # --- steady rate, gaps ---
 
 
-def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
+def _steady(detections: Detections, landmarks: Array, world: Array, unsure: Bools) -> Track:
     """Interpolate the frames at the steady rate; bridge short gaps and leave long ones open."""
     times, count = detections.times, detections.frames
     grid = detections.start + np.arange(count) / detections.fps
@@ -307,4 +313,4 @@ def _steady(detections: Detections, landmarks: Array, world: Array) -> Track:
             f"The person was found in {100 * (1 - bridged):.0f} % of the frames; the motion in between is "
             "bridged."
         )
-    return Track(out[0], out[1], found, tuple(warnings))
+    return Track(out[0], out[1], found, unsure[nearest] & found[:, None], tuple(warnings))

@@ -30,7 +30,7 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     """
     # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
-    from ..core.quality import detected_share, unsure_stretches
+    from ..core.quality import detected_share, shares, unsure_stretches
     from ..rig.result import add_result
 
     capture = Capture.load(path)
@@ -40,6 +40,8 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     result.motion = str(path)
     result.video = capture.source.video
     result.detected = detected_share(capture)
+    known = shares(capture)
+    result.guessed_limbs, result.unsure_sides = known["guessed_limbs"], known["unsure_sides"]
     first, last = action.frame_range
     per_frame = (last - first) / max(len(capture) - 1, 1)
     for begin, end in unsure_stretches(capture):

@@ -15,7 +15,7 @@ from ..core.files import replacing
 from ..core.foot_ik import clean_up
 from ..core.motion import Motion
 from ..core.options import CleanUp, Outputs, RetargetSettings, body_render, endings_of
-from ..core.quality import detected_share
+from ..core.quality import detected_share, shares, stretches
 from .body import add_body
 from .camera import find_video, show_video
 from .export import export
@@ -116,6 +116,8 @@ def _summary(capture: Capture, armature: bpy.types.Object, files: dict[str, Path
         "seconds": round(len(motion) / motion.fps, 3),
         "fps": motion.fps,
         "detected": round(detected_share(capture), 4),
+        "shares": {state: round(share, 4) for state, share in shares(capture).items()},
+        "stretches": stretches(capture),
         "shots": [
             {
                 "first": shot.start,

@@ -160,5 +160,7 @@ class Result(bpy.types.PropertyGroup):
     motion: StringProperty(description="File of the captured motion", subtype="FILE_PATH")
     video: StringProperty(description="Name of the video that it was captured from")
     detected: FloatProperty(description="Share of the frames in which the person was seen")
+    guessed_limbs: FloatProperty(description="Share of the frames with limbs that nobody saw")
+    unsure_sides: FloatProperty(description="Share of the frames in which left may be right")
     unsure: CollectionProperty(type=Stretch, description="Where little of the person was seen")
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")

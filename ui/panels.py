@@ -165,6 +165,13 @@ class KINELIFT_PT_result(_Tab, bpy.types.Panel):
             text=pgettext_iface("Person seen in {share:.0%} of the frames").format(share=result.detected),
             translate=False,
         )
+        for share, words in (
+            (1 - result.detected, "Not found, bridged: {share:.0%}"),
+            (result.unsure_sides, "Left and right uncertain: {share:.0%}"),
+            (result.guessed_limbs, "Limbs guessed: {share:.0%}"),
+        ):
+            if share > 0:
+                column.label(text=pgettext_iface(words).format(share=share), translate=False)
         if len(result.unsure):
             frames = sum(stretch.last - stretch.first + 1 for stretch in result.unsure)
             column.label(

@@ -11,6 +11,7 @@ import pytest
 from kinelift.batch.journal import Entry
 from kinelift.batch.report import write_report
 from kinelift.core.chart import quality_strip
+from kinelift.core.colours import LEGEND
 from kinelift.tests.motions import random_capture
 
 
@@ -44,7 +45,8 @@ def done(**values: object) -> Entry:
 @pytest.mark.parametrize("frames", [1, 7, 700])
 def test_the_strip_of_a_clip_is_shown(tmp_path: Path, frames: int) -> None:
     strip = quality_strip(random_capture(frames))
-    assert strip in reported(tmp_path, done(strip=strip))
+    text = reported(tmp_path, done(strip=strip))
+    assert strip in text and LEGEND in text
 
 
 @pytest.mark.parametrize(

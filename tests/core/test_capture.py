@@ -29,6 +29,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
         capture,
         motion=replace(capture.motion, start=2.5, slow_motion=4.0),
         settings={"end": None, "focal": 28.0},
+        unsure_sides=((2, 5), (29, 29)),
         source=Source('tänz "1".mp4', "/a folder", 90, True, 270, ("It was dark.",)),
     )
     capture.landmarks[3] = np.nan
@@ -39,7 +40,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
     for name in OF_CAPTURE:
         np.testing.assert_array_equal(getattr(again, name), getattr(capture, name))
     assert (again.motion.fps, again.motion.start, again.motion.slow_motion) == (29.97, 2.5, 4.0)
-    for name in ("settings", "source", "warnings"):
+    for name in ("settings", "source", "warnings", "unsure_sides"):
         assert getattr(again, name) == getattr(capture, name)
     assert (again.camera.focal, again.camera.size) == (capture.camera.focal, capture.camera.size)
     np.testing.assert_array_equal(again.camera.camera_from_world, capture.camera.camera_from_world)
@@ -53,6 +54,7 @@ def shots() -> list[Capture]:
     )
     motion = replace(other.motion, offsets=one.motion.offsets, start=0.4)
     others = np.random.default_rng(0).random((2, 8, 33, 6)).astype(np.float32)
+    one, other = replace(one, unsure_sides=((1, 2), (11, 11))), replace(other, unsure_sides=((0, 7),))
     return [one, replace(other, motion=motion, others=others)]
 
 
@@ -69,6 +71,7 @@ def test_shots_are_joined_saved_and_told_apart_again(tmp_path: Path) -> None:
             np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
         np.testing.assert_array_equal(after.camera.camera_from_world, before.camera.camera_from_world)
         assert after.camera.focal == before.camera.focal
+        assert after.unsure_sides == before.unsure_sides
         np.testing.assert_array_equal(after.others, before.others)
 
 
@@ -77,6 +80,15 @@ def test_cuts_that_are_none(cuts: tuple[int, ...]) -> None:
     motion = joined(shots()).motion
     with pytest.raises(UnsoundError, match="its cut is"):
         replace(motion, cuts=cuts)
+
+
+@pytest.mark.parametrize(
+    "stretches",
+    [((-1, 3),), ((3, 2),), ((0, 5),), ((0, 2), (2, 3)), ((3, 4), (0, 1)), ((0.5, 2),), ((True, 2),)],
+)
+def test_stretches_that_are_none(stretches: tuple[tuple[int, int], ...]) -> None:
+    with pytest.raises(UnsoundError, match="stretch of unsure sides"):
+        replace(random_capture(5), unsure_sides=stretches)
 
 
 def test_every_shot_has_a_camera() -> None:

@@ -10,8 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
+from kinelift.core.capture import Capture
 from kinelift.core.chart import quality_strip, save_chart
-from kinelift.core.colours import HIGH, LOW, Colour
+from kinelift.core.colours import HIGH, KNOWN, LOW, Colour
 from kinelift.core.motion import CONTACT_POINTS
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.tests.motions import random_capture
@@ -39,13 +40,13 @@ def test_bad_stretches_are_red_at_their_time_however_short(tmp_path: Path, frame
     save_chart(replace(capture, confidence=confidence), tmp_path / "chart.svg")
     chart = ElementTree.parse(tmp_path / "chart.svg").getroot()
     strips = chart.findall(f"{SVG}svg")
-    assert len(strips) == len(JOINTS) + len(CONTACT_POINTS)
-    red = [(strip.attrib["y"], *bar) for strip in strips for bar in bars(strip, LOW)]
+    assert len(strips) == 1 + len(JOINTS) + len(CONTACT_POINTS)
+    red = [(strip.attrib["y"], *bar) for strip in strips[1:] for bar in bars(strip, LOW)]
     ((row, begin, end),) = red  # one row only
     assert (begin + end) / 2 == pytest.approx((bad + 0.5) / frames, abs=0.02)
     labels = {text.attrib["y"]: text.text for text in chart.findall(f"{SVG}text")}
     assert labels[str(int(row) + 11)] == "hand.R"
-    joints = strips[: len(JOINTS)]
+    joints = strips[1 : 1 + len(JOINTS)]
     seen = [
         sum(end - begin for begin, end in bars(strip, HIGH)) for strip in joints if strip.attrib["y"] != row
     ]
@@ -63,9 +64,20 @@ def test_the_axis_shows_seconds_of_the_video(tmp_path: Path) -> None:
     assert "seconds" in words
 
 
-def test_quality_over_time_is_an_element_of_a_page() -> None:
+def known() -> Capture:
+    """A capture that is found, has guessed limbs, uncertain sides, and is bridged, for a quarter each."""
     capture = random_capture(1000)
-    confidence = np.ones_like(capture.confidence)
-    confidence[500:] = 0
-    strip = ElementTree.fromstring(quality_strip(replace(capture, confidence=confidence)))
-    assert bars(strip, HIGH) == [(0, 0.5)] and bars(strip, LOW) == [(0.5, 1)]
+    capture.confidence[250:500, INDEX["head"]] = 0
+    capture.landmarks[750:] = np.nan
+    return replace(capture, unsure_sides=((500, 749),))
+
+
+def test_what_is_known_over_time_is_an_element_of_a_page() -> None:
+    strip = ElementTree.fromstring(quality_strip(known()))
+    assert [bars(strip, colour) for colour in KNOWN] == [[(i / 4, (i + 1) / 4)] for i in range(4)]
+
+
+def test_and_the_first_row_of_the_chart(tmp_path: Path) -> None:
+    save_chart(known(), tmp_path / "chart.svg")
+    first = ElementTree.parse(tmp_path / "chart.svg").getroot().findall(f"{SVG}svg")[0]
+    assert [bars(first, colour) for colour in KNOWN] == [[(i / 4, (i + 1) / 4)] for i in range(4)]

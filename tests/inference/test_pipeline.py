@@ -8,7 +8,7 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import LANDMARK
+from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.core.options import Settings
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.pipeline import _lens_frames, capture, resolve
@@ -137,6 +137,18 @@ def test_legs_that_were_never_seen_rest(captured):
 def test_who_asks_for_the_upper_body_isn_t_told_of_feet(captured):
     upper = resolve(captured, {"body": "upper"})
     assert upper.settings["body"] == "upper" and not any("feet" in warning for warning in upper.warnings)
+
+
+def test_sides_that_change_all_the_time_are_uncertain_and_count_for_less(captured):
+    flips = [captured.landmarks.copy(), captured.world_landmarks.copy()]
+    for one in flips:
+        one[::2] = one[::2][:, MIRRORED]
+    flipped = resolve(replace(captured, landmarks=flips[0], world_landmarks=flips[1]))
+    unsure = sum(last - first + 1 for first, last in flipped.unsure_sides)
+    assert unsure > 0.8 * len(captured) and not captured.unsure_sides
+    hands = [INDEX["hand.L"], INDEX["hand.R"]]
+    assert flipped.confidence[:, hands].mean() < 0.8 * captured.confidence[:, hands].mean()
+    assert np.allclose(flipped.confidence[:, INDEX["hips"]], captured.confidence[:, INDEX["hips"]], atol=0.01)
 
 
 def test_slow_motion_is_solved_as_life_is(captured):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -15,6 +16,7 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
+from kinelift.core.skeleton import INDEX
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
 from kinelift.state import jobs
@@ -227,11 +229,14 @@ def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
     capture.confidence[22:30] = 0.1  # next to it: one stretch
     capture.confidence[50] = 0.1  # a single frame isn't a stretch
     capture.landmarks[10:30] = np.nan
+    capture.confidence[40:46, INDEX["head"]] = 0
+    capture = replace(capture, unsure_sides=((54, 59),))
     capture.save(tmp_path / "m.npz")
     bpy.context.scene.render.fps = 60
     result = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False).kinelift
     assert [(s.first, s.last) for s in result.unsure] == [(21, 59)]
     assert result.detected == pytest.approx(2 / 3)
+    assert (result.guessed_limbs, result.unsure_sides) == (pytest.approx(0.1), pytest.approx(0.1))
     assert [w.name for w in result.warnings] == ["Mind the gap."]
     for _ in range(2):
         bpy.ops.kinelift.mark_unsure()
