@@ -252,13 +252,15 @@ class Follower:
                 known = any(person.trail == one.trail for person in frame.people)
                 if known or not self._look([back], frame):
                     break
-        self._followed = sorted(self._followed + new, key=lambda one: -one.pose.around.side)[:CROWD]
+        self._followed += new
 
     def _newcomers(self, regions: Sequence[Region], now: _Frame, tiles: bool = False) -> list[_Followed]:
         """People in regions of the picture, or of its tiles, who aren't followed yet or were lost."""
         new: list[_Followed] = []
         regions = [r for r in regions if not any(_covers(r, pose.around) for pose in now.poses)]
         for region in regions[:_CANDIDATES]:
+            if len(now.people) >= CROWD:
+                break
             pose = self._confirmed(region, now, tiles)
             if pose is None or any(
                 same(pose.landmarks, other.landmarks) or _wrong(pose, other) for other in now.poses

@@ -25,7 +25,8 @@ from kinelift.inference.detect import detector as module
 from kinelift.inference.detect import follower
 from kinelift.inference.detect.appearance import alike
 from kinelift.inference.detect.detector import detect
-from kinelift.inference.detect.people import Detections, torso
+from kinelift.inference.detect.people import CROWD, Detections, torso
+from kinelift.inference.track import track
 from kinelift.inference.video import VideoReader
 from kinelift.tests.videos import (
     SAMPLE,
@@ -296,6 +297,46 @@ def test_somebody_who_turns_upside_down_is_followed(tmp_path: Path, walk: list[I
     (last,) = found.people[-1]
     assert last.landmarks[nose, 1] > last.landmarks[hips, 1].mean() + 30, "head down"
     assert last.world_landmarks[nose, 1] > 0.3
+
+
+def _trails(found: Detections) -> set[int]:
+    return {person.trail for people in found.people for person in people}
+
+
+def test_a_crowd(tmp_path: Path, walk: list[Image]) -> None:
+    """Thirty people: as many as are followed, each as one person."""
+    scene = np.tile(cv2.resize(background(walk), (360, 360)), (3, 5, 1))
+    images = []
+    for i in range(60, 68):
+        shown = scene.copy()
+        for k in range(30):
+            x, y = 10 + 178 * (k % 10), 20 + 340 * (k // 10)
+            shown[y : y + 300, x : x + 150] = walk[i + k % 4][180:480, 350:500]
+        images.append(shown)
+    found = detect(VideoReader(write_video(tmp_path / "crowd.mp4", images)), quality="quick")
+    assert 1 <= max(len(people) for people in found.people) <= CROWD
+    assert len(_trails(found)) <= CROWD + 2
+
+
+def test_somebody_behind_a_post_is_one_person(tmp_path: Path, walk: list[Image]) -> None:
+    images = [image.copy() for image in walk[60:80]]
+    for image in images:
+        image[:, 425:440] = 60
+    found = detect(VideoReader(write_video(tmp_path / "post.mp4", images)), quality="quick")
+    assert np.mean([len(people) == 1 for people in found.people]) > 0.9 and len(_trails(found)) == 1
+
+
+def test_somebody_before_a_mirror_is_the_larger_of_two(tmp_path: Path, walk: list[Image]) -> None:
+    images = []
+    for image in walk[60:80]:
+        shown = np.hstack([image[:, 200:600], background(walk)[:, 200:500]])
+        other = cv2.resize(image[150:500, 330:530], None, fx=0.7, fy=0.7)[:, ::-1]
+        shown[200 : 200 + len(other), 480 : 480 + other.shape[1]] = other
+        images.append(shown)
+    video = VideoReader(write_video(tmp_path / "mirror.mp4", images))
+    followed = track(detect(video, quality="quick"))
+    assert followed.found.mean() > 0.9
+    assert (torso(followed.landmarks[followed.found])[0][:, 0] < 400).all(), "never the one in the mirror"
 
 
 def test_a_frame_that_stands_for_several_moments_is_looked_at_once(tmp_path: Path) -> None:
