@@ -29,7 +29,7 @@ from .shots import shots_of
 from .sideways import stood_up
 from .solve.solver import misfit, solve
 from .track import Track, track
-from .unseen import LEGS, SOLES, rested, unseen, without_contacts
+from .unseen import LEGS, SOLES, above_floor, rested, unseen, without_contacts
 from .video import VideoReader
 from .world import scaled_to_height, stand_on_floor, to_world
 
@@ -351,7 +351,9 @@ class _Shot:
         # nothing stands by feet that nobody saw
         contacts = find_contacts(captured) & ~self.gone[:, SOLES]
         standing = stand_on_floor(captured, contacts)
-        return replace(standing, motion=replace(standing.motion, contacts=contacts.astype(np.float32)))
+        motion = replace(standing.motion, contacts=contacts.astype(np.float32))
+        # without contacts, nothing says where the floor is
+        return replace(standing, motion=above_floor(motion, self.gone) if contacts.any() else motion)
 
     def _joint_confidence(self, unsure: Bools) -> Floats:
         """Confidence of the joints (T, J): less where sides are `unsure` (T, 2), none where they rest."""

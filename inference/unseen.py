@@ -10,7 +10,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from ..core.arrays import Bools, Floats
 from ..core.banded import whittaker
 from ..core.contacts import keep_long, runs
+from ..core.foot_ik import two_bone
+from ..core.kinematics import local_rotations
 from ..core.landmarks import LANDMARK
+from ..core.motion import Motion
 from ..core.rotations import (
     matrix_from_quaternion,
     mean_turn,
@@ -18,7 +21,7 @@ from ..core.rotations import (
     slerp,
     unit,
 )
-from ..core.skeleton import INDEX, JOINTS, PARENTS
+from ..core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from .lift import Estimate
 
 #: landmarks that are less visible than this aren't seen
@@ -41,6 +44,9 @@ _SEAT = 0.2
 _SETTLED = 0.6
 #: legs go on from a trunk that lies on average: cosine of its angle from upright
 _UPRIGHT = 0.5
+
+#: feet that are deeper than this are in the floor, metres
+_SUNK = 0.005
 
 _LEG_LANDMARKS = ("knee", "ankle", "heel", "foot_index")
 #: landmarks of the lower body, which ``--body upper`` leaves out
@@ -71,8 +77,10 @@ def unseen(confidence: Floats, fps: float) -> Bools:
         best = confidence[:, [LANDMARK[name] for name in names]].max(1, keepdims=True)
         gone = best < _HARDLY
         gone |= ~keep_long(~gone, min(_GLIMPSE * fps, len(gone))) & (best < _SURELY)
-        # in a clip, or a picture, that is shorter, all of it is long
-        return np.asarray(keep_long(gone, min(_LONG * fps, len(gone)))[:, 0])
+        # who is out of sight at an end of the clip may have been so for long
+        beyond = round((_LONG - _GLIMPSE) * fps)
+        around = np.pad(gone, ((beyond, beyond), (0, 0)), mode="edge")
+        return np.asarray(keep_long(around, _LONG * fps)[beyond : beyond + len(gone), 0])
 
     legs = {side: [f"{name}.{side}" for name in _LEG_LANDMARKS] for side in "LR"}
     # legs that are seen tell where the trunk is
@@ -126,6 +134,53 @@ def rested(body: Estimate, gone: Bools, hips: Floats, fps: float, standing: bool
     return replace(body, rotations=world, root=_held_root(body.root, gone[:, INDEX["hips"]], hips))
 
 
+def above_floor(motion: Motion, gone: Bools) -> Motion:
+    """The same, with legs that nobody sees bent as far as their feet would sink into the floor.
+
+    They are bent evenly for as long as they aren't seen, so that they stay calm.
+
+    Parameters
+    ----------
+    motion : Motion
+        Of `rested`, on its floor.
+    gone : (T, J) bool
+        See `rested`.
+    """
+    world, soles, joints = motion.world_rotations.copy(), motion.sole_points(), motion.joints
+    offsets, ball = motion.offsets.astype(np.float64), BALL_HEIGHT * motion.height / STANDARD_HEIGHT
+    sunk = False
+    for number, side in enumerate("LR"):
+        thigh, shin, foot = (INDEX[f"{name}.{side}"] for name in _LEG[:3])
+        low = np.minimum(soles[:, 2 * number, 2], soles[:, 2 * number + 1, 2] - ball)
+        for first, end in zip(*runs(gone[:, foot]), strict=True):
+            depth = -float(low[first:end].min())
+            if depth < _SUNK:
+                continue
+            sunk, here = True, slice(first, end)
+            before, after = _ramps(first, end, len(motion), motion.life_fps)
+            ankle = joints[here, foot] + depth * np.minimum(before, after) * [0.0, 0.0, 1.0]
+            world[here, thigh], world[here, shin] = two_bone(
+                world[here, thigh],
+                world[here, shin],
+                joints[here, thigh],
+                ankle,
+                offsets[shin],
+                offsets[foot],
+            )
+    return replace(motion, rotations=quaternion_from_matrix(local_rotations(world))) if sunk else motion
+
+
+def _ramps(first: int, end: int, frames: int, fps: float) -> tuple[Floats, Floats]:
+    """Shares (end - first, 1) of the way from where legs were seen last, and to where they are seen next."""
+    within = np.arange(first, end)
+    ramp = _BLEND * fps
+    if first > 0 and end < frames:
+        ramp = min(ramp, (end - first) / 2)
+    before = _eased((within - first + 1) / ramp) if first > 0 else np.ones((end - first, 1))
+    after = _eased((end - within) / ramp) if end < frames else np.ones((end - first, 1))
+    return before, after
+
+
 def _held(rotations: Floats, hidden: Bools) -> Floats:
     """Rotations (T, 3, 3) that go evenly through the frames `hidden`."""
     turns = quaternion_from_matrix(rotations)
@@ -164,11 +219,9 @@ def _rest_legs(body: Estimate, world: Floats, gone: Bools, fps: float, standing:
                     raised = bool(thighs[first:end].mean() < _RAISED)
                     sits = _sitting(body.root[first:end] @ body.up, raised, fps)
                     turns = slerp(turns, _SEATED, _softened(sits, fps))
-                ramp = min(_BLEND * fps, (end - first) / 2)
-                if first > 0:
-                    turns = slerp(seen[first - 1], turns, _eased(np.arange(1, end - first + 1) / ramp))
-                if end < len(seen):
-                    turns = slerp(seen[end], turns, _eased(np.arange(end - first, 0, -1) / ramp))
+                before, after = _ramps(first, end, len(seen), fps)
+                turns = slerp(seen[max(first - 1, 0)], turns, before)
+                turns = slerp(seen[min(end, len(seen) - 1)], turns, after)
                 world[first:end, joint] = base[first:end] @ matrix_from_quaternion(turns)
 
 

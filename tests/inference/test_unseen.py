@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from kinelift.core.kinematics import joint_positions
+from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.landmarks import LANDMARK, LANDMARKS
-from kinelift.core.rotations import axis_angle, geodesic_angle
+from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.inference.lift import Estimate
-from kinelift.inference.unseen import LEGS, rested, unseen, without_contacts
+from kinelift.inference.unseen import LEGS, above_floor, rested, unseen, without_contacts
+from kinelift.tests.walks import walk
 
 FPS = 30.0
 FRAMES = 150
@@ -131,6 +132,13 @@ def test_feet_that_are_gone_stand_on_nothing(squatting: Estimate) -> None:
     assert not contacts[40:100].any() and contacts[:40].all() and contacts[100:].all()
 
 
+@pytest.mark.parametrize("when", [slice(0, 12), slice(FRAMES - 12, FRAMES)])
+def test_who_leaves_or_enters_the_picture_may_have_been_gone_for_long(when: slice) -> None:
+    assert unseen(seen(np.arange(33), when), FPS)[when].all()
+    brief = slice(when.start, when.start + 5) if when.start == 0 else slice(when.stop - 5, when.stop)
+    assert not unseen(seen(np.arange(33), brief), FPS).any()
+
+
 # --- how they rest ---
 
 
@@ -237,6 +245,29 @@ def test_before_the_first_and_after_the_last_time_everything_holds_still(
     still = calm.rotations[when][:, joints]
     np.testing.assert_allclose(still, np.broadcast_to(wild.rotations[kept, joints], still.shape), atol=1e-6)
     np.testing.assert_allclose(calm.root[when], np.broadcast_to(wild.root[kept], calm.root[when].shape))
+
+
+def test_feet_that_nobody_sees_stay_above_the_floor() -> None:
+    plain = walk(FRAMES, FPS)
+    low = replace(plain, root=plain.root + [0, 0, 0.01] * np.sin(np.arange(FRAMES))[:, None])
+    gone = unseen(seen(LEGS, slice(60, FRAMES)), FPS)
+    body = Estimate(low.lengths, low.world_rotations, low.root, low.contacts, np.array([0.0, 0.0, 1.0]))
+    calm = rested(body, gone, np.ones(FRAMES), FPS, True)
+    stands = replace(low, rotations=quaternion_from_matrix(local_rotations(calm.rotations)))
+    assert stands.sole_points()[80:, :, 2].min() < -0.04
+    motion = above_floor(stands, gone)
+    heels = motion.sole_points()[:, [0, 2], 2]
+    assert -0.01 < heels[80:].min() < 0.01
+    turned_by = motion.world_rotations[80:, both(*LEG)]
+    np.testing.assert_allclose(turned_by, np.broadcast_to(turned_by[0], turned_by.shape), atol=1e-3)
+    np.testing.assert_allclose(motion.joints[:60], stands.joints[:60], atol=1e-6)
+    jumps = np.linalg.norm(np.diff(motion.joints[:, both("shin", "foot")], axis=0), axis=-1)
+    assert jumps[59:].max() < 1.5 * jumps[:59].max()
+
+
+def test_feet_above_the_floor_stay_where_they_are() -> None:
+    plain = walk(FRAMES, FPS)
+    assert above_floor(plain, np.zeros((FRAMES, len(JOINTS)), bool)) is plain
 
 
 def test_hips_that_are_seen_alone_stay_in_their_place_of_the_picture(squatting: Estimate) -> None:
