@@ -26,6 +26,8 @@ _CONFIDENCE = 0.35
 _SURE = 0.4
 #: most guesses that are looked at in a search
 _CANDIDATES = 8
+#: where nobody was it isn't looked again for so long, seconds
+_REMEMBERED = 0.9
 #: whom the landmark network is less sure of than this isn't there (MediaPipe's value)
 _THERE = 0.5
 #: who has less than this share of the landmarks in the picture isn't there either
@@ -36,7 +38,7 @@ _SEARCH_FRAMES = 10
 _FIRST_PAUSE = _SEARCH_FRAMES // 2
 #: ... up to so many
 _LONGEST_PAUSE = 80
-#: sides of tiles, as shares of the shorter side; the smaller ones are searched if somebody is missing
+#: sides of tiles, as shares of the shorter side; the smaller ones are searched if nobody is followed
 _TILES = (0.5, 0.3)
 _UPRIGHT = Region((0.0, 0.0), 1.0)
 #: somebody who isn't found where they are expected is looked for there for so long, seconds
@@ -64,7 +66,7 @@ _CERTAIN = (0.8, 0.9)
 #: ... or if the landmarks lie farther from those in a mirror than this on average ...
 _REAL = (0.25, 0.2)
 #: ... or if they are less visible than this on average
-_SEEN = 0.4
+_SEEN = (0.4, 0.6)
 #: somebody who is found elsewhere in the picture is who was lost if that costs no more than this
 _AGAIN = 1.0
 
@@ -175,8 +177,8 @@ class Follower:
         self._followed: list[_Followed] = []
         self._recent: deque[_Frame] = deque(maxlen=_SEARCH_FRAMES)
         self._trails = 0
-        #: whether somebody wasn't found in the last frame
-        self._lost = False
+        #: regions that hold nobody, and when they were looked at
+        self._things: list[tuple[Region, float]] = []
         #: frames until the next search of the picture, and of its tiles, and how long that pause was
         self._wait, self._tiles_wait, self._pause = 0, 0, _FIRST_PAUSE
 
@@ -188,11 +190,10 @@ class Follower:
         now = _Frame(image, time)
         self._recent.append(now)
         self._look(self._followed, now)
-        lost = len(now.people) < len(self._followed)
-        if lost and not self._lost:
+        still = [one for one in self._followed if time - one.time <= _PATIENCE]
+        if len(still) < len(self._followed):
             self._tiles_wait, self._pause = 0, _FIRST_PAUSE
-        self._lost = lost
-        self._followed = [one for one in self._followed if time - one.time <= _PATIENCE]
+        self._followed = still
         self._wait, self._tiles_wait = self._wait - 1, self._tiles_wait - 1
         if self._wait <= 0 or not self._followed:
             self._wait = _SEARCH_FRAMES
@@ -203,6 +204,7 @@ class Follower:
         """Begin anew: the next picture has nothing to do with the last one."""
         self._followed.clear()
         self._recent.clear()
+        self._things.clear()
         self._tiles_wait, self._pause = 0, _FIRST_PAUSE
 
     def _look(self, followed: Sequence[_Followed], frame: _Frame) -> int:
@@ -236,15 +238,14 @@ class Follower:
     def _search(self, now: _Frame) -> None:
         """Search the picture for people who aren't followed, then its tiles, for those who are small."""
         new = self._newcomers(self._finder.find(now.image, _CONFIDENCE), now)
-        missing = self._lost or not self._followed
         if not new and self._tiles_wait <= 0:
-            for share in _TILES if missing else _TILES[:1]:
+            for share in _TILES[:1] if self._followed else _TILES:
                 found = self._finder.find(now.image, _SURE, _tiles(now.image, share))
                 upright = [region for region in found if not _turned(region, _UPRIGHT)]
                 new += self._newcomers(upright, now, tiles=True)
                 if new:
                     break
-            self._pause = _FIRST_PAUSE if new else min(2 * self._pause, _LONGEST_PAUSE)
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             self._tiles_wait = self._pause
         for one in new:
             back = replace(one, velocity=one.velocity.copy())
@@ -257,7 +258,9 @@ class Follower:
     def _newcomers(self, regions: Sequence[Region], now: _Frame, tiles: bool = False) -> list[_Followed]:
         """People in regions of the picture, or of its tiles, who aren't followed yet or were lost."""
         new: list[_Followed] = []
-        regions = [r for r in regions if not any(_covers(r, pose.around) for pose in now.poses)]
+        self._things = [(thing, when) for thing, when in self._things if now.time - when < _REMEMBERED]
+        known = [pose.around for pose in now.poses] + [thing for thing, _ in self._things]
+        regions = [region for region in regions if not any(_covers(region, other) for other in known)]
         for region in regions[:_CANDIDATES]:
             if len(now.people) >= CROWD:
                 break
@@ -284,11 +287,12 @@ class Follower:
         # the network that finds people is rough: look again where the other one says that they are
         (rough,) = self._poses.poses(now.image, [region])
         if rough.score < _THERE:
+            self._things.append((region, now.time))
             return None
         pose, mirrored = self._poses.poses(now.image, [rough.around]) + self._poses.mirrored(
             now.image, [rough.around]
         )
-        sure = pose.score >= _CERTAIN[tiles] and _is_there(pose, now) and _visible(pose) >= _SEEN
+        sure = pose.score >= _CERTAIN[tiles] and _is_there(pose, now) and _visible(pose) >= _SEEN[tiles]
         return pose if sure and distance(pose.landmarks, mirrored.landmarks) < _REAL[tiles] else None
 
     def _leave(self, frame: _Frame, wrong: Sequence[int]) -> None:

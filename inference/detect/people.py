@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...core.arrays import Array, Floats
-from ...core.landmarks import TORSO
+from ...core.landmarks import MIRRORED, TORSO
 
 #: takes a stage, the frames of it that are done, and their number
 Progress = Callable[[str, int, int], None]
@@ -101,8 +101,8 @@ def distance(landmarks: Array, other: Array) -> float:
 
 
 def same(landmarks: Array, other: Array) -> bool:
-    """Whether landmarks (33, 2+) in one picture are of one person."""
-    return distance(landmarks, other) < _SAME
+    """Whether landmarks (33, 2+) in one picture are of one person, whichever side was taken for the left."""
+    return min(distance(landmarks, other), distance(landmarks[list(MIRRORED)], other)) < _SAME
 
 
 def seen_inside(landmarks: Array, size: tuple[int, int]) -> Array:
