@@ -117,9 +117,8 @@ def _without_parts(trail: _Trail, times: Floats) -> _Trail:
 
     The detector does so where somebody is too near to the camera to be seen whole.
     """
-    sights = trail.sights
-    at, size = times[[one.index for one in sights]], np.log([one.size for one in sights])
-    growth = np.where(np.diff(at) <= _AT_ONCE, np.diff(size), 0.0)
+    sights, growth = trail.sights, _growth(trail, times)
+    at = times[[one.index for one in sights]]
     keep = np.ones(len(sights), bool)
     jumps = np.flatnonzero(np.abs(growth) > _RESIZED)
     for before, after in pairwise(jumps.tolist()):
@@ -127,6 +126,23 @@ def _without_parts(trail: _Trail, times: Floats) -> _Trail:
         if shrinks and keep[before] and at[after] - at[before] <= _MISTAKEN:
             keep[before + 1 : after + 1] = False
     return _Trail([one for one, good in zip(sights, keep.tolist(), strict=True) if good])
+
+
+def _growth(trail: _Trail, times: Floats) -> Floats:
+    """Logarithms (N - 1,) of how much larger each sight is than the one before; 0 after a while."""
+    at, size = times[[one.index for one in trail.sights]], np.log([one.size for one in trail.sights])
+    return np.where(np.diff(at) <= _AT_ONCE, np.diff(size), 0.0)
+
+
+def _unbroken(trail: _Trail, times: Floats) -> list[_Trail]:
+    """The parts of a trail within which nobody grows or shrinks at once: each may be somebody else.
+
+    Without colours, in a capture, who is who was decided before.
+    """
+    if not trail.sights[0].person.appearance.any():
+        return [trail]
+    cuts = [0, *(np.flatnonzero(np.abs(_growth(trail, times)) > _RESIZED) + 1).tolist(), len(trail.sights)]
+    return [_Trail(trail.sights[first:end]) for first, end in pairwise(cuts)]
 
 
 # --- who is who ---
@@ -179,7 +195,8 @@ def _identities(detections: Detections) -> list[_Trail]:
     trails: dict[int, list[_Sight]] = {}
     for one in _sights(detections):
         trails.setdefault(one.person.trail, []).append(one)
-    reunited = _reunited([_Trail(sights) for sights in trails.values()], detections.times)
+    unbroken = [part for sights in trails.values() for part in _unbroken(_Trail(sights), detections.times)]
+    reunited = _reunited(unbroken, detections.times)
     return sorted(reunited, key=lambda trail: trail.weight, reverse=True)
 
 

@@ -134,6 +134,23 @@ def test_a_part_that_was_taken_for_a_whole_smaller_person_is_a_gap() -> None:
     np.testing.assert_allclose(torso(followed.landmarks)[1], torso(followed.landmarks[:1])[1][0], rtol=1e-5)
 
 
+def test_a_thing_that_is_taken_for_somebody_doesn_t_part_them() -> None:
+    """They are too near for a while, and the follower takes a chair beside for them."""
+    chair = person(700, height=220, colours=BLUE)
+    people = [[person(300, height=600)] if i < 60 else [chair] for i in range(79)]
+    people += [[person(300, height=600, trail=1)] for _ in range(60)]
+    followed = track(clip_of(people))
+    np.testing.assert_array_equal(np.flatnonzero(~followed.found), np.arange(60, 79))
+    np.testing.assert_allclose(middles(followed.landmarks), middles(followed.landmarks[:1])[0], rtol=1e-5)
+
+
+def test_who_is_who_in_a_capture_stays_decided() -> None:
+    """Captures keep no colours, by which parts of a trail could be told to be of one person."""
+    colours = np.zeros(22, np.float32)
+    people = [[person(300, height=600 if i < 60 else 220, colours=colours)] for i in range(150)]
+    assert track(clip_of(people)).found.all()
+
+
 def test_somebody_who_comes_nearer_or_stays_small_was_found() -> None:
     nearer = [[person(300, height=150 * 1.03**i)] for i in range(60)]
     assert track(clip_of(nearer)).found.all()
