@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from kinelift.bench.accuracy_page import COLUMNS
-from kinelift.bench.detections import default_clips, detected, known_focal_mm, lifted
+from kinelift.bench.detections import default_clips, detected, group_of, known_focal_mm, lifted
 from kinelift.bench.known import rotation_error
 from kinelift.bench.score import Figures, score
 from kinelift.core.camera import DEFAULT_FOCAL_MM
@@ -55,6 +55,11 @@ VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
 }
 
 
+def _has_camera(reference: Path) -> bool:
+    with np.load(reference, allow_pickle=False) as data:
+        return "K" in data.files
+
+
 def main() -> None:
     """Measure, and write the table."""
     parser = argparse.ArgumentParser(
@@ -65,9 +70,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/accuracy"))
     args = parser.parse_args()
     videos = sorted(p for p in args.clips.rglob("*.mp4") if p.with_suffix(".npz").exists())
-    videos = [p for p in videos if not args.names or p.stem in args.names]
+    videos = [p for p in videos if _has_camera(p.with_suffix(".npz")) and p.stem in (args.names or [p.stem])]
     if not videos:
-        sys.exit(f"There is no video with a reference .npz beside it in {args.clips}.")
+        sys.exit(f"There is no video with a reference .npz beside it that knows the camera in {args.clips}.")
     args.out.mkdir(parents=True, exist_ok=True)
     groups: dict[str, dict[str, list[Figures]]] = {}
     for video in videos:
@@ -79,7 +84,7 @@ def main() -> None:
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)
                 figures = score(path, reference) | {"rotation_deg": rotation_error(motion, reference)}
-                groups.setdefault(video.parent.name, {}).setdefault(name, []).append(figures)
+                groups.setdefault(group_of(video), {}).setdefault(name, []).append(figures)
         except (CaptureError, ValueError) as error:
             sys.exit(f"{video}: {error}")
         print(video.stem, flush=True)

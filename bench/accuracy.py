@@ -2,8 +2,9 @@
 
     python -m bench.accuracy [NAME...] [--clips FOLDER] [--out FOLDER] [--known-focal] [--docs]
 
-FOLDER holds videos with a reference .npz of the same name beside each. Clips are grouped by their folder
-(`rendered`, `real`). The head of score.py explains the figures. Into --out go accuracy.md with its plots and
+FOLDER holds videos with a reference .npz of the same name beside each. Clips are grouped
+(`detections.group_of`), because what helps one group can hurt another. The head of score.py explains the
+figures. Into --out go accuracy.md with its plots and
 a contact sheet for each clip, accuracy.json, and the motions. With --docs, the page and the pictures that may
 be published also become docs/accuracy.md.
 
@@ -37,7 +38,14 @@ from kinelift.bench.accuracy_page import (
     summary,
     targets,
 )
-from kinelift.bench.detections import ROOT, default_clips, detected, known_focal_mm, lifted
+from kinelift.bench.detections import (
+    ROOT,
+    default_clips,
+    detected,
+    group_of,
+    known_focal_mm,
+    lifted,
+)
 from kinelift.bench.filters import butterworth, one_euro
 from kinelift.bench.known import rotation_error, solver_seconds, swing_kept
 from kinelift.bench.score import Figures, score
@@ -167,7 +175,7 @@ def main() -> None:
             results[video.stem] = measure(video, args.out, args.known_focal)
         except (CaptureError, ValueError) as error:
             sys.exit(f"{video}: {error}")
-        groups.setdefault(video.parent.name, []).append(video.stem)
+        groups.setdefault(group_of(video), []).append(video.stem)
         print(summary({video.stem: results[video.stem]}).splitlines()[-1], flush=True)
     means = {group: mean([results[name] for name in names]) for group, names in groups.items()}
     means["all"] = mean(list(results.values()))
@@ -184,7 +192,7 @@ def main() -> None:
         encoding="utf-8",
     )
     if args.docs:
-        public = plots | {v.stem: sheets[v.stem] for v in videos if v.parent.name in PUBLIC}
+        public = plots | {v.stem: sheets[v.stem] for v in videos if group_of(v) in PUBLIC}
         folder = DOCS / "images/accuracy"
         folder.mkdir(parents=True, exist_ok=True)
         for name in public.values():

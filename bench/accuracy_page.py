@@ -54,15 +54,15 @@ class Target:
 
 
 #: acceleration over the truth's: neither stiff nor jittery
-LIVELY = Target("accel_ratio", {"rendered": (0.8, 1.3), "real": (0.8, 1.8)})
+LIVELY = Target("accel_ratio", {"rendered": (0.8, 1.3), "beam": (0.8, 1.8)})
 #: what the means have to reach
 TARGETS = (
-    Target("pa_mpjpe_mm", {"rendered": (0, 45), "real": (0, 65)}),
-    Target("sa_mpjpe_mm", {"rendered": (0, 62), "real": (0, 85)}),
-    Target("tilt_deg", {"rendered": (0, 4), "real": (0, 6)}),
+    Target("pa_mpjpe_mm", {"rendered": (0, 45), "beam": (0, 65)}),
+    Target("sa_mpjpe_mm", {"rendered": (0, 62), "beam": (0, 85)}),
+    Target("tilt_deg", {"rendered": (0, 4), "beam": (0, 6)}),
     LIVELY,
     Target("rotation_deg", {"rendered": (0, 16)}),
-    Target("ends_pa_mm", {"rendered": (0, 65), "real": (0, 90)}),
+    Target("ends_pa_mm", {"rendered": (0, 65), "beam": (0, 90)}),
 )
 #: figures by clip (or mean) and method
 Results = dict[str, dict[str, Figures]]
@@ -114,7 +114,7 @@ def summary(results: Results) -> str:
 
 def targets(means: Results, further: list[tuple[str, str, str]]) -> str:
     """Tables of the targets beside the means, and of further lines (what, target, measured)."""
-    groups = [g for g in ("rendered", "real") if g in means]
+    groups = [g for g in ("rendered", "beam") if g in means]
     text = (
         _row(["mean", *(f"{g}: target | measured" for g in groups)]) + "|---" * (1 + 2 * len(groups)) + "|\n"
     )

@@ -30,11 +30,20 @@ _SOURCES = (
     "bench/mediapipe_baseline.py",
 )  # fmt: skip
 
+#: whom to follow in clips with several people, see `options.read_person`: of whom the truth tells
+PEOPLE = {"pair_cam2": "550,811", "pair_cam4": "259,970"}
+
 
 def default_clips() -> Path:
     """The project's benchmark clips if they lie beside the checkout, else the sample clip."""
     shared = ROOT.parent / "shared/bench"
     return shared if shared.is_dir() else ROOT / "samples"
+
+
+def group_of(video: Path) -> str:
+    """The group of a clip: its folder; the first word of its name if that folder has real footage."""
+    folder = video.parent.name
+    return video.stem.split("_")[0] if folder == "real" else folder
 
 
 def known_focal_mm(reference: Path) -> float:
@@ -73,7 +82,7 @@ def detected(video: Path, out: Path, quality: str = Settings.quality) -> tuple[C
         with replacing(baseline) as temporary:
             mediapipe_baseline.capture(video, temporary)
     if not kept.exists():
-        capture(video, Settings(quality=quality)).save(kept)
+        capture(video, Settings(quality=quality, person=PEOPLE.get(video.stem, Settings.person))).save(kept)
     return Capture.load(kept), baseline
 
 

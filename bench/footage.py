@@ -29,7 +29,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from kinelift.bench.detections import ROOT, default_clips
+from kinelift.bench.detections import PEOPLE, ROOT, default_clips, group_of
 from kinelift.bench.sheets import landmark_sheet
 from kinelift.core.arrays import Bools, Floats
 from kinelift.core.clips import VIDEO_ENDINGS
@@ -44,8 +44,6 @@ from kinelift.inference.video import VideoReader
 
 Figures = dict[str, float | None]
 
-#: whom to follow in clips with several people, see `options.read_person`: of whom the truth tells
-PEOPLE = {"pair_cam2": "550,811", "pair_cam4": "259,970"}
 #: landmarks of the arms and of the legs, without sides
 _ARMS, _LEGS = ("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle")
 #: landmarks that are compared with the truth
@@ -216,12 +214,6 @@ def _draw(reader: VideoReader, person: Track, notes: list[str], out: Path) -> No
     landmarks = landmarks[shown] * np.stack([(s, s, 1.0) for s in scale])[:, None]
     captions = [f"{t / reader.fps:.1f} s {notes[t]}" for t in shown]
     landmark_sheet([pictures[t] for t in shown], landmarks, captions, out)
-
-
-def group_of(video: Path) -> str:
-    """The group of a clip: its folder; the first word of its name if that folder has real footage."""
-    folder = video.parent.name
-    return video.stem.split("_")[0] if folder == "real" else folder
 
 
 def default_folders() -> list[Path]:

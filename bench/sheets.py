@@ -144,7 +144,8 @@ def _aside(motion: Motion, reference: Path) -> tuple[Array, Array]:
     hips = [LIMBS.index(f"thigh.{s}") for s in "LR"]
     centred = [x - x[:, hips].mean(1, keepdims=True) for x in (captured, true)]
     scale, turn, _ = similarity(*(x.reshape(-1, 3) for x in centred))
-    away = d["camera_from_world"][2, :3] * [1, 1, 0]
+    # where the camera isn't known: along the reference's second axis
+    away = d["camera_from_world"][2, :3] * [1, 1, 0] if "camera_from_world" in d else np.array([0.0, 1, 0])
     axes = np.stack([away / np.linalg.norm(away), [0.0, 0.0, 1.0]], 1)
     return scale * centred[0] @ turn.T @ axes, centred[1] @ axes
 
