@@ -186,8 +186,8 @@ HEAD = """# Accuracy
 Written by `python -m bench.accuracy --docs`; don't edit it. The capture {lens} the lens. Every clip has a
 reference that was made without MediaPipe or Kinelift; the head of `bench/score.py` explains the figures.
 *Rendered* clips show dressed bodies that move to motion capture held out from training, with exact truth.
-*Real* ones show a man balancing on a beam, filmed by calibrated cameras, with joints triangulated from four
-of them (good to about 25 mm). *Wrists, ankles PA* is the PA-MPJPE of these four joints alone. *Bone
+*Beam* and *pair* show a man on a stage, alone and with a woman beside him, filmed by calibrated cameras, with
+joints triangulated from four of them (good to about 25 mm). *Lab* shows two women with marker motion capture. *Wrists, ankles PA* is the PA-MPJPE of these four joints alone. *Bone
 rotation* is the mean angle to the true rotation, all three axes, of {bones} bones, after the one rotation of
 the clip that SA-MPJPE removes too.
 
