@@ -374,7 +374,7 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     window.ask(f"{PREFERENCES}.cache_folder = ''")
 
     window.ask(f"{PREFERENCES}.python = '/usr/bin/python3'")  # this Debian's own: it has numpy
-    assert "lacks cv2, mediapipe, safetensors, torch: choose another" in refusal(window)
+    assert "lacks av, cv2, mediapipe, safetensors, torch: choose another" in refusal(window)
     window.shot("lacking")
     window.ask(f"{PREFERENCES}.python = ''")
 
@@ -384,7 +384,7 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
         window.shot("no_runtime")
     finally:
         window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
-    assert text.count("lacks cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
+    assert text.count("lacks av, cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
     assert things(window) == before
 
 
