@@ -248,7 +248,7 @@ class Follower:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
             self._tiles_wait = self._pause
         for one in new:
-            back = replace(one, velocity=one.velocity.copy())
+            back = replace(one)
             for frame in list(self._recent)[-2::-1]:
                 known = any(person.trail == one.trail for person in frame.people)
                 if known or not self._look([back], frame):
