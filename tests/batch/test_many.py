@@ -131,8 +131,11 @@ def at_work(process: subprocess.Popen[bytes], word: str) -> list[int]:
 @pytest.mark.parametrize("step", ["capture", "--build"])
 def test_its_processes_end_with_it(tmp_path: Path, step: str, after: float) -> None:
     """Nobody but the system can tell them of a kill -9."""
-    clips, out = motions(tmp_path / "clips", 2), tmp_path / "out"
-    words = [SAMPLE] if step == "capture" else [clips, "--pattern", "*.npz", "--format", "blend,fbx,glb"]
+    # more clips than the fastest machine makes before the kill
+    clips, out = motions(tmp_path / "clips", 0 if step == "capture" else 20), tmp_path / "out"
+    for number in range(8 if step == "capture" else 0):
+        shutil.copy(SAMPLE, clips / f"clip {number}{Path(SAMPLE).suffix}")
+    words = [clips] if step == "capture" else [clips, "--pattern", "*.npz", "--format", "blend,fbx,glb"]
     process = subprocess.Popen(
         command(*words, "--out", out, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
