@@ -79,7 +79,7 @@ def main() -> None:
         reference = video.with_suffix(".npz")
         try:
             for name, variant in VARIANTS.items():
-                seen, _ = detected(video, args.out, _QUALITIES.get(name, Settings.quality))
+                seen = detected(video, args.out, _QUALITIES.get(name, Settings.quality))
                 motion = variant(seen, known_focal_mm(reference)).motion
                 path = args.out / "ablation.npz"
                 np.savez(path, fps=motion.fps, joint_names=np.array(JOINTS), joints=motion.joints)

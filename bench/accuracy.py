@@ -40,6 +40,7 @@ from kinelift.bench.accuracy_page import (
 )
 from kinelift.bench.detections import (
     ROOT,
+    baseline,
     default_clips,
     detected,
     group_of,
@@ -69,11 +70,10 @@ FILTERS: dict[str, Callable[[npt.NDArray[Any], float], npt.NDArray[np.float64]]]
 def measure(video: Path, out: Path, known_focal: bool) -> dict[str, Figures]:
     """Figures of all methods on one clip; writes motions and contact sheet into `out`."""
     reference = video.with_suffix(".npz")
-    seen, baseline = detected(video, out)
-    solved = resolve(seen, {"focal": known_focal_mm(reference)} if known_focal else {})
+    solved = resolve(detected(video, out), {"focal": known_focal_mm(reference)} if known_focal else {})
     cleaned = replace(solved, motion=clean_up(solved.motion))
     motions = {"lifter": lifted(solved).motion, "solved": solved.motion, "cleaned": cleaned.motion}
-    with np.load(baseline, allow_pickle=False) as data:
+    with np.load(baseline(video, out), allow_pickle=False) as data:
         plain = {"mediapipe": ([str(n) for n in data["joint_names"]], data["joints"], float(data["fps"]))}
     plain["lifter"] = (list(JOINTS), motions["lifter"].joints, solved.motion.fps)
     figures: dict[str, Figures] = {}

@@ -74,16 +74,21 @@ def detection_key(video: Path, quality: str, root: Path = ROOT) -> str:
     return digest.hexdigest()[:12]
 
 
-def detected(video: Path, out: Path, quality: str = Settings.quality) -> tuple[Capture, Path]:
-    """A capture of a video, to be solved again, and MediaPipe's own 3D of it; both are kept in `out`."""
-    key = detection_key(video, quality)
-    kept, baseline = (out / f"{key}.{what}.npz" for what in ("detected", "mediapipe"))
-    if not baseline.exists():
-        with replacing(baseline) as temporary:
-            mediapipe_baseline.capture(video, temporary)
+def detected(video: Path, out: Path, quality: str = Settings.quality) -> Capture:
+    """A capture of a video, to be solved again; it is kept in `out`."""
+    kept = out / f"{detection_key(video, quality)}.detected.npz"
     if not kept.exists():
         capture(video, Settings(quality=quality, person=PEOPLE.get(video.stem, Settings.person))).save(kept)
-    return Capture.load(kept), baseline
+    return Capture.load(kept)
+
+
+def baseline(video: Path, out: Path, quality: str = Settings.quality) -> Path:
+    """MediaPipe's own 3D of a video; it is kept in `out`."""
+    kept = out / f"{detection_key(video, quality)}.mediapipe.npz"
+    if not kept.exists():
+        with replacing(kept) as temporary:
+            mediapipe_baseline.capture(video, temporary)
+    return kept
 
 
 def lifted(capture: Capture) -> Capture:

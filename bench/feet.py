@@ -91,10 +91,11 @@ class Result:
 
 def of_motion(motion: Motion) -> Result:
     """The result of a motion; its soles are lowered from the balls' joints to the floor."""
-    return Result(JOINTS, motion.joints, _touching(motion), motion.contacts >= CONTACT_THRESHOLD, motion.fps)
+    return Result(JOINTS, motion.joints, touching(motion), motion.contacts >= CONTACT_THRESHOLD, motion.fps)
 
 
-def _touching(motion: Motion) -> Array:
+def touching(motion: Motion) -> Array:
+    """Heels and balls (T, 4, 3) of a motion, the balls lowered from their joints to the sole."""
     points = motion.sole_points()
     points[..., 2] -= np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
     return points
@@ -122,7 +123,7 @@ def mediapipe(capture: Capture) -> Result:
 
 def height_lock(motion: Motion) -> Result:
     """Hold a foot where it came down while it is low; the leg bones stretch to follow."""
-    joints, soles = motion.joints.copy(), _touching(motion)
+    joints, soles = motion.joints.copy(), touching(motion)
     contacts = np.zeros((len(motion), 4), bool)
     for side, name in enumerate("LR"):
         columns = slice(2 * side, 2 * side + 2)

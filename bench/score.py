@@ -16,6 +16,9 @@ Figures (over the 12 limb joints that both have, unless another set is named):
     bone_std_mm     mean over limb bones of the length's standard deviation over time
     asymmetry_mm    mean |left - right| over limb bones
     accel_ratio     mean |second difference| of the joints, captured over reference (1: like the truth)
+    knee_deg, elbow_deg   mean |captured - true| angle of the joint (0: straight), left and right
+    straight_deg    how much more bent than the truth knees and elbows are where the truth is below 20 degrees
+                    (None if it never is)
     ends_pa_mm      as pa_mpjpe_mm, wrists and ankles only
     foot_slide_mm   captured foot motion per frame (in all directions) while the reference foot is in contact
     scale           reference size over captured size (1 = metric scale right)
@@ -44,6 +47,10 @@ LIMBS = [
 ]
 #: the limb bones, as pairs of joints
 BONES = [("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")]
+#: hinges: the joints at the ends of the two bones, and between them
+HINGES = {"knee": ("thigh", "shin", "foot"), "elbow": ("upper_arm", "forearm", "hand")}
+#: a limb that is less bent than this is straight, degrees
+STRAIGHT = 20
 
 
 def _axis_rotation(axis: str, degrees: Array) -> Array:
@@ -146,6 +153,18 @@ def _distance_mm(a: Array, b: Array) -> float:
     return float(np.linalg.norm(a - b, axis=-1).mean() * 1000)
 
 
+def bend(joints: Array, names: list[str], hinge: str) -> Array:
+    """Angle (T, 2) of a hinge, left and right, degrees, from joints (T, J, 3): 0 is straight."""
+    sides = []
+    for side in "LR":
+        upper, middle, lower = (joints[:, names.index(f"{name}.{side}")] for name in HINGES[hinge])
+        a, b = middle - upper, lower - middle
+        product = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
+        cosine = (a * b).sum(-1) / np.maximum(product, 1e-9)
+        sides.append(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+    return np.stack(sides, 1)
+
+
 def score(captured: Path, reference: Path) -> Figures:
     """Figures of a captured motion against a reference clip; the head of this file explains them.
 
@@ -206,6 +225,10 @@ def score(captured: Path, reference: Path) -> Figures:
     out["asymmetry_mm"] = float(np.mean(sides) * 1000)
     accel = [np.linalg.norm(np.diff(x, 2, axis=0), axis=-1).mean() for x in (cap * one[0], gt)]
     out["accel_ratio"] = float(accel[0] / max(accel[1], 1e-9))
+    bends = {hinge: (bend(cap, limbs, hinge), bend(gt, limbs, hinge)) for hinge in HINGES}
+    out |= {f"{hinge}_deg": float(np.abs(ours - true).mean()) for hinge, (ours, true) in bends.items()}
+    straight = np.concatenate([(ours - true)[true < STRAIGHT] for ours, true in bends.values()])
+    out["straight_deg"] = float(straight.mean()) if len(straight) else None
     if "contacts" in truth:
         contact = truth["contacts"][covered].astype(bool)
         slides = []

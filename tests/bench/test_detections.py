@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from kinelift.bench import detections
-from kinelift.bench.detections import ROOT, detected, detection_key
+from kinelift.bench.detections import ROOT, baseline, detected, detection_key
 from kinelift.core.capture import Capture
 from kinelift.tests.motions import random_capture
 
@@ -62,17 +62,18 @@ def test_videos_of_one_name_are_kept_apart_and_detected_once(tmp_path, monkeypat
         asked.append((video, settings.quality))
         return random_capture(5, len(asked))
 
-    def baseline(video, out):
+    def plain(video, out):
+        asked.append((video, "plain"))
         Path(out).write_bytes(video.read_bytes()[-1:])
 
     monkeypatch.setattr(detections, "capture", capture)
-    monkeypatch.setattr(detections.mediapipe_baseline, "capture", baseline)
+    monkeypatch.setattr(detections.mediapipe_baseline, "capture", plain)
     videos = [tmp_path / folder / "clip.mp4" for folder in "ab"]
     for video in videos:
         video.parent.mkdir()
         video.write_bytes(video.parent.name.encode())
     for _ in range(2):
         for video in videos:
-            kept, own = detected(video, tmp_path, "best")
-            assert isinstance(kept, Capture) and own.read_bytes() == video.read_bytes()
-    assert asked == [(video, "best") for video in videos]
+            assert isinstance(detected(video, tmp_path, "best"), Capture)
+            assert baseline(video, tmp_path, "best").read_bytes() == video.read_bytes()
+    assert asked == [(video, how) for video in videos for how in ("best", "plain")]

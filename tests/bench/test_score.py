@@ -84,6 +84,23 @@ def test_a_bone_that_changes_its_length(figures, truth):
     assert after["asymmetry_mm"] > before["asymmetry_mm"] + 5
 
 
+def test_a_straight_knee_that_is_captured_bent(figures, truth):
+    names = [str(n) for n in truth["joint_names"]]
+    true = figures(truth["joints_world"])
+    assert true["straight_deg"] == true["elbow_deg"] == true["knee_deg"] == 0
+    thigh, shin, foot = (names.index(f"{n}.L") for n in ("thigh", "shin", "foot"))
+    joints = truth["joints_world"].astype(float)
+    # the left knee bends by 30 degrees more: the shin turns on in its plane
+    a, b = joints[:, shin] - joints[:, thigh], joints[:, foot] - joints[:, shin]
+    axis = np.cross(a, b)
+    axis /= np.linalg.norm(axis, axis=1, keepdims=True)
+    way = np.cos(np.radians(30)) * b + np.sin(np.radians(30)) * np.cross(axis, b)
+    joints[:, foot] = joints[:, shin] + way
+    bent = figures(joints)
+    assert bent["knee_deg"] == pytest.approx(15, abs=0.1) and bent["elbow_deg"] == 0
+    assert 0 < bent["straight_deg"] < 30
+
+
 def test_feet_that_slide_while_they_stand(figures, truth):
     frames = len(truth["joints_world"])
     joints = truth["joints_world"] + np.linspace(0, 1, frames)[:, None, None] * [0, 0, 1.0]
