@@ -13,7 +13,7 @@ from kinelift.core.camera import Camera
 from kinelift.core.capture import Capture
 from kinelift.core.contacts import find_contacts
 from kinelift.core.kinematics import joint_positions, local_rotations
-from kinelift.core.landmarks import LANDMARK
+from kinelift.core.landmarks import LANDMARK, nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.rotations import quaternion_from_matrix, rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
@@ -69,8 +69,7 @@ def true_capture(reference: Path) -> Capture:
         motion=motion,
         camera=Camera(float(d["K"][0, 0]), (width, height), d["camera_from_world"].astype(float)),
         confidence=np.ones((len(world), len(JOINTS))),
-        landmarks=landmarks,
-        world_landmarks=np.full((len(world), 33, 3), np.nan),
+        **nothing_known(len(world)) | {"landmarks": landmarks},
     )
     contacts = find_contacts(capture)
     standing = stand_on_floor(capture, contacts)

@@ -17,6 +17,7 @@ from .arrays import Array
 from .camera import Camera
 from .errors import CaptureError, UnsoundError
 from .files import replacing
+from .landmarks import COLUMNS, IN_SPACE, LANDMARKS, SPREAD, nothing_known
 from .motion import Motion
 from .npz import read_npz
 from .option import options_of
@@ -25,11 +26,12 @@ from .skeleton import JOINTS, rest_offsets
 from .sound import ROUNDING, SHARE, Part, check_number, checked, is_text
 
 #: raised when a field changes its meaning
-FORMAT_VERSION = 2
-#: versions that `Capture.load` reads. In 1 the source lay among the settings
-_READ = (1, 2)
+FORMAT_VERSION = 3
+#: versions that `Capture.load` reads. In 1 the source lay among the settings; in 1 and 2 there was neither
+#: spread nor presence
+_READ = (1, 2, 3)
 #: bytes of a file and of its arrays: two hours of one person, or half an hour of six, at 60 frames per second
-_LARGEST = 1 << 29
+_LARGEST = 1 << 30
 #: characters of a warning
 _LONGEST_WARNING = 2000
 #: how many warnings there may be
@@ -40,6 +42,8 @@ _LONGEST_NAME, _LONGEST_PATH = 255, 4096
 _PIXELS = (-1e6, 1e6)
 #: limits of landmarks from the hips on, metres
 _REACH = (-100.0, 100.0)
+#: limits of variances and covariances of landmarks, pixels squared
+_VARIANCE, _COVARIANCE = (0.0, 1e12), (-1e12, 1e12)
 #: limits of bone lengths, metres
 _LENGTHS = (1e-3, 10.0)
 
@@ -102,8 +106,13 @@ class Capture:
         was found.
     world_landmarks : (T, 33, 3)
         MediaPipe's own 3D of this person (hips-centred, camera axes, metres); NaN likewise.
-    others : (P, T, 33, 6)
-        The other people of the video, to choose again: landmarks and world landmarks, likewise.
+    spread : (T, 33, 3)
+        Covariance of the error of each landmark in the picture: xx, xy, yy, pixels squared; NaN where it
+        isn't known: in gaps, and in files of earlier versions.
+    presence : (T, 33)
+        Whether the picture shows where the landmark is, be it hidden or not, 0 to 1; NaN likewise.
+    others : (P, T, 33, 10)
+        The other people of the video, to choose again: `landmarks.evidence_of` each of them.
     settings : dict
         What the capture was asked for: values of `options.Settings` by name.
     source : Source
@@ -121,7 +130,9 @@ class Capture:
     confidence: Array
     landmarks: Array
     world_landmarks: Array
-    others: Array = field(default_factory=lambda: np.zeros((0, 0, 33, 6)))
+    spread: Array
+    presence: Array
+    others: Array = field(default_factory=lambda: np.zeros((0, 0, len(LANDMARKS), COLUMNS)))
     settings: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
     warnings: tuple[str, ...] = ()
@@ -130,13 +141,21 @@ class Capture:
 
     def __post_init__(self) -> None:
         frames, people, motion = len(self.motion), len(self.others), self.motion
-        seen = (_PIXELS, _PIXELS, SHARE)
+        seen, wide = (_PIXELS, _PIXELS, SHARE), (_VARIANCE, _COVARIANCE, _VARIANCE)
         checked(self, {
             "confidence": Part((frames, len(JOINTS)), SHARE),
             "landmarks": Part((frames, 33, 3), seen, gaps=True),
             "world_landmarks": Part((frames, 33, 3), _REACH, gaps=True),
-            "others": Part((people, frames if people else 0, 33, 6), (*seen, *[_REACH] * 3), gaps=True),
+            "spread": Part((frames, 33, 3), wide, gaps=True),
+            "presence": Part((frames, 33), SHARE, gaps=True),
+            "others": Part(
+                (people, frames if people else 0, 33, COLUMNS),
+                (*seen, *[_REACH] * 3, *wide, SHARE),
+                gaps=True,
+            ),
         })  # fmt: skip
+        for spread in (self.spread, self.others[..., SPREAD]):
+            _check_covariance(spread)
         check_number("frame rate", motion.fps, options_of(Settings)["fps"].limits)
         if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > ROUNDING:
             raise UnsoundError("some of its rotations are no rotations")
@@ -175,11 +194,8 @@ class Capture:
                     for first, last in self.unsure_sides
                     if first < frames.stop and last >= frames.start
                 ),
-                **{
-                    name: getattr(self, name)[frames]
-                    for name in ("confidence", "landmarks", "world_landmarks")
-                },
-                others=np.stack(people) if people else np.zeros((0, 0, 33, 6)),
+                **{name: getattr(self, name)[frames] for name in _OF_FRAMES},
+                others=np.stack(people) if people else np.zeros((0, 0, len(LANDMARKS), COLUMNS)),
             )
             for frames, camera, people in zip(
                 self.motion.shots, (self.camera, *self.later_cameras), others, strict=True
@@ -226,13 +242,13 @@ class Capture:
         try:
             if not path.is_file():
                 raise CaptureError(f"There is no motion file {path}.")
-            data = read_npz(path, ("header", "camera_from_world", *_OF_MOTION, *_OF_CAPTURE), _LARGEST)
-            header = json.loads(data["header"])
+            header = json.loads(read_npz(path, ("header",), _LARGEST)["header"])
             if header["version"] not in _READ or header["joints"] != list(JOINTS):
                 raise CaptureError(
                     f"{path} was written by another version of Kinelift (format "
                     f"{reprlib.repr(header['version'])}, this one reads {FORMAT_VERSION}); capture it again."
                 )
+            data = _arrays(path, header["version"])
             width, height = header["size"]
             settings, source = _settings_and_source(header)
             # earlier versions didn't tell shots apart
@@ -277,7 +293,8 @@ def joined(shots: Sequence[Capture]) -> Capture:
     }
     cuts = tuple(np.cumsum([len(one) for one in motions])[:-1].tolist())
     people = max(len(one.others) for one in shots)
-    others = np.full((people, sum(map(len, shots)) if people else 0, 33, 6), np.nan, np.float32)
+    frames = sum(map(len, shots)) if people else 0
+    others = np.full((people, frames, len(LANDMARKS), COLUMNS), np.nan, np.float32)
     for begin, one in zip((0, *cuts), shots, strict=True):
         if len(one.others):
             others[: len(one.others), begin : begin + len(one)] = one.others
@@ -292,15 +309,34 @@ def joined(shots: Sequence[Capture]) -> Capture:
         ),
         others=others,
         warnings=tuple(dict.fromkeys(warning for one in shots for warning in one.warnings)),
-        **{
-            name: np.concatenate([getattr(one, name) for one in shots])
-            for name in ("confidence", "landmarks", "world_landmarks")
-        },
+        **{name: np.concatenate([getattr(one, name) for one in shots]) for name in _OF_FRAMES},
     )
 
 
 _OF_MOTION = ("offsets", "rotations", "root", "contacts")
-_OF_CAPTURE = ("confidence", "landmarks", "world_landmarks", "others")
+#: arrays of a capture with a row for each frame
+_OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence")
+_OF_CAPTURE = (*_OF_FRAMES, "others")
+
+
+def _arrays(path: Path, version: int) -> dict[str, Any]:
+    """The arrays in a file of some version, with NaN for what wasn't known then."""
+    if version > 2:
+        return read_npz(path, ("camera_from_world", *_OF_MOTION, *_OF_CAPTURE), _LARGEST)
+    data = read_npz(path, ("camera_from_world", *_OF_MOTION, *_OF_FRAMES[:3], "others"), _LARGEST)
+    landmarks, others = data["landmarks"], data["others"]
+    # what is added is as large as what was read, whatever an empty array says of its shape
+    if landmarks.shape[1:] != (33, 3) or others.shape[2:] != (33, IN_SPACE.stop):
+        raise UnsoundError(f"the shapes of its landmarks are {landmarks.shape} and {others.shape}")
+    more = np.full((*others.shape[:-1], COLUMNS - IN_SPACE.stop), np.nan, np.float32)
+    return nothing_known(len(landmarks)) | data | {"others": np.concatenate([others, more], axis=-1)}
+
+
+def _check_covariance(spread: Array) -> None:
+    """Refuse what can't be a covariance, or is known in part."""
+    xx, xy, yy = np.moveaxis(spread[np.isfinite(spread).any(-1)].astype(np.float64), -1, 0)
+    if not ((xx > 0) & (yy > 0) & (xy**2 <= xx * yy * (1 + ROUNDING))).all():
+        raise UnsoundError("some of its spreads are no covariances")
 
 
 def _settings_and_source(header: dict[str, Any]) -> tuple[dict[str, Any], Source]:

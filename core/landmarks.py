@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 import numpy as np
 
 from .arrays import Array, Floats
@@ -19,6 +21,16 @@ LANDMARK: dict[str, int] = {name: i for i, name in enumerate(LANDMARKS)}
 MIRRORED: tuple[int, ...] = tuple(
     LANDMARK[n[:-1] + {"L": "R", "R": "L"}[n[-1]]] if n[-2] == "." else LANDMARK[n] for n in LANDMARKS
 )
+#: columns of what is known of a landmark in a frame, side by side: x, y in the picture and visibility; ...
+IN_PICTURE = slice(0, 3)
+#: ... its place in space; ...
+IN_SPACE = slice(3, 6)
+#: ... xx, xy, yy of the covariance of its error in the picture; ...
+SPREAD = slice(6, 9)
+#: ... and presence
+PRESENCE = 9
+#: how many they are
+COLUMNS = 10
 #: shoulders and hips: their middle is where a person is, their extent is the person's size
 TORSO: tuple[int, ...] = tuple(LANDMARK[f"{n}.{s}"] for n in ("shoulder", "hip") for s in "LR")
 
@@ -72,6 +84,48 @@ def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
 
 #: joint, carrying joint and offset of each of `LANDMARKS`
 PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)
+
+
+class Seen(Protocol):
+    """What has landmarks: a person in a frame, or in T of them."""
+
+    @property
+    def landmarks(self) -> Array:
+        """(..., 33, 3): x, y in pixels of the picture, and visibility."""
+
+    @property
+    def world_landmarks(self) -> Array:
+        """(..., 33, 3): places in space."""
+
+    @property
+    def spread(self) -> Array:
+        """(..., 33, 3): xx, xy, yy of the covariance of the error in the picture, pixels squared."""
+
+    @property
+    def presence(self) -> Array:
+        """(..., 33): 0 to 1."""
+
+
+def evidence_of(seen: Seen) -> Array:
+    """All that is known of landmarks (..., 33, `COLUMNS`)."""
+    return np.concatenate(
+        [seen.landmarks, seen.world_landmarks, seen.spread, seen.presence[..., None]], axis=-1
+    )
+
+
+def fields_of(evidence: Array) -> dict[str, Any]:
+    """The opposite of `evidence_of`: the parts by their names."""
+    return {
+        "landmarks": evidence[..., IN_PICTURE],
+        "world_landmarks": evidence[..., IN_SPACE],
+        "spread": evidence[..., SPREAD],
+        "presence": evidence[..., PRESENCE],
+    }
+
+
+def nothing_known(frames: int) -> dict[str, Any]:
+    """The same for frames in which nobody was found: NaN."""
+    return fields_of(np.full((frames, len(LANDMARKS), COLUMNS), np.nan, np.float32))
 
 
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from ..core.arrays import Array, Bools, Floats, Indices
-from ..core.landmarks import LANDMARK, MIRRORED
+from ..core.landmarks import IN_PICTURE, IN_SPACE, LANDMARK, MIRRORED
 from .detect.people import torso
 
 # Distances are in torso sizes (`people.torso`: about half a metre).
@@ -43,7 +43,7 @@ _SEEN = 0.3
 _TORSO_METRES = 0.5
 
 
-def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Array, Bools]:
+def unswapped(times: Floats, evidence: Array) -> tuple[Array, Bools]:
     """Exchange left and right where the detector swapped them.
 
     Finds the most likely sequence of hypotheses (as detected, upper body swapped, lower body swapped, both):
@@ -52,12 +52,12 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     Parameters
     ----------
     times : (N,), seconds, increasing
-    landmarks, world : (N, 33, 3)
-        As in `Person`.
+    evidence : (N, 33, 6 or more)
+        As in `Person`: landmarks, world landmarks, and what else is known of them.
 
     Returns
     -------
-    landmarks, world : (N, 33, 3)
+    evidence : (N, 33, 6 or more)
         With left and right exchanged where they were swapped. MediaPipe's depth is right even then, so
         exchanging the landmarks is enough.
     unsure : (N, 2) bool
@@ -66,7 +66,8 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
     """
     unsure = np.zeros((len(times), len(_PARTS)), bool)
     if len(times) < 2:
-        return landmarks, world, unsure
+        return evidence, unsure
+    landmarks, world = evidence[..., IN_PICTURE], evidence[..., IN_SPACE]
     place = _places(landmarks, world)
     best, least = _best_swaps(times, place, landmarks[..., 2])
     swaps = np.array(_SWAPS)[best]
@@ -76,12 +77,10 @@ def unswapped(times: Floats, landmarks: Array, world: Array) -> tuple[Array, Arr
         seen = landmarks[:, part, 2].mean(1)
         unsure[:, k] = (other - least.min(1) < _CLOSE) & (apart > _APART) & (seen > _SEEN)
     upper, lower = swaps.T
-    out, out_world = landmarks.copy(), world.copy()
+    out = evidence.copy()
     for swapped, half in ((upper, slice(0, _FIRST_LEG)), (lower, slice(_FIRST_LEG, None))):
-        mirrored = _MIRRORED[half]
-        for result, source in ((out, landmarks), (out_world, world)):
-            result[swapped, half] = source[swapped][:, mirrored]
-    return out, out_world, unsure
+        out[swapped, half] = evidence[swapped][:, _MIRRORED[half]]
+    return out, unsure
 
 
 def _places(landmarks: Array, world: Array) -> Floats:

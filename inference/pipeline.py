@@ -16,7 +16,17 @@ from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
 from ..core.contacts import find_contacts, keep_long, runs
 from ..core.errors import CaptureError
-from ..core.landmarks import LANDMARK, TORSO, bridge
+from ..core.landmarks import (
+    COLUMNS,
+    IN_SPACE,
+    LANDMARK,
+    LANDMARKS,
+    TORSO,
+    bridge,
+    evidence_of,
+    fields_of,
+    nothing_known,
+)
 from ..core.option import options_of
 from ..core.options import PARTS, UPPER, Place, Settings, check_options, from_plain, read_person
 from ..core.skeleton import INDEX, standing_height
@@ -116,14 +126,11 @@ def resolve(
 
 def _detections_of(capture: Capture) -> Detections:
     """What was detected in a shot, from its capture."""
-    everybody = [
-        _whole(one)
-        for one in (np.concatenate([capture.landmarks, capture.world_landmarks], axis=-1), *capture.others)
-    ]
+    everybody = [_whole(one) for one in (evidence_of(capture), *capture.others)]
     nothing = np.zeros(22, np.float32)
     people = tuple(
         tuple(
-            Person(one[t, :, :3], one[t, :, 3:], nothing, trail)
+            Person(**fields_of(one[t]), appearance=nothing, trail=trail)
             for trail, one in enumerate(everybody)
             if np.isfinite(one[t, 0, 0])
         )
@@ -137,15 +144,15 @@ def _detections_of(capture: Capture) -> Detections:
 
 
 def _whole(person: Array) -> Array:
-    """Landmarks and world landmarks (T, 33, 6) with single missing ones interpolated, at visibility 0.
+    """What is known of landmarks (T, 33, `COLUMNS`), with single missing ones interpolated, at visibility 0.
 
     Frames in which the person wasn't found stay NaN.
     """
-    found = np.isfinite(person).any((1, 2))
+    found = np.isfinite(person[..., : IN_SPACE.stop]).any((1, 2))
     out = person.copy()
     place, seen = bridge(person[found, :, :2], np.nan_to_num(person[found, :, 2]))
-    solid, _ = bridge(person[found, :, 3:], seen)
-    out[found] = np.concatenate([place, seen[..., None], solid], axis=-1)
+    solid, _ = bridge(person[found, :, IN_SPACE], seen)
+    out[found, :, : IN_SPACE.stop] = np.concatenate([place, seen[..., None], solid], axis=-1)
     return out
 
 
@@ -271,8 +278,7 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
             motion, start=shot.start, rotations=rotations, root=root, contacts=np.zeros((count, 4))
         ),
         confidence=np.zeros((count, capture.confidence.shape[1])),
-        landmarks=np.full((count, 33, 3), np.nan),
-        world_landmarks=np.full((count, 33, 3), np.nan),
+        **nothing_known(count),
         others=_NOBODY,
         warnings=(),
         unsure_sides=(),
@@ -337,8 +343,7 @@ class _Shot:
             motion=replace(motion, slow_motion=settings.slow_motion),
             camera=camera,
             confidence=self._joint_confidence(unsure),
-            landmarks=_open(person)[..., :3],
-            world_landmarks=_open(person)[..., 3:],
+            **fields_of(_open(person)),
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,
@@ -417,12 +422,7 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     person = seen.person
     seen = replace(
         seen,
-        person=replace(
-            person,
-            landmarks=person.landmarks[around],
-            world_landmarks=person.world_landmarks[around],
-            found=person.found[around],
-        ),
+        person=replace(person, **fields_of(evidence_of(person)[around]), found=person.found[around]),
     )
     costs = []
     for share in _LENSES:
@@ -477,7 +477,7 @@ _ARMS, _LEGS = (
 _NAMED = 5
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 #: `Capture.others` if there is nobody else
-_NOBODY = np.zeros((0, 0, 33, 6))
+_NOBODY = np.zeros((0, 0, len(LANDMARKS), COLUMNS))
 #: a warning says that feet are guessed if their mean confidence is less than this
 _FEET_SEEN = 0.3
 _NO_FEET = (
@@ -487,9 +487,8 @@ _NO_FEET = (
 
 
 def _open(person: Track) -> Array:
-    """Landmarks and world landmarks (T, 33, 6), NaN in bridged gaps too: a re-solve bridges them again."""
-    both = np.concatenate([person.landmarks, person.world_landmarks], axis=-1)
-    return np.where(person.found[:, None, None], both, np.float32(np.nan))
+    """What is known of landmarks, NaN in bridged gaps too: a re-solve bridges them again."""
+    return np.where(person.found[:, None, None], evidence_of(person), np.float32(np.nan))
 
 
 def torch_device(name: str) -> torch.device:

@@ -10,6 +10,7 @@ import numpy as np
 from ..core.arrays import Array, Bools, Floats
 from ..core.contacts import runs
 from ..core.errors import CaptureError
+from ..core.landmarks import COLUMNS, IN_PICTURE, LANDMARKS, SPREAD, evidence_of, fields_of
 from ..core.options import Place, read_person
 from .detect.appearance import alike
 from .detect.people import Detections, Person, torso
@@ -60,6 +61,8 @@ class Track:
         x, y in pixels, and visibility, which is 0 in bridged gaps. Long gaps are NaN.
     world_landmarks : (T, 33, 3)
         MediaPipe's 3D landmarks in camera axes, metres, from the middle of the hips; gaps as above.
+    spread, presence : (T, 33, 3), (T, 33)
+        See `Person`; NaN in all gaps.
     found : (T,) bool
         Whether the person was detected.
     unsure : (T, 2) bool
@@ -72,6 +75,8 @@ class Track:
 
     landmarks: Array
     world_landmarks: Array
+    spread: Array
+    presence: Array
     found: Bools
     unsure: Bools
     warnings: tuple[str, ...]
@@ -101,15 +106,13 @@ def track(detections: Detections, person: str = "largest") -> Track:
 def _followed(trail: _Trail, detections: Detections) -> Track:
     trail = _without_parts(trail, detections.times)
     n = len(detections.times)
-    landmarks, world = np.full((n, 33, 3), np.nan, np.float32), np.full((n, 33, 3), np.nan, np.float32)
+    evidence = np.full((n, len(LANDMARKS), COLUMNS), np.nan, np.float32)
     for one in trail.sights:
-        landmarks[one.index], world[one.index] = one.person.landmarks, one.person.world_landmarks
+        evidence[one.index] = evidence_of(one.person)
     seen = np.array([one.index for one in trail.sights])
     unsure = np.zeros((n, 2), bool)
-    landmarks[seen], world[seen], unsure[seen] = unswapped(
-        detections.times[seen], landmarks[seen], world[seen]
-    )
-    return _steady(detections, landmarks, world, unsure)
+    evidence[seen], unsure[seen] = unswapped(detections.times[seen], evidence[seen])
+    return _steady(detections, evidence, unsure)
 
 
 def _without_parts(trail: _Trail, times: Floats) -> _Trail:
@@ -290,11 +293,11 @@ def _at(trails: list[_Trail], detections: Detections, place: tuple[float, float]
 # --- steady rate, gaps ---
 
 
-def _steady(detections: Detections, landmarks: Array, world: Array, unsure: Bools) -> Track:
+def _steady(detections: Detections, evidence: Array, unsure: Bools) -> Track:
     """Interpolate the frames at the steady rate; bridge short gaps and leave long ones open."""
     times, count = detections.times, detections.frames
     grid = detections.start + np.arange(count) / detections.fps
-    seen = np.flatnonzero(np.isfinite(landmarks[:, 0, 0]))
+    seen = np.flatnonzero(np.isfinite(evidence[:, 0, 0]))
     nearest = np.searchsorted((times[1:] + times[:-1]) / 2, grid)
     found = np.isin(nearest, seen)
 
@@ -305,16 +308,19 @@ def _steady(detections: Detections, landmarks: Array, world: Array, unsure: Bool
     share = (grid - known[before]) / np.maximum(known[after] - known[before], 1e-9)
     near = 0.1 / (detections.fps * np.maximum(known[after] - known[before], 1e-9))
     share = np.where(share < near, 0.0, np.where(share > 1 - near, 1.0, share))
-    share = np.clip(share, 0, 1)[:, None, None].astype(np.float32)
-    out = [values[seen][before] * (1 - share) + values[seen][after] * share for values in (landmarks, world)]
-    out[0][~found, :, 2] = 0
+    share = np.clip(share, 0, 1)
+    # what isn't known in a frame doesn't matter where the frame doesn't
+    before, after = np.where(share < 1, before, after), np.where(share > 0, after, before)
+    share = share[:, None, None].astype(np.float32)
+    out = evidence[seen][before] * (1 - share) + evidence[seen][after] * share
+    out[~found, :, IN_PICTURE.stop - 1] = 0
+    out[~found, :, SPREAD.start :] = np.nan
 
     warnings = list(detections.warnings)
     long = []
     for first, last in zip(*runs(~found), strict=True):
         if (last - first) / detections.fps > BRIDGE_SECONDS or first == 0 or last == count:
-            for values in out:
-                values[first:last] = np.nan
+            out[first:last] = np.nan
         if (last - first) / detections.fps > BRIDGE_SECONDS:
             long.append(f"{grid[first]:.1f} to {grid[first] + (last - first) / detections.fps:.1f} s")
     if long:
@@ -330,4 +336,9 @@ def _steady(detections: Detections, landmarks: Array, world: Array, unsure: Bool
             f"The person was found in {100 * (1 - bridged):.0f} % of the frames; the motion in between is "
             "bridged."
         )
-    return Track(out[0], out[1], found, unsure[nearest] & found[:, None], tuple(warnings))
+    return Track(
+        **fields_of(out),
+        found=found,
+        unsure=unsure[nearest] & found[:, None],
+        warnings=tuple(warnings),
+    )

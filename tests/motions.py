@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
 from kinelift.core.capture import Capture, Source
-from kinelift.core.landmarks import LANDMARKS
+from kinelift.core.landmarks import LANDMARKS, nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
 
@@ -86,6 +86,8 @@ def random_capture(
         confidence=np.full((frames, len(JOINTS)), 0.9),
         landmarks=np.concatenate([pixels, np.full((frames, 33, 1), 0.95)], axis=-1),
         world_landmarks=(seen - motion.joints[:, :1]) @ camera.camera_from_world[:3, :3].T,
+        spread=rng.uniform([4, -2, 4], [9, 2, 9], (frames, 33, 3)),
+        presence=np.full((frames, 33), 0.98),
         source=Source("random.mp4"),
         warnings=warnings,
     )
@@ -103,6 +105,5 @@ def capture_of(motion: Motion, size: tuple[int, int] = (1920, 1080)) -> Capture:
         motion=motion,
         camera=level_camera(size),
         confidence=np.ones((frames, len(JOINTS))),
-        landmarks=np.full((frames, 33, 3), np.nan),
-        world_landmarks=np.full((frames, 33, 3), np.nan),
+        **nothing_known(frames),
     )

@@ -14,7 +14,7 @@ from kinelift.core.arrays import Array
 from kinelift.core.capture import Capture
 from kinelift.core.contacts import contact_features, log_odds
 from kinelift.core.files import replacing
-from kinelift.core.landmarks import bridge
+from kinelift.core.landmarks import bridge, nothing_known
 from kinelift.inference.lift import joint_confidence, lift
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
 from kinelift.inference.world import to_world
@@ -103,6 +103,9 @@ def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
         motion=motion,
         camera=camera,
         confidence=joint_confidence(confidence),
-        landmarks=np.concatenate([pixels, confidence[..., None]], axis=-1),
-        world_landmarks=sequence.hint,
+        **nothing_known(len(pixels))
+        | {
+            "landmarks": np.concatenate([pixels, confidence[..., None]], axis=-1),
+            "world_landmarks": sequence.hint,
+        },
     )

@@ -12,6 +12,7 @@ import torch
 
 from ...core.arrays import Array, Floats, Image
 from ...core.landmarks import LANDMARKS, MIRRORED
+from .heat import refined, spreads
 from .region import Region, around
 from .runner import runner_of
 from .task import landmark_network
@@ -21,10 +22,6 @@ from .tflite import read
 SIZE = 256
 #: points that the network knows: `LANDMARKS`, the two that `around` takes, and four that nobody uses
 POINTS = 39
-#: how many cells of a heatmap around a landmark refine it
-_WINDOW = 7
-#: a heatmap whose largest value there is smaller doesn't
-_REFINING = 0.5
 #: the point that each of the network's points becomes in a mirror
 _MIRRORED = [*MIRRORED, *range(len(LANDMARKS), POINTS)]
 
@@ -39,6 +36,8 @@ class Pose:
         x, y in pixels of the picture, z on the same scale, visibility and presence, 0 to 1.
     world : (33, 3)
         Metres, from the middle of the hips, in camera axes.
+    spread : (33, 3)
+        Covariance of each landmark's error in the picture: xx, xy, yy, pixels squared.
     score : float
         Whether there is a person, 0 to 1. MediaPipe takes no less than 0.5.
     around : Region
@@ -47,6 +46,7 @@ class Pose:
 
     landmarks: Floats
     world: Floats
+    spread: Floats
     score: float
     around: Region
 
@@ -95,14 +95,19 @@ class PoseFinder:
             [cut[:, ::-1] if mirror else cut for mirror in looks for cut in cuts]
         )
         points, world = points.reshape(-1, POINTS, 5), world.reshape(-1, POINTS, 3)
-        points[..., :2] = SIZE * _refined(points[..., :2] / SIZE, heatmaps)
-        points, world, score = (
-            x.reshape(len(looks), len(cuts), *x.shape[1:]) for x in (points, world, score)
+        places = refined(points[..., :2] / SIZE, heatmaps)
+        points[..., :2] = SIZE * places
+        spread = spreads(places[:, : len(LANDMARKS)], heatmaps)
+        points, world, spread, score = (
+            x.reshape(len(looks), len(cuts), *x.shape[1:]) for x in (points, world, spread, score)
         )
         for i in np.flatnonzero(looks):
             points[i] = points[i][:, _MIRRORED] * _FLIP + _FLIPPED
             world[i] = world[i][:, _MIRRORED] * _FLIP[:3]
-        means = zip(points.mean(0), world.mean(0), score.mean((0, 2)).tolist(), strict=True)
+            spread[i] = spread[i][:, MIRRORED] * _FLIP_SPREAD
+        x, y = np.moveaxis((points - points.mean(0))[..., : len(LANDMARKS), :2] / SIZE, -1, 0)
+        spread += np.stack([x * x, x * y, y * y], -1)  # looks that disagree err more
+        means = zip(points.mean(0), world.mean(0), spread.mean(0), score.mean((0, 2)).tolist(), strict=True)
         return [_pose(region, *one) for region, one in zip(regions, means, strict=True)]
 
     def close(self) -> None:
@@ -113,37 +118,19 @@ class PoseFinder:
 #: what a mirror does to a point of the network: x becomes SIZE - x
 _FLIP = np.array([-1.0, 1, 1, 1, 1], np.float32)
 _FLIPPED = np.array([SIZE, 0, 0, 0, 0], np.float32)
+#: what it does to xx, xy, yy
+_FLIP_SPREAD = np.array([1.0, -1, 1])
 
 
-def _pose(region: Region, points: Array, world: Array, score: float) -> Pose:
+def _pose(region: Region, points: Array, world: Array, spread: Array, score: float) -> Pose:
     placed = region.place(points[:, :2] / SIZE)
     sure = 1 / (1 + np.exp(-points[:, 3:].astype(float)))
     landmarks = np.column_stack([placed, points[:, 2] * region.side / SIZE, sure])
     count = len(LANDMARKS)
-    return Pose(landmarks[:count], region.rotated(world[:count]), score, around(*placed[count : count + 2]))
-
-
-def _refined(places: Array, heatmaps: Array) -> Floats:
-    """Points (B, K, 2), shares of the picture, moved to the mean of the heatmaps (B, n, n, K) around them.
-
-    Where a point isn't in the picture or its heatmap is empty there, it stays.
-    """
-    half, n = _WINDOW // 2, heatmaps.shape[1]
-    cells = np.trunc(places * n).astype(int)  # (B, K, 2): column, row
-    inside = (cells >= 0).all(-1) & (cells < n).all(-1)
-    beside = np.arange(-half, half + 1)
-    columns, rows = (np.clip(cells[..., axis, None], 0, n - 1) + beside for axis in (0, 1))
-    valid = ((rows >= 0) & (rows < n))[..., :, None] & ((columns >= 0) & (columns < n))[..., None, :]
-    batch, point = np.ogrid[: len(places), : places.shape[1]]
-    logits = heatmaps[
-        batch[..., None, None], rows.clip(0, n - 1)[..., :, None], columns.clip(0, n - 1)[..., None, :],
-        point[..., None, None],
-    ]  # fmt: skip
-    weights = np.where(valid, 1 / (1 + np.exp(-logits.astype(float))), 0)
-    sums = weights.sum((-2, -1))
-    means = [
-        (weights * at).sum((-2, -1)) / np.maximum(sums, 1e-12) / n
-        for at in (columns[..., None, :], rows[..., :, None])
-    ]
-    sure = inside & (weights.max((-2, -1)) >= _REFINING)
-    return np.where(sure[..., None], np.stack(means, -1), places)
+    return Pose(
+        landmarks[:count],
+        region.rotated(world[:count]),
+        region.place_spread(spread),
+        score,
+        around(*placed[count : count + 2]),
+    )

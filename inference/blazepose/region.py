@@ -43,6 +43,13 @@ class Region:
         matrix = self._matrix()
         return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
 
+    def place_spread(self, spread: Array) -> Floats:
+        """Covariances xx, xy, yy (..., 3) in shares of the region's side, as pixels of the picture."""
+        xx, xy, yy = np.moveaxis(spread, -1, 0)
+        linear = self._matrix()[:, :2]
+        turned = linear @ np.stack([xx, xy, xy, yy], -1).reshape(*xx.shape, 2, 2) @ linear.T
+        return np.asarray(turned.reshape(*xx.shape, 4)[..., [0, 1, 3]])
+
     def rotated(self, points: Array) -> Floats:
         """Points (..., 3) from the region's axes in the picture's."""
         turned = np.array(points, np.float64)

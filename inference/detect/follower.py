@@ -308,9 +308,18 @@ class Follower:
 
     def _add(self, trail: int, sight: _Sight, frame: _Frame) -> None:
         landmarks = sight.pose.landmarks[:, [0, 1, 3]].astype(np.float32)
-        landmarks[:, :2] *= self._size[0] / frame.image.shape[1]
-        world = sight.pose.world.astype(np.float32)
-        frame.people.append(Person(seen_inside(landmarks, self._size), world, sight.worn, trail))
+        scale = self._size[0] / frame.image.shape[1]
+        landmarks[:, :2] *= scale
+        frame.people.append(
+            Person(
+                seen_inside(landmarks, self._size),
+                sight.pose.world.astype(np.float32),
+                sight.worn,
+                trail,
+                (sight.pose.spread * scale**2).astype(np.float32),
+                sight.pose.landmarks[:, 4].astype(np.float32),
+            )
+        )
         frame.poses.append(sight.pose)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ...core.arrays import Array, Floats
-from ...core.landmarks import MIRRORED, TORSO
+from ...core.landmarks import LANDMARKS, MIRRORED, TORSO
 
 #: takes a stage, the frames of it that are done, and their number
 Progress = Callable[[str, int, int], None]
@@ -16,6 +16,10 @@ Progress = Callable[[str, int, int], None]
 CROWD = 6
 #: two poses that lie nearer to each other than this on average are of one person, in torso sizes
 _SAME = 0.45
+
+
+def _not_known(*shape: int) -> Array:
+    return np.full((len(LANDMARKS), *shape), np.nan, np.float32)
 
 
 @dataclass(frozen=True)
@@ -34,12 +38,19 @@ class Person:
         appearances says how alike they are. Zeros if neither is in the picture.
     trail : int
         The same in frames in which it certainly is the same person.
+    spread : (33, 3)
+        Covariance of each landmark's error in the picture: xx, xy, yy, pixels squared. NaN: not known.
+    presence : (33,)
+        Whether the part of the picture that was looked at shows where the landmark is, be it hidden or not:
+        0 to 1. NaN: not known.
     """
 
     landmarks: Array
     world_landmarks: Array
     appearance: Array
     trail: int
+    spread: Array = field(default_factory=lambda: _not_known(3))
+    presence: Array = field(default_factory=_not_known)
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,14 @@ import pytest
 from kinelift.core.arrays import Array
 from kinelift.core.capture import Capture, Source, joined
 from kinelift.core.errors import CaptureError, UnsoundError
+from kinelift.core.landmarks import COLUMNS, IN_SPACE, evidence_of, nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.tests.motions import random_capture
 
 OF_MOTION = ("offsets", "rotations", "root", "contacts")
-OF_CAPTURE = ("confidence", "landmarks", "world_landmarks", "others")
+OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence")
+OF_CAPTURE = (*OF_FRAMES, "others")
 
 
 def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
@@ -53,7 +55,7 @@ def shots() -> list[Capture]:
         random_capture(8, seed=2, warnings=("One.", "Two.")),
     )
     motion = replace(other.motion, offsets=one.motion.offsets, start=0.4)
-    others = np.random.default_rng(0).random((2, 8, 33, 6)).astype(np.float32)
+    others = np.stack([evidence_of(random_capture(8, seed=seed)) for seed in (3, 4)])
     one, other = replace(one, unsure_sides=((1, 2), (11, 11))), replace(other, unsure_sides=((0, 7),))
     return [one, replace(other, motion=motion, others=others)]
 
@@ -67,7 +69,7 @@ def test_shots_are_joined_saved_and_told_apart_again(tmp_path: Path) -> None:
         assert after.motion.start == pytest.approx(before.motion.start) and not after.motion.cuts
         for name in OF_MOTION:
             np.testing.assert_allclose(getattr(after.motion, name), getattr(before.motion, name), atol=1e-6)
-        for name in ("confidence", "landmarks", "world_landmarks"):
+        for name in OF_FRAMES:
             np.testing.assert_array_equal(getattr(after, name), getattr(before, name))
         np.testing.assert_array_equal(after.camera.camera_from_world, before.camera.camera_from_world)
         assert after.camera.focal == before.camera.focal
@@ -97,6 +99,25 @@ def test_every_shot_has_a_camera() -> None:
         replace(whole, later_cameras=())
 
 
+def test_a_file_from_before_spread_and_presence_is_read(tmp_path: Path) -> None:
+    whole = joined(shots())
+    whole.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
+        arrays = {name: data[name] for name in data.files if name not in ("spread", "presence")}
+    arrays["others"] = arrays["others"][..., : IN_SPACE.stop]
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 3', '"version": 2'))
+    np.savez(tmp_path / "old.npz", **arrays)
+    again = Capture.load(tmp_path / "old.npz")
+    np.testing.assert_array_equal(again.landmarks, whole.landmarks)
+    assert again.spread.shape == whole.spread.shape and np.isnan(again.spread).all()
+    assert np.isnan(again.presence).all() and np.isnan(again.others[..., IN_SPACE.stop :]).all()
+    np.testing.assert_array_equal(again.others[..., : IN_SPACE.stop], arrays["others"])
+    # what an empty array says of its shape isn't believed either
+    for name, shape in (("landmarks", (1 << 33, 0)), ("others", (1 << 30, 1 << 20, 0))):
+        np.savez(tmp_path / "old.npz", **arrays | {name: np.zeros(shape)})
+        assert "the shapes of its landmarks" in refusal(tmp_path / "old.npz")
+
+
 def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path) -> None:
     capture = random_capture(5, warnings=("One.",))
     header = {
@@ -112,9 +133,11 @@ def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path
         header=np.array(json.dumps(header)),
         camera_from_world=capture.camera.camera_from_world,
         **{name: getattr(capture.motion, name) for name in OF_MOTION},
-        **{name: getattr(capture, name) for name in OF_CAPTURE},
+        **{name: getattr(capture, name) for name in OF_FRAMES[:3]},
+        others=np.zeros((0, 0, 33, 6)),
     )
     again = Capture.load(tmp_path / "old.npz")
+    assert again.others.shape == (0, 0, 33, COLUMNS)
     np.testing.assert_array_equal(again.motion.rotations, capture.motion.rotations)
     assert again.motion.start == 1.5 and again.warnings == ("One.",)
     assert again.source == Source("clip.mp4", "/clips", warnings=("It was dark.",))
@@ -195,7 +218,7 @@ def test_archives_of_other_things_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 99}, "another version of Kinelift (format 99, this one reads 2)"),
+        ({"version": 99}, "another version of Kinelift (format 99, this one reads 3)"),
         ({"joints": ["hips"]}, "another version of Kinelift"),
         ({"version": None}, "not a Kinelift motion file"), ({"size": None}, "not a Kinelift motion file"),
         ({"header": "[" * 100_000}, "not a Kinelift motion file"), ({"header": "7"}, "not a Kinelift motion"),
@@ -251,8 +274,8 @@ def spoilt_array(name: str, kind: str) -> Array:
     ("name", "kind"),
     [
         *((name, kind) for name in (*OF_MOTION, "confidence") for kind in ("nan", "inf", "far")),
-        *((name, kind) for name in ("landmarks", "world_landmarks") for kind in ("inf", "far")),
-        *((name, kind) for name in ("contacts", "confidence") for kind in ("below", "beyond")),
+        *((name, kind) for name in OF_FRAMES[1:] for kind in ("inf", "far")),
+        *((name, kind) for name in ("contacts", "confidence", "presence") for kind in ("below", "beyond")),
         *((name, "missing frame") for name in OF_MOTION + OF_CAPTURE[:-1]),
     ],
 )
@@ -283,9 +306,15 @@ def mixed(shape: tuple[int, ...], **columns: float) -> Array:
         ({"offsets": rest_offsets(TEMPLATE_LENGTHS * 100)}, "its skeleton isn't a person's"),
         ({"offsets": rest_offsets(TEMPLATE_LENGTHS) * [1, 1, -1]}, "its skeleton isn't a person's"),
         ({"landmarks": mixed((12, 33, 3), c2=1.5)}, "its landmarks"),
-        ({"others": mixed((1, 12, 33, 6), c2=-0.5)}, "its others"),
-        ({"others": mixed((1, 12, 33, 6), c5=np.inf)}, "its others"),
-        ({"others": np.zeros((1, 11, 33, 6))}, "its others"),
+        ({"spread": mixed((12, 33, 3), c0=-1.0)}, "its spread"),
+        ({"spread": mixed((12, 33, 3), c0=0.0)}, "its spreads are no covariances"),
+        ({"spread": mixed((12, 33, 3), c1=-0.6)}, "its spreads are no covariances"),
+        ({"spread": mixed((12, 33, 3), c1=np.nan)}, "its spreads are no covariances"),
+        ({"others": mixed((1, 12, 33, 10), c2=-0.5)}, "its others"),
+        ({"others": mixed((1, 12, 33, 10), c5=np.inf)}, "its others"),
+        ({"others": mixed((1, 12, 33, 10), c7=0.6)}, "its spreads are no covariances"),
+        ({"others": mixed((1, 12, 33, 10), c9=1.5)}, "its others"),
+        ({"others": np.zeros((1, 11, 33, 10))}, "its others"),
         ({"camera_from_world": np.full((4, 4), np.nan)}, "its camera"),
         ({"camera_from_world": np.diag([2.0, 2, 2, 1])}, "its camera"),
         ({"camera_from_world": np.diag([1.0, 1, -1, 1])}, "its camera"),
@@ -302,9 +331,8 @@ def test_arrays_are_those_of_a_person_and_a_camera(
 
 
 def test_where_nobody_was_found_there_is_no_number(tmp_path: Path) -> None:
-    nobody = {"landmarks": np.full((12, 33, 3), np.nan), "world_landmarks": np.full((12, 33, 3), np.nan)}
-    capture = Capture.load(repacked(tmp_path / "m.npz", **nobody))
-    assert np.isnan(capture.landmarks).all() and np.isfinite(capture.motion.joints).all()
+    capture = Capture.load(repacked(tmp_path / "m.npz", **nothing_known(12)))
+    assert np.isnan(evidence_of(capture)).all() and np.isfinite(capture.motion.joints).all()
 
 
 def test_folder_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:

@@ -10,13 +10,16 @@ from typing import Any
 import cv2
 import mediapipe
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 from mediapipe.tasks.python import BaseOptions, vision
 
+from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import MIRRORED
+from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.inference.blazepose.answers import LandmarkNetwork
+from kinelift.inference.blazepose.heat import spreads
 from kinelift.inference.blazepose.landmarks import SIZE, Pose, PoseFinder
 from kinelift.inference.blazepose.people import PeopleFinder
 from kinelift.inference.blazepose.region import Region, around
@@ -210,9 +213,74 @@ def test_torch_answers_as_mediapipe_does(frames: list[Image], data: bytes) -> No
         closing(MediaPipeRunner(data, graph, wanted)) as one,
         closing(TorchRunner(graph, wanted, CPU, scale, offset)) as other,
     ):
-        for theirs, ours in zip(one.run(pictures), other.run(pictures), strict=True):
-            assert theirs.shape == ours.shape and len(ours) == 2
-            np.testing.assert_allclose(ours, theirs, atol=2e-3, rtol=1e-3)
+        answers = one.run(pictures), other.run(pictures)
+    for theirs, ours in zip(*answers, strict=True):
+        assert theirs.shape == ours.shape and len(ours) == 2
+        np.testing.assert_allclose(ours, theirs, atol=2e-3, rtol=1e-3)
+    if len(wanted) > 2:  # so are spreads
+        theirs, ours = (
+            spreads(points.reshape(2, -1, 5)[:, :33, :2] / SIZE, heatmaps)
+            for points, _, heatmaps, _ in answers
+        )
+        np.testing.assert_allclose(ours, theirs, rtol=0.01, atol=1e-7)
+
+
+def _heatmap(covariance: npt.ArrayLike, at: tuple[float, float], peak: float = 0.9) -> Array:
+    """A heatmap's logits (64, 64) of a normal distribution, in cells."""
+    rows, columns = np.mgrid[:64, :64]
+    off = np.stack([columns, rows], -1) - at
+    heat = peak * np.exp(-0.5 * np.einsum("...i,ij,...j->...", off, np.linalg.inv(covariance), off))
+    return np.asarray(np.log(np.maximum(heat, 1e-9) / (1 - heat)))
+
+
+def test_a_spread_lies_as_the_heat_does_and_grows_with_it() -> None:
+    at = (30.3, 22.7)
+    shapes = [np.array([[1.5, 0.8], [0.8, 2.5]]) * scale for scale in (1, 2, 4)]
+    heatmaps = np.stack([_heatmap(shape, at) for shape in shapes])
+    heatmaps = np.repeat(heatmaps[..., None], 33, axis=-1)
+    places = np.tile(np.array(at) / 64, (3, 33, 1))
+    found = spreads(places, heatmaps)
+    nose = LANDMARK["nose"]
+    for one, shape in zip(found[:, nose], shapes, strict=True):
+        assert one / one[0] == pytest.approx(shape[[0, 0, 1], [0, 1, 1]] / shape[0, 0], abs=0.05)
+    wide = found[:, nose, [0, 2]].mean(-1)
+    assert (wide[1:] / wide[:-1] > 2.2).all() and (wide[1:] / wide[:-1] < 4).all()
+    # it is about the landmark, not about the heat's middle
+    beside = spreads(places + [3 / 64, 0], heatmaps)
+    assert (beside[:, nose, 0] > found[:, nose, 0]).all()
+
+
+def test_a_mirror_turns_spreads_round(frames: list[Image], finder: PeopleFinder, full: PoseFinder) -> None:
+    image = finder.find(frames[0])[0].cut(frames[0], SIZE, cv2.BORDER_REPLICATE)
+    whole = [Region((SIZE / 2, SIZE / 2), SIZE)]
+    (one,) = full.mirrored(image, whole)
+    (other,) = full.poses(np.ascontiguousarray(image[:, ::-1]), whole)
+    np.testing.assert_allclose(one.spread, other.spread[list(MIRRORED)] * [1, -1, 1], rtol=1e-4)
+    with closing(PoseFinder(FULL, CPU, 2)) as twice:
+        (mean,) = twice.poses(image, whole)
+    # two looks err as each does on average, and where they disagree
+    (again,) = full.poses(image, whole)
+    x, y = (one.landmarks - again.landmarks)[:, :2].T / 2
+    expected = (one.spread + again.spread) / 2 + np.stack([x * x, x * y, y * y], -1)
+    np.testing.assert_allclose(mean.spread, expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_landmark_without_heat_may_be_anywhere_near() -> None:
+    places = np.full((1, 33, 2), 0.5)
+    cold, warm = np.full((1, 64, 64, 33), -20.0), _heatmap(np.eye(2), (32, 32))[None, ..., None]
+    (nothing,), (something,) = spreads(places, cold), spreads(places, np.repeat(warm, 33, axis=-1))
+    assert (nothing[:, 0] > 30 * something[:, 0]).all() and np.abs(nothing[:, 1]).max() < 1e-6
+    outside = spreads(np.full((1, 33, 2), [1.4, -0.3]), cold)
+    assert np.isfinite(outside).all() and (outside[..., [0, 2]] > 0).all()
+
+
+def test_spreads_turn_and_grow_with_their_region() -> None:
+    region = Region((200.0, 100.0), 300.0, 0.7)
+    points = np.random.default_rng(0).multivariate_normal([0.5, 0.4], [[0.02, 0.01], [0.01, 0.03]], 50)
+    covariances = (np.cov(points.T), np.cov(region.place(points).T))
+    inside, placed = (one[[0, 0, 1], [0, 1, 1]] for one in covariances)
+    np.testing.assert_allclose(region.place_spread(inside), placed)
+    np.testing.assert_allclose(region.place_spread(np.tile(inside, (4, 33, 1)))[3, 32], placed)
 
 
 def test_the_network_can_be_trained() -> None:

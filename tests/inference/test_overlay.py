@@ -13,6 +13,7 @@ import pytest
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
+from kinelift.core.landmarks import nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.inference.overlay import CONTACT, LEFT, MIDDLE, RIGHT, overlay
@@ -37,7 +38,7 @@ def standing(size: tuple[int, int] = SIZE, fps: float = 30.0, frames: int = FRAM
     return Capture(
         motion=motion, confidence=np.ones((frames, len(JOINTS))),
         camera=Camera(focal_pixels(28, size), size, pose),
-        landmarks=np.full((frames, 33, 3), np.nan), world_landmarks=np.full((frames, 33, 3), np.nan),
+        **nothing_known(frames),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import LANDMARK, MIRRORED
+from kinelift.core.landmarks import LANDMARK, MIRRORED, evidence_of, fields_of
 from kinelift.core.options import Settings
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.pipeline import _lens_frames, capture, resolve
@@ -71,17 +71,18 @@ def test_the_lens_of_a_long_clip_is_sought_in_stretches_of_it():
 def test_another_person_of_the_same_video(captured):
     """Somebody else stood beside: the same landmarks, elsewhere in the picture, for half of the time."""
     half = len(captured) // 2
-    beside = np.concatenate([captured.landmarks, captured.world_landmarks], axis=-1)
+    beside = evidence_of(captured)
     beside[..., 0] -= 250
     beside[half:] = np.nan
     both = replace(captured, others=beside[None])
     first, second = resolve(both), resolve(both, {"person": "2"})
     assert np.allclose(first.motion.joints, captured.motion.joints, atol=2e-4)
-    assert np.allclose(second.landmarks[:half], beside[:half, :, :3], atol=1e-3, equal_nan=True)
+    for name, known in fields_of(beside[:half]).items():
+        assert np.allclose(getattr(second, name)[:half], known, atol=1e-3), name
     assert np.isnan(second.landmarks[half:]).all() and np.isfinite(second.motion.joints).all()
     assert len(second.others) == 1  # and back again
     back = resolve(second, {"person": "largest"})
-    assert np.allclose(back.landmarks, captured.landmarks, atol=1e-3)
+    assert np.allclose(evidence_of(back), evidence_of(captured), atol=1e-3)
     with pytest.raises(CaptureError, match="only 2"):
         resolve(both, {"person": "3"})
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import LANDMARK, MIRRORED
+from kinelift.core.landmarks import LANDMARK, MIRRORED, evidence_of, fields_of
 from kinelift.inference.detect import detector
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections, Person, torso
@@ -67,9 +67,9 @@ def middles(landmarks: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 
 def swapped(person: Person, part: slice) -> Person:
     mirrored = np.array(MIRRORED)[part]
-    landmarks, world = person.landmarks.copy(), person.world_landmarks.copy()
-    landmarks[part], world[part] = landmarks[mirrored], world[mirrored]
-    return replace(person, landmarks=landmarks, world_landmarks=world)
+    evidence = evidence_of(person)
+    evidence[part] = evidence[mirrored]
+    return replace(person, **fields_of(evidence))
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +110,32 @@ def test_short_gaps_are_bridged_and_marked() -> None:
         followed.landmarks[followed.found, :, 2] == 1
     ).all()
     assert followed.warnings == ()
+
+
+def known(one: Person, seed: int) -> Person:
+    """The same, with a spread and a presence of each landmark."""
+    rng = np.random.default_rng(seed)
+    spread = rng.uniform([4, -2, 4], [9, 2, 9], (33, 3)).astype(np.float32)
+    return replace(one, spread=spread, presence=rng.random(33).astype(np.float32))
+
+
+def test_spread_and_presence_go_with_their_landmarks() -> None:
+    people = [known(person(300 + 4 * i), i) for i in range(60)]
+    seen = [[swapped(one, slice(None))] if 30 <= i < 34 else [one] for i, one in enumerate(people)]
+    seen[10:14] = [[]] * 4
+    followed = track(clip_of(seen))
+    for name in ("spread", "presence"):
+        found, true = getattr(followed, name), np.stack([getattr(one, name) for one in people])
+        np.testing.assert_array_equal(found[followed.found], true[followed.found])
+        assert np.isnan(found[10:14]).all(), "nobody was there to be measured"
+    between = track(clip_of([[one] for one in people], [(i + (i > 0) / 3) / FPS for i in range(60)]))
+    np.testing.assert_allclose(between.spread[20], (2 * people[20].spread + people[19].spread) / 3, rtol=1e-3)
+
+
+def test_a_frame_doesn_t_lose_its_spread_to_a_neighbour_that_has_none() -> None:
+    people = [known(person(300), i) if i % 2 else person(300) for i in range(20)]
+    followed = track(clip_of([[one] for one in people]))
+    np.testing.assert_array_equal(np.isfinite(followed.spread).all((1, 2)), np.arange(20) % 2 == 1)
 
 
 def test_long_gaps_stay_open_and_are_reported() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kinelift.core.capture import Capture
+from kinelift.core.landmarks import evidence_of
 from kinelift.core.options import Settings
 from kinelift.inference.pipeline import capture
 from kinelift.operators.build import build
@@ -36,8 +37,7 @@ def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> 
 
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
     captured = capture(SAMPLE, Settings(end=1.0, focal=28.0, quality="quick"))
-    everybody = np.concatenate([captured.landmarks, captured.world_landmarks], axis=-1)
-    aside = everybody.copy()
+    aside = evidence_of(captured)
     aside[..., 0] = captured.camera.size[0] - aside[..., 0]
     aside[..., 3] *= -1
     aside[-3:] = np.nan  # seen for less long: number 2
