@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -95,11 +96,23 @@ def _write(image: Picture, out: Path) -> None:
         raise OSError(f"{out} can't be written")
 
 
-def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
-    """Write a JPEG: the camera's view above, and the same moments from the side below.
+def sheet(
+    video: Path, capture: Capture, reference: Path, out: Path, views: Sequence[str] = ("side",)
+) -> None:
+    """Write a JPEG: the camera's view above, and the same moments from other sides below.
 
     Below, the captured limbs (left orange, right blue) lie over the true ones (grey), aligned as for
-    `sa_mpjpe_mm` and seen from the camera's right: limbs too near to the camera are too far to the left.
+    `sa_mpjpe_mm`. From the side they are seen from the camera's right: limbs too near to the camera are too
+    far to the left. From the top, the camera is below.
+
+    Parameters
+    ----------
+    video : Path
+    capture : Capture
+    reference : Path
+    out : Path
+    views : sequence of str
+        Rows below: ``side``, ``back`` or ``top``.
     """
     drawn = out.with_suffix(".overlay.mp4")
     motion = capture.motion
@@ -109,10 +122,12 @@ def sheet(video: Path, capture: Capture, reference: Path, out: Path) -> None:
     drawn.unlink()
     moments = [t for t in moments if t in pictures]
     above = [_fitted(picture) for picture in _around(capture, moments, [pictures[t] for t in moments])]
-    captured, true = _aside(motion, reference)
-    below = [_drawn(captured[t], true[t], above[0].shape[0]) for t in moments if t < len(true)]
-    rows = [np.concatenate(row, axis=1) for row in (above, below[: len(above)])]
-    rows[1] = np.pad(rows[1], ((0, 0), (0, rows[0].shape[1] - rows[1].shape[1]), (0, 0)), constant_values=255)
+    rows = [np.concatenate(above, axis=1)]
+    high = above[0].shape[0]
+    for view in views:
+        captured, true = _from(view, motion, reference)
+        row = np.concatenate([_drawn(captured[t], true[t], high) for t in moments if t < len(true)], axis=1)
+        rows.append(np.pad(row, ((0, 0), (0, rows[0].shape[1] - row.shape[1]), (0, 0)), constant_values=255))
     _write(np.concatenate(rows), out)
 
 
@@ -132,8 +147,8 @@ def _fitted(image: Picture) -> Picture:
     return np.asarray(cv2.resize(image, (_WIDE, high), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
-def _aside(motion: Motion, reference: Path) -> tuple[Array, Array]:
-    """Captured and true limb joints (T, 12, 2) seen from the camera's right: distance and height, metres."""
+def _from(view: str, motion: Motion, reference: Path) -> tuple[Array, Array]:
+    """Captured and true limb joints (T, 12, 2) seen in a view of `sheet`: right and up, metres."""
     with np.load(reference, allow_pickle=False) as data:
         d = dict(data)
     names = [str(n) for n in d["joint_names"]]
@@ -146,7 +161,9 @@ def _aside(motion: Motion, reference: Path) -> tuple[Array, Array]:
     scale, turn, _ = similarity(*(x.reshape(-1, 3) for x in centred))
     # where the camera isn't known: along the reference's second axis
     away = d["camera_from_world"][2, :3] * [1, 1, 0] if "camera_from_world" in d else np.array([0.0, 1, 0])
-    axes = np.stack([away / np.linalg.norm(away), [0.0, 0.0, 1.0]], 1)
+    away, up = away / np.linalg.norm(away), np.array([0.0, 0.0, 1.0])
+    right = np.cross(away, up)
+    axes = np.stack({"side": (away, up), "back": (-right, up), "top": (right, away)}[view], axis=1)
     return scale * centred[0] @ turn.T @ axes, centred[1] @ axes
 
 

@@ -1,10 +1,11 @@
 """The body in the world: on the picture, on its floors and in its limits, against the targets.
 
-    python -m bench.world [NAME...] [--only GROUP...] [--kept-lens] [--out FOLDER]
+    python -m bench.world [NAME...] [--only GROUP...] [--kept-lens] [--sheets] [--out FOLDER]
 
-One run measures the benchmark clips, and the videos without truth of ../shared/videos: the motion as it is
-exported, with planted feet. The capture isn't told the lens. Each group has a table, whose last row holds the
-targets: of every clip or, where it says so, of the group's mean. What misses its target is bold.
+One run measures the benchmark clips, the videos without truth of ../shared/videos, and the *made* scenes of
+scenes.py: the motion as it is exported, with planted feet. The capture isn't told the lens. Each group has a
+table, whose last row holds the targets: of every clip or, where it says so, of the group's mean. What misses
+its target is bold.
 
     off         mean distance of confident landmarks from the body in the picture, % of the person's height
     planting    how much of it the planting of the feet adds
@@ -13,10 +14,15 @@ targets: of every clip or, where it says so, of the group's mean. What misses it
     slide       way of a heel or ball from frame to frame while it is planted, by our own contacts: mean, most
     hover       distance of planted heels and balls from the floor: mean, most
     found       frames in which the person was found
+    height      mean error of the height of the hips over the level where the person begins, cm
+    steps       largest error of the height of a step or box, cm
+    peak        error of how high a jump is, % of its height; and of when it is highest, frames
+    seat        error of the height of the hips while the person sits, cm
 
 The detections are kept in --out until the video or the detector's sources change
-(`detections.detection_key`), so a second run only lifts and solves. --kept-lens takes the lenses that were
-found together with them, for a quicker run. With all clips, the time of everything after the lifter is
+(`detections.detection_key`), and so are the scenes' videos, so a second run only lifts and solves.
+--kept-lens takes the lenses that were found together with the detections, for a quicker run. --sheets draws
+contact sheets of the clips with truth into --out. With all clips, the time of everything after the lifter is
 measured too: time of the processor, so that it doesn't depend on what else runs.
 """
 
@@ -34,8 +40,11 @@ import numpy as np
 
 from kinelift.bench.detections import ROOT, default_clips, detected, group_of
 from kinelift.bench.feet import touching
+from kinelift.bench.heights import floors, heights
 from kinelift.bench.long import repeated
 from kinelift.bench.score import Figures, score
+from kinelift.bench.sheets import sheet
+from kinelift.bench.stage import films
 from kinelift.core.arrays import Floats
 from kinelift.core.bvh import write_bvh
 from kinelift.core.camera import FILM_WIDTH_MM
@@ -53,6 +62,10 @@ from kinelift.inference.pipeline import resolve
 _CONFIDENT = 0.8
 #: lengths of the motions whose solving is timed, frames, and the most seconds that it may take
 _TIMED = {300: 1.0, 3000: 10.0}
+#: group of the made-up scenes
+_MADE = "made"
+#: videos without truth
+_VIDEOS = ROOT.parent / "shared/videos"
 #: groups whose means have targets of their own
 _PA = {"rendered": 45.0, "beam": 58.0, "pair": 70.0, "lab": 36.0}
 _SA = {"rendered": 57.0, "beam": 75.0, "pair": 95.0, "lab": 46.0}
@@ -104,6 +117,11 @@ COLUMNS = {
     "wa_mpjpe_mm": Column("WA mm", 0, means={"": _upto(65)}),
     "root_drift_pct": Column("drift %", 1, means={"": _upto(3)}),
     "found_pct": Column("found %", 0),
+    "height_cm": Column("height cm", 1),
+    "steps_cm": Column("steps cm", 1, _upto(3)),
+    "peak_pct": Column("peak %", 1, _upto(5)),
+    "peak_frames": Column("frames", 1, _upto(1)),
+    "seat_cm": Column("seat cm", 1, _upto(4)),
 }
 
 
@@ -140,29 +158,28 @@ def slide_mm(motion: Motion) -> Floats:
     return np.asarray(1000 * np.linalg.norm(np.diff(touching(motion), axis=0), axis=-1)[stays])
 
 
-def hover_mm(motion: Motion, floors: Sequence[float]) -> Floats:
-    """Distances (N,) of planted heels and balls from the nearest of the floors' heights, mm."""
-    heights = touching(motion)[..., 2][motion.contacts >= CONTACT_THRESHOLD]
-    return np.asarray(1000 * np.abs(heights[:, None] - np.array(floors)).min(axis=1))
+def hover_mm(motion: Motion, levels: Sequence[float]) -> Floats:
+    """Distances (N,) of planted heels and balls from the nearest of the levels' heights, mm."""
+    height = touching(motion)[..., 2][motion.contacts >= CONTACT_THRESHOLD]
+    return np.asarray(1000 * np.abs(height[:, None] - np.array(levels)).min(axis=1))
 
 
-def measure(video: Path, out: Path, kept_lens: bool) -> Figures:
-    """Figures of one clip; writes the captured and the exported motion into `out`."""
+def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
+    """Figures of one clip; writes the captured and the exported motion, and a contact sheet, into `out`."""
     seen = detected(video, out)
     captured = resolve(seen, {"focal": _lens_mm(seen)} if kept_lens else {})
     exported = replace(captured, motion=clean_up(captured.motion))
     off, before = (100 * float(np.nanmean(off_picture(one))) for one in (exported, captured))
-    slide, hover = slide_mm(exported.motion), hover_mm(exported.motion, [0.0])
+    slide = slide_mm(exported.motion)
     figures: Figures = {
         "off_pct": off,
         "planting_pct": off - before,
         "slide_mm": _or_none(slide, np.mean),
         "slide_most_mm": _or_none(slide, np.max),
-        "hover_mm": _or_none(hover, np.mean),
-        "hover_most_mm": _or_none(hover, np.max),
         "found_pct": 100 * detected_share(seen),
     }
     reference = video.with_suffix(".npz")
+    levels = [0.0]
     if reference.exists():
         of = {}
         for name, motion in (("captured", captured.motion), ("exported", exported.motion)):
@@ -172,7 +189,16 @@ def measure(video: Path, out: Path, kept_lens: bool) -> Figures:
         figures |= of["exported"]
         costs = [of[name]["pa_mpjpe_mm"] for name in ("exported", "captured")]
         figures["planting_pa_mm"] = float(costs[0] or 0) - float(costs[1] or 0)
-    return figures
+        with np.load(reference, allow_pickle=False) as data:
+            truth = dict(data)
+        scale = float(figures["scale"] or 1)
+        levels = [level / scale for level in floors(truth)]
+        if "levels" in truth:
+            figures |= heights(exported.motion, truth, scale)
+        if sheets:
+            sheet(video, exported, reference, out / f"{video.stem}.jpg", ("side", "back", "top"))
+    hover = hover_mm(exported.motion, levels)
+    return figures | {"hover_mm": _or_none(hover, np.mean), "hover_most_mm": _or_none(hover, np.max)}
 
 
 def _lens_mm(capture: Capture) -> float:
@@ -191,19 +217,20 @@ def mean(clips: Sequence[Figures]) -> Figures:
 
 
 def table(group: str, clips: dict[str, Figures]) -> str:
-    """A markdown table of a group: a clip a row, their mean, and the targets."""
-    lines = [
-        f"| {group} | " + " | ".join(column.heading for column in COLUMNS.values()) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
-    ]
-    for name, figures in clips.items():
-        cells = (_cell(column, figures.get(key), column.clip) for key, column in COLUMNS.items())
-        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    """A markdown table of a group: a clip a row, their mean, and the targets; no columns without figures."""
     middle = mean(list(clips.values()))
-    cells = (_cell(column, middle.get(key), column.target(group)) for key, column in COLUMNS.items())
-    lines.append("| mean | " + " | ".join(cells) + " |")
-    lines.append("| target | " + " | ".join(_said(column, group) for column in COLUMNS.values()) + " |")
-    return "\n".join(lines)
+    columns = {key: column for key, column in COLUMNS.items() if key in middle}
+    rows = [
+        [group, *(column.heading for column in columns.values())],
+        ["---"] * (len(columns) + 1),
+        *(
+            [name, *(_cell(column, figures.get(key), column.clip) for key, column in columns.items())]
+            for name, figures in clips.items()
+        ),
+        ["mean", *(_cell(column, middle[key], column.target(group)) for key, column in columns.items())],
+        ["target", *(_said(column, group) for column in columns.values())],
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 def _cell(column: Column, value: float | None, target: tuple[float, float] | None) -> str:
@@ -246,24 +273,27 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these clips")
     parser.add_argument("--only", nargs="+", metavar="GROUP", help="only these groups")
     parser.add_argument("--kept-lens", action="store_true", help="don't search for the lenses again")
+    parser.add_argument("--sheets", action="store_true", help="draw contact sheets")
     parser.add_argument("--out", type=Path, default=Path("out/world"), metavar="FOLDER")
     args = parser.parse_args()
 
+    args.out.mkdir(parents=True, exist_ok=True)
+    found = [path for folder in (default_clips(), _VIDEOS) for path in sorted(folder.rglob("*.mp4"))]
+    if not args.only or _MADE in args.only:
+        found += films(args.out)
     videos: dict[str, list[Path]] = {}
-    for folder in (default_clips(), ROOT.parent / "shared/videos"):
-        for video in sorted(folder.rglob("*.mp4")):
-            group = group_of(video)
-            if (not args.names or video.stem in args.names) and (not args.only or group in args.only):
-                videos.setdefault(group, []).append(video)
+    for video in found:
+        group = group_of(video)
+        if (not args.names or video.stem in args.names) and (not args.only or group in args.only):
+            videos.setdefault(group, []).append(video)
     if not videos:
         parser.error("there is no such clip")
-    args.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, dict[str, Figures]] = {}
     for group, clips in videos.items():
         results[group] = {}
         for video in clips:
             try:
-                results[group][video.stem] = measure(video, args.out, args.kept_lens)
+                results[group][video.stem] = measure(video, args.out, args.kept_lens, args.sheets)
             except (CaptureError, ValueError) as error:
                 sys.exit(f"{video}: {error}")
         print(f"\n{table(group, results[group])}", flush=True)
