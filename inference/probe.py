@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
 
 from ..core.arrays import Image
 from ..core.errors import CaptureError
@@ -16,7 +17,7 @@ from ..core.files import replacing
 from ..core.landmarks import LANDMARK
 from ..core.options import Settings
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
-from .detect.follower import people_in
+from .detect.follower import networks_of, people_in
 from .detect.people import Person
 from .sideways import stood_up
 from .video import VideoReader
@@ -82,7 +83,8 @@ def probe(video: Path, turn: str = Settings.turn) -> Probe:
     except CaptureError:  # the file could be opened, so it is shorter than it says: use what there is
         pairs = pairs or [_frames(video, 0.0, 2, reader.turned_by)]
         breaks_off = True
-    people = people_in([pair[0] for pair in pairs], reader.size)
+    with networks_of(Settings.quality, torch.device("cpu")) as networks:
+        people = people_in([pair[0] for pair in pairs], reader.size, networks)
     shifts = [
         _shift(pair[0], pair[1], here, reader.size)
         for pair, here in zip(pairs, people, strict=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from ..core.arrays import Array, Floats, Image
 from ..core.landmarks import LANDMARK
-from .detect.follower import people_in
+from ..core.options import Settings
+from .detect.follower import networks_of, people_in
 from .detect.people import Person
 from .orientation import Orientation
 from .video import VideoReader
@@ -41,22 +43,33 @@ def stood_up(video: VideoReader, turn: str) -> tuple[VideoReader, tuple[str, ...
     if turn != "auto":
         return video.turned(int(turn)), ()
     indices = sorted({int(share * video.frames) for share in _MOMENTS})
-    if len(indices) < _FEWEST or _some_upright(people_in(_pictures(video, indices[:1]), video.size)):
+    degrees = _needed(video, indices) if len(indices) >= _FEWEST else 0
+    if not degrees:
         return video, ()
-    pictures = _pictures(video, indices)
-    people = people_in(pictures, video.size)
-    if _some_upright(people):
-        return video, ()
-    for degrees in (90, 180, 270):
-        turned, orientation = video.turned(degrees), Orientation(degrees)
-        if _always_stands(people, degrees) and _always_stands(
-            people_in([orientation.upright(picture) for picture in pictures], turned.size), 0
-        ):
-            return turned, (
-                f"The picture of {video.path.name} lies on its side: it was turned by {degrees} degrees "
-                "clockwise; where that is wrong, ask for a turn of 0.",
-            )
-    return video, ()
+    return video.turned(degrees), (
+        f"The picture of {video.path.name} lies on its side: it was turned by {degrees} degrees "
+        "clockwise; where that is wrong, ask for a turn of 0.",
+    )
+
+
+def _needed(video: VideoReader, indices: Sequence[int]) -> int:
+    """By how many degrees a video has to be turned clockwise, by its frames at `indices`."""
+    pictures: list[Image] = []
+    people: list[tuple[Person, ...]] = []
+    with networks_of(Settings.quality, torch.device("cpu")) as networks:
+        for some in (indices[:1], indices[1:]):  # one picture is enough for most videos
+            new = _pictures(video, some)
+            pictures += new
+            people += people_in(new, video.size, networks)
+            if _some_upright(people):
+                return 0
+        for degrees in (90, 180, 270):
+            if not _always_stands(people, degrees):
+                continue
+            upright = [Orientation(degrees).upright(picture) for picture in pictures]
+            if _always_stands(people_in(upright, video.turned(degrees).size, networks), 0):
+                return degrees
+    return 0
 
 
 def _pictures(video: VideoReader, indices: Sequence[int]) -> list[Image]:

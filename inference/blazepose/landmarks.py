@@ -24,6 +24,8 @@ SIZE = 256
 POINTS = 39
 #: the point that each of the network's points becomes in a mirror
 _MIRRORED = [*MIRRORED, *range(len(LANDMARKS), POINTS)]
+#: looks at a region: whether each is in a mirror
+_LOOKS = (False, True)
 
 
 @dataclass(frozen=True)
@@ -78,18 +80,21 @@ class PoseFinder:
 
     def poses(self, image: Image, regions: Sequence[Region]) -> list[Pose]:
         """The pose in each of some regions of an RGB picture, whether somebody is there or not."""
-        if self._looks > 1:
-            return self._seen(image, regions, (False, True))
-        return self._seen(image, regions, (False,))
+        return _poses(regions, self._seen(image, regions, _LOOKS[: self._looks])) if regions else []
 
-    def mirrored(self, image: Image, regions: Sequence[Region]) -> list[Pose]:
-        """The same as the network sees it in a mirror: about the same if somebody is there."""
-        return self._seen(image, regions, (True,))
+    def with_mirrored(self, image: Image, region: Region) -> tuple[Pose, Pose]:
+        """The pose in a region, and as the network sees it in a mirror: alike if somebody is there."""
+        looks = self._seen(image, [region], _LOOKS)
+        (pose,) = _poses([region], [tensor[: self._looks] for tensor in looks])
+        (mirrored,) = _poses([region], [tensor[1:] for tensor in looks])
+        return pose, mirrored
 
-    def _seen(self, image: Image, regions: Sequence[Region], looks: tuple[bool, ...]) -> list[Pose]:
-        """The mean of some looks at each region, in a mirror or not."""
-        if not regions:
-            return []
+    def _seen(self, image: Image, regions: Sequence[Region], looks: Sequence[bool]) -> list[Array]:
+        """Some looks at each region, in a mirror or not; what is seen in a mirror is turned back.
+
+        Returns points (L, B, 39, 5), pixels of the crop, world (L, B, 39, 3), metres, spread (L, B, 33, 3),
+        see `heat.spreads`, and score (L, B, 1).
+        """
         cuts = [region.cut(image, SIZE, cv2.BORDER_REPLICATE) for region in regions]
         points, score, heatmaps, world = self._runner.run(
             [cut[:, ::-1] if mirror else cut for mirror in looks for cut in cuts]
@@ -105,10 +110,7 @@ class PoseFinder:
             points[i] = points[i][:, _MIRRORED] * _FLIP + _FLIPPED
             world[i] = world[i][:, _MIRRORED] * _FLIP[:3]
             spread[i] = spread[i][:, MIRRORED] * _FLIP_SPREAD
-        x, y = np.moveaxis((points - points.mean(0))[..., : len(LANDMARKS), :2] / SIZE, -1, 0)
-        spread += np.stack([x * x, x * y, y * y], -1)  # looks that disagree err more
-        means = zip(points.mean(0), world.mean(0), spread.mean(0), score.mean((0, 2)).tolist(), strict=True)
-        return [_pose(region, *one) for region, one in zip(regions, means, strict=True)]
+        return [points, world, spread, score]
 
     def close(self) -> None:
         """Release the network. Must be called."""
@@ -120,6 +122,15 @@ _FLIP = np.array([-1.0, 1, 1, 1, 1], np.float32)
 _FLIPPED = np.array([SIZE, 0, 0, 0, 0], np.float32)
 #: what it does to xx, xy, yy
 _FLIP_SPREAD = np.array([1.0, -1, 1])
+
+
+def _poses(regions: Sequence[Region], looks: Sequence[Array]) -> list[Pose]:
+    """The mean of some looks at each region, as `PoseFinder._seen` has them."""
+    points, world, spread, score = looks
+    x, y = np.moveaxis((points - points.mean(0))[..., : len(LANDMARKS), :2] / SIZE, -1, 0)
+    spread = spread + np.stack([x * x, x * y, y * y], -1)  # looks that disagree err more
+    means = zip(points.mean(0), world.mean(0), spread.mean(0), score.mean((0, 2)).tolist(), strict=True)
+    return [_pose(region, *one) for region, one in zip(regions, means, strict=True)]
 
 
 def _pose(region: Region, points: Array, world: Array, spread: Array, score: float) -> Pose:

@@ -20,11 +20,9 @@ import numpy as np
 import torch
 
 from ...core.options import MAX_THREADS, Settings, default_threads
-from ..blazepose.landmarks import PoseFinder
-from ..blazepose.people import PeopleFinder
 from ..camera_motion import CameraWatch
 from ..video import VideoReader
-from .follower import Follower, networks_of
+from .follower import Follower, Networks, networks_of
 from .people import Detections, Person, Progress, mismatch, same
 
 #: a long video is detected in stretches of at least this many frames
@@ -36,8 +34,7 @@ _GPU_STRETCH = 60
 #: ... of which so many at most are detected at once
 _GPU_STRETCHES = 16
 _CPU = torch.device("cpu")
-_Pair = tuple[PeopleFinder, PoseFinder]
-_Networks = Callable[[], AbstractContextManager[_Pair]]
+_Networks = Callable[[], AbstractContextManager[Networks]]
 
 
 def detect(
@@ -121,7 +118,7 @@ def _detected(
     return _joined([stretch.result() for stretch in stretches], video)
 
 
-def _kept(networks: _Pair) -> AbstractContextManager[_Pair]:
+def _kept(networks: Networks) -> AbstractContextManager[Networks]:
     """Networks that aren't released afterwards."""
     return nullcontext(networks)
 

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 
 from ...core.arrays import Array, Floats, Image
-from ...core.options import Settings
 from ..blazepose.landmarks import Pose, PoseFinder
 from ..blazepose.people import PeopleFinder
 from ..blazepose.region import Region
@@ -137,8 +136,12 @@ class _Frame:
     poses: list[Pose] = field(default_factory=list)
 
 
+#: what a `Follower` looks with
+Networks = tuple[PeopleFinder, PoseFinder]
+
+
 @contextmanager
-def networks_of(quality: str, device: torch.device) -> Iterator[tuple[PeopleFinder, PoseFinder]]:
+def networks_of(quality: str, device: torch.device) -> Iterator[Networks]:
     """The networks of a `Follower`, for a `Settings.quality`; they are released afterwards.
 
     Raises
@@ -289,9 +292,7 @@ class Follower:
         if rough.score < _THERE:
             self._things.append((region, now.time))
             return None
-        pose, mirrored = self._poses.poses(now.image, [rough.around]) + self._poses.mirrored(
-            now.image, [rough.around]
-        )
+        pose, mirrored = self._poses.with_mirrored(now.image, rough.around)
         sure = pose.score >= _CERTAIN[tiles] and _is_there(pose, now) and _visible(pose) >= _SEEN[tiles]
         return pose if sure and distance(pose.landmarks, mirrored.landmarks) < _REAL[tiles] else None
 
@@ -367,18 +368,11 @@ def _spread(length: int, side: float) -> Floats:
     return np.linspace(side / 2, length - side / 2, count)
 
 
-def people_in(images: Sequence[Image], size: tuple[int, int]) -> list[tuple[Person, ...]]:
-    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h), pixels.
-
-    Raises
-    ------
-    CaptureError
-        If a model is missing or altered, or can't run here.
-    """
+def people_in(images: Sequence[Image], size: tuple[int, int], networks: Networks) -> list[tuple[Person, ...]]:
+    """The people in each of some RGB pictures, which may lie far apart in a video of `size` (w, h) pixels."""
     people = []
-    with networks_of(Settings.quality, torch.device("cpu")) as networks:
-        follower = Follower(*networks, size)
-        for image in images:
-            people.append(tuple(follower.see(image, 0.0)))
-            follower.forget()
+    follower = Follower(*networks, size)
+    for image in images:
+        people.append(tuple(follower.see(image, 0.0)))
+        follower.forget()
     return people
