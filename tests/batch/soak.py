@@ -150,7 +150,7 @@ def soak(command: list[str], out: Path, clips: int, kills: int, every: float, mo
         assert statuses[-1] in (0, 3, -signal.SIGKILL), statuses
         if statuses[-1] == 0:
             break
-    assert killed == kills
+    assert killed == kills and workers_killed
     files = check_agreed(out, clips)
     return (
         f"{clips} clips, each done once; the journal agrees with {files} files, all whole. "
