@@ -187,9 +187,10 @@ Written by `python -m bench.accuracy --docs`; don't edit it. The capture {lens} 
 reference that was made without MediaPipe or Kinelift; the head of `bench/score.py` explains the figures.
 *Rendered* clips show dressed bodies that move to motion capture held out from training, with exact truth.
 *Beam* and *pair* show a man on a stage, alone and with a woman beside him, filmed by calibrated cameras, with
-joints triangulated from four of them (good to about 25 mm). *Lab* shows two women with marker motion capture. *Wrists, ankles PA* is the PA-MPJPE of these four joints alone. *Bone
-rotation* is the mean angle to the true rotation, all three axes, of {bones} bones, after the one rotation of
-the clip that SA-MPJPE removes too.
+joints triangulated from four of them (good to about 25 mm). *Lab* shows two women with marker motion
+capture. *Wrists, ankles PA* is the PA-MPJPE of these four joints alone. *Bone rotation* is the mean angle to
+the true rotation, all three axes, of {bones} bones, after the one rotation of the clip that SA-MPJPE removes
+too.
 
 - **MediaPipe**: its own 3D landmarks, which is what a user gets without Kinelift.
 - **lifter alone**: the network's answer, frame by frame on one skeleton, before the solver.
