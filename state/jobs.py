@@ -94,10 +94,10 @@ class Job:
 
     @property
     def seconds_left(self) -> float | None:
-        """An estimate of the rest of this stage; None: too early to tell."""
+        """An estimate of the rest of this stage; None: too early to tell, or it is over."""
         done = self.progress.frame / max(self.progress.of, 1)
         passed = time.monotonic() - self._stage_began
-        return passed * (1 - done) / done if self._worker and done > 0 and passed > 1 else None
+        return passed * (1 - done) / done if self._worker and 0 < done < 1 and passed > 1 else None
 
     def end(self) -> None:
         """Leave the queue, and end a running worker without waiting for it."""

@@ -233,6 +233,7 @@ def test_escape_ends_the_capture_and_leaves_nothing(window: Window, long_video: 
     choose(window, long_video, LONG)
     before = things(window)
     capture(window)
+    window.until(lambda: "Finding the person" in said(window))
     window.until(lambda: frame(window) > 0)
     first = frame(window)
     window.until(lambda: frame(window) > first)

@@ -17,6 +17,7 @@ import pytest
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
 from kinelift.core.skeleton import INDEX
+from kinelift.core.worker import Message
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
 from kinelift.state import jobs
@@ -138,6 +139,10 @@ def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.Monk
     choose(last=20)
     second = new_job(bpy.context)
     assert first.motion != second.motion
+    assert not first.step() and first.seconds_left is None
+    for frame, told in ((0, False), (4, True), (5, False)):  # it doesn't say "0:00" before the next stage
+        first.progress = Message("shots", frame, 5, "")
+        assert (first.seconds_left is not None) == told
     until = time.monotonic() + 120
     while not first.step() and time.monotonic() < until:
         assert not second.step()
