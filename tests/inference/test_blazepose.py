@@ -246,20 +246,21 @@ def test_a_spread_lies_as_the_heat_does_and_grows_with_it() -> None:
     wide = found[:, nose, [0, 2]].mean(-1)
     assert (wide[1:] / wide[:-1] > 2.2).all() and (wide[1:] / wide[:-1] < 4).all()
     # it is about the landmark, not about the heat's middle
-    beside = spreads(places + [3 / 64, 0], heatmaps)
+    beside = spreads(np.add(places, [3 / 64, 0]), heatmaps)
     assert (beside[:, nose, 0] > found[:, nose, 0]).all()
 
 
 def test_a_mirror_turns_spreads_round(frames: list[Image], finder: PeopleFinder, full: PoseFinder) -> None:
     image = finder.find(frames[0])[0].cut(frames[0], SIZE, cv2.BORDER_REPLICATE)
     whole = [Region((SIZE / 2, SIZE / 2), SIZE)]
-    (one,) = full.mirrored(image, whole)
+    again, one = full.with_mirrored(image, whole[0])
     (other,) = full.poses(np.ascontiguousarray(image[:, ::-1]), whole)
     np.testing.assert_allclose(one.spread, other.spread[list(MIRRORED)] * [1, -1, 1], rtol=1e-4)
     with closing(PoseFinder(FULL, CPU, 2)) as twice:
         (mean,) = twice.poses(image, whole)
+        both = twice.with_mirrored(image, whole[0])
+    np.testing.assert_array_equal([pose.spread for pose in both], [mean.spread, one.spread])
     # two looks err as each does on average, and where they disagree
-    (again,) = full.poses(image, whole)
     x, y = (one.landmarks - again.landmarks)[:, :2].T / 2
     expected = (one.spread + again.spread) / 2 + np.stack([x * x, x * y, y * y], -1)
     np.testing.assert_allclose(mean.spread, expected, rtol=1e-3, atol=1e-3)
