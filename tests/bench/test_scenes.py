@@ -1,12 +1,14 @@
 """The truth of made-up scenes is exact: feet stand still on their levels, and who flies falls freely."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kinelift.bench.feet import touching
 from kinelift.bench.puppet import curve
 from kinelift.bench.scenes import SCENES, THICK, Box
-from kinelift.bench.stage import looking, room
+from kinelift.bench.stage import Stage, looking, room
 from kinelift.core.skeleton import INDEX
 
 
@@ -65,3 +67,24 @@ def test_a_room_is_as_near_as_its_boxes_and_hides_what_is_behind():
         assert 1 / near[high // 2, wide // 2] == pytest.approx(5.0, abs=1e-3)
         assert 1 / near[high // 2, wide // 8] == pytest.approx(9.0, abs=1e-3)
         assert image[high // 2, wide // 2].argmax() == 0 and image[high // 2, wide // 8].argmax() == 2
+
+
+def test_the_body_is_drawn_where_its_joints_are_unless_something_hides_it():
+    scene = SCENES["chair"]()
+    camera = looking(*scene.cameras["side"])
+    camera = replace(camera, focal=camera.focal / 8, size=(160, 90))
+    pixels = camera.project(scene.motion.joints[0, [INDEX["chest"], INDEX["shin.L"]]])
+    (chest_x, chest_y), (knee_x, knee_y) = pixels.astype(int)
+    away = replace(scene, motion=replace(scene.motion, root=scene.motion.root + np.array([0, 20.0, 0])))
+    ahead, unseen = (Box((x, -2.0, 0.0), (x + 0.2, 2.0, 0.8), (0, 0, 0)) for x in (1.0, 9.0))
+
+    def shown(of, box):
+        stage = Stage(replace(of, boxes=(*scene.boxes, box)), camera, np.random.default_rng(0))
+        return stage.frame(0).astype(float)
+
+    body, nobody, behind = shown(scene, unseen), shown(away, unseen), shown(scene, ahead)
+    different = np.abs(body - nobody).max(-1) > 15
+    assert different[chest_y, chest_x] and different[knee_y, knee_x]
+    assert different.mean() < 0.1
+    assert np.abs(body - behind)[chest_y, chest_x].max() < 5
+    assert behind[knee_y, knee_x].max() < 20 < body[knee_y, knee_x].max()
