@@ -63,12 +63,8 @@ def heights(motion: Motion, truth: Mapping[str, Array], scale: float) -> Figures
 
 
 def floors(truth: Mapping[str, Array]) -> list[float]:
-    """Heights of a reference's levels over the one that is stood on longest, metres; 0 where it has none."""
-    if "levels" not in truth:
-        return [0.0]
-    known = _levels(truth["levels"])
-    longest = max(known, key=lambda level: int((truth["levels"] == level).sum()))
-    return [level - longest for level in known]
+    """Heights of the levels on which the person of a reference stands, metres; 0 where it has none."""
+    return _levels(truth["levels"]) if "levels" in truth else [0.0]
 
 
 def _levels(levels: Array) -> list[float]:

@@ -162,9 +162,14 @@ def slide_mm(motion: Motion) -> Floats:
 
 
 def hover_mm(motion: Motion, levels: Sequence[float]) -> Floats:
-    """Distances (N,) of planted heels and balls from the nearest of the levels' heights, mm."""
+    """Distances (N,) of planted heels and balls from the nearest of some levels, mm.
+
+    A capture's zero may be any of the levels (metres): it is the one that fits best.
+    """
     height = touching(motion)[..., 2][motion.contacts >= CONTACT_THRESHOLD]
-    return np.asarray(1000 * np.abs(height[:, None] - np.array(levels)).min(axis=1))
+    known = np.array(levels)
+    away = [np.abs(height[:, None] - (known - zero)).min(axis=1) for zero in levels]
+    return np.asarray(1000 * min(away, key=np.sum))
 
 
 def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:

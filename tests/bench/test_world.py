@@ -72,6 +72,9 @@ def test_planted_feet_hover_over_the_nearest_floor():
     assert level.max() < 1
     assert world.hover_mm(raised, [0.0]) == pytest.approx(210, abs=1)
     assert world.hover_mm(raised, [0.0, 0.2]) == pytest.approx(10, abs=1)
+    # a zero on another level is none of its faults
+    assert world.hover_mm(raised, [0.5, 0.7]) == pytest.approx(10, abs=1)
+    assert not len(world.hover_mm(replace(motion, contacts=np.zeros((len(motion), 4))), [0.0]))
 
 
 def test_a_table_marks_what_misses_its_target_and_leaves_out_what_a_clip_lacks():
