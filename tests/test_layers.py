@@ -33,11 +33,12 @@ MAY_IMPORT: dict[str, tuple[set[str], set[str]]] = {
 #: the rooms that are in the zip
 SHIPPED = ("core", "inference", "batch", "rig", "state", "operators", "ui")
 #: joins rooms that know nothing of each other: `rig` builds the clips of a batch, Blender's command asks the
-#: preferences, a benchmark presses the panel's buttons, and another's people wear what those of training do
+#: preferences, a benchmark presses the panel's buttons, and others show bodies that training draws
 JOINTS = {
     "batch/build.py": {"rig"},
     "batch/command.py": {"state"},
     "bench/panel.py": {"operators", "registration"},
+    "bench/spread.py": {"training"},
     "bench/stage.py": {"training"},
 }
 

@@ -12,6 +12,7 @@ import torch
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.mannequin import Mannequin, mannequin, rest_positions
+from kinelift.core.options import Settings
 from kinelift.core.skeleton import (
     INDEX,
     TEMPLATE_OFFSETS,
@@ -138,7 +139,7 @@ def _foreground(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[
     return layer
 
 
-def filmed(film: Film, folder: Path) -> Detections:
+def filmed(film: Film, folder: Path, quality: str = Settings.quality) -> Detections:
     """Write a film as a video into `folder`, run the capture's detector on it, and delete the video."""
     path = folder / "film.mp4"
     first = film.frame(0)
@@ -151,6 +152,6 @@ def filmed(film: Film, folder: Path) -> Detections:
     finally:
         writer.release()
     try:
-        return detect(VideoReader(path))
+        return detect(VideoReader(path), quality=quality)
     finally:
         path.unlink()
