@@ -286,7 +286,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER")
-    parser.add_argument("--films", type=int, default=60, metavar="N")
+    parser.add_argument("--films", type=int, default=40, metavar="N")
     parser.add_argument("--calibrate", type=int, metavar="N")
     parser.add_argument(
         "--mocap", type=Path, default=ROOT.parent / "shared/mocap", help="folder of train and test"

@@ -20,9 +20,9 @@ _EVEN = 1e-4
 #: standard deviation of the error of each landmark, without its side, as a share of the picture's side, where
 #: its heat is a cell wide. These and `POWER` are fitted by `bench.spread`
 ERROR = {
-    "nose": 0.0085, "eye_inner": 0.0084, "eye": 0.0082, "eye_outer": 0.0080, "ear": 0.0069, "mouth": 0.0081,
-    "shoulder": 0.0083, "elbow": 0.0072, "wrist": 0.0071, "pinky": 0.0079, "index": 0.0087, "thumb": 0.0080,
-    "hip": 0.0102, "knee": 0.0066, "ankle": 0.0057, "heel": 0.0068, "foot_index": 0.0054,
+    "nose": 0.0080, "eye_inner": 0.0076, "eye": 0.0074, "eye_outer": 0.0071, "ear": 0.0058, "mouth": 0.0073,
+    "shoulder": 0.0090, "elbow": 0.0063, "wrist": 0.0058, "pinky": 0.0060, "index": 0.0069, "thumb": 0.0066,
+    "hip": 0.0088, "knee": 0.0066, "ankle": 0.0053, "heel": 0.0064, "foot_index": 0.0051,
 }  # fmt: skip
 #: it goes with this power of how wide the heat is
 POWER = 1.75
