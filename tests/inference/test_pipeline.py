@@ -34,6 +34,20 @@ def test_solving_again_with_the_same_settings_changes_nothing(captured):
     assert again.settings == captured.settings
 
 
+def test_landmarks_are_about_as_far_off_as_is_said(captured):
+    with np.load(SAMPLE.with_suffix(".npz"), allow_pickle=False) as truth:
+        names, true = truth["joint_names"].tolist(), truth["joints_px"][: len(captured)]
+    at = {LANDMARK[f"{name}.{side}"]: names.index(f"{joint}.{side}")
+          for name, joint in (("elbow", "forearm"), ("wrist", "hand"), ("knee", "shin"), ("ankle", "foot"))
+          for side in "LR"}  # fmt: skip
+    off = captured.landmarks[:, list(at), :2] - true[:, list(at.values())]
+    wide = captured.spread[:, list(at)][..., [0, 2]]
+    assert np.isfinite(captured.spread).all() and captured.presence.min() > 0.5
+    assert 0.4 < np.sqrt(np.median(off**2) / np.median(wide)) / 0.67 < 2.0
+    again = resolve(captured)
+    np.testing.assert_array_equal(evidence_of(again), evidence_of(captured))
+
+
 def test_a_height_scales_the_person_and_the_path(captured):
     tall = resolve(captured, {"height": 1.25 * captured.motion.height})
     assert np.isclose(tall.motion.height, 1.25 * captured.motion.height, rtol=1e-4)
