@@ -20,7 +20,7 @@ from .action import FIRST_FRAME, Curves
 from .camera import placing_of, video_frames
 from .export import written_by_blender
 from .still import facing_camera
-from .versions import render_as_film, strips_of
+from .versions import current_window, render_as_film, strips_of
 
 #: width and height of a still, pixels
 _STILL_SIZE = (720, 960)
@@ -66,7 +66,7 @@ def render(
             f"The video {video or capture.source.video} is not there, so nothing can be rendered "
             "beside it; put it beside the motion."
         )
-    before, window = source.frame_current, bpy.context.window
+    before, window = source.frame_current, current_window()
     with _made() as made:
         scene = source.copy()
         made.append(scene)

@@ -12,6 +12,7 @@ from ..core.options import CleanUp
 from .armature import build_armature
 from .cleanup import animate_cleaned
 from .scene import frame_rate
+from .versions import current_window
 
 
 def add_result(
@@ -49,7 +50,7 @@ def add_result(
 @contextmanager
 def _object_mode(scene: bpy.types.Scene) -> Iterator[None]:
     """Go to Object Mode of `scene`, and back to what the artist was doing if that was something else."""
-    window, active = bpy.context.window, bpy.context.view_layer.objects.active
+    active = bpy.context.view_layer.objects.active
     mode = active.mode if active is not None else "OBJECT"
     before = bpy.context.scene
     selected = list(bpy.context.selected_objects)
@@ -57,12 +58,12 @@ def _object_mode(scene: bpy.types.Scene) -> Iterator[None]:
     if mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     if elsewhere:
-        window.scene = scene
+        current_window().scene = scene
     try:
         yield
     finally:
         if elsewhere:
-            window.scene = before
+            current_window().scene = before
         if mode != "OBJECT":
             for other in bpy.context.selected_objects:
                 other.select_set(other in selected)

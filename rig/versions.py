@@ -65,3 +65,13 @@ def render_as_film(settings: bpy.types.ImageFormatSettings) -> None:
 def strips_of(editor: bpy.types.SequenceEditor) -> Any:
     """The strips of the sequencer; they were called sequences up to Blender 4.3."""
     return editor.strips if hasattr(editor, "strips") else editor.sequences
+
+
+def current_window() -> bpy.types.Window:
+    """The context's window, as its window manager has it.
+
+    Once Rigify has generated a rig, what Blender 4.2's context gives belongs to a data-block that may be
+    gone, and setting a property of it marks that data-block as changed: in memory that is something else.
+    """
+    named = bpy.context.window
+    return next(window for window in bpy.context.window_manager.windows if window == named)

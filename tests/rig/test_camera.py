@@ -19,6 +19,7 @@ from kinelift.core.errors import CaptureError
 from kinelift.inference.video import VideoReader
 from kinelift.rig.camera import add_camera, add_floor, find_video, show_video
 from kinelift.rig.scene import build_scene, frame_rate
+from kinelift.rig.versions import current_window
 from kinelift.tests.motions import random_capture
 from kinelift.tests.videos import encoded, number, numbered, turned, write_video
 
@@ -72,7 +73,7 @@ def shown(background: bpy.types.CameraBackgroundImage, frames: list[int], folder
     render.image_settings.file_format = "PNG"
     scene.view_settings.view_transform = "Standard"
     numbers = []
-    bpy.context.window.scene = scene
+    current_window().scene = scene
     for frame in frames:
         theirs, ours = background.image_user, texture.image_user
         for name in ("frame_start", "frame_duration", "use_auto_refresh", "use_cyclic"):
