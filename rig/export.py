@@ -13,6 +13,7 @@ from ..core.bvh import write_bvh
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.motion import Motion
+from .versions import mend_context
 
 #: how complete files end, for kinds that Blender cuts off on a full disk without an error
 _ENDINGS = {
@@ -83,6 +84,7 @@ def _glb(path: Path) -> None:
     base = render.fps_base
     # the exporter multiplies by the base where it should divide: 29.97 fps would come out 0.2 % too fast
     render.fps_base = 1 / base
+    mend_context()
     try:
         bpy.ops.export_scene.gltf(
             filepath=str(path),

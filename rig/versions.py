@@ -70,8 +70,17 @@ def strips_of(editor: bpy.types.SequenceEditor) -> Any:
 def current_window() -> bpy.types.Window:
     """The context's window, as its window manager has it.
 
-    Once Rigify has generated a rig, what Blender 4.2's context gives belongs to a data-block that may be
-    gone, and setting a property of it marks that data-block as changed: in memory that is something else.
+    In Blender 4.2 it isn't the context's own: see `mend_context`.
     """
     named = bpy.context.window
     return next(window for window in bpy.context.window_manager.windows if window == named)
+
+
+def mend_context() -> None:
+    """Let the context belong to the scene that is there; Blender's glTF add-on sets the scene through it.
+
+    Blender 4.2's context belongs to the scene in which somebody (Rigify does) last read its
+    `layer_collection`, even when that scene is gone. Setting a property of what such a context gives marks
+    the scene as changed: in memory that is something else by then.
+    """
+    _ = bpy.context.layer_collection

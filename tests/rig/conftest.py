@@ -11,11 +11,13 @@ import numpy.typing as npt
 import pytest
 
 from kinelift.core.skeleton import JOINTS
+from kinelift.rig.versions import mend_context
 
 
 @pytest.fixture(autouse=True)
 def empty_file() -> None:
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    mend_context()
 
 
 @pytest.fixture

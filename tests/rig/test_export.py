@@ -17,6 +17,7 @@ from kinelift.core.skeleton import JOINTS
 from kinelift.rig.export import export
 from kinelift.rig.scene import build_scene
 from kinelift.rig.still import render_still
+from kinelift.rig.versions import mend_context
 from kinelift.tests.motions import capture_of, random_motion
 
 Heads = Callable[..., np.ndarray]
@@ -30,6 +31,7 @@ def write(kind: str, folder: Path, motion: Motion) -> Path:
     export(kind, path, build_scene(capture_of(motion), "clip"), motion)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     bpy.ops.wm.read_factory_settings(use_empty=True)
+    mend_context()
     return path
 
 
