@@ -20,6 +20,7 @@ from kinelift.core.motion import Motion
 from kinelift.core.rotations import geodesic_angle, rotation_between
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
 from kinelift.inference.lift import Estimate
+from kinelift.inference.solve.problem import Evidence
 from kinelift.inference.solve.solver import solve
 
 Array = npt.NDArray[np.float64]
@@ -104,7 +105,7 @@ def swing_kept(reference: Path) -> float:
     capture = true_capture(reference)
     motion = capture.motion
     estimate, rays, confidence = _before_camera(capture)
-    solved = solve(estimate, rays, confidence, motion.fps, _CPU)
+    solved = solve(Evidence(estimate, rays, confidence, motion.fps, _CPU))
     width = []
     for one in (solved, estimate):
         joints = _joints(one)
@@ -134,6 +135,6 @@ def solver_seconds(reference: Path, frames: int = 300, repeat: int = 3) -> float
     times = []
     for _ in range(repeat):
         began = time.perf_counter()
-        solve(longer, rays[to_and_fro], confidence[to_and_fro], motion.fps, _CPU)
+        solve(Evidence(longer, rays[to_and_fro], confidence[to_and_fro], motion.fps, _CPU))
         times.append(time.perf_counter() - began)
     return min(times)

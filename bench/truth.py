@@ -17,7 +17,6 @@ from kinelift.core.landmarks import LANDMARK, nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.rotations import quaternion_from_matrix, rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, PARENTS, TEMPLATE_LENGTHS, rest_offsets
-from kinelift.inference.world import stand_on_floor
 
 Array = npt.NDArray[Any]
 #: joint at the other end of each limb
@@ -71,9 +70,7 @@ def true_capture(reference: Path) -> Capture:
         confidence=np.ones((len(world), len(JOINTS))),
         **nothing_known(len(world)) | {"landmarks": landmarks},
     )
-    contacts = find_contacts(capture)
-    standing = stand_on_floor(capture, contacts)
-    return replace(standing, motion=replace(standing.motion, contacts=contacts))
+    return replace(capture, motion=replace(motion, contacts=find_contacts(capture).astype(np.float32)))
 
 
 def _lengths(rest: dict[str, Array]) -> Array:

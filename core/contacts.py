@@ -51,6 +51,14 @@ _BESIDE = 0.22
 _SITTING = 0.1
 #: cosine of the angle from straight down from which on a thigh is raised
 _RAISED = 0.75
+#: a sole that is faster than this doesn't stand, m/s
+_SLIDES = 0.04
+#: acceleration of what falls, metres per second squared
+GRAVITY = 9.81
+#: who is in the air for longer than this is held by something that nobody sees, seconds
+_FLIGHT = 1.0
+#: what falls accelerates by gravity, give or take this share of it: hips aren't the centre of mass
+_FALLS = 0.5
 #: what lasts shorter than this is just a lunge, seconds
 _LONG = 0.6
 #: hips that stay within this of their height while the body was held are still in their seat, metres: while
@@ -87,6 +95,35 @@ def find_contacts(capture: Capture) -> Bools:
     odds -= _FLIES * np.maximum(above - _STEP, 0)
     on = _without_flicker(hysteresis(odds, _BEGIN, _END), _FLICKER * motion.life_fps)
     return on & ~_held_elsewhere(motion)[:, None]
+
+
+def in_flight(motion: Motion, contacts: Bools) -> Bools:
+    """Where (T,) nothing holds the body: no foot stands between two moments in which one does, and it falls.
+
+    Parameters
+    ----------
+    motion : Motion
+        Of one shot, upright.
+    contacts : (T, 4) bool
+    """
+    out = np.zeros(len(motion), bool)
+    for first, end in zip(*runs(~contacts.any(axis=1)), strict=True):
+        if first == 0 or end == len(out) or not 3 <= end - first <= _FLIGHT * motion.life_fps:
+            continue
+        seconds = np.arange(end - first) / motion.life_fps
+        falls = -2 * np.polyfit(seconds, motion.root[first:end, 2] * STANDARD_HEIGHT / motion.height, 2)[0]
+        out[first:end] = abs(falls - GRAVITY) < _FALLS * GRAVITY
+    return out
+
+
+def without_sliding(motion: Motion, contacts: Bools) -> Bools:
+    """Contacts (T, 4) without those of soles that go on moving although they were asked to stand."""
+    points = motion.sole_points()
+    step = np.zeros(contacts.shape)
+    step[:-1] = np.linalg.norm(np.diff(points, axis=0), axis=-1) * motion.life_fps
+    before = np.append(step[:1], step[:-1], axis=0)
+    moving = np.minimum(step, before) * STANDARD_HEIGHT / motion.height > _SLIDES
+    return keep_long(contacts & ~moving, _FLICKER * motion.life_fps)
 
 
 def log_odds(features: Floats, network: Mapping[str, Array]) -> Floats:

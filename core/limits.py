@@ -8,6 +8,15 @@ from .arrays import Array, Floats
 from .rotations import matrix_from_vector, rotation_vector
 from .skeleton import INDEX
 
+#: joint, its child, the child's bone and the direction to which it bends, in the rest pose
+HINGES = tuple(
+    (INDEX[f"{joint}.{side}"], INDEX[f"{child}.{side}"], np.array(bone), np.array(towards))
+    for side, sign in (("L", 1.0), ("R", -1.0))
+    for joint, child, bone, towards in (
+        ("thigh", "shin", (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)),
+        ("upper_arm", "forearm", (sign, 0.0, 0.0), (0.0, -np.cos(np.radians(15)), np.sin(np.radians(15)))),
+    )
+)
 #: lower joint, joint between, upper joint, and how far the upper one turns against the lower one at most,
 #: radians: fewer than one in a thousand frames of the mocap go farther
 _SPANS = (("hips", "spine", "chest", np.radians(80.0)), ("chest", "neck", "head", np.radians(85.0)))

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ..core.arrays import Array, Floats
 from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
-from ..core.limits import limit_spine_twist
-from ..core.rotations import matrix_from_6d, mean_turn, sixd_from_matrix
+from ..core.limits import HINGES, limit_spine_twist
+from ..core.rotations import axis_angle, matrix_from_6d, mean_turn, sixd_from_matrix, unit
 from ..core.skeleton import INDEX, JOINTS
 from .lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from .lifters.view import smooth
@@ -70,7 +70,7 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0]), back))
     return Estimate(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=tilt @ limit_spine_twist(_numpy(rotations)),
+        rotations=straightened(tilt @ limit_spine_twist(_numpy(rotations))),
         root=_numpy(_interpolate(lifted.root[0], back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=_numpy(up),
@@ -116,6 +116,8 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted
     return Lifted(torch.stack(lengths).sum(0), rotations, root, contacts, up)
 
 
+#: of a limb that bends by this, half is a lifter's doubt, radians
+_NEARLY_STRAIGHT = np.radians(28.0)
 #: frames that are lifted at once
 _STRETCH = 3000
 #: frames before and after a stretch that the lifter sees as well: neither it nor the smoothing of its virtual
@@ -125,6 +127,25 @@ _AROUND = 60
 _TORSO = [INDEX[name] for name in ("hips", "spine", "chest", "thigh.L", "thigh.R")]
 #: an interpolated hint counts if at least this share of it comes from frames that have one
 _WHOLE = 0.99
+
+
+def straightened(rotations: Floats) -> Floats:
+    """World rotations (T, J, 3, 3) with knees and elbows that are a little bent made straighter.
+
+    A limb that is straight can only be guessed too bent, so the mean of a lifter's guesses is bent: on filmed
+    people by 16 degrees where the truth is below 20. Both bones turn alike, so that the limb goes on pointing
+    where it pointed.
+    """
+    out = rotations.copy()
+    for joint, child, bone, _ in HINGES:
+        before, after = rotations[:, joint] @ bone, rotations[:, child] @ bone
+        bend = np.arctan2(np.linalg.norm(np.cross(before, after), axis=-1), (before * after).sum(-1))
+        straighter = bend**3 / (bend**2 + _NEARLY_STRAIGHT**2)
+        axis = unit(np.cross(before, after))
+        turn = axis_angle(axis, (bend - straighter) / 2)
+        out[:, joint] = turn @ rotations[:, joint]
+        out[:, child] = np.swapaxes(turn, -1, -2) @ rotations[:, child]
+    return out
 
 
 def joint_confidence(confidence: Array) -> Array:

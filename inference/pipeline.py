@@ -14,7 +14,7 @@ import torch
 from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
-from ..core.contacts import find_contacts, keep_long, runs
+from ..core.contacts import find_contacts, in_flight, keep_long, runs, without_sliding
 from ..core.errors import CaptureError
 from ..core.landmarks import (
     COLUMNS,
@@ -37,11 +37,12 @@ from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .shots import shots_of
 from .sideways import stood_up
-from .solve.solver import misfit, solve
+from .solve.problem import Evidence
+from .solve.solver import misfit, settle, solve
 from .track import Track, track
 from .unseen import LEGS, SOLES, above_floor, rested, unseen, without_contacts
 from .video import VideoReader
-from .world import scaled_to_height, stand_on_floor, to_world
+from .world import by_lengths, to_world
 
 #: the lifter that captures use
 WEIGHTS = FOLDER / "motionet.safetensors"
@@ -192,7 +193,7 @@ def _solved(
     there = [one for one in solved if one is not None]
     # one skeleton for all shots: what is seen for longer counts for more
     seen = np.array([one.person.found.sum() for one in there])
-    lengths = np.average([one.estimate.lengths for one in there], axis=0, weights=seen)
+    lengths = np.average([one.body.lengths for one in there], axis=0, weights=seen)
     captures: list[Capture | None] = [
         one.captured(lengths, settings, source) if one is not None else None for one in solved
     ]
@@ -298,11 +299,12 @@ def _lifted(
     rays, confidence, estimate = seen.through(focal_mm)
     report("lift", count, count)
     gone = unseen(confidence, seen.life_fps)
-    estimate = solve(without_contacts(estimate, gone), rays, confidence, seen.life_fps, seen.device, progress)
+    evidence = Evidence(without_contacts(estimate, gone), rays, confidence, seen.life_fps, seen.device)
+    body = solve(evidence, progress)
     hips = confidence[:, _HIPS].max(1)
-    estimate = rested(estimate, gone, hips, seen.life_fps, standing=settings.body == UPPER)
+    body = rested(body, gone, hips, seen.life_fps, standing=settings.body == UPPER)
     focal = focal_pixels(focal_mm, detections.size)
-    return _Shot(person, detections, confidence, gone, estimate, focal)
+    return _Shot(person, detections, evidence, gone, body, focal)
 
 
 @dataclass(frozen=True)
@@ -313,30 +315,45 @@ class _Shot:
     ----------
     person : Track
     detections : Detections
-    confidence : (T, 33)
-        Of the landmarks.
+    evidence : Evidence
     gone : (T, J) bool
         Joints that nobody sees, which rest.
-    estimate : Estimate
+    body : Estimate
     focal : float
         Pixels.
     """
 
     person: Track
     detections: Detections
-    confidence: Floats
+    evidence: Evidence
     gone: Bools
-    estimate: Estimate
+    body: Estimate
     focal: float
 
     def captured(self, lengths: Floats, settings: Settings, source: Source) -> Capture:
-        """The capture, by a body with these bone lengths that looks as large in the picture."""
-        person, detections = self.person, self.detections
-        estimate = scaled_to_height(self.estimate, float(standing_height(lengths)))
-        estimate = replace(estimate, lengths=lengths)
+        """The capture, by a body with these bone lengths or as tall as asked for."""
         if settings.height is not None:
-            estimate = scaled_to_height(estimate, settings.height)
-        motion, camera = to_world(estimate, detections.fps, detections.start, self.focal, detections.size)
+            lengths = lengths * (settings.height / float(standing_height(lengths)))
+        body, lifted = (by_lengths(one, lengths) for one in (self.body, self.evidence.lifted))
+        before = self._capture(body, None, settings, source)
+        # nothing stands by feet that nobody saw
+        contacts = find_contacts(before) & ~self.gone[:, SOLES]
+        # what nobody sees goes on resting
+        turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
+        root = np.where(self.gone[:, :1], body.root, lifted.root)
+        evidence = replace(self.evidence, lifted=replace(lifted, rotations=turns, root=root, up=body.up))
+        body, floors = settle(evidence, body, contacts, in_flight(before.motion, contacts))
+        standing = self._capture(body, floors, settings, source)
+        contacts = without_sliding(standing.motion, contacts)
+        motion = replace(standing.motion, contacts=contacts.astype(np.float32))
+        # without contacts, nothing says where the floor is
+        return replace(standing, motion=above_floor(motion, self.gone) if contacts.any() else motion)
+
+    def _capture(self, body: Estimate, floors: Floats | None, settings: Settings, source: Source) -> Capture:
+        """The capture of a body that stands on the first of the floors, if there are any."""
+        person, detections = self.person, self.detections
+        floor = float(floors[0]) if floors is not None and len(floors) else None
+        motion, camera = to_world(body, detections.fps, detections.start, self.focal, detections.size, floor)
         unsure = keep_long(person.unsure, _SHORT * detections.fps)
         first, end = runs(unsure.any(1))
         captured = Capture(
@@ -353,16 +370,11 @@ class _Shot:
         feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]
         if feet.mean() < _FEET_SEEN and settings.body != UPPER:
             captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
-        # nothing stands by feet that nobody saw
-        contacts = find_contacts(captured) & ~self.gone[:, SOLES]
-        standing = stand_on_floor(captured, contacts)
-        motion = replace(standing.motion, contacts=contacts.astype(np.float32))
-        # without contacts, nothing says where the floor is
-        return replace(standing, motion=above_floor(motion, self.gone) if contacts.any() else motion)
+        return captured
 
     def _joint_confidence(self, unsure: Bools) -> Floats:
         """Confidence of the joints (T, J): less where sides are `unsure` (T, 2), none where they rest."""
-        out = joint_confidence(self.confidence)
+        out = joint_confidence(self.evidence.confidence)
         for limbs, where in zip((_ARMS, _LEGS), unsure.T, strict=True):
             out[:, limbs] *= np.where(where, _EITHER_SIDE, 1.0)[:, None]
         return np.where(self.gone, 0.0, out)
@@ -433,7 +445,7 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
             root=lifted.root[used],
             contacts=lifted.contacts[used],
         )
-        off = misfit(few, rays[used], confidence[used], seen.life_fps / step, seen.device)
+        off = misfit(Evidence(few, rays[used], confidence[used], seen.life_fps / step, seen.device))
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

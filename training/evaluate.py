@@ -12,6 +12,7 @@ from kinelift.core.arrays import Array
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.lift import Estimate
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
+from kinelift.inference.solve.problem import Evidence
 from kinelift.inference.solve.solver import solve
 from kinelift.training.detected import DetectedSequence, DetectorModel
 from kinelift.training.mocap import MocapSequence
@@ -73,12 +74,13 @@ def solved(lifted: Lifted, batch: Batch) -> Lifted:
         said = (lifted.lengths, lifted.rotations, lifted.root, lifted.contacts.sigmoid(), up)
         estimate = Estimate(*(x[i].double().numpy() for x in said))
         rays, confidence = (x[i].double().numpy() for x in (batch.rays, batch.confidence))
-        estimates.append(solve(estimate, rays, confidence, LIFTER_FPS, torch.device("cpu")))
-    rotations, root, ups = (
+        estimates.append(solve(Evidence(estimate, rays, confidence, LIFTER_FPS, torch.device("cpu"))))
+    lengths, rotations, root, ups = (
         torch.as_tensor(np.stack([getattr(one, name) for one in estimates])).float()
-        for name in ("rotations", "root", "up")
+        for name in ("lengths", "rotations", "root", "up")
     )
-    return replace(lifted, rotations=rotations, root=root, up=ups[:, None].expand_as(lifted.up))
+    up = ups[:, None].expand_as(lifted.up)
+    return replace(lifted, lengths=lengths, rotations=rotations, root=root, up=up)
 
 
 def figures(

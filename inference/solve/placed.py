@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.arrays import Floats
-from ...core.skeleton import PARENTS
+from ...core.skeleton import JOINTS, LENGTHS, PARENTS, rest_offsets
 from .problem import JOINT_COUNT, Problem, State, root_position
 
 #: the joint that carries the bone which ends at each joint
@@ -28,6 +28,8 @@ def _moves() -> Floats:
 
 
 _MOVES = _moves()
+#: (J, L): 1 where the bone that ends at a joint has a length
+_OF_LENGTH = np.array([[joint.split(".")[0] == length for length in LENGTHS] for joint in JOINTS], float)
 
 
 def skew(v: Tensor) -> Tensor:
@@ -51,6 +53,8 @@ class Placed:
         Derivatives of the joints by the joints' rotation vectors.
     by_root : (T, 3, 3)
         Derivatives of every joint by the root's parameters.
+    by_lengths : (T, J, 3, len(LENGTHS))
+        Derivatives of the joints by the logarithms of the bone lengths.
     """
 
     rotations: Tensor
@@ -58,9 +62,10 @@ class Placed:
     joints: Tensor
     by_turns: Tensor
     by_root: Tensor
+    by_lengths: Tensor
 
     def attached(self, at: list[int], by: list[int], place: Tensor) -> tuple[Tensor, Tensor]:
-        """Points (T, K, 3) and their derivatives (T, K, 3, N).
+        """Points (T, K, 3) and their derivatives (T, K, 3, N) by the frame's unknowns.
 
         They lie at `place` (K, 3) from the joints `at` and turn with the joints `by`.
         """
@@ -74,15 +79,18 @@ class Placed:
 def place(problem: Problem, state: State) -> Placed:
     """The body in a state. A bone b that turns by a small rotation vector w moves its end by w x b."""
     root = root_position(state.root)
-    bones = (state.rotations[:, _CARRIER] @ problem.offsets[..., None])[..., 0]
+    offsets = rest_offsets(problem.lengths * state.lengths.exp())
+    bones = (state.rotations[:, _CARRIER] @ offsets[..., None])[..., 0]
     moves = torch.as_tensor(_MOVES).to(root)
+    inside = moves.sum(2)
     by_root = root.new_zeros(len(root), 3, 3)
     by_root[:, 0, 0] = by_root[:, 2, 2] = root[:, 1]
     by_root[:, :, 1] = root
     return Placed(
         rotations=state.rotations,
         root=root,
-        joints=root[:, None] + torch.einsum("ij,tja->tia", moves.sum(2), bones),
+        joints=root[:, None] + torch.einsum("ij,tja->tia", inside, bones),
         by_turns=torch.einsum("ijk,tjab->tiakb", moves, -skew(bones)),
         by_root=by_root,
+        by_lengths=torch.einsum("ij,jl,tja->tial", inside, torch.as_tensor(_OF_LENGTH).to(root), bones),
     )

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ...core.arrays import Array
+from ...core.arrays import Array, Bools, Floats, Indices
 from ...core.landmarks import LANDMARKS, PLACES
-from ...core.skeleton import HEEL_OFFSET, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
-from ..lift import Estimate
+from ...core.skeleton import (
+    BALL_HEIGHT,
+    HEEL_OFFSET,
+    INDEX,
+    JOINTS,
+    LENGTHS,
+    STANDARD_HEIGHT,
+    standing_height,
+)
+from ..lift import Estimate, joint_confidence
 
 JOINT_COUNT = len(JOINTS)
 #: unknowns of a frame: a rotation vector for every joint, and the root
@@ -32,14 +41,187 @@ _GROUP_WEIGHT = {
     "nose": 0.3, "eye_inner": 0.1, "eye": 0.1, "eye_outer": 0.1, "ear": 0.4, "mouth": 0.1,
     "pinky": 0.33, "index": 0.33, "thumb": 0.33, "heel": 0.6, "foot_index": 0.6,
 }  # fmt: skip
+#: joint of each of `motion.CONTACT_POINTS`
+FEET = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
+#: those points from their joints in the rest pose (4, 3), metres at `STANDARD_HEIGHT`
+SOLES = np.array([HEEL_OFFSET, (0.0, 0.0, 0.0)] * 2)
+#: how far the soles are below those points (4,), likewise
+UNDER = np.array([0.0, BALL_HEIGHT] * 2)
+#: the hips are at least this far from the camera, metres
+_NEAREST = 0.2
+# What all frames share, in this order: logarithms of the lengths, up along two directions across it, and the
+# heights of the floors.
+#: where the lengths are among it
+SHAPE = slice(0, len(LENGTHS))
+#: where up is
+UP = slice(len(LENGTHS), len(LENGTHS) + 2)
+#: where the floors begin
+FLOORS = len(LENGTHS) + 2
+#: standard deviation of the lifter's rotation of the hips, radians
+_HIPS_TURN = np.radians(5.0)
+#: of the lifter's rotations of the other joints, radians
+TURN_SPREAD = np.radians(10.0)
+#: factor on it for bones that begin at knees and elbows: how far those bend is what a lifter guesses worst
+_LOWER = 1.5
+#: the same for bones that end there
+_UPPER = 1.2
+#: of the logarithms of the lifter's bone lengths
+_LENGTH = 0.006
+#: of the lifter's direction of gravity against the body, radians
+_TILT = 0.003
+#: of the standing height's logarithm: one camera can't see how tall somebody is
+_HEIGHT = 1e-4
+#: of a floor's height, metres
+_ANYWHERE = 10.0
+#: precision of what is known
+_FIXED = 1e10
+#: step of numerical derivatives
+_LITTLE = 1e-3
 
 
-@dataclass
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a motion before it is solved.
+
+    Attributes
+    ----------
+    lifted : Estimate
+        The lifter's answer.
+    rays : (T, 33, 2)
+        Landmarks as x / z and y / z in the camera frame (y down), finite everywhere (gaps are bridged).
+    confidence : (T, 33)
+        0 (not seen, the ray counts for nothing) to 1.
+    fps : float
+        Frames for a second of life.
+    device : torch.device
+    """
+
+    lifted: Estimate
+    rays: Array
+    confidence: Array
+    fps: float
+    device: torch.device
+
+    def tensor(self, x: Array) -> Tensor:
+        """An array on the device, as precise as that can be."""
+        precise = torch.float32 if self.device.type == "mps" else torch.float64  # Metal has no double
+        return torch.as_tensor(np.ascontiguousarray(x), dtype=precise, device=self.device)
+
+
+@dataclass(frozen=True)
+class Known:
+    """What all frames share and is not to be found."""
+
+    lengths: bool = False
+    up: bool = False
+    floors: bool = False
+
+    def precision(self, lengths: Array, floors: int) -> Floats:
+        """Precision (G, G) of what all frames share, around the lifter's answer."""
+        out = np.zeros((FLOORS + floors, FLOORS + floors))
+        one_longer = lengths * (1 + _LITTLE * np.eye(len(lengths)))
+        taller = (standing_height(one_longer) / standing_height(lengths) - 1) / _LITTLE
+        free = np.eye(len(lengths)) / _LENGTH**2 + np.outer(taller, taller) / _HEIGHT**2
+        out[SHAPE, SHAPE] = np.eye(len(lengths)) * _FIXED if self.lengths else free
+        out[UP, UP] = np.eye(2) * (_FIXED if self.up else _TILT**-2)
+        out[FLOORS:, FLOORS:] = np.eye(floors) * (_FIXED if self.floors else _ANYWHERE**-2)
+        return out
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Which of `motion.CONTACT_POINTS` stands, and on what.
+
+    Attributes
+    ----------
+    firm : (T, 4)
+        0 to 1: how sure it is that each point stands still from this frame to the next.
+    floor : (T, 4) int
+        The floor that it stands on; -1: none that is known.
+    flying : (T,) bool
+        Nothing holds the body: it falls freely.
+    floors : int
+        How many floors there are.
+    """
+
+    firm: Floats
+    floor: Indices
+    flying: Bools
+    floors: int
+
+    @classmethod
+    def by(cls, contacts: Bools, flying: Bools, floor: Indices, floors: int) -> Standing:
+        """What is known once contacts (T, 4) are decided."""
+        lasts = contacts & np.append(contacts[1:], contacts[-1:], axis=0)
+        return cls(lasts.astype(float), floor, flying, floors)
+
+
+def likely_standing(lifted: Estimate) -> Standing:
+    """Feet stand as far as the lifter says so, on floors that aren't known."""
+    contacts = np.append(lifted.contacts, lifted.contacts[-1:], axis=0)
+    firm = (contacts[1:] * contacts[:-1]) ** 2
+    return Standing(firm, np.full(firm.shape, -1), np.zeros(len(firm), bool), 0)
+
+
+def turn_spread(confidence: Array) -> Floats:
+    """Standard deviation (T, J) of the lifter's rotations, radians, by the landmarks' confidence (T, 33)."""
+    out = np.full((len(confidence), JOINT_COUNT), TURN_SPREAD)
+    out[:, INDEX["hips"]] = _HIPS_TURN
+    # where landmarks tell how far a limb bends, they decide; where they don't, the lifter does
+    seen = joint_confidence(confidence)
+    for factor, names in ((_LOWER, ("shin", "forearm")), (_UPPER, ("thigh", "upper_arm"))):
+        joints = [INDEX[f"{name}.{side}"] for name in names for side in "LR"]
+        out[:, joints] *= 1 + (factor - 1) * seen[:, joints]
+    return out
+
+
+@dataclass(frozen=True)
 class State:
-    """The current solution: world rotations (T, J, 3, 3), and the root (T, 3) as x / y, log y, z / y."""
+    """The current solution.
+
+    Attributes
+    ----------
+    rotations : (T, J, 3, 3)
+        World rotations of the joints.
+    root : (T, 3)
+        x / y, log y and z / y of the hips.
+    lengths : (len(LENGTHS),)
+        Logarithms of the bone lengths against the lifter's.
+    up : (3,)
+        Unit vector against gravity.
+    floors : (F,)
+        Heights of the floors above the camera, metres.
+    """
 
     rotations: Tensor
     root: Tensor
+    lengths: Tensor
+    up: Tensor
+    floors: Tensor
+
+
+def moved_by(state: State, shared: Tensor) -> State:
+    """The state after a step (G,) of what all frames share."""
+    up = torch.nn.functional.normalize(state.up + across(state.up) @ shared[UP], dim=0)
+    return replace(state, lengths=state.lengths + shared[SHAPE], up=up, floors=state.floors + shared[FLOORS:])
+
+
+def shared_between(before: State, after: State) -> Tensor:
+    """The step (G,) of what all frames share from one state to another."""
+    return torch.cat(
+        [
+            after.lengths - before.lengths,
+            across(before.up).T @ (after.up - before.up),
+            after.floors - before.floors,
+        ]
+    )
+
+
+def across(up: Tensor) -> Tensor:
+    """Two unit vectors (3, 2) across a direction (3,) and across each other."""
+    other = torch.eye(3).to(up)[up.abs().argmin()]
+    first = torch.nn.functional.normalize(torch.linalg.cross(up, other), dim=0)
+    return torch.stack([first, torch.linalg.cross(up, first)], 1)
 
 
 @dataclass(frozen=True)
@@ -50,66 +232,84 @@ class Problem:
     ----------
     prior : State
         The lifter's answer.
-    offsets : (J, 3)
-        Rest offsets of the joints, metres.
-    places, heel : (33, 3), (3,)
-        Landmarks and heel from their joints in the rest pose, metres.
+    turn_spread : (T, J)
+        Standard deviation of the lifter's rotations about each axis, radians.
+    known : Known
+    shared_precision : (G, G)
+        Of the prior on what all frames share.
+    lengths : (len(LENGTHS),)
+        The lifter's bone lengths, metres.
+    places, soles : (33, 3), (4, 3)
+        Landmarks and `motion.CONTACT_POINTS` from their joints in the rest pose, metres.
+    under : (4,)
+        How far the soles are below those points, metres.
     rays, weight : (T, 33, 2), (T, 33)
         Landmarks as z / y and x / y in level axes, and their precision, per body height squared.
     height : float
         Standing height of the person, metres.
-    standing : (T, 4)
-        Probability that each sole point stands still from this frame to the next.
+    firm, floor, flying : (T, 4), (T, 4), (T,)
+        See `Standing`.
     fps, distance : float
         Frames per second; the root's mean distance, metres.
     """
 
     prior: State
-    offsets: Tensor
+    turn_spread: Tensor
+    known: Known
+    shared_precision: Tensor
+    lengths: Tensor
     places: Tensor
-    heel: Tensor
+    soles: Tensor
+    under: Tensor
     rays: Tensor
     weight: Tensor
     height: float
-    standing: Tensor
+    firm: Tensor
+    floor: Tensor
+    flying: Tensor
     fps: float
     distance: float
 
 
-def problem_of(
-    estimate: Estimate,
-    rays: Array,
-    confidence: Array,
-    fps: float,
-    device: torch.device,
-    stretch: slice,
-) -> Problem:
-    """The problem of the frames `stretch`; the other parameters are those of `solver.solve`."""
-    precise = torch.float32 if device.type == "mps" else torch.float64  # Metal has no double
-
-    def tensor(x: Array) -> Tensor:
-        return torch.as_tensor(np.ascontiguousarray(x), dtype=precise, device=device)
-
-    height = float(standing_height(estimate.lengths))
+def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: slice) -> Problem:
+    """The problem of the frames `stretch`."""
+    lifted, tensor = evidence.lifted, evidence.tensor
+    height = float(standing_height(lifted.lengths))
     scale = height / STANDARD_HEIGHT
     spread = np.array([SPREAD[n.split(".")[0]] for n in LANDMARKS])
     group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
-    contacts = np.concatenate([estimate.contacts, estimate.contacts[-1:]])
-    forward = np.maximum(estimate.root[:, 1:2], 0.2)
-    root = np.concatenate(
-        [estimate.root[:, :1] / forward, np.log(forward), estimate.root[:, 2:] / forward], 1
-    )
+    confidence = np.clip(evidence.confidence[stretch], 0, 1)
+    prior = state_of(lifted, standing.floors, tensor)
     return Problem(
-        prior=State(tensor(estimate.rotations[stretch]), tensor(root[stretch])),
-        offsets=tensor(rest_offsets(estimate.lengths)),
+        prior=replace(prior, rotations=prior.rotations[stretch], root=prior.root[stretch]),
+        turn_spread=tensor(turn_spread(confidence)),
+        known=known,
+        shared_precision=tensor(known.precision(lifted.lengths, standing.floors)),
+        lengths=tensor(lifted.lengths),
         places=tensor(np.array([place for _, _, place in PLACES]) * scale),
-        heel=tensor(np.array(HEEL_OFFSET) * scale),
-        rays=tensor(rays[stretch] * [1, -1]),
-        weight=tensor(np.clip(confidence[stretch], 0, 1) * group / spread**2),
+        soles=tensor(scale * SOLES),
+        under=tensor(scale * UNDER),
+        rays=tensor(evidence.rays[stretch] * [1, -1]),
+        weight=tensor(confidence * group / spread**2),
         height=height,
-        standing=tensor((contacts[1:] * contacts[:-1])[stretch] ** 2),
-        fps=fps,
-        distance=float(forward.mean()),
+        firm=tensor(standing.firm[stretch]),
+        floor=torch.as_tensor(standing.floor[stretch], device=evidence.device),
+        flying=torch.as_tensor(standing.flying[stretch], device=evidence.device),
+        fps=evidence.fps,
+        distance=float(np.maximum(lifted.root[:, 1], _NEAREST).mean()),
+    )
+
+
+def state_of(body: Estimate, floors: int, tensor: Callable[[Array], Tensor]) -> State:
+    """A body's motion as a state, in which so many floors lie at the camera's height."""
+    forward = np.maximum(body.root[:, 1:2], _NEAREST)
+    root = np.concatenate([body.root[:, :1] / forward, np.log(forward), body.root[:, 2:] / forward], 1)
+    return State(
+        tensor(body.rotations),
+        tensor(root),
+        tensor(np.zeros(len(LENGTHS))),
+        tensor(body.up),
+        tensor(np.zeros(floors)),
     )
 
 

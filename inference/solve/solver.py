@@ -7,13 +7,21 @@ no depth. One robust least squares problem over all frames weighs them against e
   the detector's confidence and standard deviation; outliers count for little (Geman and McClure 1987);
 - the difference of every joint's rotation, and of the root, from the lifter's;
 - angular acceleration of the bones and acceleration of the root, weakly, so that quick human motion remains;
-- movement of feet while the lifter says that they stand;
-- knees and elbows that bend backwards.
+  while nothing holds the body, it falls freely;
+- feet that stand: they don't move, and lie on a level floor; nothing lies below the lowest floor;
+- knees and elbows: they don't bend backwards, and a limb that is nearly straight is straight, because the
+  mean of a lifter's guesses is bent.
 
-Bone lengths stay as the lifter gave them: as unknowns, they would fit the picture at the expense of depth.
-Gauss-Newton steps with reweighted residuals solve the problem. Each frame is coupled to two frames on either
-side, so a step solves a block-banded system in a time proportional to the number of frames. Long motions are
-solved in overlapping stretches.
+Its unknowns are rotations and root of every frame, and what all frames share: the bone lengths, the direction
+of gravity and the heights of the floors. `solve` finds the lengths, with feet that stand as far as the lifter
+says so. From its answer it can be decided where feet stand (`core.contacts`), and `settle` solves the same
+problem again with these contacts, the lengths being known. It finds gravity and the floors.
+
+Gauss-Newton steps with reweighted residuals solve the problem. The limit from which on a landmark is an
+outlier starts wide and narrows (graduated non-convexity: Blake and Zisserman 1987), so that a pose that the
+lifter got wrong is found too. Each frame is coupled to two frames on either side, so a step solves a
+block-banded system in a time proportional to the number of frames. Long motions are solved in overlapping
+stretches.
 """
 
 from __future__ import annotations
@@ -21,35 +29,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ...core.arrays import Array, Floats
-from ...core.limits import limit_spine_twist
+from ...core.arrays import Bools, Floats, Indices
+from ...core.contacts import runs
+from ...core.kinematics import joint_positions
+from ...core.limits import HINGES, limit_spine_twist
 from ...core.rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
     mean_turn,
     rotation_between,
     sixd_from_matrix,
+    unit,
 )
+from ...core.skeleton import STANDARD_HEIGHT, rest_offsets, standing_height
 from ..detect.people import Progress
 from ..lift import Estimate
 from .placed import place
-from .problem import JOINT_COUNT, ROOT, TURNS, Problem, State, problem_of, root_position
+from .problem import (
+    FEET,
+    FLOORS,
+    JOINT_COUNT,
+    ROOT,
+    SOLES,
+    TURNS,
+    UNDER,
+    Evidence,
+    Known,
+    Problem,
+    Standing,
+    State,
+    likely_standing,
+    moved_by,
+    problem_of,
+    root_position,
+    shared_between,
+    state_of,
+)
 from .terms import (
     BENT_BACK,
-    HINGES,
-    TURN_SPREAD,
     equations_of,
     landmark_residuals,
     outlier_distance,
     turn_between,
 )
 
-#: Gauss-Newton steps at most
-_STEPS = 8
+#: how wide the robust limits are in each Gauss-Newton step from the lifter's answer on
+_FROM_LIFTER = (8.0, 5.0, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+#: the same in search of the lens: whatever the lifter got wrong with a lens tells against it
+_FOR_LENS = (1.0,) * 4
+#: the same from an answer of `solve`
+_FROM_SOLVED = (3.0, 2.0, 1.0, 1.0, 1.0)
+#: the same once the floors are known
+_FROM_SETTLED = (2.0, 1.0, 1.0)
 #: it has converged once the joints turn by less than this in a step, radians on average
 _DONE = 0.015
 #: a joint turns by this at most in a step, radians
@@ -58,54 +95,107 @@ _LARGEST = 0.4
 _STRETCH = 480
 #: how long a stretch blends into the next, seconds
 _OVERLAP = 1.5
+#: how exact gravity is before the floor is known: standard deviation, radians
+_SLOPE = np.radians(1.5)
+#: how exact the height of a stance is then, of a second: standard deviation, metres
+_STANCE = 0.05
+#: how often that is reweighted
+_FITS = 10
+#: a foot that stands this far from a floor stands on another one, metres
+_OTHER_FLOOR = 0.1
+#: nobody stands on a floor for a shorter time than this, seconds
+_STOOD = 0.2
+#: lengths, gravity and floors are found among this many frames at least where there are so many
+_NOTHING = Known(lengths=True, up=True)
 
 
-def solve(
-    estimate: Estimate,
-    rays: Array,
-    confidence: Array,
-    fps: float,
-    device: torch.device,
-    progress: Progress | None = None,
-) -> Estimate:
-    """Fit the lifter's motion to the landmarks.
+def solve(evidence: Evidence, progress: Progress | None = None) -> Estimate:
+    """Fit the lifter's motion to the landmarks, with feet that stand as far as the lifter says so.
 
     Parameters
     ----------
-    estimate : Estimate
-        The lifter's motion.
-    rays : (T, 33, 2)
-        Landmarks as x / z and y / z in the camera frame (y down), finite everywhere (gaps are bridged).
-    confidence : (T, 33)
-        0 (not seen, the ray counts for nothing) to 1.
-    fps : float
-    device : torch.device
+    evidence : Evidence
     progress : callable, optional
         Called with ``solve``, how many frames are done, and their number.
 
     Returns
     -------
     Estimate
-        With new rotations and root; `up` turns with the body on average; the rest is unchanged.
+        With new lengths, rotations and root; `up` turns with the body on average; the rest is unchanged.
     """
     with _one_thread():
-        return _in_stretches(estimate, rays, confidence, fps, device, progress)
+        standing = likely_standing(evidence.lifted)
+        state = state_of(evidence.lifted, 0, evidence.tensor)
+        state = _in_stretches(evidence, standing, state, Known(up=True), _FROM_LIFTER, progress)
+        body = _body(evidence, state)
+        # the lifter knows the body's tilt better than the camera's, so gravity turns with the body
+        return replace(body, up=mean_turn(evidence.lifted.rotations, body.rotations) @ body.up)
 
 
-def misfit(estimate: Estimate, rays: Array, confidence: Array, fps: float, device: torch.device) -> float:
+def settle(
+    evidence: Evidence, start: Estimate, contacts: Bools, flying: Bools, progress: Progress | None = None
+) -> tuple[Estimate, Floats]:
+    """Fit a motion to the landmarks and to the feet that stand.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Its `lifted` has the bone lengths of `start`.
+    start : Estimate
+        An answer of `solve`, by a body with the lengths that the result has.
+    contacts : (T, 4) bool
+        Which of `motion.CONTACT_POINTS` stand.
+    flying : (T,) bool
+        Nothing holds the body.
+    progress : callable, optional
+        See `solve`.
+
+    Returns
+    -------
+    body : Estimate
+        With new rotations, root and up.
+    floors : (F,)
+        Heights above the camera, along `up`, of the floors that feet stand on, metres: the one that is stood
+        on longest comes first. Empty if no foot stands.
+    """
+    with _one_thread():
+        state = state_of(start, 0, evidence.tensor)
+        up, floors = np.zeros(3) + start.up, _Floors(np.full(contacts.shape, -1), np.zeros(0))
+        if contacts.any():
+            up, floors = _first_floors(_soles(evidence, state), contacts, up, evidence.fps)
+        state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
+        several = len(_stretches(evidence)) > 1
+        for known, narrowing in (
+            (Known(lengths=True, up=not contacts.any()), _FROM_SOLVED),
+            (Known(lengths=True, up=several, floors=several), _FROM_SETTLED),
+        ):
+            standing = Standing.by(contacts, flying, floors.of, len(floors.heights))
+            state = _in_stretches(evidence, standing, state, known, narrowing, progress)
+            if not contacts.any():
+                break
+            before = len(floors.heights)
+            heights = _soles(evidence, state) @ state.up.cpu().double().numpy()
+            floors = _floors(heights, contacts, evidence.fps)
+            if len(floors.heights) == before and not several:
+                break
+            state = replace(state, floors=evidence.tensor(floors.heights))
+        return _body(evidence, state), state.floors.cpu().double().numpy()
+
+
+def misfit(evidence: Evidence) -> float:
     """How badly a lifter's motion and the landmarks fit together once they are solved, a mean over frames.
 
     The sum of squared residuals of landmarks and rotations, in their standard deviations. Of motions lifted
     from the same landmarks through different lenses, the one with the smallest misfit has the best lens.
-    Parameters as for `solve`.
     """
     with _one_thread():
-        problem = problem_of(estimate, rays, confidence, fps, device, slice(None))
-        solved = _solved(problem)
-        left, _ = landmark_residuals(problem, place(problem, solved))
+        standing, known = likely_standing(evidence.lifted), Known(lengths=True, up=True)
+        problem = problem_of(evidence, standing, known, slice(None))
+        solved, _ = _solved(problem, problem.prior, _FOR_LENS)
+        left, *_ = landmark_residuals(problem, solved, place(problem, solved))
         limit = outlier_distance(left)
         square = (left**2).sum(-1)
-        turned = turn_between(problem.prior.rotations, solved.rotations) / TURN_SPREAD
+        turned = turn_between(problem.prior.rotations, solved.rotations) / problem.turn_spread[..., None]
         each = (problem.weight * square * limit / (limit + square)).sum(1) + (turned**2).sum((1, 2))
         return float(each.mean())
 
@@ -121,51 +211,172 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
+def _stretches(evidence: Evidence) -> list[slice]:
+    """The stretches that are solved one after the other; each overlaps the next by `_OVERLAP`."""
+    frames, overlap = len(evidence.rays), _overlap(evidence)
+    firsts = range(0, max(frames - overlap, 1), _STRETCH)
+    return [slice(first, min(frames, first + _STRETCH + overlap)) for first in firsts]
+
+
+def _overlap(evidence: Evidence) -> int:
+    return max(2, round(_OVERLAP * evidence.fps))
+
+
 def _in_stretches(
-    estimate: Estimate,
-    rays: Array,
-    confidence: Array,
-    fps: float,
-    device: torch.device,
+    evidence: Evidence,
+    standing: Standing,
+    state: State,
+    known: Known,
+    narrowing: tuple[float, ...],
     progress: Progress | None,
-) -> Estimate:
-    frames = len(estimate.root)
-    overlap = max(2, round(_OVERLAP * fps))
-    out = State(torch.zeros(frames, JOINT_COUNT, 3, 3), torch.zeros(frames, 3))
-    first = 0
-    while first == 0 or first < frames - overlap:
-        last = min(frames, first + _STRETCH + overlap)
+) -> State:
+    """The solution from `state` on; what all frames share is the mean over the stretches, by information."""
+    frames, overlap = len(evidence.rays), _overlap(evidence)
+    rotations, root = torch.zeros_like(state.rotations), torch.zeros_like(state.root)
+    off = torch.zeros(FLOORS + standing.floors).to(root)
+    information = torch.diag(off)
+    for stretch in _stretches(evidence):
         if progress is not None:
-            progress("solve", first, frames)
-        solved = _solved(problem_of(estimate, rays, confidence, fps, device, slice(first, last)))
-        share = torch.ones(last - first)
-        if first:
+            progress("solve", stretch.start, frames)
+        problem = problem_of(evidence, standing, known, stretch)
+        part = replace(state, rotations=state.rotations[stretch], root=state.root[stretch])
+        solved, precision = _solved(problem, part, narrowing)
+        share = torch.ones(len(solved.root)).to(root)
+        if stretch.start:
             share[:overlap] = torch.linspace(0, 1, overlap)
-        for before, new in ((out.rotations, solved.rotations), (out.root, solved.root)):
+        for before, new in ((rotations, solved.rotations), (root, solved.root)):
             s = share.reshape(-1, *[1] * (new.ndim - 1))
-            before[first:last] = before[first:last] * (1 - s) + new.cpu().float() * s
-        first += _STRETCH
+            before[stretch] = before[stretch] * (1 - s) + new * s
+        off += precision @ shared_between(state, solved)
+        information += precision
     if progress is not None:
         progress("solve", frames, frames)
-    rotations = limit_spine_twist(_unbent(matrix_from_6d(sixd_from_matrix(out.rotations)).double().numpy()))
-    # the lifter is better at the body's tilt than at the camera's, so gravity turns with the body
-    up = mean_turn(estimate.rotations, rotations) @ estimate.up
-    return replace(estimate, rotations=rotations, root=root_position(out.root).double().numpy(), up=up)
+    moved = moved_by(state, torch.linalg.solve(information, off))
+    return replace(moved, rotations=matrix_from_6d(sixd_from_matrix(rotations)), root=root)
 
 
-def _solved(problem: Problem) -> State:
-    """Gauss-Newton steps from the lifter's motion on."""
-    state = problem.prior
-    for _ in range(_STEPS):
-        step = equations_of(problem, state).step()
+def _solved(problem: Problem, state: State, narrowing: tuple[float, ...]) -> tuple[State, Tensor]:
+    """Gauss-Newton steps from a state on; and the precision (G, G) of what all frames share."""
+    for wide in narrowing:
+        step, shared, precision = equations_of(problem, state, wide).step()
         turns = step[:, TURNS].unflatten(1, (JOINT_COUNT, 3))
         angle = torch.linalg.vector_norm(turns, dim=-1, keepdim=True)
         turns = turns * (_LARGEST / angle.clamp(min=_LARGEST))
         quaternion = torch.nn.functional.normalize(torch.cat([torch.ones_like(angle), turns / 2], -1), dim=-1)
-        state = State(matrix_from_quaternion(quaternion) @ state.rotations, state.root + step[:, ROOT])
-        if angle.mean() < _DONE:
+        state = replace(
+            moved_by(state, shared),
+            rotations=matrix_from_quaternion(quaternion) @ state.rotations,
+            root=state.root + step[:, ROOT],
+        )
+        if angle.mean() < _DONE and wide == narrowing[-1]:
             break
-    return state
+    return state, precision
+
+
+def _body(evidence: Evidence, state: State) -> Estimate:
+    """The motion of a state."""
+    rotations, lengths, up, root = (
+        x.cpu().double().numpy()
+        for x in (state.rotations, state.lengths.exp(), state.up, root_position(state.root))
+    )
+    return replace(
+        evidence.lifted,
+        lengths=evidence.lifted.lengths * lengths,
+        rotations=limit_spine_twist(_unbent(rotations)),
+        root=root,
+        up=up,
+    )
+
+
+def _soles(evidence: Evidence, state: State) -> Floats:
+    """Soles (T, 4, 3) beneath `motion.CONTACT_POINTS` from the camera, metres."""
+    lengths = evidence.tensor(evidence.lifted.lengths) * state.lengths.exp()
+    joints = joint_positions(state.rotations, root_position(state.root), rest_offsets(lengths))
+    scale = float(standing_height(lengths)) / STANDARD_HEIGHT
+    points = joints[:, FEET] + (state.rotations[:, FEET] @ evidence.tensor(scale * SOLES)[..., None])[..., 0]
+    soles: Floats = (points - evidence.tensor(scale * UNDER)[:, None] * state.up).cpu().double().numpy()
+    return soles
+
+
+class _Floors(NamedTuple):
+    """The floor (T, 4) that each sole stands on, -1 for none, and the floors' heights (F,), metres.
+
+    The floor that is stood on longest comes first.
+    """
+
+    of: Indices
+    heights: Floats
+
+
+def _stances(contacts: Bools) -> list[tuple[slice, int]]:
+    """The frames of each stance, and the number of its point."""
+    return [
+        (slice(first, end), point)
+        for point in range(contacts.shape[1])
+        for first, end in zip(*runs(contacts[:, point]), strict=True)
+    ]
+
+
+def _first_floors(soles: Floats, contacts: Bools, up: Floats, fps: float) -> tuple[Floats, _Floors]:
+    """Gravity and floors of soles (T, 4, 3) that stand, before they are solved for.
+
+    A level floor through most of the stances, by ridge regression that prefers the gravity that is known.
+    Other stances count for little (Geman and McClure 1987), so that they don't tilt it, and stand on other
+    floors.
+    """
+    level = rotation_between(up, np.array([0.0, 0.0, 1.0]))
+    stances = _stances(contacts)
+    middle = np.array([soles[frames, point].mean(0) for frames, point in stances]) @ level.T
+    long = np.array([min(frames.stop - frames.start, fps) for frames, _ in stances]) / fps
+    near = np.abs(middle[:, 2] - middle[:, 2:]) < _OTHER_FLOOR
+    height = float(middle[(near * long).sum(1).argmax(), 2])
+    columns = middle * [1, 1, 0] + [0, 0, 1]
+    columns[:, :2] -= columns[:, :2].mean(0)
+    plane = np.array([0.0, 0.0, height])
+    prior = np.diag([1 / _SLOPE**2, 1 / _SLOPE**2, 0.0])
+    for _ in range(_FITS):
+        off = middle[:, 2] - columns @ plane
+        weight = long * (_OTHER_FLOOR**2 / (_OTHER_FLOOR**2 + off**2)) ** 2 / _STANCE**2
+        weighed = columns.T * weight
+        plane = np.linalg.solve(weighed @ columns + prior, weighed @ middle[:, 2])
+    up = level.T @ unit(np.array([-plane[0], -plane[1], 1.0]))
+    return up, _floors(soles @ up, contacts, fps)
+
+
+def _floors(heights: Floats, contacts: Bools, fps: float) -> _Floors:
+    """On which floors the soles stand: stances of much the same height share one.
+
+    Parameters
+    ----------
+    heights : (T, 4)
+        Of the soles above the camera, metres.
+    contacts : (T, 4) bool
+    fps : float
+    """
+    stances = [
+        (float(np.median(heights[frames, point])), frames.stop - frames.start)
+        for frames, point in _stances(contacts)
+    ]
+    groups: list[list[tuple[float, int]]] = []
+    for stance in sorted(stances):
+        if groups and stance[0] - _level(groups[-1]) < _OTHER_FLOOR:
+            groups[-1].append(stance)
+        else:
+            groups.append([stance])
+    # a foot that is nowhere for long is a foot whose height is wrong
+    groups.sort(key=lambda group: -sum(frames for _, frames in group))
+    groups = [groups[0], *(g for g in groups[1:] if max(frames for _, frames in g) >= _STOOD * fps)]
+    levels = np.array([_level(group) for group in groups])
+    of = np.full(contacts.shape, -1)
+    for frames, point in _stances(contacts):
+        of[frames, point] = np.abs(np.median(heights[frames, point]) - levels).argmin()
+    return _Floors(of, levels)
+
+
+def _level(stances: list[tuple[float, int]]) -> float:
+    """Mean height of stances (height, frames)."""
+    heights, frames = zip(*stances, strict=True)
+    return float(np.average(heights, weights=frames))
 
 
 def _unbent(rotations: Floats) -> Floats:

@@ -6,26 +6,27 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...core.contacts import GRAVITY
 from ...core.landmarks import LANDMARKS, PLACES
+from ...core.limits import HINGES
+from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations
 from .placed import Placed, place, skew
-from .problem import JOINT_COUNT, SPREAD, UNKNOWNS, Problem, State
+from .problem import FEET, FLOORS, JOINT_COUNT, SHAPE, SPREAD, UNKNOWNS, UP, Problem, State, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
 # from training.
 #: a landmark this many standard deviations away is an outlier
 _OUTLIER = 3.0
-#: of the lifter's rotation of the hips, radians
-_HIPS_TURN = np.radians(5.0)
-#: of the lifter's rotations of the other joints, radians
-TURN_SPREAD = np.radians(10.0)
 #: of the lifter's root, sideways and up, metres
 _ASIDE = 0.1
 #: of the lifter's root, as a share of its distance
 _DISTANCE = 0.3
 #: rotations that change faster than this are noise rather than motion, Hz, ...
-_QUICK = 8.5
+_QUICK = 7.0
+#: ... arms are quicker, Hz ...
+_QUICK_ARMS = 10.0
 #: ... if they turn a bone by this, radians
 _QUICK_TURN = 0.06
 #: movements of the root, sideways and up, faster than this are noise, Hz, ...
@@ -38,29 +39,32 @@ _QUICK_ROOT = 0.03
 _STEP = 0.001
 #: a foot that moves faster than this doesn't stand, m/s
 _STANDING = 0.2
+#: a foot that is this far from its floor doesn't stand on it, metres
+_OFF_FLOOR = 0.06
+#: how far a standing foot is from its floor, metres
+_ON_FLOOR = 0.005
+#: how far a foot that doesn't stand is below the lowest floor, metres
+_BELOW_FLOOR = 0.01
+#: how far the hips' acceleration is from that, in flight, metres per second squared
+_FALL = 3.0
 #: knees and elbows resist bending further backwards than this: cosine of the angle of bone and hinge
 _STRAIGHT = -0.05
 #: how firmly: standard deviation of that cosine
 _FIRM = 0.03
 #: knees and elbows never bend further backwards than this: cosine of the angle of bone and hinge
 BENT_BACK = -0.09
-#: joint, its child, the child's bone and the direction to which it bends, in the rest pose
-HINGES = tuple(
-    (INDEX[f"{joint}.{side}"], INDEX[f"{child}.{side}"], np.array(bone), np.array(towards))
-    for side, sign in (("L", 1.0), ("R", -1.0))
-    for joint, child, bone, towards in (
-        ("thigh", "shin", (0.0, 0.0, -1.0), (0.0, 1.0, 0.0)),
-        ("upper_arm", "forearm", (sign, 0.0, 0.0), (0.0, -np.cos(np.radians(15)), np.sin(np.radians(15)))),
-    )
-)
+_ARMS = [INDEX[f"{name}.{side}"] for name in ("upper_arm", "forearm", "hand") for side in "LR"]
 #: joint at which each landmark lies
 _AT = [INDEX[at] for at, _, _ in PLACES]
 #: joint that carries each landmark
 _BY = [INDEX[by] for _, by, _ in PLACES]
 
 
-def landmark_residuals(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor]:
-    """Residuals (T, 33, 2) of the landmarks in the picture, in body heights; derivatives (T, 33, 2, N)."""
+def landmark_residuals(problem: Problem, state: State, placed: Placed) -> tuple[Tensor, Tensor, Tensor]:
+    """Residuals (T, 33, 2) of the landmarks in the picture, in body heights.
+
+    Their derivatives by the frame's unknowns (T, 33, 2, N), and by what all frames share (T, 33, 2, G).
+    """
     points, jacobian = placed.attached(_AT, _BY, problem.places)
     forward = points[..., 1].clamp(min=0.2)
     seen = points[..., ::2] / forward[..., None]
@@ -69,73 +73,129 @@ def landmark_residuals(problem: Problem, placed: Placed) -> tuple[Tensor, Tensor
     slope[..., 0, 0] = slope[..., 1, 2] = 1
     slope[..., 1] = -seen
     slope = slope * (size[:, None] / forward)[..., None, None]
-    return (seen - problem.rays) * size[:, None, None], slope @ jacobian
+    shared = points.new_zeros(*points.shape[:2], 2, FLOORS + len(state.floors))
+    shared[..., SHAPE] = slope @ placed.by_lengths[:, _AT]
+    return (seen - problem.rays) * size[:, None, None], slope @ jacobian, shared
 
 
-def outlier_distance(like: Tensor) -> Tensor:
-    """The square of the distance (33,) from which on a landmark is an outlier, in body heights."""
-    return _OUTLIER**2 * torch.tensor([SPREAD[n.split(".")[0]] ** 2 for n in LANDMARKS]).to(like)
+def outlier_distance(like: Tensor, wide: float = 1.0) -> Tensor:
+    """The square of the distance (33,) from which on a landmark is an outlier, in body heights.
+
+    `wide` multiplies the distance.
+    """
+    spread = torch.tensor([SPREAD[n.split(".")[0]] for n in LANDMARKS]).to(like)
+    return (wide * _OUTLIER * spread) ** 2
 
 
-def equations_of(problem: Problem, state: State) -> Equations:
-    """The normal equations of all terms around a state."""
-    rotations, fps = state.rotations, problem.fps
+def equations_of(problem: Problem, state: State, wide: float) -> Equations:
+    """The normal equations of all terms around a state; `wide` is how wide the robust limits are."""
     placed = place(problem, state)
-    root = placed.root
-    frames = len(root)
-    equations = Equations(root)
+    equations = Equations(placed.root, FLOORS + len(state.floors))
+    _add_landmarks(equations, problem, state, placed, wide)
+    _add_prior(equations, problem, state)
+    if len(placed.root) > 2:
+        _add_smoothness(equations, problem, state)
+    _add_feet(equations, problem, state, placed, wide)
+    _add_hinges(equations, state)
+    return equations
 
-    # landmarks in the picture
-    error, jacobian = landmark_residuals(problem, placed)
-    limit = outlier_distance(error)
+
+def _add_landmarks(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
+    """The landmarks in the picture."""
+    error, jacobian, shared = landmark_residuals(problem, state, placed)
+    limit = outlier_distance(error, wide)
     weight = problem.weight * (limit / (limit + (error**2).sum(-1))) ** 2
-    equations.add(jacobian.flatten(1, 2), error.flatten(1), weight[..., None].expand(-1, -1, 2).flatten(1))
+    equations.add(
+        jacobian.flatten(1, 2),
+        error.flatten(1),
+        weight[..., None].expand(-1, -1, 2).flatten(1),
+        shared.flatten(1, 2),
+    )
 
-    # the lifter's motion
-    turned = turn_between(problem.prior.rotations, rotations).flatten(1)
-    precision = turned.new_full((JOINT_COUNT, 3), TURN_SPREAD**-2)
-    precision[INDEX["hips"]] = _HIPS_TURN**-2
+
+def _add_prior(equations: Equations, problem: Problem, state: State) -> None:
+    """The lifter's motion, and what is known of what all frames share."""
+    prior = problem.prior
+    turned = turn_between(prior.rotations, state.rotations)
+    precision = (problem.turn_spread**-2)[..., None].expand(turned.shape)
     aside = (problem.distance / _ASIDE) ** 2
-    of_root = torch.tensor([aside, _DISTANCE**-2, aside]).to(root)
-    off = torch.cat([turned, state.root - problem.prior.root], 1)
-    trust = torch.cat([precision.flatten(), of_root])
+    of_root = torch.tensor([aside, _DISTANCE**-2, aside]).to(state.root)
+    moved = state.root - prior.root
+    off = torch.cat([turned.flatten(1), moved], 1)
+    trust = torch.cat([precision.flatten(1), of_root.expand(moved.shape)], 1)
     equations.here.diagonal(dim1=1, dim2=2).add_(trust)
     equations.slope += trust * off
+    equations.add_shared(problem.shared_precision, _shared_off(problem, state))
 
-    # smooth: columns of the rotations, and the root
-    if frames > 2:
-        columns = rotations.transpose(-1, -2)
-        stiffness = (fps / (2 * np.pi * _QUICK)) ** 4 / _QUICK_TURN**2
-        equations.add_turns(
-            -skew(columns).flatten(2, 3),
-            columns.flatten(2),
-            torch.full_like(root[:, :1], stiffness).expand(-1, JOINT_COUNT),
-        )
-        quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
-        stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2
-        equations.add_root(state.root, stiff.expand(frames, 3))
 
-    # feet that stand
-    feet = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
-    soles, moved = placed.attached(
-        feet, feet, torch.stack([problem.heel, torch.zeros_like(problem.heel)]).repeat(2, 1)
+def _shared_off(problem: Problem, state: State) -> Tensor:
+    """How far what all frames share is from its prior (G,): the lifter's answer; none has floors."""
+    prior, up = problem.prior, torch.zeros_like(state.up[:2])
+    if not problem.known.up:
+        # the lifter knows the body's tilt better than the camera's, so gravity turns with the body
+        body = mean_turn(prior.rotations.cpu().numpy(), state.rotations.cpu().numpy())
+        up = across(state.up).T @ (state.up - torch.as_tensor(body).to(prior.up) @ prior.up)
+    return torch.cat([state.lengths, up, torch.zeros_like(state.floors)])
+
+
+def _add_smoothness(equations: Equations, problem: Problem, state: State) -> None:
+    """Angular acceleration of the bones and acceleration of the root; who flies, falls freely."""
+    fps, root = problem.fps, state.root
+    columns = state.rotations.transpose(-1, -2)
+    quick = torch.full((JOINT_COUNT,), _QUICK).to(root)
+    quick[_ARMS] = _QUICK_ARMS
+    stiffness = (fps / (2 * np.pi * quick)) ** 4 / _QUICK_TURN**2
+    equations.add_turns(
+        -skew(columns).flatten(2, 3), columns.flatten(2), stiffness.expand(len(root), JOINT_COUNT)
     )
-    speed = torch.zeros_like(problem.standing)
-    speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * fps
-    still = problem.standing / _STEP**2 * (_STANDING**2 / (_STANDING**2 + speed**2)) ** 2
-    equations.add_steps(moved.flatten(1, 2), soles.flatten(1), still[..., None].expand(-1, -1, 3).flatten(1))
+    quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
+    stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2
+    falling = -GRAVITY / fps**2 * state.up / root[:, 1:2].exp() * problem.flying[:, None]
+    firm = torch.where(
+        problem.flying[:, None], (problem.distance * fps**2 / _FALL) ** 2, stiff.expand(root.shape)
+    )
+    equations.add_root(root, falling, firm)
 
-    # knees and elbows
-    jacobian, beyond = root.new_zeros(frames, len(HINGES), UNKNOWNS), root.new_zeros(frames, len(HINGES))
+
+def _add_feet(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
+    """Soles that stand don't move and lie on their floor; nothing lies below the lowest one."""
+    soles, moved = placed.attached(FEET, FEET, problem.soles)
+    speed = torch.zeros_like(problem.firm)
+    speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * problem.fps
+    slow = (wide * _STANDING) ** 2
+    still = problem.firm / _STEP**2 * (slow / (slow + speed**2)) ** 2
+    equations.add_steps(moved.flatten(1, 2), soles.flatten(1), still[..., None].expand(-1, -1, 3).flatten(1))
+    if not len(state.floors):
+        return
+    stands = problem.floor >= 0
+    on = torch.where(stands, problem.floor, state.floors.argmin())
+    above = soles @ state.up - problem.under - state.floors[on]
+    near = (wide * _OFF_FLOOR) ** 2
+    firm = (near / (near + above**2)) ** 2 / (wide * _ON_FLOOR) ** 2
+    weight = torch.where(stands, firm, torch.where(above < 0, _BELOW_FLOOR**-2, 0.0))
+    shared = soles.new_zeros(*above.shape, FLOORS + len(state.floors))
+    shared[..., SHAPE] = state.up @ placed.by_lengths[:, FEET]
+    shared[..., UP] = soles @ across(state.up)
+    shared[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(soles)
+    equations.add(state.up @ moved, above, weight, shared)
+
+
+def _add_hinges(equations: Equations, state: State) -> None:
+    """Knees and elbows that bend backwards."""
+    rotations = state.rotations
+    frames = len(rotations)
+    jacobian, beyond = (
+        rotations.new_zeros(frames, len(HINGES), UNKNOWNS),
+        rotations.new_zeros(frames, len(HINGES)),
+    )
     for row, (joint, child, bone, towards) in enumerate(HINGES):
-        along = rotations[:, child] @ torch.as_tensor(bone).to(root)
-        hinge = rotations[:, joint] @ torch.as_tensor(towards).to(root)
+        along = rotations[:, child] @ torch.as_tensor(bone).to(rotations)
+        hinge = rotations[:, joint] @ torch.as_tensor(towards).to(rotations)
         beyond[:, row] = (_STRAIGHT - (along * hinge).sum(-1)).clamp(min=0)
-        across = torch.linalg.cross(along, hinge)
-        jacobian[:, row, 3 * child : 3 * child + 3] = -across
-        jacobian[:, row, 3 * joint : 3 * joint + 3] = across
-    equations.add(jacobian, beyond, (beyond > 0).to(root) / _FIRM**2)
-    return equations
+        side = torch.linalg.cross(along, hinge)
+        of_child, of_joint = (slice(3 * j, 3 * j + 3) for j in (child, joint))
+        jacobian[:, row, of_child], jacobian[:, row, of_joint] = -side, side
+    equations.add(jacobian, beyond, (beyond > 0).to(rotations) / _FIRM**2)
 
 
 def turn_between(before: Tensor, after: Tensor) -> Tensor:

@@ -7,13 +7,23 @@ import pytest
 import torch
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
+from kinelift.core.contacts import GRAVITY
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import LANDMARK, PLACES
 from kinelift.core.rotations import axis_angle, geodesic_angle
-from kinelift.core.skeleton import INDEX, JOINTS, STANDARD_HEIGHT, rest_offsets, standing_height
+from kinelift.core.skeleton import (
+    BALL_HEIGHT,
+    HEEL_OFFSET,
+    INDEX,
+    JOINTS,
+    STANDARD_HEIGHT,
+    rest_offsets,
+    standing_height,
+)
 from kinelift.inference.lift import Estimate
 from kinelift.inference.solve import solver
-from kinelift.inference.solve.solver import solve
+from kinelift.inference.solve.problem import Evidence
+from kinelift.inference.solve.solver import settle, solve
 from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
 
@@ -66,6 +76,13 @@ def seen(body):
     return rays, np.ones(rays.shape[:2])
 
 
+def evidence(body, rays=None, confidence=None, fps=FPS):
+    """What a lifter says, beside where a perfect detector sees it, or other landmarks."""
+    if rays is None:
+        rays, confidence = seen(body)
+    return Evidence(body, rays, confidence, fps, CPU)
+
+
 def off(a, b):
     """Distances of the joints (T, J), metres."""
     return np.linalg.norm(joints(a) - joints(b), axis=-1)
@@ -89,15 +106,16 @@ def turned(body, joint, axis, degrees):
 
 def test_what_is_right_stays():
     truth = walking()
-    solved = solve(truth, *seen(truth), FPS, CPU)
+    solved = solve(evidence(truth, *seen(truth), FPS))
     assert off(solved, truth).mean() < 0.004 and off(solved, truth).max() < 0.03
-    assert (solved.lengths == truth.lengths).all() and (solved.contacts == truth.contacts).all()
+    assert np.allclose(solved.lengths, truth.lengths, rtol=0.01)
+    assert (solved.contacts == truth.contacts).all()
 
 
 @pytest.mark.parametrize("rate", [1.0, 2.0])
 def test_a_quick_arm_swing_keeps_its_width(rate):
     truth = walking(rate=rate)
-    solved = solve(truth, *seen(truth), FPS, CPU)
+    solved = solve(evidence(truth, *seen(truth), FPS))
     for side in "LR":
         hand = INDEX[f"hand.{side}"]
         swing = [
@@ -110,13 +128,13 @@ def test_a_quick_arm_swing_keeps_its_width(rate):
 def test_the_same_at_another_frame_rate():
     for fps in (12.0, 60.0):
         truth = walking(int(3 * fps), fps, rate=1.0)
-        assert off(solve(truth, *seen(truth), fps, CPU), truth).mean() < 0.006
+        assert off(solve(evidence(truth, *seen(truth), fps)), truth).mean() < 0.006
 
 
 def test_an_arm_beside_the_pictured_one_is_brought_there():
     truth = walking()
     wrong = turned(truth, "upper_arm.L", BESIDE, 15.0)
-    solved = solve(wrong, *seen(truth), FPS, CPU)
+    solved = solve(evidence(wrong, *seen(truth), FPS))
     hand = INDEX["hand.L"]
     assert picture_off(wrong, truth)[:, hand].mean() > 0.06
     assert picture_off(solved, truth)[:, hand].mean() < 0.01
@@ -130,7 +148,7 @@ def test_noise_of_lifter_and_detector_becomes_less():
     noisy = replace(truth, rotations=shake @ truth.rotations, root=truth.root + rng.normal(0, 0.02, (120, 3)))
     rays, confidence = seen(truth)
     rays = rays + rng.normal(0, 0.015 * STANDARD_HEIGHT / truth.root[:, 1].mean(), rays.shape)
-    solved = solve(noisy, rays, confidence, FPS, CPU)
+    solved = solve(evidence(noisy, rays, confidence))
     assert off(solved, truth).mean() < 0.5 * off(noisy, truth).mean()
     lively = [np.linalg.norm(np.diff(joints(b), 2, axis=0), axis=-1).mean() for b in (noisy, solved, truth)]
     assert lively[0] > 5 * lively[2] and 0.8 < lively[1] / lively[2] < 2.0
@@ -147,7 +165,7 @@ def test_a_landmark_that_is_plainly_wrong_says_nothing():
     rays, confidence = seen(truth)
     rays[30:50, LANDMARK["wrist.R"]] += 0.3
     rays[60:65] = rays[60:65][:, ::-1]  # all of them
-    solved = solve(truth, rays, confidence, FPS, CPU)
+    solved = solve(evidence(truth, rays, confidence))
     assert off(solved, truth)[:, INDEX["hand.R"]].max() < 0.06
     assert off(solved, truth).max() < 0.15
 
@@ -157,7 +175,7 @@ def test_where_nothing_was_seen_the_motion_goes_on_and_nothing_pops():
     rays, confidence = seen(truth)
     rays[40:80], confidence[40:80] = rays[39], 0.0
     drifting = replace(truth, root=truth.root + np.linspace(0, 0.2, 120)[:, None])
-    solved = solve(drifting, rays, confidence, FPS, CPU)
+    solved = solve(evidence(drifting, rays, confidence))
     assert np.isfinite(joints(solved)).all()
     step = [np.linalg.norm(np.diff(joints(b), axis=0), axis=-1) for b in (solved, truth)]
     assert (step[0] - step[1]).max() < 0.04
@@ -174,7 +192,7 @@ def test_knees_and_elbows_never_bend_backwards():
     rays, _ = seen(wrong)
     for confidence in (np.ones(rays.shape[:2]), np.zeros(rays.shape[:2])):
         assert bent_back(wrong).max() > 30
-        solved = solve(wrong, rays, confidence, FPS, CPU)
+        solved = solve(evidence(wrong, rays, confidence))
         assert bent_back(solved).max() < 6
         assert geodesic_angle(solved.rotations, wrong.rotations)[:, INDEX["thigh.L"]].max() < 0.3
 
@@ -196,7 +214,7 @@ def test_standing_feet_keep_still():
     truth = walking()
     sway = 0.05 * np.sin(2 * np.pi * 1.5 * np.arange(90) / FPS)
     wrong = replace(truth, root=truth.root + sway[:, None] * [0, 1, 0])
-    solved = solve(wrong, *seen(truth), FPS, CPU)
+    solved = solve(evidence(wrong, *seen(truth), FPS))
     on = (truth.contacts[1:, 1] > 0.5) & (truth.contacts[:-1, 1] > 0.5)
     slide = [
         np.linalg.norm(np.diff(joints(b)[:, INDEX["toe.L"]], axis=0), axis=-1)[on].mean()
@@ -209,19 +227,87 @@ def test_a_long_clip_is_the_same_however_it_is_cut(monkeypatch):
     truth = walking(200)
     wrong = turned(truth, "forearm.L", BESIDE, 10 * np.sin(np.arange(200) / 9))
     told = []
-    whole = solve(wrong, *seen(truth), FPS, CPU, lambda *said: told.append(said))
+    known = evidence(wrong, *seen(truth))
+    one_piece = solve(known, lambda *said: told.append(said))
     monkeypatch.setattr(solver, "_STRETCH", 70)
-    cut = solve(wrong, *seen(truth), FPS, CPU, lambda *said: told.append(said))
-    assert off(cut, whole).max() < 0.008
-    seam = joints(cut) - joints(whole)
-    assert np.linalg.norm(np.diff(seam, axis=0), axis=-1).max() < 0.001
+    cut = solve(known, lambda *said: told.append(said))
+    assert off(cut, one_piece).max() < 0.008
     assert told == [("solve", n, 200) for n in (0, 200, 0, 70, 140, 200)]
+    assert np.allclose(cut.lengths, one_piece.lengths, rtol=0.003)
+    in_pieces, floors = settled(truth, wrong, one_piece)
+    monkeypatch.undo()
+    whole, floor = settled(truth, wrong, one_piece)
+    seam = joints(in_pieces) - joints(whole)
+    # gravity, a mean over the pieces, may differ by a tenth of a degree
+    assert np.abs(seam).max() < 0.02 and np.abs(floors - floor).max() < 0.02
+    assert np.linalg.norm(np.diff(seam, axis=0), axis=-1).max() < 0.001
+
+
+def settled(truth, lifted, start):
+    """What `settle` makes of an answer of `solve`, with the true contacts."""
+    known = evidence(replace(lifted, lengths=start.lengths), *seen(truth))
+    return settle(known, start, truth.contacts > 0.5, np.zeros(len(truth.root), bool))
+
+
+def heights(body, floor):
+    """Heights (T, 4) of the soles above a floor, metres."""
+    scale = standing_height(body.lengths) / STANDARD_HEIGHT
+    points = []
+    for side in "LR":
+        foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
+        points.append(joints(body)[:, foot] + body.rotations[:, foot] @ (scale * np.array(HEEL_OFFSET)))
+        points.append(joints(body)[:, toe] - scale * BALL_HEIGHT * body.up)
+    return np.stack(points, 1) @ body.up - floor
+
+
+def test_feet_stand_on_a_level_floor_whatever_the_lifter_says_of_gravity():
+    truth = walking(120)
+    lean = axis_angle(np.array([1.0, 0, 0]), np.array(np.radians(1.5)))
+    lifted = replace(truth, up=lean @ truth.up, root=truth.root + np.linspace(0, 0.3, 120)[:, None] * BESIDE)
+    body, floors = settled(truth, lifted, solve(evidence(lifted, *seen(truth))))
+    on = truth.contacts > 0.5
+    assert len(floors) == 1 and np.abs(heights(body, floors[0])[on]).max() < 0.01
+    assert np.degrees(np.arccos(body.up @ truth.up)) < 0.9
+    both = on[1:] & on[:-1]
+    steps = np.linalg.norm(np.diff(joints(body)[:, [INDEX["toe.L"], INDEX["toe.R"]]], axis=0), axis=-1)
+    assert steps[both[:, [1, 3]]].mean() < 0.0005
+
+
+def test_who_climbs_a_box_stands_on_another_floor():
+    truth = walking(120)
+    up = truth.up * 0.3
+    # from one stance of the left foot on, everything is 30 cm higher
+    rise = np.clip((np.arange(120) - 50) / 12, 0, 1)[:, None]
+    truth = replace(truth, root=truth.root + rise * up, contacts=truth.contacts.copy())
+    truth.contacts[50:62] = 0
+    _, floors = settled(truth, truth, solve(evidence(truth, *seen(truth))))
+    assert len(floors) == 2 and abs(abs(floors[1] - floors[0]) - 0.3) < 0.03
+
+
+def test_who_flies_falls_freely():
+    """Landmarks that shake by a body's breadth in the air tell less of the flight than gravity does."""
+    frames, fps = 60, 30.0
+    truth = walking(frames)
+    flying = np.zeros(frames, bool)
+    flying[24:39] = True
+    seconds = (np.arange(frames) - 31) / fps
+    leap = np.where(flying, GRAVITY / 2 * (np.square(8 / fps) - np.square(seconds)), 0.0)
+    truth = replace(truth, root=truth.root + leap[:, None] * truth.up, contacts=truth.contacts.copy())
+    truth.contacts[23:40] = 0
+    rays, confidence = seen(truth)
+    rays[flying] += np.random.default_rng(3).normal(0, 0.01, (15, 1, 2))
+    known = evidence(truth, rays, confidence)
+    peaks = []
+    for falls in (flying, np.zeros(frames, bool)):
+        body, _ = settle(known, truth, truth.contacts > 0.5, falls)
+        peaks.append(np.abs(((body.root - truth.root) @ truth.up)[flying]).max())
+    assert peaks[0] < 0.7 * peaks[1]
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 46])
 def test_short_clips(frames):
     truth = walking(frames)
-    solved = solve(truth, *seen(truth), FPS, CPU)
+    solved = solve(evidence(truth, *seen(truth), FPS))
     assert solved.root.shape == (frames, 3) and off(solved, truth).max() < 0.03
     rotations = solved.rotations
     np.testing.assert_allclose(

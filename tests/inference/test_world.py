@@ -5,7 +5,7 @@ from kinelift.core.kinematics import joint_positions
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets, standing_height
 from kinelift.inference.lift import Estimate
-from kinelift.inference.world import placed_on_floor, scaled_to_height
+from kinelift.inference.world import by_lengths, placed_on_floor
 
 SIZE = (1920, 1080)
 FOCAL = focal_pixels(28.0, SIZE)
@@ -58,10 +58,10 @@ def test_projection_and_rays_are_inverse():
     assert np.isnan(camera.project((-points - shift) @ turn)).all()
 
 
-def test_a_given_height_scales_the_person_and_their_way_alike():
+def test_another_body_looks_as_large():
     small = standing_body()
-    tall = scaled_to_height(small, 2.0)
-    assert np.isclose(standing_height(tall.lengths), 2.0)
+    tall = by_lengths(small, small.lengths * 1.2)
+    assert np.isclose(standing_height(tall.lengths), 1.2 * standing_height(small.lengths))
     pixels = []
     for body in (small, tall):
         rotations, root, camera = placed_on_floor(body, FOCAL, SIZE)
