@@ -1,4 +1,4 @@
-"""Limits of the body: how far spine and neck can twist, whatever a lifter or a solver says."""
+"""Limits of the body: where knees and elbows bend, and how far spine and neck can twist."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ from .terms import (
 )
 
 #: how wide the robust limits are in each Gauss-Newton step from the lifter's answer on
-_FROM_LIFTER = (8.0, 5.0, 3.0, 2.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+_FROM_LIFTER = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0, 1.0)
 #: the same in search of the lens: whatever the lifter got wrong with a lens tells against it
 _FOR_LENS = (1.0,) * 4
 #: the same from an answer of `solve`
