@@ -16,7 +16,7 @@ from .errors import CaptureError
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
 from .options import CleanUp
-from .planting import BLEND, Sole, plant_foot
+from .planting import BLEND, Sole, floors_under, plant_foot
 from .rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
@@ -119,8 +119,10 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
     ankles = []
+    under = scale * np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
+    floors = floors_under(motion.sole_points()[..., 2] - under, on, how.floor)
     jolt = 0.999 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max(initial=0)
-    for side, columns in (("L", [0, 1]), ("R", [2, 3])):
+    for side, columns, floor in zip("LR", ([0, 1], [2, 3]), floors.T, strict=True):
         foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
         sole = Sole(
             heel=scale * np.array(HEEL_OFFSET),
@@ -129,7 +131,14 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             ball_height=scale * BALL_HEIGHT,
         )
         world[:, foot], world[:, toe], ankle = plant_foot(
-            world[:, foot], world[:, toe], joints[:, foot], sole, on[:, columns], motion.life_fps, how
+            world[:, foot],
+            world[:, toe],
+            joints[:, foot],
+            sole,
+            on[:, columns],
+            motion.life_fps,
+            floor,
+            how.lock_toes,
         )
         ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, jolt))
     root = within_reach(motion.root, world, joints, offsets, ankles, motion.life_fps)

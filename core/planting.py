@@ -12,7 +12,6 @@ import numpy as np
 from .arrays import Bools, Floats
 from .banded import whittaker
 from .contacts import runs
-from .options import CleanUp
 from .rotations import axis_angle, matrix_from_vector, rotation_between, rotation_vector
 
 #: about how long a foot takes from its own path onto its planted one, seconds
@@ -36,6 +35,8 @@ _HOLD = 0.1
 _NEAR = 0.005
 #: factor on the way that a foot must rise, because smoothing takes some of it away
 _OVERSHOOT = 1.2
+#: a foot that stands this far from where it stands longest stands on something else, metres
+_OTHER_FLOOR = 0.06
 #: rising by less than this doesn't matter, metres
 _HARDLY = 1e-5
 
@@ -62,8 +63,52 @@ class Sole:
     ball_height: float
 
 
+def floors_under(heights: Floats, contacts: Bools, floor: float) -> Floats:
+    """Height of the floor under each foot (T, 2), metres.
+
+    The level that is stood on longest is `floor`. Stances that are farther than `_OTHER_FLOOR` from it are on
+    a stair, a box or a roof, as much higher or lower as they are. In the air it is the lower one of the
+    levels before and after.
+
+    Parameters
+    ----------
+    heights : (T, 4), metres
+        Of the soles under `motion.CONTACT_POINTS`.
+    contacts : (T, 4) bool
+    floor : float, metres
+    """
+    feet = contacts[:, :2], contacts[:, 2:]
+    ends = [runs(on.any(axis=1)) for on in feet]
+    own = [
+        np.array([np.median(part[a:b][on[a:b]]) for a, b in zip(*of, strict=True)])
+        for on, part, of in zip(feet, (heights[:, :2], heights[:, 2:]), ends, strict=True)
+    ]
+    levels = np.concatenate(own)
+    if not len(levels):
+        return np.full((len(heights), 2), floor)
+    long = np.concatenate([end - first for first, end in ends])
+    near = np.abs(levels[:, None] - levels) < _OTHER_FLOOR
+    main = np.average(levels, weights=long * near[(near * long).sum(axis=1).argmax()])
+    out = np.full((len(heights), 2), floor)
+    at = np.arange(len(heights))
+    for foot, ((first, end), level) in enumerate(zip(ends, own, strict=True)):
+        if len(level):
+            under = floor + np.where(np.abs(level - main) < _OTHER_FLOOR, 0.0, level - main)
+            after = np.minimum(np.searchsorted(end, at, side="right"), len(end) - 1)
+            before = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
+            out[:, foot] = np.minimum(under[before], under[after])
+    return out
+
+
 def plant_foot(
-    foot: Floats, toe: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, how: CleanUp
+    foot: Floats,
+    toe: Floats,
+    ankle: Floats,
+    sole: Sole,
+    contacts: Bools,
+    fps: float,
+    floor: Floats,
+    lock_toes: bool = True,
 ) -> tuple[Floats, Floats, Floats]:
     """Plant one foot.
 
@@ -76,8 +121,10 @@ def plant_foot(
     contacts : (T, 2) bool
         Of the heel and of the ball.
     fps : float
-    how : CleanUp
-        Its `lock_toes` and `floor` count.
+    floor : (T,), metres
+        Height of what the foot stands on, see `floors_under`.
+    lock_toes : bool
+        Whether the toes lie flat while the ball stands.
 
     Returns
     -------
@@ -85,9 +132,9 @@ def plant_foot(
         The same, planted. The caller makes sure that the leg reaches that far.
     """
     foot = laid(foot, sole, contacts, fps)
-    stances = _find_stances(foot, ankle, sole, contacts, fps, how.floor)
-    foot, ankle = _set_down(foot, ankle, sole, stances, fps, how.floor)
-    return foot, _set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, how), ankle
+    stances = _find_stances(foot, ankle, sole, contacts, fps, floor)
+    foot, ankle = _set_down(foot, ankle, sole, stances, fps, floor)
+    return foot, _set_toes(toe, foot, ankle, sole, contacts[:, 1], fps, floor, lock_toes), ankle
 
 
 @dataclass(frozen=True)
@@ -118,7 +165,7 @@ class _Stances:
 
 
 def _find_stances(
-    foot: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, floor: float
+    foot: Floats, ankle: Floats, sole: Sole, contacts: Bools, fps: float, floor: Floats
 ) -> _Stances:
     """The spots on which a foot stands, as near to its own path as possible.
 
@@ -126,7 +173,7 @@ def _find_stances(
     to ball and back.
     """
     points = np.stack([foot @ sole.heel, foot @ sole.ball])
-    heights = (floor, floor + sole.ball_height)
+    heights = np.stack([floor, floor + sole.ball_height])
     leads = contacts[:, 1].astype(int)
     spots, target, weight = ankle.copy(), ankle.copy(), np.full(len(ankle), _FREE)
     rolling = np.where(contacts.all(axis=1), _FLAT, _ROLLING)
@@ -139,7 +186,7 @@ def _find_stances(
         for a, b in zip([first, *cuts], [*cuts, end], strict=True):
             if a > first:
                 spot = spot + points[leads[a], a] - points[leads[a - 1], a]
-            spot[2] = heights[leads[a]]
+            spot[2] = heights[leads[a], a]
             spots[a:b] = spot
             target[a:b] = spot - points[leads[a], a:b]
         moved = (ankle[stance, :2] - target[stance, :2]).mean(axis=0)
@@ -160,7 +207,7 @@ def _find_stances(
 
 
 def _set_down(
-    foot: Floats, ankle: Floats, sole: Sole, stances: _Stances, fps: float, floor: float
+    foot: Floats, ankle: Floats, sole: Sole, stances: _Stances, fps: float, floor: Floats
 ) -> tuple[Floats, Floats]:
     """Rotation of the foot (T, 3, 3) and ankle (T, 3) that stand where `stances` says.
 
@@ -181,12 +228,19 @@ def _set_down(
 
 
 def _set_toes(
-    toe: Floats, foot: Floats, ankle: Floats, sole: Sole, ball_on: Bools, fps: float, how: CleanUp
+    toe: Floats,
+    foot: Floats,
+    ankle: Floats,
+    sole: Sole,
+    ball_on: Bools,
+    fps: float,
+    floor: Floats,
+    lock: bool,
 ) -> Floats:
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
-    if how.lock_toes:
+    if lock:
         toe = _blended(toe, _level_toes(foot), ball_on, fps)
-    return _bent_up(toe, ankle + foot @ sole.ball, sole, how.floor)
+    return _bent_up(toe, ankle + foot @ sole.ball, sole, floor)
 
 
 def laid(foot: Floats, sole: Sole, contacts: Bools, fps: float) -> Floats:
@@ -231,7 +285,7 @@ def _level_toes(foot: Floats) -> Floats:
 
 
 def _above(
-    ankle: Floats, foot: Floats, sole: Sole, on: Bools, firm: Floats, floor: float, stiffness: float
+    ankle: Floats, foot: Floats, sole: Sole, on: Bools, firm: Floats, floor: Floats, stiffness: float
 ) -> Floats:
     """The ankle's path, raised where heel or ball would be under the floor while the foot isn't `on` it.
 
@@ -257,7 +311,7 @@ def softly_over(need: Floats, free: Floats, stiffness: float) -> Floats:
     return np.maximum(out, need)
 
 
-def _bent_up(toe: Floats, ball: Floats, sole: Sole, floor: float) -> Floats:
+def _bent_up(toe: Floats, ball: Floats, sole: Sole, floor: Floats) -> Floats:
     """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
     tip = toe @ sole.tip
     length = float(np.linalg.norm(sole.tip))

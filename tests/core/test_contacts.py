@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from kinelift.core import contacts
-from kinelift.core.contacts import find_contacts, hysteresis, keep_long, runs
+from kinelift.core.contacts import (
+    GRAVITY,
+    find_contacts,
+    hysteresis,
+    in_flight,
+    keep_long,
+    runs,
+    without_sliding,
+)
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.rotations import axis_angle, quaternion_from_matrix
@@ -146,3 +154,25 @@ def test_slow_motion_stands_as_life_does():
     found = find_contacts(slow)
     np.testing.assert_array_equal(found, find_contacts(fast))
     assert f1(found, motion.contacts > 0.5) > 0.95
+
+
+def test_a_foot_that_slides_does_not_stand():
+    motion = walk()
+    on = motion.contacts > 0.5
+    assert (without_sliding(motion, on) == on).all()
+    drifting = replace(motion, root=motion.root + np.linspace(0, 2, len(motion))[:, None] * [1, 0, 0])
+    assert not without_sliding(drifting, on).any()
+
+
+@pytest.mark.parametrize(("fall", "flies"), [(GRAVITY, True), (0.0, False), (-GRAVITY, False)])
+def test_who_falls_flies_and_who_is_held_does_not(fall, flies):
+    motion = walk()
+    on = np.ones((len(motion), 4), bool)
+    on[40:58] = False
+    seconds = (np.arange(18) - 9) / motion.fps
+    root = np.full((len(motion), 3), [0.0, 0, 0.9])
+    root[40:58, 2] -= fall / 2 * (seconds**2 - (9 / motion.fps) ** 2)
+    assert (in_flight(replace(motion, root=root), on) == (~on.any(axis=1) & flies)).all()
+    # nobody knows what held who is in the air when the clip begins
+    on[:40] = False
+    assert not in_flight(replace(motion, root=root), on).any()

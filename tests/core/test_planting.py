@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kinelift.core.options import CleanUp
-from kinelift.core.planting import Sole, plant_foot, softly_over
+from kinelift.core.planting import Sole, floors_under, plant_foot, softly_over
 from kinelift.core.rotations import axis_angle
 
 FPS = 30.0
@@ -52,7 +51,7 @@ def points(sole, foot, toe, ankle):
 def test_a_foot_that_rolls_stands_on_one_spot(sole, floor):
     foot, toe, ankle, contacts = step(sole)
     ankle = ankle + np.array([0, 0, floor])
-    foot, toe, ankle = plant_foot(foot, toe, ankle, sole, contacts, FPS, CleanUp(floor=floor))
+    foot, toe, ankle = plant_foot(foot, toe, ankle, sole, contacts, FPS, np.full(len(ankle), floor))
     heel, ball, tip = points(sole, foot, toe, ankle)
     for point, on in ((heel, contacts[:, 0]), (ball, contacts[:, 1])):
         assert np.linalg.norm(np.diff(point[on], axis=0), axis=1).max() < 5e-4
@@ -64,7 +63,7 @@ def test_a_foot_that_rolls_stands_on_one_spot(sole, floor):
 
 def test_the_spot_is_where_the_foot_was_and_the_rest_is_left_alone():
     foot, toe, ankle, contacts = step(FLAT)
-    _, _, planted = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, CleanUp())
+    _, _, planted = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, np.zeros(len(ankle)))
     on = contacts.any(axis=1)
     assert np.linalg.norm((planted - ankle)[on, :2].mean(axis=0)) < 0.01
     far = np.r_[0:15, 80:90]
@@ -73,14 +72,14 @@ def test_the_spot_is_where_the_foot_was_and_the_rest_is_left_alone():
 
 def test_it_goes_down_and_off_without_pops():
     foot, toe, ankle, contacts = step(FLAT)
-    _, _, planted = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, CleanUp())
+    _, _, planted = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, np.zeros(len(ankle)))
     before, after = (np.linalg.norm(np.diff(x, 2, axis=0), axis=1).max() for x in (ankle, planted))
     assert after <= 1.1 * before
 
 
 def test_a_heel_to_toe_roll_is_kept():
     foot, toe, ankle, contacts = step(FLAT)
-    planted, _, _ = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, CleanUp())
+    planted, _, _ = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, np.zeros(len(ankle)))
 
     def pitch(rotation):
         return np.degrees(np.arctan2(rotation[:, 2, 1], rotation[:, 1, 1]))
@@ -97,11 +96,11 @@ def test_without_contact_only_the_floor_counts():
     none = np.zeros((90, 2), bool)
     high = ankle + np.array([0, 0, 0.2])
     for before, after in zip(
-        (foot, toe, high), plant_foot(foot, toe, high, FLAT, none, FPS, CleanUp()), strict=True
+        (foot, toe, high), plant_foot(foot, toe, high, FLAT, none, FPS, np.zeros(len(none))), strict=True
     ):
         np.testing.assert_allclose(after, before, atol=1e-9)
     low = ankle - [0, 0, 0.15]
-    soles = points(FLAT, *plant_foot(foot, toe, low, FLAT, none, FPS, CleanUp()))
+    soles = points(FLAT, *plant_foot(foot, toe, low, FLAT, none, FPS, np.zeros(len(none))))
     assert min(p[:, 2].min() for p in soles) > -5e-4
 
 
@@ -109,7 +108,7 @@ def test_without_contact_only_the_floor_counts():
 def test_clips_of_few_frames(frames):
     foot, toe, ankle, _ = (x[40 : 40 + frames] for x in step(FLAT))
     on = np.ones((frames, 2), bool)
-    foot, toe, ankle = plant_foot(foot, toe, ankle, FLAT, on, FPS, CleanUp())
+    foot, toe, ankle = plant_foot(foot, toe, ankle, FLAT, on, FPS, np.zeros(len(ankle)))
     heel, ball, _ = points(FLAT, foot, toe, ankle)
     np.testing.assert_allclose([heel[:, 2], ball[:, 2]], 0, atol=5e-4)
 
@@ -120,3 +119,19 @@ def test_softly_over_is_never_below_and_smooth():
     curve = softly_over(need, np.full(60, 0.03), 100.0)
     assert (curve >= need).all()
     assert np.abs(np.diff(curve[:29], 2)).max() < 0.2 * 0.05
+
+
+def test_stairs_are_stood_on_and_the_longest_level_is_the_floor():
+    heights, contacts = np.full((100, 4), 5.0), np.zeros((100, 4), bool)
+    for first, end, points, height in (
+        (0, 40, slice(0, 2), 1.0),
+        (20, 60, slice(2, 4), 1.17),
+        (60, 100, slice(0, 2), 1.34),
+    ):
+        contacts[first:end, points], heights[first:end, points] = True, height
+    heights[5] += 0.02  # one frame is noise
+    under = floors_under(heights, contacts, 0.0)
+    # two stances are as long: the first is the floor
+    np.testing.assert_allclose(under[[0, 39, 50, 60, 99], 0], [0, 0, 0, 0.34, 0.34], atol=1e-9)
+    np.testing.assert_allclose(under[:, 1], 0.17, atol=1e-9)
+    assert (floors_under(heights, np.zeros((100, 4), bool), -0.3) == -0.3).all()

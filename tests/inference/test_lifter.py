@@ -10,10 +10,10 @@ import torch
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import MIRRORED, bridge
 from kinelift.core.motion import CONTACT_POINTS
-from kinelift.core.rotations import matrix_from_6d
-from kinelift.core.skeleton import INDEX, MIRROR
+from kinelift.core.rotations import axis_angle, matrix_from_6d
+from kinelift.core.skeleton import INDEX, JOINTS, MIRROR
 from kinelift.inference import lift as lifting
-from kinelift.inference.lift import lift
+from kinelift.inference.lift import lift, straightened
 from kinelift.inference.lifters.lifter import SPREADS
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.pose_lifter import PoseLifter
@@ -270,3 +270,19 @@ def test_the_lengths_of_a_clip_are_those_of_its_surest_frames():
     whole = model.encode(features[:, :2])[0].lengths
     assert torch.allclose(whole, frame[:, 0], atol=1e-3)
     assert not torch.allclose(whole, frame[:, 1], atol=1e-3)
+
+
+def test_limbs_that_are_nearly_straight_are_straightened_and_point_where_they_pointed():
+    bends = np.radians([0.0, 10, 20, 45, 90])
+    rotations = np.tile(np.eye(3), (len(bends), len(JOINTS), 1, 1))
+    side = np.tile([1.0, 0, 0], (len(bends), 1))
+    thigh, shin, foot = (INDEX[f"{name}.L"] for name in ("thigh", "shin", "foot"))
+    rotations[:, thigh], rotations[:, shin] = axis_angle(side, -bends / 2), axis_angle(side, bends / 2)
+    straighter = straightened(rotations)
+    down = np.array([0.0, 0, -1])
+    after = np.arccos(np.clip(((straighter[:, thigh] @ down) * (straighter[:, shin] @ down)).sum(-1), -1, 1))
+    assert (after <= bends + 1e-9).all() and after[1] < np.radians(3) and after[4] > np.radians(80)
+    assert (np.diff(after) > 0).all()
+    ahead = (straighter[:, thigh] + straighter[:, shin]) @ down
+    np.testing.assert_allclose(ahead[:, :2], 0, atol=1e-6)
+    assert (straighter[:, foot] == rotations[:, foot]).all()
