@@ -299,11 +299,18 @@ def _lifted(
     rays, confidence, estimate = seen.through(focal_mm)
     report("lift", count, count)
     gone = unseen(confidence, seen.life_fps)
-    evidence = Evidence(without_contacts(estimate, gone), rays, confidence, seen.life_fps, seen.device)
+    focal = focal_pixels(focal_mm, detections.size)
+    evidence = Evidence(
+        without_contacts(estimate, gone),
+        rays,
+        confidence,
+        seen.life_fps,
+        seen.device,
+        person.spread / focal**2,
+    )
     body = solve(evidence, progress)
     hips = confidence[:, _HIPS].max(1)
     body = rested(body, gone, hips, seen.life_fps, standing=settings.body == UPPER)
-    focal = focal_pixels(focal_mm, detections.size)
     return _Shot(person, detections, evidence, gone, body, focal)
 
 
@@ -445,7 +452,9 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
             root=lifted.root[used],
             contacts=lifted.contacts[used],
         )
-        off = misfit(Evidence(few, rays[used], confidence[used], seen.life_fps / step, seen.device))
+        focal = focal_pixels(share * DEFAULT_FOCAL_MM, seen.detections.size)
+        spread = seen.person.spread[used] / focal**2
+        off = misfit(Evidence(few, rays[used], confidence[used], seen.life_fps / step, seen.device, spread))
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

@@ -36,6 +36,8 @@ SPREAD = {
     "shoulder": 0.0125, "elbow": 0.016, "wrist": 0.0155, "pinky": 0.0165, "index": 0.017, "thumb": 0.017,
     "hip": 0.0155, "knee": 0.013, "ankle": 0.011, "heel": 0.0145, "foot_index": 0.016,
 }  # fmt: skip
+#: no landmark is known better than this, as a share of the person's height: where it lies on the body isn't
+_SHARPEST = 0.007
 #: weight of landmarks whose errors are correlated, so that a group of them counts about as much as one
 _GROUP_WEIGHT = {
     "nose": 0.3, "eye_inner": 0.1, "eye": 0.1, "eye_outer": 0.1, "ear": 0.4, "mouth": 0.1,
@@ -94,6 +96,8 @@ class Evidence:
     fps : float
         Frames for a second of life.
     device : torch.device
+    spread : (T, 33, 3), optional
+        xx, xy, yy of the covariance of the rays' errors; NaN where it isn't known.
     """
 
     lifted: Estimate
@@ -101,6 +105,7 @@ class Evidence:
     confidence: Array
     fps: float
     device: torch.device
+    spread: Array | None = None
 
     def tensor(self, x: Array) -> Tensor:
         """An array on the device, as precise as that can be."""
@@ -243,8 +248,12 @@ class Problem:
         Landmarks and `motion.CONTACT_POINTS` from their joints in the rest pose, metres.
     under : (4,)
         How far the soles are below those points, metres.
-    rays, weight : (T, 33, 2), (T, 33)
-        Landmarks as z / y and x / y in level axes, and their precision, per body height squared.
+    rays : (T, 33, 2)
+        Landmarks as x / y and z / y in level axes.
+    whiten : (T, 33, 2, 2)
+        Errors in body heights, times this, have a standard deviation of 1.
+    weight : (T, 33)
+        Of each landmark.
     height : float
         Standing height of the person, metres.
     firm, floor, flying : (T, 4), (T, 4), (T,)
@@ -262,6 +271,7 @@ class Problem:
     soles: Tensor
     under: Tensor
     rays: Tensor
+    whiten: Tensor
     weight: Tensor
     height: float
     firm: Tensor
@@ -276,7 +286,6 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     lifted, tensor = evidence.lifted, evidence.tensor
     height = float(standing_height(lifted.lengths))
     scale = height / STANDARD_HEIGHT
-    spread = np.array([SPREAD[n.split(".")[0]] for n in LANDMARKS])
     group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
     confidence = np.clip(evidence.confidence[stretch], 0, 1)
     prior = state_of(lifted, standing.floors, tensor)
@@ -290,7 +299,8 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         soles=tensor(scale * SOLES),
         under=tensor(scale * UNDER),
         rays=tensor(evidence.rays[stretch] * [1, -1]),
-        weight=tensor(confidence * group / spread**2),
+        whiten=tensor(_whiten(evidence, stretch, height)),
+        weight=tensor(confidence * group),
         height=height,
         firm=tensor(standing.firm[stretch]),
         floor=torch.as_tensor(standing.floor[stretch], device=evidence.device),
@@ -298,6 +308,23 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         fps=evidence.fps,
         distance=float(np.maximum(lifted.root[:, 1], _NEAREST).mean()),
     )
+
+
+def _whiten(evidence: Evidence, stretch: slice, height: float) -> Floats:
+    """`Problem.whiten` (T, 33, 2, 2), from the landmarks' own spreads or else those of their kinds."""
+    usual = np.array([SPREAD[n.split(".")[0]] for n in LANDMARKS]) ** 2 * np.ones(
+        (len(evidence.rays[stretch]), 1)
+    )
+    if evidence.spread is None:
+        return np.asarray(np.eye(2) / np.sqrt(usual)[..., None, None])
+    size = np.maximum(evidence.lifted.root[stretch, 1], _NEAREST) / height
+    xx, xy, yy = np.moveaxis(evidence.spread[stretch] * size[:, None, None] ** 2, -1, 0)
+    known = np.isfinite(xx)
+    floor = _SHARPEST**2
+    # up is against the picture's y
+    covariance = np.stack([xx + floor, -xy, -xy, yy + floor], axis=-1).reshape(*xx.shape, 2, 2)
+    covariance = np.where(known[..., None, None], covariance, usual[..., None, None] * np.eye(2))
+    return np.asarray(np.linalg.inv(np.linalg.cholesky(covariance)))
 
 
 def state_of(body: Estimate, floors: int, tensor: Callable[[Array], Tensor]) -> State:

@@ -73,9 +73,9 @@ from .problem import (
 )
 from .terms import (
     BENT_BACK,
+    OUTLIER,
     equations_of,
     landmark_residuals,
-    outlier_distance,
     turn_between,
 )
 
@@ -193,7 +193,7 @@ def misfit(evidence: Evidence) -> float:
         problem = problem_of(evidence, standing, known, slice(None))
         solved, _ = _solved(problem, problem.prior, _FOR_LENS)
         left, *_ = landmark_residuals(problem, solved, place(problem, solved))
-        limit = outlier_distance(left)
+        limit = OUTLIER**2
         square = (left**2).sum(-1)
         turned = turn_between(problem.prior.rotations, solved.rotations) / problem.turn_spread[..., None]
         each = (problem.weight * square * limit / (limit + square)).sum(1) + (turned**2).sum((1, 2))

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor
 
 from ...core.contacts import GRAVITY
-from ...core.landmarks import LANDMARKS, PLACES
+from ...core.landmarks import PLACES
 from ...core.limits import HINGES
 from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations
 from .placed import Placed, place, skew
-from .problem import FEET, FLOORS, JOINT_COUNT, SHAPE, SPREAD, UNKNOWNS, UP, Problem, State, across
+from .problem import FEET, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
 # from training.
 #: a landmark this many standard deviations away is an outlier
-_OUTLIER = 3.0
+OUTLIER = 3.0
 #: of the lifter's root, sideways and up, metres
 _ASIDE = 0.1
 #: of the lifter's root, as a share of its distance
@@ -61,7 +61,7 @@ _BY = [INDEX[by] for _, by, _ in PLACES]
 
 
 def landmark_residuals(problem: Problem, state: State, placed: Placed) -> tuple[Tensor, Tensor, Tensor]:
-    """Residuals (T, 33, 2) of the landmarks in the picture, in body heights.
+    """Residuals (T, 33, 2) of the landmarks in the picture, in their standard deviations.
 
     Their derivatives by the frame's unknowns (T, 33, 2, N), and by what all frames share (T, 33, 2, G).
     """
@@ -73,18 +73,11 @@ def landmark_residuals(problem: Problem, state: State, placed: Placed) -> tuple[
     slope[..., 0, 0] = slope[..., 1, 2] = 1
     slope[..., 1] = -seen
     slope = slope * (size[:, None] / forward)[..., None, None]
+    slope = problem.whiten @ slope
     shared = points.new_zeros(*points.shape[:2], 2, FLOORS + len(state.floors))
     shared[..., SHAPE] = slope @ placed.by_lengths[:, _AT]
-    return (seen - problem.rays) * size[:, None, None], slope @ jacobian, shared
-
-
-def outlier_distance(like: Tensor, wide: float = 1.0) -> Tensor:
-    """The square of the distance (33,) from which on a landmark is an outlier, in body heights.
-
-    `wide` multiplies the distance.
-    """
-    spread = torch.tensor([SPREAD[n.split(".")[0]] for n in LANDMARKS]).to(like)
-    return (wide * _OUTLIER * spread) ** 2
+    off = (problem.whiten @ (seen - problem.rays)[..., None])[..., 0] * size[:, None, None]
+    return off, slope @ jacobian, shared
 
 
 def equations_of(problem: Problem, state: State, wide: float) -> Equations:
@@ -103,7 +96,7 @@ def equations_of(problem: Problem, state: State, wide: float) -> Equations:
 def _add_landmarks(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
     """The landmarks in the picture."""
     error, jacobian, shared = landmark_residuals(problem, state, placed)
-    limit = outlier_distance(error, wide)
+    limit = (wide * OUTLIER) ** 2
     weight = problem.weight * (limit / (limit + (error**2).sum(-1))) ** 2
     equations.add(
         jacobian.flatten(1, 2),
