@@ -11,6 +11,7 @@ import bpy
 
 from ...core.errors import CaptureError
 from ...core.files import split_character
+from ..versions import mend_context
 from .humanoid import HUMANOID, read_humanoid
 
 #: how files end that a character can come from
@@ -92,6 +93,7 @@ def _import(path: Path) -> None:
     elif kind == ".fbx":
         bpy.ops.import_scene.fbx(filepath=str(path))
     else:
+        mend_context()
         bpy.ops.import_scene.gltf(filepath=str(path))
 
 
