@@ -314,3 +314,15 @@ def test_short_clips(frames):
     np.testing.assert_allclose(
         rotations @ np.swapaxes(rotations, -1, -2), np.tile(np.eye(3), (frames, 21, 1, 1)), atol=1e-5
     )
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 40])
+@pytest.mark.parametrize("stands", [True, False])
+def test_few_frames_and_contact_always_or_never(frames, stands):
+    truth = walking(frames)
+    contacts, nothing = np.full((frames, 4), stands), np.zeros(frames, bool)
+    body, floors = settle(evidence(truth), truth, contacts, nothing)
+    assert np.isfinite(joints(body)).all() and len(floors) == stands
+    # a foot that is said to stand in a step of 0.7 m is dragged by less, and nothing else moves
+    assert off(body, truth).max() < (0.5 if stands and frames > 3 else 0.03)
+    assert np.median(off(body, truth)) < 0.05
