@@ -19,6 +19,8 @@ from .sound import METRES, SHARE, Part, check_number, checked
 
 #: the columns of `Motion.contacts`
 CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
+#: the joint that each of `CONTACT_POINTS` turns with
+CONTACT_JOINTS = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
 #: for each of `CONTACT_POINTS`, which one is its mirror image
 CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 #: limits of frame rates, of scenes too

@@ -27,6 +27,7 @@ from ..core.landmarks import (
     fields_of,
     nothing_known,
 )
+from ..core.motion import CONTACT_JOINTS
 from ..core.option import options_of
 from ..core.options import PARTS, UPPER, Place, Settings, check_options, from_plain, read_person
 from ..core.skeleton import INDEX, standing_height
@@ -40,7 +41,7 @@ from .sideways import stood_up
 from .solve.problem import Evidence
 from .solve.solver import misfit, settle, solve
 from .track import Track, track
-from .unseen import LEGS, SOLES, above_floor, rested, unseen, without_contacts
+from .unseen import LEGS, above_floor, rested, unseen, without_contacts
 from .video import VideoReader
 from .world import by_lengths, to_world
 
@@ -344,7 +345,7 @@ class _Shot:
         body, lifted = (by_lengths(one, lengths) for one in (self.body, self.evidence.lifted))
         before = self._capture(body, None, settings, source)
         # nothing stands by feet that nobody saw
-        contacts = find_contacts(before) & ~self.gone[:, SOLES]
+        contacts = find_contacts(before) & ~self.gone[:, CONTACT_JOINTS]
         # what nobody sees goes on resting
         turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
         root = np.where(self.gone[:, :1], body.root, lifted.root)

@@ -13,7 +13,7 @@ from ..core.contacts import keep_long, runs
 from ..core.foot_ik import two_bone
 from ..core.kinematics import local_rotations
 from ..core.landmarks import LANDMARK
-from ..core.motion import Motion
+from ..core.motion import CONTACT_JOINTS, Motion
 from ..core.rotations import (
     matrix_from_quaternion,
     mean_turn,
@@ -54,8 +54,6 @@ LEGS = [LANDMARK[f"{name}.{side}"] for name in _LEG_LANDMARKS for side in "LR"]
 _TRUNK = [INDEX[name] for name in ("hips", "spine", "chest", "neck", "head", "shoulder.L", "shoulder.R")]
 _HEAD = [INDEX[name] for name in ("neck", "head")]
 _LEG = ("thigh", "shin", "foot", "toe")
-#: the joint of each of `motion.CONTACT_POINTS`
-SOLES = [INDEX[name] for name in ("foot.L", "toe.L", "foot.R", "toe.R")]
 #: how a thigh is turned that hangs straight down, and in a seat
 _STRAIGHT = np.array([1.0, 0.0, 0.0, 0.0])
 _SEATED = np.array([np.sqrt(0.5), -np.sqrt(0.5), 0.0, 0.0])
@@ -98,7 +96,7 @@ def unseen(confidence: Floats, fps: float) -> Bools:
 
 def without_contacts(body: Estimate, gone: Bools) -> Estimate:
     """The same, with feet among the joints `gone` (T, J) that stand on nothing."""
-    return replace(body, contacts=np.where(gone[:, SOLES], 0.0, body.contacts))
+    return replace(body, contacts=np.where(gone[:, CONTACT_JOINTS], 0.0, body.contacts))
 
 
 def rested(body: Estimate, gone: Bools, hips: Floats, fps: float, standing: bool) -> Estimate:

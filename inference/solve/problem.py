@@ -43,9 +43,7 @@ _GROUP_WEIGHT = {
     "nose": 0.3, "eye_inner": 0.1, "eye": 0.1, "eye_outer": 0.1, "ear": 0.4, "mouth": 0.1,
     "pinky": 0.33, "index": 0.33, "thumb": 0.33, "heel": 0.6, "foot_index": 0.6,
 }  # fmt: skip
-#: joint of each of `motion.CONTACT_POINTS`
-FEET = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
-#: those points from their joints in the rest pose (4, 3), metres at `STANDARD_HEIGHT`
+#: `motion.CONTACT_POINTS` from their joints in the rest pose (4, 3), metres at `STANDARD_HEIGHT`
 SOLES = np.array([HEEL_OFFSET, (0.0, 0.0, 0.0)] * 2)
 #: how far the soles are below those points (4,), likewise
 UNDER = np.array([0.0, BALL_HEIGHT] * 2)
@@ -288,9 +286,9 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     scale = height / STANDARD_HEIGHT
     group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
     confidence = np.clip(evidence.confidence[stretch], 0, 1)
-    prior = state_of(lifted, standing.floors, tensor)
+    part = replace(lifted, rotations=lifted.rotations[stretch], root=lifted.root[stretch])
     return Problem(
-        prior=replace(prior, rotations=prior.rotations[stretch], root=prior.root[stretch]),
+        prior=state_of(part, standing.floors, tensor),
         turn_spread=tensor(turn_spread(confidence)),
         known=known,
         shared_precision=tensor(known.precision(lifted.lengths, standing.floors)),

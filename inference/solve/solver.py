@@ -9,8 +9,7 @@ no depth. One robust least squares problem over all frames weighs them against e
 - angular acceleration of the bones and acceleration of the root, weakly, so that quick human motion remains;
   while nothing holds the body, it falls freely;
 - feet that stand: they don't move, and lie on a level floor; nothing lies below the lowest floor;
-- knees and elbows: they don't bend backwards, and a limb that is nearly straight is straight, because the
-  mean of a lifter's guesses is bent.
+- knees and elbows that bend backwards.
 
 Its unknowns are rotations and root of every frame, and what all frames share: the bone lengths, the direction
 of gravity and the heights of the floors. `solve` finds the lengths, with feet that stand as far as the lifter
@@ -39,6 +38,7 @@ from ...core.arrays import Bools, Floats, Indices
 from ...core.contacts import runs
 from ...core.kinematics import joint_positions
 from ...core.limits import HINGES, limit_spine_twist
+from ...core.motion import CONTACT_JOINTS
 from ...core.rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
@@ -52,7 +52,6 @@ from ..detect.people import Progress
 from ..lift import Estimate
 from .placed import place
 from .problem import (
-    FEET,
     FLOORS,
     JOINT_COUNT,
     ROOT,
@@ -160,7 +159,7 @@ def settle(
     """
     with _one_thread():
         state = state_of(start, 0, evidence.tensor)
-        up, floors = np.zeros(3) + start.up, _Floors(np.full(contacts.shape, -1), np.zeros(0))
+        up, floors = start.up, _Floors(np.full(contacts.shape, -1), np.zeros(0))
         if contacts.any():
             up, floors = _first_floors(_soles(evidence, state), contacts, up, evidence.fps)
         state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
@@ -293,7 +292,10 @@ def _soles(evidence: Evidence, state: State) -> Floats:
     lengths = evidence.tensor(evidence.lifted.lengths) * state.lengths.exp()
     joints = joint_positions(state.rotations, root_position(state.root), rest_offsets(lengths))
     scale = float(standing_height(lengths)) / STANDARD_HEIGHT
-    points = joints[:, FEET] + (state.rotations[:, FEET] @ evidence.tensor(scale * SOLES)[..., None])[..., 0]
+    points = (
+        joints[:, CONTACT_JOINTS]
+        + (state.rotations[:, CONTACT_JOINTS] @ evidence.tensor(scale * SOLES)[..., None])[..., 0]
+    )
     soles: Floats = (points - evidence.tensor(scale * UNDER)[:, None] * state.up).cpu().double().numpy()
     return soles
 

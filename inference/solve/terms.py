@@ -9,11 +9,12 @@ from torch import Tensor
 from ...core.contacts import GRAVITY
 from ...core.landmarks import PLACES
 from ...core.limits import HINGES
+from ...core.motion import CONTACT_JOINTS
 from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations
 from .placed import Placed, place, skew
-from .problem import FEET, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
+from .problem import FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
 # from training.
@@ -23,9 +24,9 @@ OUTLIER = 3.0
 _ASIDE = 0.1
 #: of the lifter's root, as a share of its distance
 _DISTANCE = 0.3
-#: rotations that change faster than this are noise rather than motion, Hz, ...
+#: rotations that change faster than this are noise rather than motion, Hz; ...
 _QUICK = 7.0
-#: ... arms are quicker, Hz ...
+#: ... of the arms, which are quicker, faster than this, Hz, ...
 _QUICK_ARMS = 10.0
 #: ... if they turn a bone by this, radians
 _QUICK_TURN = 0.06
@@ -45,7 +46,7 @@ _OFF_FLOOR = 0.06
 _ON_FLOOR = 0.005
 #: how far a foot that doesn't stand is below the lowest floor, metres
 _BELOW_FLOOR = 0.01
-#: how far the hips' acceleration is from that, in flight, metres per second squared
+#: how far the hips' acceleration is from gravity's, in flight, metres per second squared
 _FALL = 3.0
 #: knees and elbows resist bending further backwards than this: cosine of the angle of bone and hinge
 _STRAIGHT = -0.05
@@ -53,6 +54,7 @@ _STRAIGHT = -0.05
 _FIRM = 0.03
 #: knees and elbows never bend further backwards than this: cosine of the angle of bone and hinge
 BENT_BACK = -0.09
+#: joints that `_QUICK_ARMS` is for
 _ARMS = [INDEX[f"{name}.{side}"] for name in ("upper_arm", "forearm", "hand") for side in "LR"]
 #: joint at which each landmark lies
 _AT = [INDEX[at] for at, _, _ in PLACES]
@@ -152,7 +154,7 @@ def _add_smoothness(equations: Equations, problem: Problem, state: State) -> Non
 
 def _add_feet(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
     """Soles that stand don't move and lie on their floor; nothing lies below the lowest one."""
-    soles, moved = placed.attached(FEET, FEET, problem.soles)
+    soles, moved = placed.attached(CONTACT_JOINTS, CONTACT_JOINTS, problem.soles)
     speed = torch.zeros_like(problem.firm)
     speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * problem.fps
     slow = (wide * _STANDING) ** 2
@@ -167,7 +169,7 @@ def _add_feet(equations: Equations, problem: Problem, state: State, placed: Plac
     firm = (near / (near + above**2)) ** 2 / (wide * _ON_FLOOR) ** 2
     weight = torch.where(stands, firm, torch.where(above < 0, _BELOW_FLOOR**-2, 0.0))
     shared = soles.new_zeros(*above.shape, FLOORS + len(state.floors))
-    shared[..., SHAPE] = state.up @ placed.by_lengths[:, FEET]
+    shared[..., SHAPE] = state.up @ placed.by_lengths[:, CONTACT_JOINTS]
     shared[..., UP] = soles @ across(state.up)
     shared[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(soles)
     equations.add(state.up @ moved, above, weight, shared)
