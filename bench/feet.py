@@ -49,7 +49,7 @@ from kinelift.core.foot_ik import clean_up
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.motion import Motion
 from kinelift.core.options import Settings
-from kinelift.core.skeleton import BALL_HEIGHT, INDEX, JOINTS, STANDARD_HEIGHT
+from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.inference.pipeline import capture
 
 Array = npt.NDArray[Any]
@@ -97,7 +97,7 @@ def of_motion(motion: Motion) -> Result:
 def touching(motion: Motion) -> Array:
     """Heels and balls (T, 4, 3) of a motion, the balls lowered from their joints to the sole."""
     points = motion.sole_points()
-    points[..., 2] -= np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
+    points[..., 2] = motion.sole_heights()
     return points
 
 

@@ -32,15 +32,7 @@ from kinelift.core.kinematics import joint_positions
 from kinelift.core.motion import Motion
 from kinelift.core.options import CleanUp, RetargetSettings
 from kinelift.core.rotations import quaternion_from_matrix
-from kinelift.core.skeleton import (
-    BALL_HEIGHT,
-    INDEX,
-    JOINTS,
-    PARENTS,
-    STANDARD_HEIGHT,
-    lengths_of,
-    rest_offsets,
-)
+from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, lengths_of, rest_offsets
 from kinelift.rig.retarget.apply import retarget
 from kinelift.rig.retarget.bones import body_frame, read_rig
 from kinelift.rig.retarget.character import load_character
@@ -89,7 +81,7 @@ def load_clip(path: Path, frames: int) -> Motion:
         rotations=quaternion_from_matrix(bvh.rotations[:count, order]), contacts=np.zeros((count, 4)),
     )  # fmt: skip
     points = motion.sole_points()
-    height = points[..., 2] - np.array([0, 1, 0, 1]) * BALL_HEIGHT * motion.height / STANDARD_HEIGHT
+    height = motion.sole_heights()
     floor = np.percentile(height.min(axis=1), 5)
     speed = np.linalg.norm(np.gradient(points, axis=0), axis=-1) * motion.fps
     on = (height - floor < _LOW) & (speed < _SLOW)

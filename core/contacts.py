@@ -13,7 +13,7 @@ from .banded import whittaker
 from .capture import Capture
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
-from .skeleton import BALL_HEIGHT, INDEX, STANDARD_HEIGHT
+from .skeleton import INDEX, STANDARD_HEIGHT
 
 #: contacts from this on count: the heel or toe stands
 CONTACT_THRESHOLD = 0.5
@@ -176,9 +176,8 @@ def _around(now: Floats, frames: Indices, fps: float) -> Floats:
 
 
 def _heights(motion: Motion) -> Floats:
-    """Heights (T, 4) of `motion.CONTACT_POINTS`, toes at the sole beneath them; metres at standard height."""
-    scale = motion.height / STANDARD_HEIGHT
-    return np.asarray(motion.sole_points()[..., 2] / scale - np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT]))
+    """Heights (T, 4) of the soles under `motion.CONTACT_POINTS`, metres at standard height."""
+    return motion.sole_heights() * (STANDARD_HEIGHT / motion.height)
 
 
 def _floor(lowest: Floats, fps: float) -> Floats:

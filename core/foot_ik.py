@@ -119,8 +119,7 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
     ankles = []
-    under = scale * np.array([0, BALL_HEIGHT, 0, BALL_HEIGHT])
-    floors = floors_under(motion.sole_points()[..., 2] - under, on, how.floor)
+    floors = floors_under(motion.sole_heights(), on, how.floor)
     jolt = 0.999 * np.linalg.norm(np.diff(joints, 2, axis=0), axis=-1).max(initial=0)
     for side, columns, floor in zip("LR", ([0, 1], [2, 3]), floors.T, strict=True):
         foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]

@@ -14,13 +14,15 @@ from .arrays import Array, Floats
 from .errors import UnsoundError
 from .kinematics import attached_points, joint_positions, world_rotations
 from .rotations import continuous_quaternions, matrix_from_quaternion
-from .skeleton import HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
+from .skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
 from .sound import METRES, SHARE, Part, check_number, checked
 
 #: the columns of `Motion.contacts`
 CONTACT_POINTS: tuple[str, ...] = ("heel.L", "toe.L", "heel.R", "toe.R")
 #: the joint that each of `CONTACT_POINTS` turns with
 CONTACT_JOINTS = [INDEX[f"{name}.{side}"] for side in "LR" for name in ("foot", "toe")]
+#: how far the soles are below `CONTACT_POINTS` (4,), metres at `STANDARD_HEIGHT`
+SOLES_BELOW: Floats = np.array([0.0, BALL_HEIGHT] * 2)
 #: for each of `CONTACT_POINTS`, which one is its mirror image
 CONTACT_MIRROR = [CONTACT_POINTS.index(n[:-1] + {"L": "R", "R": "L"}[n[-1]]) for n in CONTACT_POINTS]
 #: limits of frame rates, of scenes too
@@ -137,3 +139,7 @@ class Motion:
             points.append(attached_points(self.world_rotations, self.joints, INDEX[f"foot.{side}"], heel))
             points.append(self.joints[:, INDEX[f"toe.{side}"]])
         return np.stack(points, axis=1)
+
+    def sole_heights(self) -> Floats:
+        """Heights (T, 4) of the soles under `CONTACT_POINTS`, metres."""
+        return np.asarray(self.sole_points()[..., 2] - SOLES_BELOW * (self.height / STANDARD_HEIGHT))

@@ -21,7 +21,7 @@ from ..core.rotations import (
     slerp,
     unit,
 )
-from ..core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
+from ..core.skeleton import INDEX, JOINTS, PARENTS
 from .lift import Estimate
 
 #: landmarks that are less visible than this aren't seen
@@ -144,12 +144,12 @@ def above_floor(motion: Motion, gone: Bools) -> Motion:
     gone : (T, J) bool
         See `rested`.
     """
-    world, soles, joints = motion.world_rotations.copy(), motion.sole_points(), motion.joints
-    offsets, ball = motion.offsets.astype(np.float64), BALL_HEIGHT * motion.height / STANDARD_HEIGHT
+    world, soles, joints = motion.world_rotations.copy(), motion.sole_heights(), motion.joints
+    offsets = motion.offsets.astype(np.float64)
     sunk = False
     for number, side in enumerate("LR"):
         thigh, shin, foot = (INDEX[f"{name}.{side}"] for name in _LEG[:3])
-        low = np.minimum(soles[:, 2 * number, 2], soles[:, 2 * number + 1, 2] - ball)
+        low = soles[:, 2 * number : 2 * number + 2].min(axis=1)
         for first, end in zip(*runs(gone[:, foot]), strict=True):
             depth = -float(low[first:end].min())
             if depth < _SUNK:

@@ -11,7 +11,6 @@ from ..core.arrays import Bools, Floats
 from ..core.contacts import CONTACT_THRESHOLD, runs
 from ..core.errors import CaptureError
 from ..core.motion import CONTACT_POINTS, Motion
-from ..core.skeleton import BALL_HEIGHT, STANDARD_HEIGHT
 
 #: custom properties of the armature object: 1 while the foot stands on something
 CONTACT_PROPERTIES: dict[str, str] = {"L": "contact_foot.L", "R": "contact_foot.R"}
@@ -68,8 +67,7 @@ def heels_and_toes(standing: Bools, known: Bools, motion: Motion) -> Bools:
     motion : Motion
     """
     out = np.zeros_like(known)
-    below = np.array([0, BALL_HEIGHT]) * (motion.height / STANDARD_HEIGHT)
-    heights = motion.sole_points()[..., 2].reshape(-1, 2, 2) - below
+    heights = motion.sole_heights().reshape(-1, 2, 2)
     for side in range(len(CONTACT_POINTS) // 2):
         columns = slice(2 * side, 2 * side + 2)
         before = known[:, columns]

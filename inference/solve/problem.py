@@ -11,8 +11,8 @@ from torch import Tensor
 
 from ...core.arrays import Array, Bools, Floats, Indices
 from ...core.landmarks import LANDMARKS, PLACES
+from ...core.motion import SOLES_BELOW
 from ...core.skeleton import (
-    BALL_HEIGHT,
     HEEL_OFFSET,
     INDEX,
     JOINTS,
@@ -45,8 +45,6 @@ _GROUP_WEIGHT = {
 }  # fmt: skip
 #: `motion.CONTACT_POINTS` from their joints in the rest pose (4, 3), metres at `STANDARD_HEIGHT`
 SOLES = np.array([HEEL_OFFSET, (0.0, 0.0, 0.0)] * 2)
-#: how far the soles are below those points (4,), likewise
-UNDER = np.array([0.0, BALL_HEIGHT] * 2)
 #: the hips are at least this far from the camera, metres
 _NEAREST = 0.2
 # What all frames share, in this order: logarithms of the lengths, up along two directions across it, and the
@@ -295,7 +293,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         lengths=tensor(lifted.lengths),
         places=tensor(np.array([place for _, _, place in PLACES]) * scale),
         soles=tensor(scale * SOLES),
-        under=tensor(scale * UNDER),
+        under=tensor(scale * SOLES_BELOW),
         rays=tensor(evidence.rays[stretch] * [1, -1]),
         whiten=tensor(_whiten(evidence, stretch, height)),
         weight=tensor(confidence * group),

@@ -38,7 +38,7 @@ from ...core.arrays import Bools, Floats, Indices
 from ...core.contacts import runs
 from ...core.kinematics import joint_positions
 from ...core.limits import HINGES, limit_spine_twist
-from ...core.motion import CONTACT_JOINTS
+from ...core.motion import CONTACT_JOINTS, SOLES_BELOW
 from ...core.rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
@@ -57,7 +57,6 @@ from .problem import (
     ROOT,
     SOLES,
     TURNS,
-    UNDER,
     Evidence,
     Known,
     Problem,
@@ -296,7 +295,7 @@ def _soles(evidence: Evidence, state: State) -> Floats:
         joints[:, CONTACT_JOINTS]
         + (state.rotations[:, CONTACT_JOINTS] @ evidence.tensor(scale * SOLES)[..., None])[..., 0]
     )
-    soles: Floats = (points - evidence.tensor(scale * UNDER)[:, None] * state.up).cpu().double().numpy()
+    soles: Floats = (points - evidence.tensor(scale * SOLES_BELOW)[:, None] * state.up).cpu().double().numpy()
     return soles
 
 

@@ -57,6 +57,7 @@ def test_soles_of_the_t_pose_are_on_the_floor() -> None:
         assert abs(heel[2]) < 0.01 and abs(toe[2]) < 0.05
         assert heel[1] > ankle[1] > toe[1]
         assert heel[0] * sign > 0.05 and toe[0] * sign > 0.05
+    assert np.abs(motion.sole_heights()).max() < 0.01
 
 
 def test_height() -> None:
