@@ -9,11 +9,13 @@ from itertools import pairwise, starmap
 import bpy
 import numpy as np
 
-from ...core.arrays import Floats
+from ...core.arrays import Bools, Floats
+from ...core.contacts import keep_long
 from ...core.errors import CaptureError
 from ...core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
+from ...core.planting import floors_under
 from ...core.rotations import geodesic_angle, rotation_between
-from ...core.skeleton import INDEX, JOINTS
+from ...core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, key_contacts
 from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
@@ -24,6 +26,8 @@ from .feet import plant
 from .tpose import NEXT, leg_length, read_body
 from .transfer import Performance, bone_deltas
 
+#: contacts shorter than this are ignored, seconds
+_SHORTEST = 0.08
 #: a bone whose rotation is off its keys by more than this is held by something else, degrees
 _OFF = 1.0
 #: an object whose axes differ in scale by more than this share stretches its bones unevenly
@@ -235,7 +239,7 @@ class Retargeter:
         if settings.plant and {"hips", "legs"} <= set(settings.parts) and self._has_legs():
             ends = [0, *performance.cuts, len(root)]
             shots = [
-                plant(world[shot], root[shot], body, performance.contacts[shot], performance.fps, body.floor)
+                plant(world[shot], root[shot], body, *self._stances(performance, shot))
                 for shot in starmap(slice, pairwise(ends))
             ]
             world, root = (np.concatenate(parts) for parts in zip(*shots, strict=True))
@@ -244,6 +248,15 @@ class Retargeter:
         if "hips" not in settings.parts:  # the hips stay as they are: what is above turns with them
             world = body.frame.T @ np.swapaxes(world[:, :1], -1, -2) @ world
         return world, root
+
+    def _stances(self, performance: Performance, shot: slice) -> tuple[Bools, float, Floats]:
+        """Contacts, frames per second and floors of a shot, as `plant` gets them."""
+        fps = performance.fps
+        contacts = keep_long(performance.contacts[shot], _SHORTEST * fps)
+        # levels are told apart in the size of people; the one that is stood on longest is the target's floor
+        size = leg_length(performance.offsets) / leg_length(TEMPLATE_OFFSETS)
+        levels = size * floors_under(performance.soles[shot] / size, contacts, 0.0)
+        return contacts, fps, self.body.floor + self.scale * levels
 
     def _has_legs(self) -> bool:
         moved = all(f"{n}.{s}" in self.bones for n in ("thigh", "shin") for s in "LR")

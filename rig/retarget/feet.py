@@ -15,7 +15,6 @@ import numpy as np
 
 from ...core.arrays import Bools, Floats, Indices
 from ...core.banded import inverse, second_difference_bands, solve_banded
-from ...core.contacts import keep_long
 from ...core.foot_ik import two_bone
 from ...core.kinematics import joint_positions
 from ...core.planting import Sole, laid
@@ -23,8 +22,6 @@ from ...core.rotations import axis_angle, matrix_from_vector, rotation_between
 from ...core.skeleton import INDEX
 from .tpose import Body, leg_length
 
-#: contacts shorter than this are ignored, seconds
-_SHORTEST = 0.08
 # Weights of squared errors: 1 is that of a limb that points elsewhere by a radian. Lengths are in lengths of
 # the leg; steps and second differences of paths are those of 30 frames a second.
 #: of a step by which a foot slides
@@ -87,6 +84,8 @@ class _Leg:
         Its rotation before it is pitched.
     side : (N, 3)
         The axis of its pitch.
+    floor : (N,)
+        Height of what it stands on.
     ankle : (N, 3)
         On a leg that points as the source's, under hips that stay where they are.
     own : tuple of (N, 3)
@@ -104,6 +103,7 @@ class _Leg:
     sole: Sole
     foot: Floats
     side: Floats
+    floor: Floats
     ankle: Floats
     own: tuple[Floats, Floats]
     limbs: list[Floats]
@@ -120,10 +120,10 @@ class _Leg:
         foot = self.pitched()
         return (foot @ self.sole.heel, 0.0), (foot @ self.sole.ball, self.sole.ball_height)
 
-    def clearance(self, floor: float) -> Floats:
+    def clearance(self) -> Floats:
         """How high (N, 2) heel and ball are above where they stand."""
-        ankle = self.ankle + self.moved
-        return np.stack([(ankle + point)[:, 2] - floor - height for point, height in self.points()], axis=1)
+        above = (self.ankle + self.moved)[:, 2] - self.floor
+        return np.stack([above + point[:, 2] - height for point, height in self.points()], axis=1)
 
 
 @dataclass
@@ -178,7 +178,7 @@ class _Equations:
 
 
 def plant(
-    world: Floats, root: Floats, body: Body, contacts: Bools, fps: float, floor: float
+    world: Floats, root: Floats, body: Body, contacts: Bools, fps: float, floors: Floats
 ) -> tuple[Floats, Floats]:
     """Plant a body's feet.
 
@@ -192,7 +192,8 @@ def plant(
     contacts : (N, 4) bool
         As in `motion.CONTACT_POINTS`.
     fps : float
-    floor : float, metres
+    floors : (N, 2), metres
+        Height of what each foot stands on, see `planting.floors_under`.
 
     Returns
     -------
@@ -200,19 +201,19 @@ def plant(
         With other legs, feet and hips. They stay as they are if no foot stands or gets under the floor.
     """
     size = leg_length(body.offsets)
-    on = keep_long(contacts, _SHORTEST * fps)
     legs = [
-        _read_leg(world, root / size, body, side, on[:, 2 * side : 2 * side + 2], fps, size)
+        _read_leg(world, root, body, side, contacts[:, 2 * side : 2 * side + 2], floors[:, side], fps)
         for side in (0, 1)
     ]
     hips = np.zeros_like(root)
-    stands = on.any() or any((leg.clearance(floor / size) < 0).any() for leg in legs)
+    stands = contacts.any() or any((leg.clearance() < 0).any() for leg in legs)
     for _ in range(_ROUNDS if stands else 0):
-        hips = _improve(legs, fps / 30, floor / size)
+        hips = _improve(legs, fps / 30)
     root = root + size * hips
     world = world.copy()
     placed = joint_positions(world, root, body.offsets)
-    for letter, leg in zip("LR", legs, strict=True):
+    for side, leg in enumerate(legs):
+        letter, sole = "LR"[side], body.soles[side]
         thigh, shin, foot, toe = (INDEX[f"{n}.{letter}"] for n in ("thigh", "shin", "foot", "toe"))
         upper, lower = (
             rotation_between(own, now) @ world[:, joint]
@@ -224,17 +225,19 @@ def plant(
             upper[off], lower[off], placed[off, thigh], ankle[off], body.offsets[shin], body.offsets[foot]
         )
         world[:, foot] = leg.pitched()
-        sole = body.soles["LR".index(letter)]
-        world[:, toe] = _toes_up(world[:, toe], ankle + world[:, foot] @ sole.ball, sole, floor)
+        world[:, toe] = _toes_up(world[:, toe], ankle + world[:, foot] @ sole.ball, sole, floors[:, side])
     return world, root
 
 
-def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps: float, size: float) -> _Leg:
-    """A leg that points as the source's, in lengths of the leg (`size`)."""
+def _read_leg(
+    world: Floats, root: Floats, body: Body, side: int, on: Bools, floor: Floats, fps: float
+) -> _Leg:
+    """A leg that points as the source's, from what `plant` gets, in lengths of the leg."""
+    size = leg_length(body.offsets)
     thigh, shin, foot = (INDEX[f"{n}.{'LR'[side]}"] for n in ("thigh", "shin", "foot"))
     offsets, sole = body.offsets / size, body.soles[side]
     upper, lower = world[:, thigh] @ offsets[shin], world[:, shin] @ offsets[foot]
-    hip = root + world[:, INDEX["hips"]] @ offsets[thigh]
+    hip = root / size + world[:, INDEX["hips"]] @ offsets[thigh]
     turned = laid(world[:, foot], sole, on, fps)
     ahead = -turned[:, :2, 1]  # the rest pose faces -Y
     ahead = ahead / np.maximum(np.linalg.norm(ahead, axis=1, keepdims=True), 1e-9)
@@ -244,6 +247,7 @@ def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps
         sole=Sole(sole.heel / size, sole.ball / size, sole.tip / size, sole.ball_height / size),
         foot=turned,
         side=np.stack([-ahead[:, 1], ahead[:, 0], still], axis=1),
+        floor=floor / size,
         ankle=hip + upper + lower,
         own=(upper, lower),
         limbs=[upper, lower],
@@ -253,7 +257,7 @@ def _read_leg(world: Floats, root: Floats, body: Body, side: int, on: Bools, fps
     )
 
 
-def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
+def _improve(legs: list[_Leg], rate: float) -> Floats:
     """Solve the problem linearised around the legs as they are, and move them; returns the way of the hips.
 
     Parameters
@@ -262,7 +266,6 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
         Left, right.
     rate : float
         Frames per second over 30.
-    floor : float
     """
     frames = len(legs[0].on)
     every, steps = np.arange(frames), np.arange(frames - 1)
@@ -275,7 +278,7 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
     along = apart[:, :2]
     equations.add_step(steps, along, along, _STEP * rate**2, np.zeros((frames - 1, 2)))
     shapes = [
-        _add_leg(equations, leg, columns, pitch, rate, floor)
+        _add_leg(equations, leg, columns, pitch, rate)
         for leg, columns, pitch in zip(legs, _ANKLES, _PITCHES, strict=True)
     ]
     found = equations.solve()
@@ -297,7 +300,7 @@ def _improve(legs: list[_Leg], rate: float, floor: float) -> Floats:
 
 
 def _add_leg(
-    equations: _Equations, leg: _Leg, columns: slice, pitch: int, rate: float, floor: float
+    equations: _Equations, leg: _Leg, columns: slice, pitch: int, rate: float
 ) -> tuple[Floats, Floats]:
     """Add the terms of a leg and its foot.
 
@@ -337,10 +340,10 @@ def _add_leg(
         both = np.flatnonzero(stays[:, 1] if part else stays[:, 0] & ~stays[:, 1])
         now, then = rows[both, :2], rows[both + 1, :2]
         equations.add_step(both, now, then, _SLIDE * rate**2, (place[both] - place[both + 1])[:, :2])
-        under = ~leads & (leg.clearance(floor)[:, part] < _NEAR)
+        under = ~leads & (leg.clearance()[:, part] < _NEAR)
         held = np.flatnonzero(leads | under)
         costs = np.where(leads, _STAND, _UNDER)[held, None, None]
-        equations.add(held, rows[held, 2:], costs, (floor + height - place[held, 2])[:, None])
+        equations.add(held, rows[held, 2:], costs, (leg.floor + height - place[:, 2])[held, None])
     return slack, target
 
 
@@ -352,7 +355,7 @@ def _turn_between(a: Floats, b: Floats) -> Floats:
     return np.asarray(axis * (angle / np.maximum(sine, 1e-15)))
 
 
-def _toes_up(toe: Floats, ball: Floats, sole: Sole, floor: float) -> Floats:
+def _toes_up(toe: Floats, ball: Floats, sole: Sole, floor: Floats) -> Floats:
     """Rotations of the toes (N, 3, 3), bent up where their tips would be under the floor."""
     tip = toe @ sole.tip
     lowest = floor + sole.ball_height + sole.tip[2] - ball[:, 2]

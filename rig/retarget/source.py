@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import bpy
@@ -31,6 +32,7 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
     """A captured motion, at a scene's frames per second, from frame `first` on."""
     frames, rotations, root, contacts = at_rate(motion, fps)
     world = world_rotations(matrix_from_quaternion(rotations))
+    soles = replace(motion, rotations=rotations, root=root, contacts=contacts, cuts=()).sole_heights()
     # where planted balls put the ankles
     offsets = motion.offsets.astype(float)
     balls = offsets[[INDEX["toe.L"], INDEX["toe.R"]], 2]
@@ -42,7 +44,7 @@ def perform_motion(motion: Motion, fps: float, first: int = 1) -> Performance:
     cuts = tuple(cuts_at_rate(motion, fps, frames))
     return Performance(
         frames + first, fps * motion.slow_motion, offsets, ankle, world, root, contacts >= CONTACT_THRESHOLD,
-        cuts,
+        soles, cuts,
     )  # fmt: skip
 
 
@@ -105,19 +107,34 @@ def perform_armature(
     delta = poses[bones["hips"]] @ np.linalg.inv(rest[bones["hips"]])
     root = delta[:, :3, :3] @ body.centre + delta[:, :3, 3]
     root = root - [*body.centre[:2], body.floor]
-    standing = _contacts(source, frames, body, world, root)
+    soles = _sole_heights(body, world, root)
+    standing = _contacts(source, frames, soles)
     action = source.animation_data.action if source.animation_data else None
     # of a captured armature
     cuts = [int(at) for at in np.searchsorted(frames, cut_frames(action) if action is not None else [])]
     slow = slowness(action) if action is not None else 1.0
     return Performance(
-        frames, fps * slow, body.offsets, body.ankle, world, root, standing,
+        frames, fps * slow, body.offsets, body.ankle, world, root, standing, soles,
         tuple(cut for cut in cuts if 0 < cut < len(frames)),
     )  # fmt: skip
 
 
-def _contacts(source: bpy.types.Object, frames: Floats, body: Body, world: Floats, root: Floats) -> Bools:
-    """Which heels and toes (N, 4) stand, by the contact curves of the source; none without such curves."""
+def _sole_heights(body: Body, world: Floats, root: Floats) -> Floats:
+    """Heights (N, 4) of the soles under `motion.CONTACT_POINTS`."""
+    joints = joint_positions(world, root, body.offsets)
+    heights = []
+    for side, sole in zip("LR", body.soles, strict=True):
+        foot, toe = INDEX[f"foot.{side}"], INDEX[f"toe.{side}"]
+        heights.append(joints[:, foot, 2] + (world[:, foot] @ sole.heel)[:, 2])
+        heights.append(joints[:, toe, 2] - sole.ball_height)
+    return np.stack(heights, axis=1)
+
+
+def _contacts(source: bpy.types.Object, frames: Floats, soles: Floats) -> Bools:
+    """Which heels and toes (N, 4) stand, by the contact curves of the source; none without such curves.
+
+    `soles` (N, 4) are the heights of the soles.
+    """
     none = np.zeros((len(frames), 4), dtype=bool)
     animation = source.animation_data
     action = animation.action if animation is not None else None
@@ -129,14 +146,10 @@ def _contacts(source: bpy.types.Object, frames: Floats, body: Body, world: Float
     standing = np.repeat(read_contacts(curves, frames), 2, axis=1)
     points = contact_points(action)
     known = points & standing if len(points) == len(frames) else none
-    joints = joint_positions(world, root, body.offsets)
-    for side, letter in enumerate("LR"):
-        foot, toe = INDEX[f"foot.{letter}"], INDEX[f"toe.{letter}"]
-        heel = joints[:, foot, 2] + (world[:, foot] @ body.soles[side].heel)[:, 2]
-        ball = joints[:, toe, 2] - body.soles[side].ball_height
+    for side in range(2):
         columns = slice(2 * side, 2 * side + 2)
         unknown = ~known[:, columns].any(axis=1, keepdims=True) & standing[:, columns]
-        low = np.stack([heel, ball], axis=1)
+        low = soles[:, columns]
         known[:, columns] |= unknown & (low <= low.min(axis=1, keepdims=True) + RAISED)
     return np.asarray(known)
 

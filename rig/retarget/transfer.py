@@ -44,6 +44,8 @@ class Performance:
         Midway between the hip joints; the floor is at z = 0.
     contacts : (N, 4) bool
         As in `motion.CONTACT_POINTS`.
+    soles : (N, 4), metres
+        Heights of the soles under those points.
     cuts : tuple of int
         Which of the frames begin another shot.
     """
@@ -55,6 +57,7 @@ class Performance:
     world: Floats
     root: Floats
     contacts: Bools
+    soles: Floats
     cuts: tuple[int, ...] = ()
 
 

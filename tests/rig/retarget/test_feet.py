@@ -7,7 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from kinelift.bench.scenes import stairs_up
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
+from kinelift.rig.retarget.tpose import leg_length
 from kinelift.tests import walks
 from kinelift.tests.motions import random_motion
 from kinelift.tests.rig.retarget.characters import OWN, character, joints, limb_errors, put
@@ -72,3 +74,18 @@ def test_feet_are_planted_in_each_shot_for_itself() -> None:
     alone = joints(target, OWN, np.arange(1, 31))
     for name, places in alone.items():
         np.testing.assert_allclose(together[name], places, atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [0.7, 1.3])
+def test_stairs_are_as_high_as_the_legs_are_long(size: float) -> None:
+    scene, target = stairs_up(), character(size=size)
+    performance = put(target, scene.motion)
+    found = joints(target, OWN, performance.frames)
+    leg = sum(target.data.bones[name].length for name in ("thigh.L", "shin.L"))
+    scale = leg / leg_length(performance.offsets)
+    top = np.nanmax(scene.levels)  # stood on longest: the character's ground
+    for column, side in ((1, "L"), (3, "R")):
+        stands = np.isfinite(scene.levels[:, column])
+        high = found[f"toe.{side}"][stands, 2] - target.data.bones[f"toe.{side}"].head_local.z
+        np.testing.assert_allclose(high, scale * (scene.levels[stands, column] - top), atol=0.01)
+    assert limb_errors(target, scene.motion, OWN).max() < 5.0
