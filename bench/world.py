@@ -45,6 +45,7 @@ from kinelift.bench.long import repeated
 from kinelift.bench.score import Figures, score
 from kinelift.bench.sheets import sheet
 from kinelift.bench.stage import films
+from kinelift.core import quality
 from kinelift.core.arrays import Floats
 from kinelift.core.bvh import write_bvh
 from kinelift.core.camera import FILM_WIDTH_MM
@@ -52,10 +53,7 @@ from kinelift.core.capture import Capture
 from kinelift.core.contacts import CONTACT_THRESHOLD
 from kinelift.core.errors import CaptureError
 from kinelift.core.foot_ik import clean_up
-from kinelift.core.landmarks import PLACES
 from kinelift.core.motion import Motion
-from kinelift.core.quality import detected_share
-from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT
 from kinelift.inference.pipeline import resolve
 
 #: a landmark is confident from this visibility on
@@ -129,28 +127,8 @@ COLUMNS = {
 
 
 def off_picture(capture: Capture) -> Floats:
-    """How far (T, 33) confident landmarks are from their places on the body, as a share of its height.
-
-    The height is that of the person standing upright where the hips are. NaN: the landmark isn't confident.
-    """
-    return np.concatenate([_off_picture(shot) for shot in capture.shots])
-
-
-def _off_picture(shot: Capture) -> Floats:
-    motion, camera = shot.motion, shot.camera
-    size = motion.height / STANDARD_HEIGHT
-    places = np.stack(
-        [
-            motion.joints[:, INDEX[joint]]
-            + (motion.world_rotations[:, INDEX[carrier]] @ (size * np.array(offset)))
-            for joint, carrier, offset in PLACES
-        ],
-        axis=1,
-    )
-    away = motion.root @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
-    tall = motion.height * camera.focal / away
-    off = np.linalg.norm(camera.project(places) - shot.landmarks[..., :2], axis=-1) / tall[:, None]
-    return np.where(shot.landmarks[..., 2] > _CONFIDENT, off, np.nan)
+    """`quality.off_picture` (T, 33); NaN where a landmark isn't confident."""
+    return np.where(capture.landmarks[..., 2] > _CONFIDENT, quality.off_picture(capture), np.nan)
 
 
 def slide_mm(motion: Motion) -> Floats:
@@ -184,7 +162,7 @@ def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
         "planting_pct": off - before,
         "slide_mm": _or_none(slide, np.mean),
         "slide_most_mm": _or_none(slide, np.max),
-        "found_pct": 100 * detected_share(seen),
+        "found_pct": 100 * quality.detected_share(seen),
     }
     reference = video.with_suffix(".npz")
     levels = [0.0]

@@ -1,4 +1,4 @@
-"""Charts as SVG: what is known over time, how well each joint was seen, and when feet touch the floor."""
+"""Charts as SVG: what is known over time, how sure each joint is, and when feet touch the floor."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .capture import Capture
 from .colours import HIGH, KNOWN, LEGEND, LOW, MIDDLING, Colour
 from .files import replacing
 from .motion import CONTACT_POINTS
-from .quality import STATES, states
+from .quality import STATES, doubt, states
 from .skeleton import JOINTS
 
 #: colours of a contact point in the air and on the floor, sRGB
@@ -41,7 +41,7 @@ _ABOVE = 46
 _BELOW = 40
 #: distance of the contacts from the joints, pixels
 _GAP = 12
-_TITLE = f"person: {LEGEND}. Joints: how well each was seen; contacts with the floor"
+_TITLE = f"person: {LEGEND}. Joints: how well each was seen and lies on the picture; contacts with the floor"
 #: the order of the rows: the middle of the body, the left side, the right side, each from top to bottom
 _ROWS = sorted(range(len(JOINTS)), key=lambda j: (JOINTS[j][-2:] == ".R", JOINTS[j][-2:] == ".L"))
 
@@ -68,11 +68,12 @@ def save_chart(capture: Capture, path: Path) -> None:
     CaptureError
         If it can't be written.
     """
+    sure = 1 - doubt(capture)
     rows = [("person", _columns(_known(capture), np.maximum, _COLUMNS), KNOWN, -_GAP)]
     rows += [
         (
             JOINTS[joint],
-            _columns(capture.confidence[:, joint], np.minimum, _COLUMNS),
+            _columns(sure[:, joint], np.minimum, _COLUMNS),
             (LOW, MIDDLING, HIGH),
             0,
         )

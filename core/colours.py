@@ -16,14 +16,19 @@ CONTACT: Colour = (60, 230, 60)
 LOW: Colour = (205, 45, 40)
 #: confidence 1/2
 MIDDLING: Colour = (240, 190, 60)
+#: where a limb isn't where the picture shows it
+OFF: Colour = (45, 120, 190)
 #: where left may be right
 UNSURE: Colour = (150, 80, 190)
 #: confidence 1
 HIGH: Colour = (70, 165, 90)
 #: colours of `quality.STATES`
-KNOWN: tuple[Colour, ...] = (HIGH, MIDDLING, UNSURE, LOW)
+KNOWN: tuple[Colour, ...] = (HIGH, MIDDLING, OFF, UNSURE, LOW)
 #: ... and what they mean
-LEGEND = "green: found; yellow: limbs guessed; purple: left and right uncertain; red: not found, bridged"
+LEGEND = (
+    "green: found; yellow: limbs guessed; blue: limbs off the picture; purple: left and right uncertain; "
+    "red: not found, bridged"
+)
 
 
 def linear(colour: Colour) -> tuple[float, float, float]:

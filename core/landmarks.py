@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .arrays import Array, Floats
+from .skeleton import JOINTS
 
 LANDMARKS: tuple[str, ...] = (
     "nose",
@@ -84,6 +85,16 @@ def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
 
 #: joint, carrying joint and offset of each of `LANDMARKS`
 PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)
+
+
+def joint_confidence(confidence: Array) -> Array:
+    """Confidence of each joint (T, J): the mean over the landmarks (T, 33) that show it."""
+    columns = []
+    for joint in JOINTS:
+        name, dot, side = joint.partition(".")
+        shown = [LANDMARK[n + dot + side] if dot else LANDMARK[n] for n in SHOWN_BY[name]]
+        columns.append(confidence[:, shown].mean(1))
+    return np.stack(columns, 1)
 
 
 class Seen(Protocol):

@@ -1,28 +1,58 @@
-"""The quality of a capture, as far as the capture itself can tell."""
+"""The quality of a capture, as far as the capture itself can tell: what was seen, and what lies on it."""
 
 from __future__ import annotations
 
+import math
+from typing import NamedTuple
+
 import numpy as np
 
-from .arrays import Bools, Indices
+from .arrays import Bools, Floats, Indices
 from .capture import Capture
-from .contacts import runs
+from .contacts import keep_long, runs
+from .landmarks import PLACES, joint_confidence
 from .options import UPPER
-from .skeleton import INDEX
+from .skeleton import INDEX, STANDARD_HEIGHT
 
 #: what is known of a frame, from the best to the worst: the person was found; but limbs are guessed, which
-#: nobody saw; or which side is the left is uncertain; or the person wasn't found, and the motion is bridged
-STATES = ("found", "guessed_limbs", "unsure_sides", "bridged")
-#: the joints of each limb; it is guessed where none of them was seen
-_LIMBS = (
-    ("head",),
-    *((f"{a}.{s}", f"{b}.{s}") for a, b in (("forearm", "hand"), ("shin", "foot")) for s in "LR"),
-)
-
-#: frames with a lower mean confidence of the joints are unsure
-_UNSURE = 0.5
+#: nobody saw; or a limb that was seen lies elsewhere in the picture; or which side is the left is uncertain;
+#: or the person wasn't found, and the motion is bridged
+STATES = ("found", "guessed_limbs", "off_picture", "unsure_sides", "bridged")
+#: the joints of each limb that tell whether it was seen and lies where it was seen
+LIMBS = {
+    "head": ("head",),
+    "left arm": ("forearm.L", "hand.L"),
+    "right arm": ("forearm.R", "hand.R"),
+    "left leg": ("shin.L", "foot.L"),
+    "right leg": ("shin.R", "foot.R"),
+}
+#: joint at which each landmark lies
+_AT = [INDEX[at] for at, _, _ in PLACES]
+#: joint with which it turns
+_BY = [INDEX[by] for _, by, _ in PLACES]
+#: its place from the first in the rest pose (33, 3), metres at standard height
+_PLACE = np.array([place for _, _, place in PLACES])
+#: how far a body that fits lies from a landmark without error, as a share of the person's height: standard
+#: deviation. People are built and dressed in more ways than our body.
+_UNLIKE = 0.015
+#: a landmark this many standard deviations away counts a quarter
+_OUTLIER = 3.0
+#: a limb is unsure where one of its joints is more doubtful than this
+_DOUBTFUL = 0.75
+#: a limb is seen from this mean confidence of its joints on
+_SEEN = 0.5
+#: where more limbs than this are unsure at once, the whole body is
+_MOST_LIMBS = 2
 #: unsure stretches shorter than this aren't reported, and stretches nearer than this are one, seconds
 _WORTH = 0.1
+
+
+class Stretch(NamedTuple):
+    """First and last frame of a stretch that is unsure, and which of `LIMBS` is; empty: the whole body."""
+
+    first: int
+    last: int
+    limb: str
 
 
 def detected_share(capture: Capture) -> float:
@@ -34,18 +64,96 @@ def _found(capture: Capture) -> Bools:
     return np.asarray(np.isfinite(capture.landmarks[..., :2]).all(axis=(1, 2)))
 
 
+def off_picture(capture: Capture) -> Floats:
+    """How far (T, 33) landmarks lie from their places on the body in the picture, as shares of its height.
+
+    The height is that of the person standing upright where the hips are. NaN: nobody was found.
+    """
+    off, tall = _off_picture(capture)
+    return np.asarray(np.linalg.norm(off, axis=-1) / tall[:, None])
+
+
+def _off_picture(capture: Capture) -> tuple[Floats, Floats]:
+    """From the landmarks to their places on the body (T, 33, 2), and the height of the body (T,); pixels."""
+    off, tall = [], []
+    for shot in capture.shots:
+        motion, camera = shot.motion, shot.camera
+        places = _PLACE * (motion.height / STANDARD_HEIGHT)
+        points = motion.joints[:, _AT] + (motion.world_rotations[:, _BY] @ places[..., None])[..., 0]
+        off.append(camera.project(points) - shot.landmarks[..., :2])
+        away = motion.root @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
+        # who is behind the camera isn't in the picture
+        tall.append(motion.height * camera.focal / np.where(away > 0, away, np.nan))
+    return np.concatenate(off), np.concatenate(tall)
+
+
+def joints_off_picture(capture: Capture) -> Floats:
+    """The same of the joints (T, J): a mean over the landmarks that show each, by their visibility.
+
+    NaN: none of them was seen.
+    """
+    off, visibility = off_picture(capture), _visibility(capture)
+    return _share(joint_confidence(visibility * np.nan_to_num(off)), joint_confidence(visibility), np.nan)
+
+
+def doubt(capture: Capture) -> Floats:
+    """How doubtful (T, J) each joint is, from 0 to 1.
+
+    A joint that nobody saw, in a gap that was bridged or because it was hidden, has a doubt of 1. Others have
+    it as far as they were hardly seen, and as far as the landmarks that show them lie elsewhere in the
+    picture. Each landmark's distance is measured by its spread and counts as in the solver: by the estimator
+    of Geman and McClure (1987).
+    """
+    off, tall = _off_picture(capture)
+    unlike = (_UNLIKE * tall[:, None]) ** 2
+    xx, xy, yy = np.moveaxis(np.nan_to_num(capture.spread.astype(np.float64)), -1, 0)
+    xx, yy = xx + unlike, yy + unlike
+    x, y = np.moveaxis(off, -1, 0)
+    square = (yy * x**2 - 2 * xy * x * y + xx * y**2) / (xx * yy - xy**2)
+    agrees = np.nan_to_num((_OUTLIER**2 / (_OUTLIER**2 + square)) ** 2)
+    visibility = _visibility(capture)
+    share = _share(joint_confidence(visibility * agrees), joint_confidence(visibility), 0.0)
+    return np.asarray(1 - np.clip(capture.confidence * share, 0, 1))
+
+
+def _visibility(capture: Capture) -> Floats:
+    return np.nan_to_num(capture.landmarks[..., 2].astype(np.float64))
+
+
+def _share(part: Floats, whole: Floats, otherwise: float) -> Floats:
+    """`part / whole`, and `otherwise` where `whole` is 0."""
+    return np.divide(part, whole, out=np.full(whole.shape, otherwise), where=whole > 0)
+
+
+def _limbs(capture: Capture) -> dict[str, list[int]]:
+    """The joints of each limb, but for legs that nobody asked for in a capture of the upper body."""
+    upper = capture.settings.get("body") == UPPER
+    return {
+        limb: [INDEX[name] for name in names]
+        for limb, names in LIMBS.items()
+        if not (upper and limb.endswith("leg"))
+    }
+
+
+def _unsure(capture: Capture) -> Bools:
+    """Where (T, L) each of `_limbs` is unsure."""
+    doubts = doubt(capture)
+    return np.stack([doubts[:, of].max(axis=1) > _DOUBTFUL for of in _limbs(capture).values()], axis=1)
+
+
 def states(capture: Capture) -> Indices:
     """Which of `STATES` (T,) each frame is in: the worst.
 
     Legs that nobody asked for, in a capture of the upper body, aren't guessed.
     """
-    upper = capture.settings.get("body") == UPPER
-    limbs = [limb for limb in _LIMBS if not (upper and limb[0].startswith("shin"))]
-    seen = [capture.confidence[:, [INDEX[name] for name in limb]].max(axis=1) for limb in limbs]
+    confidence = [capture.confidence[:, of] for of in _limbs(capture).values()]
+    guessed = np.min([one.max(axis=1) for one in confidence], axis=0) == 0
+    seen = np.stack([one.mean(axis=1) >= _SEEN for one in confidence], axis=1)
     sides = np.zeros(len(capture), bool)
     for first, last in capture.unsure_sides:
         sides[first : last + 1] = True
-    out = np.where(np.min(seen, axis=0) == 0, STATES.index("guessed_limbs"), STATES.index("found"))
+    out = np.where(guessed, STATES.index("guessed_limbs"), STATES.index("found"))
+    out[(_unsure(capture) & seen).any(axis=1)] = STATES.index("off_picture")
     out[sides] = STATES.index("unsure_sides")
     out[~_found(capture)] = STATES.index("bridged")
     return out
@@ -66,13 +174,25 @@ def stretches(capture: Capture) -> dict[str, list[tuple[int, int]]]:
     }
 
 
-def unsure_stretches(capture: Capture) -> list[tuple[int, int]]:
-    """First and last frame of the stretches in which little of the person was seen."""
-    fps = capture.motion.fps
-    stretches: list[tuple[int, int]] = []
-    for first, end in zip(*runs(capture.confidence.mean(axis=1) < _UNSURE), strict=True):
-        if stretches and first - stretches[-1][1] - 1 < _WORTH * fps:
-            stretches[-1] = stretches[-1][0], int(end) - 1
-        else:
-            stretches.append((int(first), int(end) - 1))
-    return [(first, last) for first, last in stretches if last - first + 1 >= _WORTH * fps]
+def unsure_stretches(capture: Capture) -> list[Stretch]:
+    """The stretches in which a limb, or the whole body, was hardly seen or lies elsewhere in the picture."""
+    unsure = _unsure(capture)
+    body = unsure.sum(axis=1) > _MOST_LIMBS
+    columns = np.column_stack([body, unsure & ~body[:, None]])
+    frames = _WORTH * capture.motion.fps
+    beyond = math.ceil(frames)  # what isn't unsure at an end isn't between two stretches
+    sure = keep_long(~np.pad(columns, ((beyond, beyond), (0, 0))), frames)
+    closed = ~sure[beyond : beyond + len(columns)]
+    found = [
+        Stretch(int(first), int(end) - 1, limb)
+        for limb, column in zip(("", *_limbs(capture)), keep_long(closed, frames).T, strict=True)
+        for first, end in zip(*runs(column), strict=True)
+    ]
+    return sorted(found)
+
+
+def limbs_off_picture(capture: Capture) -> dict[str, float | None]:
+    """Mean distance of each limb from where it was seen, as a share of the person's height; None: never."""
+    off = joints_off_picture(capture)
+    means = {limb: off[:, of] for limb, of in _limbs(capture).items()}
+    return {limb: float(np.nanmean(one)) if np.isfinite(one).any() else None for limb, one in means.items()}

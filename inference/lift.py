@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arrays import Array, Floats
-from ..core.landmarks import LANDMARK, SHOWN_BY, from_hips
+from ..core.arrays import Floats
+from ..core.landmarks import from_hips
 from ..core.limits import HINGES, limit_spine_twist
 from ..core.rotations import axis_angle, matrix_from_6d, mean_turn, sixd_from_matrix, unit
-from ..core.skeleton import INDEX, JOINTS
+from ..core.skeleton import INDEX
 from .lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from .lifters.view import smooth
 
@@ -146,16 +146,6 @@ def straightened(rotations: Floats) -> Floats:
         out[:, joint] = turn @ rotations[:, joint]
         out[:, child] = np.swapaxes(turn, -1, -2) @ rotations[:, child]
     return out
-
-
-def joint_confidence(confidence: Array) -> Array:
-    """Confidence of each joint (T, J): the mean over the landmarks (T, 33) that show it."""
-    columns = []
-    for joint in JOINTS:
-        name, dot, side = joint.partition(".")
-        shown = [LANDMARK[n + dot + side] if dot else LANDMARK[n] for n in SHOWN_BY[name]]
-        columns.append(confidence[:, shown].mean(1))
-    return np.stack(columns, 1)
 
 
 def _interpolate(x: Tensor, at: Tensor) -> Tensor:

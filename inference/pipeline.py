@@ -25,6 +25,7 @@ from ..core.landmarks import (
     bridge,
     evidence_of,
     fields_of,
+    joint_confidence,
     nothing_known,
 )
 from ..core.motion import CONTACT_JOINTS
@@ -33,7 +34,7 @@ from ..core.options import PARTS, UPPER, Place, Settings, check_options, from_pl
 from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
-from .lift import Estimate, joint_confidence, lift
+from .lift import Estimate, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .shots import shots_of

@@ -51,7 +51,7 @@ class KINELIFT_OT_bind_mesh(OnCaptured, bpy.types.Operator):
 
 
 class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
-    """Colour the body by how well each part was seen, frame by frame: green seen, red guessed"""
+    """Colour the body frame by frame: green where it was seen, red where it is a guess or off the picture"""
 
     bl_idname = "kinelift.show_confidence"
     bl_label = "Show Confidence"

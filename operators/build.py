@@ -41,11 +41,13 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     result.video = capture.source.video
     result.detected = detected_share(capture)
     known = shares(capture)
-    result.guessed_limbs, result.unsure_sides = known["guessed_limbs"], known["unsure_sides"]
+    for state in ("guessed_limbs", "off_picture", "unsure_sides"):
+        setattr(result, state, known[state])
     first, last = action.frame_range
     per_frame = (last - first) / max(len(capture) - 1, 1)
-    for begin, end in unsure_stretches(capture):
+    for begin, end, limb in unsure_stretches(capture):
         stretch = result.unsure.add()
+        stretch.name = limb
         stretch.first, stretch.last = round(first + begin * per_frame), round(first + end * per_frame)
     for warning in capture.warnings:
         result.warnings.add().name = warning

@@ -1,4 +1,4 @@
-"""Mark the stretches in which little of the person was seen on the timeline."""
+"""Mark the stretches on the timeline in which the body, or a limb, is unsure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NAMES = ("Unsure", "Sure")
 
 
 class KINELIFT_OT_mark_unsure(bpy.types.Operator):
-    """Set markers on the timeline where a stretch begins and ends in which little of the person was seen"""
+    """Set markers on the timeline where a limb or the body was hardly seen or isn't on the picture"""
 
     bl_idname = "kinelift.mark_unsure"
     bl_label = "Mark on Timeline"
@@ -31,7 +31,8 @@ class KINELIFT_OT_mark_unsure(bpy.types.Operator):
         unsure, sure = (pgettext_data(name) for name in _NAMES)
         stretches = captured(context).kinelift.unsure
         for stretch in stretches:
-            for name, frame in ((unsure, stretch.first), (sure, stretch.last + 1)):
+            limb = f": {pgettext_data(stretch.name)}" if stretch.name else ""
+            for name, frame in ((unsure + limb, stretch.first), (sure + limb, stretch.last + 1)):
                 if (name, frame) not in there:
                     markers.new(name, frame=frame)
         self.report({"INFO"}, pgettext_rpt("{count} stretches marked").format(count=len(stretches)))

@@ -1,4 +1,4 @@
-"""The body in the viewport, coloured frame by frame by how well each part of the person was seen."""
+"""The body in the viewport, coloured frame by frame by how sure each part of it is."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import numpy as np
 from ..core.capture import Capture
 from ..core.colours import HIGH, LOW, MIDDLING, linear
 from ..core.mannequin import MOST_BONES
+from ..core.quality import doubt
 from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
 
 #: colour attribute of the evaluated body
 ATTRIBUTE = "Confidence"
-#: attribute of the table's points: confidence, 0 to 1
+#: attribute of the table's points: how sure a joint is, 0 to 1
 VALUE = "confidence"
 #: name of the modifier
 _MODIFIER = "Confidence"
 
 
 def show_confidence(body: bpy.types.Object, capture: Capture, scene: bpy.types.Scene) -> None:
-    """Colour a body by confidence: from green where it was seen, over yellow, to red where it was guessed.
+    """Colour a body by `quality.doubt`: from green over yellow to red, a guess or off the picture.
 
     A geometry nodes modifier looks up every frame of the scene, at its frame rate, and writes the colour
     attribute `ATTRIBUTE`, which the viewport shows with Shading > Colour > Attribute. Materials are kept;
@@ -65,9 +66,9 @@ def _keep_bones(body: bpy.types.Object) -> None:
 
 
 def _table(capture: Capture) -> bpy.types.Object:
-    """An object in no scene whose points hold the confidence, joint after joint, frame after frame."""
+    """An object in no scene whose points hold how sure joints are, joint after joint, frame after frame."""
     mesh = bpy.data.meshes.new(_MODIFIER)
-    values = np.clip(capture.confidence, 0, 1).astype(np.float32).ravel()
+    values = (1 - doubt(capture)).astype(np.float32).ravel()
     mesh.vertices.add(len(values))
     mesh.attributes.new(VALUE, "FLOAT", "POINT").data.foreach_set("value", values)
     return bpy.data.objects.new(_MODIFIER, mesh)

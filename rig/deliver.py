@@ -15,7 +15,7 @@ from ..core.files import replacing
 from ..core.foot_ik import clean_up
 from ..core.motion import Motion
 from ..core.options import CleanUp, Outputs, RetargetSettings, body_render, endings_of
-from ..core.quality import detected_share, shares, stretches
+from ..core.quality import detected_share, limbs_off_picture, shares, stretches, unsure_stretches
 from .body import add_body
 from .camera import find_video, show_video
 from .export import export
@@ -118,6 +118,10 @@ def _summary(capture: Capture, armature: bpy.types.Object, files: dict[str, Path
         "detected": round(detected_share(capture), 4),
         "shares": {state: round(share, 4) for state, share in shares(capture).items()},
         "stretches": stretches(capture),
+        "unsure": [stretch._asdict() for stretch in unsure_stretches(capture)],
+        "off_picture": {
+            limb: None if off is None else round(off, 4) for limb, off in limbs_off_picture(capture).items()
+        },
         "shots": [
             {
                 "first": shot.start,

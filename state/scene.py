@@ -144,7 +144,7 @@ class SceneSettings(bpy.types.PropertyGroup):
 
 
 class Stretch(bpy.types.PropertyGroup):
-    """A stretch of frames of the scene."""
+    """A stretch of frames of the scene; its name is the limb that is unsure, or empty: the whole body."""
 
     first: IntProperty(description="Its first frame in the scene")
     last: IntProperty(description="Its last frame in the scene")
@@ -161,6 +161,9 @@ class Result(bpy.types.PropertyGroup):
     video: StringProperty(description="Name of the video that it was captured from")
     detected: FloatProperty(description="Share of the frames in which the person was seen")
     guessed_limbs: FloatProperty(description="Share of the frames with limbs that nobody saw")
+    off_picture: FloatProperty(description="Share of the frames with limbs that lie elsewhere in the picture")
     unsure_sides: FloatProperty(description="Share of the frames in which left may be right")
-    unsure: CollectionProperty(type=Stretch, description="Where little of the person was seen")
+    unsure: CollectionProperty(
+        type=Stretch, description="Where a limb or the body was hardly seen or lies elsewhere in the picture"
+    )
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")

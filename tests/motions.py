@@ -9,19 +9,9 @@ import numpy.typing as npt
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
 from kinelift.core.capture import Capture, Source
-from kinelift.core.landmarks import LANDMARKS, nothing_known
+from kinelift.core.landmarks import PLACES, nothing_known
 from kinelift.core.motion import Motion
-from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
-
-#: the joint that each of MediaPipe's landmarks is nearest to
-_NEAREST = {
-    "shoulder": "upper_arm", "elbow": "forearm", "wrist": "hand", "pinky": "hand", "index": "hand",
-    "thumb": "hand", "hip": "thigh", "knee": "shin", "ankle": "foot", "heel": "foot", "foot_index": "toe",
-}  # fmt: skip
-_JOINT_OF_LANDMARK = [
-    INDEX[f"{_NEAREST[name[:-2]]}{name[-2:]}"] if name[:-2] in _NEAREST else INDEX["head"]
-    for name in LANDMARKS
-]
+from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, rest_offsets
 
 
 def _wander(
@@ -48,6 +38,19 @@ def level_camera(size: tuple[int, int], distance: float = 4.5, height: float = 1
     return Camera(focal_pixels(28.0, size), size, pose)
 
 
+def landmarks_on(motion: Motion) -> npt.NDArray[np.float64]:
+    """The places (T, 33, 3) of the landmarks on a body."""
+    size = motion.height / STANDARD_HEIGHT
+    return np.stack(
+        [
+            motion.joints[:, INDEX[joint]]
+            + motion.world_rotations[:, INDEX[carrier]] @ (size * np.array(offset))
+            for joint, carrier, offset in PLACES
+        ],
+        axis=1,
+    )
+
+
 def random_capture(
     frames: int,
     seed: int = 0,
@@ -58,7 +61,7 @@ def random_capture(
 ) -> Capture:
     """A person of random proportions who moves every joint smoothly while walking about before the camera.
 
-    The landmarks are the joints seen by the camera, without noise.
+    The landmarks are their places on the body seen by the camera, without noise.
     """
     rng = np.random.default_rng(seed)
     seconds = np.arange(frames) / fps
@@ -78,7 +81,7 @@ def random_capture(
         contacts=0.5 + 0.5 * _wander(rng, seconds, (4,)),
     )
     camera = level_camera(size)
-    seen = motion.joints[:, _JOINT_OF_LANDMARK]
+    seen = landmarks_on(motion)
     pixels = camera.project(seen)
     return Capture(
         motion=motion,

@@ -14,8 +14,8 @@ from kinelift.core.arrays import Array
 from kinelift.core.capture import Capture
 from kinelift.core.contacts import contact_features, log_odds
 from kinelift.core.files import replacing
-from kinelift.core.landmarks import bridge, nothing_known
-from kinelift.inference.lift import joint_confidence, lift
+from kinelift.core.landmarks import bridge, joint_confidence, nothing_known
+from kinelift.inference.lift import lift
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
 from kinelift.inference.world import to_world
 from kinelift.training.detected import DetectedSequence

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import bpy
 from bpy.app.translations import pgettext_iface
 
@@ -168,18 +170,23 @@ class KINELIFT_PT_result(_Tab, bpy.types.Panel):
         for share, words in (
             (1 - result.detected, "Not found, bridged: {share:.0%}"),
             (result.unsure_sides, "Left and right uncertain: {share:.0%}"),
+            (result.off_picture, "Limbs off the picture: {share:.0%}"),
             (result.guessed_limbs, "Limbs guessed: {share:.0%}"),
         ):
             if share > 0:
                 column.label(text=pgettext_iface(words).format(share=share), translate=False)
-        if len(result.unsure):
-            frames = sum(stretch.last - stretch.first + 1 for stretch in result.unsure)
+        # stretches of the same limb don't overlap
+        unsure = Counter[str]()
+        for stretch in result.unsure:
+            unsure[stretch.name] += stretch.last - stretch.first + 1
+        for limb, frames in unsure.items():
             column.label(
-                text=pgettext_iface("Unsure: {frames} frames, {count} stretches").format(
-                    frames=frames, count=len(result.unsure)
+                text=pgettext_iface("Unsure: {limb}, {frames} frames").format(
+                    limb=pgettext_iface(limb or "whole body"), frames=frames
                 ),
                 translate=False,
             )
+        if unsure:
             layout.operator(KINELIFT_OT_mark_unsure.bl_idname, icon="MARKER")
         for warning in result.warnings:
             paragraph(layout, context, warning.name, "ERROR")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...core.arrays import Array, Bools, Floats, Indices
-from ...core.landmarks import LANDMARKS, PLACES
+from ...core.landmarks import LANDMARKS, PLACES, joint_confidence
 from ...core.motion import SOLES_BELOW
 from ...core.skeleton import (
     HEEL_OFFSET,
@@ -20,7 +20,7 @@ from ...core.skeleton import (
     STANDARD_HEIGHT,
     standing_height,
 )
-from ..lift import Estimate, joint_confidence
+from ..lift import Estimate
 
 JOINT_COUNT = len(JOINTS)
 #: unknowns of a frame: a rotation vector for every joint, and the root

@@ -7,8 +7,6 @@ import pytest
 
 from kinelift.bench import world
 from kinelift.core.capture import Capture
-from kinelift.core.landmarks import PLACES
-from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT
 from kinelift.tests.motions import random_capture
 from kinelift.tests.walks import walk
 
@@ -16,16 +14,7 @@ from kinelift.tests.walks import walk
 @pytest.fixture
 def seen() -> Capture:
     """A capture that lies on its landmarks exactly."""
-    capture = random_capture(8)
-    motion = capture.motion
-    size = motion.height / STANDARD_HEIGHT
-    places = [
-        motion.joints[:, INDEX[joint]] + motion.world_rotations[:, INDEX[carrier]] @ (size * np.array(offset))
-        for joint, carrier, offset in PLACES
-    ]
-    landmarks = capture.landmarks.copy()
-    landmarks[..., :2] = capture.camera.project(np.stack(places, 1))
-    return replace(capture, landmarks=landmarks)
+    return random_capture(8)
 
 
 def test_landmarks_off_the_body_count_as_a_share_of_its_height_if_they_are_confident(seen):

@@ -65,19 +65,20 @@ def test_the_axis_shows_seconds_of_the_video(tmp_path: Path) -> None:
 
 
 def known() -> Capture:
-    """A capture that is found, has guessed limbs, uncertain sides, and is bridged, for a quarter each."""
+    """A capture that is in each of `quality.STATES` for a fifth, from the best to the worst."""
     capture = random_capture(1000)
-    capture.confidence[250:500, INDEX["head"]] = 0
-    capture.landmarks[750:] = np.nan
-    return replace(capture, unsure_sides=((500, 749),))
+    capture.confidence[200:400, INDEX["head"]] = 0
+    capture.landmarks[400:600, 15:, 0] += 300
+    capture.landmarks[800:] = np.nan
+    return replace(capture, unsure_sides=((600, 799),))
 
 
 def test_what_is_known_over_time_is_an_element_of_a_page() -> None:
     strip = ElementTree.fromstring(quality_strip(known()))
-    assert [bars(strip, colour) for colour in KNOWN] == [[(i / 4, (i + 1) / 4)] for i in range(4)]
+    assert [bars(strip, colour) for colour in KNOWN] == [[(i / 5, (i + 1) / 5)] for i in range(5)]
 
 
 def test_and_the_first_row_of_the_chart(tmp_path: Path) -> None:
     save_chart(known(), tmp_path / "chart.svg")
     first = ElementTree.parse(tmp_path / "chart.svg").getroot().findall(f"{SVG}svg")[0]
-    assert [bars(first, colour) for colour in KNOWN] == [[(i / 4, (i + 1) / 4)] for i in range(4)]
+    assert [bars(first, colour) for colour in KNOWN] == [[(i / 5, (i + 1) / 5)] for i in range(5)]

@@ -239,14 +239,15 @@ def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
     capture.save(tmp_path / "m.npz")
     bpy.context.scene.render.fps = 60
     result = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False).kinelift
-    assert [(s.first, s.last) for s in result.unsure] == [(21, 59)]
+    assert [(s.name, s.first, s.last) for s in result.unsure] == [("", 21, 59), ("head", 81, 91)]
     assert result.detected == pytest.approx(2 / 3)
     assert (result.guessed_limbs, result.unsure_sides) == (pytest.approx(0.1), pytest.approx(0.1))
     assert [w.name for w in result.warnings] == ["Mind the gap."]
     for _ in range(2):
         bpy.ops.kinelift.mark_unsure()
     markers = {(m.name, m.frame) for m in bpy.context.scene.timeline_markers}
-    assert markers == {("Unsure", 21), ("Sure", 60)} and len(bpy.context.scene.timeline_markers) == 2
+    assert markers == {("Unsure", 21), ("Sure", 60), ("Unsure: head", 81), ("Sure: head", 92)}
+    assert len(bpy.context.scene.timeline_markers) == 4
 
 
 def test_a_dropped_video_is_chosen() -> None:
