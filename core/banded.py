@@ -1,8 +1,8 @@
 """Least squares over time in which each frame is tied to two frames on either side, as smoothness ties them.
 
 The normal equations of such a problem are a symmetric positive definite matrix of blocks, one for each frame,
-with two blocks on either side of the diagonal. Whittaker's smoothing, the planting of feet and the solver all
-end here.
+with two blocks on either side of the diagonal. Whittaker's smoothing and the planting of feet end here. The
+solver's blocks are larger: see `inference.solve.equations`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,6 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Floats
-
-#: unknowns of a frame from which on LAPACK pays: for fewer, its threads wait for each other longer than the
-#: work takes
-_LARGE = 48
 
 
 def whittaker(values: Array, weight: Array, stiffness: float) -> Floats:
@@ -88,8 +84,6 @@ def solve_banded(here: Floats, ahead: Floats, after: Floats, right: Floats) -> F
     (T, K, C)
     """
     frames, size, channels = right.shape
-    if size >= _LARGE:
-        return _solve_cholesky(here, ahead, after, right)
     # two frames a block, so that each block is tied to its neighbours alone; a frame too many is x = 0
     count = (frames + 1) // 2
     own, link = np.zeros((2, count, 2 * size, 2 * size))
@@ -142,33 +136,6 @@ def solve_blocks(own: Floats, link: Floats, right: Floats) -> Floats:
     rest[:after] -= from_odd @ out[2::2]
     out[1::2] = middle @ rest
     return out
-
-
-def _solve_cholesky(here: Floats, ahead: Floats, after: Floats, right: Floats) -> Floats:
-    """Solve the equations of `solve_banded` by block Cholesky factorisation, frame by frame.
-
-    The factor keeps every matrix on the way symmetric. Plain block elimination lets rounding make them
-    unsymmetric, and that error grows from frame to frame.
-    """
-    frames, size, _ = right.shape
-    lower: list[Floats] = []
-    # of each frame: the blocks of the factor that tie it to the next two frames, and its right-hand side
-    rows: list[Floats] = []
-    for t in range(frames):
-        row = np.concatenate([here[t], ahead[t], after[t], right[t]], axis=1)
-        if t > 0:
-            row[:, : 2 * size] -= rows[t - 1][:, :size].T @ rows[t - 1][:, : 2 * size]
-            row[:, 3 * size :] -= rows[t - 1][:, :size].T @ rows[t - 1][:, 2 * size :]
-        if t > 1:
-            row[:, :size] -= rows[t - 2][:, size : 2 * size].T @ rows[t - 2][:, size : 2 * size]
-            row[:, 3 * size :] -= rows[t - 2][:, size : 2 * size].T @ rows[t - 2][:, 2 * size :]
-        lower.append(np.linalg.cholesky(row[:, :size]))
-        rows.append(np.linalg.solve(lower[t], row[:, size:]))
-    out = np.zeros((frames + 2, *right.shape[1:]))  # two frames of zeros behind the last one
-    for t in reversed(range(frames)):
-        following = np.concatenate([out[t + 1], out[t + 2]])
-        out[t] = np.linalg.solve(lower[t].T, rows[t][:, 2 * size :] - rows[t][:, : 2 * size] @ following)
-    return out[:frames]
 
 
 def inverse(m: Floats) -> Floats:

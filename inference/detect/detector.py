@@ -183,6 +183,9 @@ def _detect_stretch(
             found.frames = frame.index + 1
             if frame.index >= first:
                 news.put(None)
+        found.people = [
+            [person for person in people if person.trail not in follower.doubted] for people in found.people
+        ]
     found.complete = found.frames == last
     found.warnings = part.warnings
     return found

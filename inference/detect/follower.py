@@ -33,6 +33,8 @@ _THERE = 0.5
 _INSIDE = 0.3
 #: the picture is searched for others once in so many frames, and newcomers are followed back through them
 _SEARCH_FRAMES = 10
+#: a newcomer who is found in less than this share of the frames until the next search is a thing
+_STAYS = 0.5
 #: a search among tiles that found nobody is repeated after twice as long as the last time: so many frames
 _FIRST_PAUSE = _SEARCH_FRAMES // 2
 #: ... up to so many
@@ -90,6 +92,8 @@ class _Followed:
         As they were found last, at `time`, seconds.
     worn : (22,)
         Smoothed, see `Person.appearance`.
+    new : int
+        For so many frames it is seen whether a newcomer stays.
     velocity : (2,)
         Pixels per second.
     """
@@ -98,6 +102,7 @@ class _Followed:
     pose: Pose
     time: float
     worn: Array
+    new: int = _SEARCH_FRAMES - 1
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
 
     def expected(self, time: float) -> Region:
@@ -173,6 +178,11 @@ class Follower:
     poses : PoseFinder
     size : (int, int)
         Width and height of the video's picture, pixels.
+
+    Attributes
+    ----------
+    doubted : set of int
+        Trails of those who turned out not to be people.
     """
 
     def __init__(self, finder: PeopleFinder, poses: PoseFinder, size: tuple[int, int]) -> None:
@@ -180,6 +190,7 @@ class Follower:
         self._followed: list[_Followed] = []
         self._recent: deque[_Frame] = deque(maxlen=_SEARCH_FRAMES)
         self._trails = 0
+        self.doubted: set[int] = set()
         #: regions that hold nobody, and when they were looked at
         self._things: list[tuple[Region, float]] = []
         #: frames until the next search of the picture, and of its tiles, and how long that pause was
@@ -197,6 +208,7 @@ class Follower:
         if len(still) < len(self._followed):
             self._tiles_wait, self._pause = 0, _FIRST_PAUSE
         self._followed = still
+        self._doubt(now)
         self._wait, self._tiles_wait = self._wait - 1, self._tiles_wait - 1
         if self._wait <= 0 or not self._followed:
             self._wait = _SEARCH_FRAMES
@@ -237,6 +249,17 @@ class Follower:
                 self._add(followed[i].trail, sights[i], frame)
                 found += 1
         return found
+
+    def _doubt(self, now: _Frame) -> None:
+        """Stop following newcomers who were hardly found since: a part of somebody, a shadow."""
+        for one in self._followed:
+            one.new -= 1
+            if one.new == 0:
+                seen = sum(one.trail in [person.trail for person in frame.people] for frame in self._recent)
+                if seen < _STAYS * len(self._recent):
+                    self.doubted.add(one.trail)
+                    self._things.append((one.pose.around, now.time))
+        self._followed = [one for one in self._followed if one.trail not in self.doubted]
 
     def _search(self, now: _Frame) -> None:
         """Search the picture for people who aren't followed, then its tiles, for those who are small."""

@@ -86,6 +86,11 @@ def test_one_person_is_found_where_they_are(found: Detections) -> None:
         assert np.linalg.norm(person.appearance) == pytest.approx(1, abs=1e-3)
 
 
+def test_a_shadow_on_the_floor_is_nobody() -> None:
+    """A patch beside the walker's feet looks like a person in some frames of the sample."""
+    assert {len(people) for people in detect(VideoReader(SAMPLE)).people} == {1}
+
+
 @pytest.mark.parametrize("quality", ["quick", "best"])
 def test_each_quality_finds_the_same_person(found: Detections, quality: str) -> None:
     landmarks, truth = _truth()
