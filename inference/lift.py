@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..core.arrays import Floats
+from ..core.arrays import Floats, Indices
 from ..core.landmarks import from_hips
 from ..core.limits import HINGES, limit_spine_twist
 from ..core.rotations import axis_angle, matrix_from_6d, mean_turn, sixd_from_matrix, unit
 from ..core.skeleton import INDEX
-from .lifters.lifter import LIFTER_FPS, Lifted, Lifter
+from .lifters.lifter import LIFTER_FPS, Lifted, Lifter, Spread
 from .lifters.view import smooth
 
 
@@ -33,6 +33,8 @@ class Estimate:
         Probability that each of `motion.CONTACT_POINTS` touches the floor.
     up : (3,)
         Unit vector against gravity. There is one for all frames: the camera is assumed to keep its tilt.
+    turn_spread : (T, J), optional
+        How far off the lifter expects its rotations to be: one standard deviation about each axis, radians.
     """
 
     lengths: Floats
@@ -40,6 +42,17 @@ class Estimate:
     root: Floats
     contacts: Floats
     up: Floats
+    turn_spread: Floats | None = None
+
+    def at(self, frames: slice | Indices) -> Estimate:
+        """The same in some of the frames."""
+        return replace(
+            self,
+            rotations=self.rotations[frames],
+            root=self.root[frames],
+            contacts=self.contacts[frames],
+            turn_spread=None if self.turn_spread is None else self.turn_spread[frames],
+        )
 
 
 def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lifter) -> Estimate:
@@ -74,6 +87,7 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
         root=_numpy(_interpolate(lifted.root[0], back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=_numpy(up),
+        turn_spread=None if lifted.spread is None else _numpy(_interpolate(lifted.spread.turn[0], back)),
     )
 
 
@@ -100,7 +114,7 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted
     piece; bone lengths are means over them.
     """
     device, frames = next(model.parameters()).device, place.shape[1]
-    parts = []
+    parts, spreads = [], []
     for first in range(0, frames, _STRETCH):
         last = min(first + _STRETCH, frames)
         begin, end = max(first - _AROUND, 0), min(last + _AROUND, frames)
@@ -111,9 +125,12 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted
             [part.lengths.cpu() * ((last - first) / frames)]
             + [x[:, inside].cpu() for x in (part.rotations, part.root, part.contacts, part.up)]
         )
+        if part.spread is not None:
+            spreads.append([x[:, inside].cpu() for x in part.spread])
     lengths, *others = zip(*parts, strict=True)
     rotations, root, contacts, up = (torch.cat(one, 1) for one in others)
-    return Lifted(torch.stack(lengths).sum(0), rotations, root, contacts, up)
+    spread = Spread(*(torch.cat(one, 1) for one in zip(*spreads, strict=True))) if spreads else None
+    return Lifted(torch.stack(lengths).sum(0), rotations, root, contacts, up, spread=spread)
 
 
 #: of a limb that bends by this, half is a lifter's doubt, radians

@@ -448,15 +448,11 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     costs = []
     for share in _LENSES:
         rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
-        few = replace(
-            lifted,
-            rotations=lifted.rotations[used],
-            root=lifted.root[used],
-            contacts=lifted.contacts[used],
-        )
         focal = focal_pixels(share * DEFAULT_FOCAL_MM, seen.detections.size)
         spread = seen.person.spread[used] / focal**2
-        off = misfit(Evidence(few, rays[used], confidence[used], seen.life_fps / step, seen.device, spread))
+        off = misfit(
+            Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
+        )
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

@@ -284,10 +284,10 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     scale = height / STANDARD_HEIGHT
     group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
     confidence = np.clip(evidence.confidence[stretch], 0, 1)
-    part = replace(lifted, rotations=lifted.rotations[stretch], root=lifted.root[stretch])
+    part = lifted.at(stretch)
     return Problem(
         prior=state_of(part, standing.floors, tensor),
-        turn_spread=tensor(turn_spread(confidence)),
+        turn_spread=tensor(part.turn_spread if part.turn_spread is not None else turn_spread(confidence)),
         known=known,
         shared_precision=tensor(known.precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),
