@@ -48,7 +48,6 @@ from kinelift.bench.stage import films
 from kinelift.core import quality
 from kinelift.core.arrays import Floats
 from kinelift.core.bvh import write_bvh
-from kinelift.core.camera import FILM_WIDTH_MM
 from kinelift.core.capture import Capture
 from kinelift.core.contacts import CONTACT_THRESHOLD
 from kinelift.core.errors import CaptureError
@@ -153,7 +152,7 @@ def hover_mm(motion: Motion, levels: Sequence[float]) -> Floats:
 def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
     """Figures of one clip; writes the captured and the exported motion, and a contact sheet, into `out`."""
     seen = detected(video, out)
-    captured = resolve(seen, {"focal": _lens_mm(seen)} if kept_lens else {})
+    captured = resolve(seen, {"focal": seen.camera.focal_mm} if kept_lens else {})
     exported = replace(captured, motion=clean_up(captured.motion))
     off, before = (100 * float(np.nanmean(off_picture(one))) for one in (exported, captured))
     slide = slide_mm(exported.motion)
@@ -185,11 +184,6 @@ def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
             sheet(video, exported, reference, out / f"{video.stem}.jpg", ("side", "back", "top"))
     hover = hover_mm(exported.motion, levels)
     return figures | {"hover_mm": _or_none(hover, np.mean), "hover_most_mm": _or_none(hover, np.max)}
-
-
-def _lens_mm(capture: Capture) -> float:
-    camera = capture.camera
-    return camera.focal / max(camera.size) * FILM_WIDTH_MM
 
 
 def _or_none(values: Floats, of: Callable[[Floats], float]) -> float | None:
@@ -246,7 +240,7 @@ def solving_seconds(capture: Capture, frames: int) -> float:
         if stage == "lift":
             lifted = time.process_time()
 
-    solved = resolve(repeated(capture, frames), {"focal": _lens_mm(capture)}, progress)
+    solved = resolve(repeated(capture, frames), {"focal": capture.camera.focal_mm}, progress)
     clean_up(solved.motion)
     return time.process_time() - lifted
 

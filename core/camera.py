@@ -61,6 +61,11 @@ class Camera:
             raise UnsoundError("its camera has no place and direction")
 
     @property
+    def focal_mm(self) -> float:
+        """35 mm equivalent of the focal length."""
+        return self.focal / max(self.size) * FILM_WIDTH_MM
+
+    @property
     def centre(self) -> Floats:
         """Principal point in pixels (2,)."""
         return np.array(self.size) / 2.0

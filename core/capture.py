@@ -120,6 +120,8 @@ class Capture:
         What the artist should know, a sentence each.
     unsure_sides : tuple of (int, int)
         First and last frame of the stretches in which it is uncertain which side of the person is the left.
+    contacts_given : bool
+        Whether somebody said where feet stand, so that solving again doesn't look for contacts anew.
     later_cameras : tuple of Camera
         Those that filmed the shots after the first, each in the world of its shot: one for each of the
         motion's cuts.
@@ -137,6 +139,7 @@ class Capture:
     source: Source = field(default_factory=Source)
     warnings: tuple[str, ...] = ()
     unsure_sides: tuple[tuple[int, int], ...] = ()
+    contacts_given: bool = False
     later_cameras: tuple[Camera, ...] = ()
 
     def __post_init__(self) -> None:
@@ -169,6 +172,8 @@ class Capture:
             check_number("stretch of unsure sides", first, (next_one, frames - 1), Integral)
             check_number("stretch of unsure sides", last, (first, frames - 1), Integral)
             next_one = last + 1
+        if not isinstance(self.contacts_given, bool):
+            raise UnsoundError("its contacts are neither given nor found")
         if len(self.later_cameras) != len(motion.cuts):
             raise UnsoundError("it hasn't a camera for each shot")
 
@@ -214,7 +219,7 @@ class Capture:
                 {"first": cut, "focal": one.focal, "pose": np.asarray(one.camera_from_world).tolist()}
                 for cut, one in zip(self.motion.cuts, self.later_cameras, strict=True)
             ],
-            "unsure_sides": self.unsure_sides,
+            "unsure_sides": self.unsure_sides, "contacts_given": self.contacts_given,
             "settings": self.settings, "source": asdict(self.source), "warnings": list(self.warnings),
         }  # fmt: skip
         if sum(array.nbytes for array in arrays.values()) > _LARGEST:
@@ -271,6 +276,7 @@ class Capture:
                 source=source,
                 warnings=_warnings(header["warnings"]),
                 unsure_sides=tuple((first, last) for first, last in header.get("unsure_sides", [])),
+                contacts_given=header.get("contacts_given", False),
                 **{name: data[name] for name in _OF_CAPTURE},
             )
         except UnsoundError as error:

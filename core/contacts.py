@@ -53,6 +53,8 @@ _SITTING = 0.1
 _RAISED = 0.75
 #: a sole that is faster than this doesn't stand, m/s
 _SLIDES = 0.04
+#: a sole that is faster than this moves, whoever says that it stands, m/s
+_MOVES = 0.2
 #: acceleration of what falls, metres per second squared
 GRAVITY = 9.81
 #: who is in the air for longer than this is held by something that nobody sees, seconds
@@ -116,13 +118,16 @@ def in_flight(motion: Motion, contacts: Bools) -> Bools:
     return out
 
 
-def without_sliding(motion: Motion, contacts: Bools) -> Bools:
-    """Contacts (T, 4) without those of soles that go on moving although they were asked to stand."""
+def without_sliding(motion: Motion, contacts: Bools, given: bool = False) -> Bools:
+    """Contacts (T, 4) without those of soles that go on moving although they were asked to stand.
+
+    If they were `given` by somebody, only those that move as fast as nothing does that stands.
+    """
     points = motion.sole_points()
     step = np.zeros(contacts.shape)
     step[:-1] = np.linalg.norm(np.diff(points, axis=0), axis=-1) * motion.life_fps
     before = np.append(step[:1], step[:-1], axis=0)
-    moving = np.minimum(step, before) * STANDARD_HEIGHT / motion.height > _SLIDES
+    moving = np.minimum(step, before) * STANDARD_HEIGHT / motion.height > (_MOVES if given else _SLIDES)
     return keep_long(contacts & ~moving, _FLICKER * motion.life_fps)
 
 

@@ -187,11 +187,11 @@ class CleanUp:
         unit="s", limits=(0, 60), metavar="S",
     )  # fmt: skip
     first: int | None = option(
-        None, "First", "First frame to clean, counted from 0; by default the first of the motion",
+        None, "First", "First frame to change, counted from 0; by default the first of the motion",
         limits=(0, math.inf), metavar="F", in_panel=False,
     )  # fmt: skip
     last: int | None = option(
-        None, "Last", "Last frame to clean, counted from 0; by default the last of the motion",
+        None, "Last", "Last frame to change, counted from 0; by default the last of the motion",
         limits=(0, math.inf), metavar="F", in_panel=False,
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from kinelift.core.command_line import add_options, given
 from kinelift.core.errors import CaptureError, UnsoundError
@@ -23,6 +24,11 @@ from kinelift.core.options import MAX_THREADS, OVERLAY_STYLES, CleanUp, Settings
 from kinelift.core.progress import TerminalBar
 from kinelift.core.runtime import missing_modules
 from kinelift.core.worker import end_with_parent
+
+if TYPE_CHECKING:  # numpy waits until the command line is known to be right
+    from kinelift.core.arrays import Bools
+    from kinelift.core.capture import Capture
+    from kinelift.core.motion import Motion
 
 #: exit status after Ctrl-C, as shells count
 _CANCELLED = 128 + signal.SIGINT
@@ -64,6 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     solve.add_argument("motion", type=Path, metavar="M.npz")
     solve.add_argument("--out", type=Path, required=True, metavar="N.npz", help="the cleaned motion")
     solve.add_argument("--bvh", type=Path, metavar="F.bvh", help="also write it as BVH")
+    solve.add_argument(
+        "--contacts",
+        type=Path,
+        metavar="C.json",
+        help="when the feet stand, first and last frames from 0 on, such as "
+        '{"left": [[0, 14], [30, 44]], "right": [[12, 32]]}; a foot that is left out goes on as it was',
+    )
     add_options(
         solve.add_argument_group("solving again (default: as in the capture)"),
         Settings,
@@ -124,7 +137,7 @@ def _solve(args: argparse.Namespace) -> None:
     from kinelift.core.bvh import write_bvh
     from kinelift.core.capture import Capture
     from kinelift.core.foot_ik import clean_up
-    from kinelift.inference.pipeline import resolve
+    from kinelift.inference.pipeline import resolve, resolve_range
 
     captured = Capture.load(args.motion)
     if args.out.exists() and args.out.samefile(args.motion):
@@ -134,14 +147,52 @@ def _solve(args: argparse.Namespace) -> None:
             check_writable(path)
     progress = _json if args.progress == "json" else TerminalBar()
     how, changed = _clean_up(args), given(args, Settings)
+    contacts = _contacts(args.contacts, captured) if args.contacts is not None else None
+    in_range = (how.first, how.last) != (None, None)
     if changed.keys() - {"device"}:
-        captured = resolve(captured, changed, progress)
-    captured = replace(captured, motion=clean_up(captured.motion, how))
+        if in_range:
+            raise CaptureError(
+                "A range of frames can't get a lens, height or person of its own: drop --first and --last."
+            )
+        captured = resolve(captured, changed, progress, contacts)
+    elif contacts is not None and not captured.source.video:
+        captured = replace(captured, motion=replace(captured.motion, contacts=contacts.astype(float)))
+    elif contacts is not None and in_range:
+        captured = resolve_range(captured, how, contacts, progress, args.device or Settings.device)
+    elif contacts is not None:
+        captured = resolve(captured, changed, progress, contacts)
+    solved = captured.motion
+    captured = replace(captured, motion=clean_up(solved, how))
     captured.save(args.out)
     if args.bvh is not None:
         write_bvh(captured.motion, args.bvh)
-    for warning in captured.warnings:
+    said = _not_kept(contacts, solved, how) if contacts is not None else ""
+    for warning in (*captured.warnings, *[said] * bool(said)):
         print(f"Note: {warning}", file=sys.stderr)
+
+
+def _contacts(path: Path, captured: Capture) -> Bools:
+    """The contacts of heels and toes (T, 4) that a file of stances asks of a motion."""
+    from kinelift.core.contacts import CONTACT_THRESHOLD
+    from kinelift.core.stances import feet, heels_and_toes, read_stances
+
+    known = captured.motion.contacts >= CONTACT_THRESHOLD
+    return heels_and_toes(read_stances(path, feet(known)), known, captured.motion)
+
+
+def _not_kept(asked: Bools, solved: Motion, how: CleanUp) -> str:
+    """A sentence about contacts (T, 4) that were asked of a motion and can't be kept; empty if all are."""
+    from kinelift.core.contacts import CONTACT_THRESHOLD
+    from kinelift.core.foot_ik import clean_up
+    from kinelift.core.stances import feet, held, not_kept
+
+    inside = asked.copy()
+    inside[: how.first or 0] = False
+    inside[len(asked) if how.last is None else how.last + 1 :] = False
+    kept = feet(solved.contacts >= CONTACT_THRESHOLD)
+    if how.feet:  # at the ends of the range feet go over to where they were
+        kept = held(clean_up(solved, replace(how, first=None, last=None)))
+    return not_kept(feet(inside), kept, solved.life_fps)
 
 
 def _clean_up(args: argparse.Namespace) -> CleanUp:

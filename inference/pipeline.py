@@ -6,16 +6,24 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
-from ..core.camera import DEFAULT_FOCAL_MM, Camera, focal_pixels
+from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
 from ..core.capture import Capture, Source, joined
-from ..core.contacts import find_contacts, in_flight, keep_long, runs, without_sliding
+from ..core.contacts import (
+    CONTACT_THRESHOLD,
+    find_contacts,
+    in_flight,
+    keep_long,
+    runs,
+    without_sliding,
+)
 from ..core.errors import CaptureError
+from ..core.foot_ik import within_range
 from ..core.landmarks import (
     COLUMNS,
     IN_SPACE,
@@ -28,9 +36,10 @@ from ..core.landmarks import (
     joint_confidence,
     nothing_known,
 )
-from ..core.motion import CONTACT_JOINTS
+from ..core.motion import CONTACT_JOINTS, Motion
 from ..core.option import options_of
-from ..core.options import PARTS, UPPER, Place, Settings, check_options, from_plain, read_person
+from ..core.options import PARTS, UPPER, CleanUp, Place, Settings, check_options, from_plain, read_person
+from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
@@ -103,7 +112,10 @@ def _after(done: int, of: int, progress: Progress | None) -> Progress | None:
 
 
 def resolve(
-    capture: Capture, changed: Mapping[str, Any] | None = None, progress: Progress | None = None
+    capture: Capture,
+    changed: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+    contacts: Bools | None = None,
 ) -> Capture:
     """Solve again from the landmarks in a capture, without its video: with another lens, height or person.
 
@@ -115,6 +127,10 @@ def resolve(
         re-solve can't change are ignored.
     progress : callable, optional
         See `capture`.
+    contacts : (T, 4) bool, optional
+        Which of `motion.CONTACT_POINTS` stand; the result has them but for those that the landmarks move all
+        the same. By default they are those of the capture if somebody said them then, else they are found
+        anew.
 
     Raises
     ------
@@ -122,9 +138,100 @@ def resolve(
         If a setting can't be met, or the capture doesn't come from a video.
     """
     settings = _settings_again(capture, changed or {})
+    if contacts is None and capture.contacts_given:
+        contacts = capture.motion.contacts >= CONTACT_THRESHOLD
+    said: tuple[str, ...] = ()
+    if contacts is not None and settings.person != capture.settings.get("person", Settings.person):
+        contacts, said = None, (_SOMEBODY_ELSE,)
+    solved = _solved_again(capture, settings, progress, contacts)
+    return replace(solved, warnings=(*solved.warnings, *said))
+
+
+def resolve_range(
+    capture: Capture,
+    how: CleanUp,
+    contacts: Bools,
+    progress: Progress | None = None,
+    device: str = Settings.device,
+) -> Capture:
+    """Solve a range of frames again; outside of it nothing changes, and at its ends the motion blends.
+
+    Lens, height, gravity and bone lengths remain.
+
+    Parameters
+    ----------
+    capture : Capture
+    how : CleanUp
+        Its `first` and `last` say which frames.
+    contacts : (T, 4) bool
+        Which of `motion.CONTACT_POINTS` stand; outside of the range they don't count.
+    progress, device
+        See `capture` and `Settings`.
+
+    Raises
+    ------
+    CaptureError
+        If the range is empty, or the capture doesn't come from a video.
+    """
+    within_range(capture.motion, capture.motion, how)  # an empty range is refused before minutes are spent
+    known = {"focal": capture.camera.focal_mm, "height": capture.motion.height, "device": device}
+    settings = _settings_again(capture, known)
+    inside = slice(how.first, None if how.last is None else how.last + 1)
+    standing = capture.motion.contacts >= CONTACT_THRESHOLD
+    standing[inside] = contacts[inside]
+    solved = _solved_again(capture, settings, progress, standing, upright=True)
+    shots = [
+        _as_seen_by(one.motion, one.camera, other.camera)
+        for one, other in zip(solved.shots, capture.shots, strict=True)
+    ]
+    after = replace(
+        solved.motion,
+        rotations=np.concatenate([shot.rotations for shot in shots]),
+        root=np.concatenate([shot.root for shot in shots]),
+    )
+    kept = capture.motion.contacts.copy()
+    kept[inside] = after.contacts[inside]
+    before = replace(capture.motion, contacts=kept)
+    return replace(capture, motion=within_range(before, after, how), contacts_given=True)
+
+
+def _as_seen_by(motion: Motion, camera: Camera, other: Camera) -> Motion:
+    """A motion that `camera` sees, in the world of another camera, which then sees it likewise."""
+    here, there = (np.asarray(one.camera_from_world, np.float64) for one in (camera, other))
+    way = np.linalg.inv(there) @ here
+    rotations = motion.rotations.astype(np.float64)
+    rotations[:, 0] = quaternion_from_matrix(way[:3, :3] @ matrix_from_quaternion(rotations[:, 0]))
+    return replace(motion, rotations=rotations, root=motion.root @ way[:3, :3].T + way[:3, 3])
+
+
+def _solved_again(
+    capture: Capture,
+    settings: Settings,
+    progress: Progress | None,
+    contacts: Bools | None,
+    upright: bool = False,
+) -> Capture:
+    """A capture solved again; if `upright`, by its own gravity."""
     model = _model(settings)
-    detections = [_detections_of(shot) for shot in capture.shots]
-    return _solved(detections, settings, model, capture.source, progress)
+    shots = capture.shots
+    # nobody asked for the legs of an upper body, so they stand on nothing
+    given = contacts is not None and settings.body != UPPER
+    known = [
+        _Known(
+            contacts[frames] if given and contacts is not None else None,
+            WORLD_FROM_LEVEL_CAMERA @ shot.camera.camera_from_world[:3, 2] if upright else None,
+        )
+        for frames, shot in zip(capture.motion.shots, shots, strict=True)
+    ]
+    detections = [_detections_of(shot) for shot in shots]
+    return _solved(detections, settings, model, capture.source, progress, known)
+
+
+class _Known(NamedTuple):
+    """What is known of a shot besides its landmarks: contacts (T, 4), and up (3,) in level axes."""
+
+    contacts: Bools | None = None
+    up: Floats | None = None
 
 
 def _detections_of(capture: Capture) -> Detections:
@@ -185,6 +292,7 @@ def _solved(
     model: Lifter,
     source: Source,
     progress: Progress | None,
+    known: Sequence[_Known] = (),
 ) -> Capture:
     """The capture of one person, from the landmarks of everybody in each shot."""
     people = _followed(shots, settings.person)
@@ -197,15 +305,16 @@ def _solved(
     seen = np.array([one.person.found.sum() for one in there])
     lengths = np.average([one.body.lengths for one in there], axis=0, weights=seen)
     captures: list[Capture | None] = [
-        one.captured(lengths, settings, source) if one is not None else None for one in solved
+        one.captured(lengths, settings, source, also) if one is not None else None
+        for one, also in zip(solved, known or [_Known()] * len(shots), strict=True)
     ]
-    known = [one for one in captures if one is not None]
+    first = next(one for one in captures if one is not None)
     nobody = [
         f"{shot.start:.2f} to {shot.start + shot.frames / shot.fps:.2f} s"
         for shot, one in zip(shots, captures, strict=True)
         if one is None
     ]
-    whole = joined([one or _waiting(known[0], shot) for shot, one in zip(shots, captures, strict=True)])
+    whole = joined([one or _waiting(first, shot) for shot, one in zip(shots, captures, strict=True)])
     if nobody:
         said = (
             f"Nobody is to be found in the shot from {', '.join(nobody[:_NAMED])}; there the body only waits."
@@ -339,21 +448,27 @@ class _Shot:
     body: Estimate
     focal: float
 
-    def captured(self, lengths: Floats, settings: Settings, source: Source) -> Capture:
+    def captured(self, lengths: Floats, settings: Settings, source: Source, known: _Known) -> Capture:
         """The capture, by a body with these bone lengths or as tall as asked for."""
         if settings.height is not None:
             lengths = lengths * (settings.height / float(standing_height(lengths)))
         body, lifted = (by_lengths(one, lengths) for one in (self.body, self.evidence.lifted))
+        if known.up is not None:
+            body = replace(body, up=known.up)
         before = self._capture(body, None, settings, source)
-        # nothing stands by feet that nobody saw
-        contacts = find_contacts(before) & ~self.gone[:, CONTACT_JOINTS]
+        # nothing stands by feet that nobody saw, unless somebody says so
+        contacts = known.contacts
+        if contacts is None:
+            contacts = find_contacts(before) & ~self.gone[:, CONTACT_JOINTS]
         # what nobody sees goes on resting
         turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
         root = np.where(self.gone[:, :1], body.root, lifted.root)
         evidence = replace(self.evidence, lifted=replace(lifted, rotations=turns, root=root, up=body.up))
-        body, floors = settle(evidence, body, contacts, in_flight(before.motion, contacts))
+        flying = in_flight(before.motion, contacts)
+        body, floors = settle(evidence, body, contacts, flying, up_known=known.up is not None)
         standing = self._capture(body, floors, settings, source)
-        contacts = without_sliding(standing.motion, contacts)
+        standing = replace(standing, contacts_given=known.contacts is not None)
+        contacts = without_sliding(standing.motion, contacts, standing.contacts_given)
         motion = replace(standing.motion, contacts=contacts.astype(np.float32))
         # without contacts, nothing says where the floor is
         return replace(standing, motion=above_floor(motion, self.gone) if contacts.any() else motion)
@@ -499,6 +614,7 @@ _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 _NOBODY = np.zeros((0, 0, len(LANDMARKS), COLUMNS))
 #: a warning says that feet are guessed if their mean confidence is less than this
 _FEET_SEEN = 0.3
+_SOMEBODY_ELSE = "The contacts were set for another person, so where this one's feet stand was found anew."
 _NO_FEET = (
     "The feet are hardly in the picture: where they stand is guessed; film the whole person, or capture only "
     "the upper body."

@@ -14,7 +14,8 @@ from ..core.contacts import CONTACT_THRESHOLD
 from ..core.motion import Motion
 from ..core.rotations import continuous_quaternions, slerp
 from ..core.skeleton import JOINTS
-from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES, feet
+from ..core.stances import feet
+from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES
 from .versions import assign_action, assign_strip_slot
 
 #: custom property of an action: for each frame, a bit for each of `motion.CONTACT_POINTS` that stands

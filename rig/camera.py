@@ -67,7 +67,7 @@ def add_camera(
     # AUTO: the sensor's 36 mm lie along the longer side, so that portrait works and mm are 35 mm equivalents
     data.sensor_fit = "AUTO"
     data.sensor_width = FILM_WIDTH_MM
-    data.lens = camera.focal / max(camera.size) * FILM_WIDTH_MM
+    data.lens = camera.focal_mm
     data.clip_end = 1000.0
     placed = bpy.data.objects.new("Camera", data)
     placed.parent = parent

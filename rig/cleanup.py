@@ -10,8 +10,9 @@ from ..core.errors import CaptureError
 from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
 from ..core.options import CleanUp
+from ..core.stances import heels_and_toes
 from .action import animate, animate_shots, contact_points, every_frame
-from .contacts import heels_and_toes, read_contacts
+from .contacts import read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
 from .versions import curves_of
 

@@ -131,7 +131,12 @@ def solve(evidence: Evidence, progress: Progress | None = None) -> Estimate:
 
 
 def settle(
-    evidence: Evidence, start: Estimate, contacts: Bools, flying: Bools, progress: Progress | None = None
+    evidence: Evidence,
+    start: Estimate,
+    contacts: Bools,
+    flying: Bools,
+    up_known: bool = False,
+    progress: Progress | None = None,
 ) -> tuple[Estimate, Floats]:
     """Fit a motion to the landmarks and to the feet that stand.
 
@@ -145,6 +150,8 @@ def settle(
         Which of `motion.CONTACT_POINTS` stand.
     flying : (T,) bool
         Nothing holds the body.
+    up_known : bool
+        Whether the direction of gravity is that of `start`, and not to be found.
     progress : callable, optional
         See `solve`.
 
@@ -160,12 +167,16 @@ def settle(
         state = state_of(start, 0, evidence.tensor)
         up, floors = start.up, _Floors(np.full(contacts.shape, -1), np.zeros(0))
         if contacts.any():
-            up, floors = _first_floors(_soles(evidence, state), contacts, up, evidence.fps)
+            soles = _soles(evidence, state)
+            if up_known:
+                floors = _floors(soles @ up, contacts, evidence.fps)
+            else:
+                up, floors = _first_floors(soles, contacts, up, evidence.fps)
         state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
         several = len(_stretches(evidence)) > 1
         for known, narrowing in (
-            (Known(lengths=True, up=not contacts.any()), _FROM_SOLVED),
-            (Known(lengths=True, up=several, floors=several), _FROM_SETTLED),
+            (Known(lengths=True, up=up_known or not contacts.any()), _FROM_SOLVED),
+            (Known(lengths=True, up=up_known or several, floors=several), _FROM_SETTLED),
         ):
             standing = Standing.by(contacts, flying, floors.of, len(floors.heights))
             state = _in_stretches(evidence, standing, state, known, narrowing, progress)

@@ -16,8 +16,9 @@ from ...core.kinematics import joint_positions, world_rotations
 from ...core.motion import Motion
 from ...core.rotations import matrix_from_quaternion
 from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGHT, TEMPLATE_OFFSETS
+from ...core.stances import RAISED
 from ..action import at_rate, contact_points, cut_frames, cuts_at_rate, slowness
-from ..contacts import CONTACT_CURVES, RAISED, read_contacts
+from ..contacts import CONTACT_CURVES, read_contacts
 from ..read import values as values_of
 from ..versions import curves_of
 from .bone_map import BoneMap

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from kinelift.core.errors import CaptureError
+from kinelift.core.stances import feet
 from kinelift.rig.action import animate, contact_points
 from kinelift.rig.armature import build_armature
-from kinelift.rig.contacts import CONTACT_CURVES, feet, heels_and_toes, read_contacts
+from kinelift.rig.contacts import CONTACT_CURVES, read_contacts
 from kinelift.rig.versions import curves_of
 from kinelift.tests.motions import random_motion
 from kinelift.tests.walks import walk
@@ -64,49 +65,3 @@ def test_a_deleted_curve_is_named(how: str) -> None:
     with pytest.raises(CaptureError, match=r"contact_foot\.R") as told:
         read_contacts(curves_of(action, armature), FRAMES)
     assert "contact_foot.L" not in str(told.value)
-
-
-def runs(length: int, *stretches: tuple[int, int]) -> np.ndarray:
-    out = np.zeros(length, bool)
-    for first, end in stretches:
-        out[first:end] = True
-    return out
-
-
-def test_heel_and_toe_remain_where_the_foot_still_stands() -> None:
-    known = np.stack([runs(60, (10, 30)), runs(60, (15, 35)), runs(60), runs(60)], 1)
-    standing = np.stack([runs(60, (10, 35)), runs(60)], 1)
-    np.testing.assert_array_equal(heels_and_toes(standing, known, walk(60)), known)
-    shorter = np.stack([runs(60, (12, 32)), runs(60)], 1)
-    np.testing.assert_array_equal(
-        heels_and_toes(shorter, known, walk(60)), known & runs(60, (12, 32))[:, None]
-    )
-
-
-def test_a_longer_contact_goes_on_as_it_began_and_ended() -> None:
-    known = np.stack([runs(60, (10, 30)), runs(60, (15, 35)), runs(60), runs(60)], 1)
-    standing = np.stack([runs(60, (5, 40)), runs(60)], 1)
-    expected = np.stack([runs(60, (5, 30)), runs(60, (15, 40)), runs(60), runs(60)], 1)
-    np.testing.assert_array_equal(heels_and_toes(standing, known, walk(60)), expected)
-
-
-def test_a_gap_that_is_closed_takes_the_nearest() -> None:
-    known = np.stack([runs(30, (0, 10)), runs(30, (20, 30)), runs(30), runs(30)], 1)
-    standing = np.stack([runs(30, (0, 30)), runs(30)], 1)
-    found = heels_and_toes(standing, known, walk(30))
-    np.testing.assert_array_equal(found[:, 0], runs(30, (0, 15)))
-    np.testing.assert_array_equal(found[:, 1], runs(30, (15, 30)))
-
-
-def test_a_new_contact_goes_by_the_pose() -> None:
-    motion = walk(30)
-    nothing = np.zeros((30, 4), bool)
-    standing = np.stack([runs(30, (5, 15)), runs(30)], 1)
-    flat = heels_and_toes(standing, nothing, motion)
-    np.testing.assert_array_equal(flat[:, :2], runs(30, (5, 15))[:, None].repeat(2, 1))
-    # on tiptoe: the foot is stretched, the heel up
-    rotations = motion.rotations.copy()
-    rotations[:, 17] = [np.cos(0.35), np.sin(0.35), 0, 0]
-    tiptoe = heels_and_toes(standing, nothing, replace(motion, rotations=rotations))
-    np.testing.assert_array_equal(tiptoe[:, 1], runs(30, (5, 15)))
-    assert not tiptoe[:, 0].any() and not tiptoe[:, 2:].any()
