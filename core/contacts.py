@@ -13,6 +13,7 @@ from .banded import whittaker
 from .capture import Capture
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
+from .options import CleanUp
 from .skeleton import INDEX, STANDARD_HEIGHT
 
 #: contacts from this on count: the heel or toe stands
@@ -121,14 +122,19 @@ def in_flight(motion: Motion, contacts: Bools) -> Bools:
 def without_sliding(motion: Motion, contacts: Bools, given: bool = False) -> Bools:
     """Contacts (T, 4) without those of soles that go on moving although they were asked to stand.
 
-    If they were `given` by somebody, only those that move as fast as nothing does that stands.
+    If they were `given` by somebody, only those that move as fast as nothing does that stands. Those that are
+    too short to be planted are left out too.
     """
-    points = motion.sole_points()
-    step = np.zeros(contacts.shape)
-    step[:-1] = np.linalg.norm(np.diff(points, axis=0), axis=-1) * motion.life_fps
-    before = np.append(step[:1], step[:-1], axis=0)
-    moving = np.minimum(step, before) * STANDARD_HEIGHT / motion.height > (_MOVES if given else _SLIDES)
-    return keep_long(contacts & ~moving, _FLICKER * motion.life_fps)
+    points = motion.sole_points() * (STANDARD_HEIGHT / motion.height)
+    speed = np.zeros(contacts.shape)
+    speed[:-1] = np.linalg.norm(np.diff(points, axis=0), axis=-1) * motion.life_fps
+    before = np.append(speed[:1], speed[:-1], axis=0)
+    moving = np.minimum(speed, before) > (_MOVES if given else _SLIDES)
+    # a foot that jumps within a stance stands on one spot before it and on another one after it
+    jumps = (speed > _MOVES)[:-1] & contacts[:-1] & contacts[1:]
+    moving[:-1] |= jumps
+    moving[1:] |= jumps
+    return keep_long(contacts & ~moving, CleanUp.minimum * motion.life_fps)
 
 
 def log_odds(features: Floats, network: Mapping[str, Array]) -> Floats:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .arrays import Floats
+from .arrays import Bools, Floats
 from .banded import whittaker
 from .contacts import CONTACT_THRESHOLD, keep_long
 from .errors import CaptureError
@@ -36,6 +36,8 @@ _STRAIGHT = 0.995
 _REACH = 0.97
 #: factor on the way that the hips need, because smoothing takes some of it away
 _OVERSHOOT = 1.2
+#: rounds in which jolts are taken off
+_ROUNDS = 50
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
@@ -139,7 +141,8 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             floor,
             how.lock_toes,
         )
-        ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, jolt))
+        free = ~on[:, columns].any(axis=1)
+        ankles.append(_without_jolts(ankle, world[:, foot] @ sole.ball, free, jolt))
     root = within_reach(motion.root, world, joints, offsets, ankles, motion.life_fps)
     placed = joint_positions(world, root, offsets)
     for side, ankle in zip("LR", ankles, strict=True):
@@ -150,19 +153,25 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
 
 
-def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
-    """The ankle's path (T, 3), with single frames moved where planting made a jolt.
+def _without_jolts(ankle: Floats, ball: Floats, free: Bools, limit: float) -> Floats:
+    """The ankle's path (T, 3), with frames moved where planting made a jolt.
 
     Parameters
     ----------
     ankle : (T, 3), metres
     ball : (T, 3), metres
         From the ankle.
+    free : (T,) bool
+        Frames in which the foot doesn't stand: others aren't moved.
     limit : float
         The greatest acceleration in the motion itself, metres per frame squared.
     """
     out = ankle.copy()
-    for _ in range(4):
+    # what moves a frame's second difference: the frame before it, itself and the one after it
+    share = free[:, None] * np.array([1.0, -2.0, 1.0])
+    share[1:, 0], share[:-1, 2] = free[:-1], free[1:]
+    share /= np.maximum((share**2).sum(axis=1, keepdims=True), 1.0)
+    for _ in range(_ROUNDS):
         excess = np.zeros_like(out)
         for path in (out, out + ball):
             bend = np.zeros_like(out)
@@ -172,7 +181,10 @@ def _without_jolts(ankle: Floats, ball: Floats, limit: float) -> Floats:
             excess = np.where(np.abs(beyond) > np.abs(excess), beyond, excess)
         if not excess.any():
             break
-        out += excess / 2  # takes the excess off the second difference
+        before, here, after = share.T[..., None] * excess
+        out -= here
+        out[:-1] -= before[1:]
+        out[1:] -= after[:-1]
     return out
 
 

@@ -185,7 +185,11 @@ def _find_stances(
         spot = np.zeros(3)
         for a, b in zip([first, *cuts], [*cuts, end], strict=True):
             if a > first:
-                spot = spot + points[leads[a], a] - points[leads[a - 1], a]
+                # as far from the old one as while both stand: what has left or hasn't landed is elsewhere
+                old, new = leads[a - 1], leads[a]
+                last = a if contacts[a, old] else a - 1
+                begins = a - 1 if contacts[a - 1, new] else a
+                spot = spot + (ankle[begins] + points[new, begins]) - (ankle[last] + points[old, last])
             spot[2] = heights[leads[a], a]
             spots[a:b] = spot
             target[a:b] = spot - points[leads[a], a:b]

@@ -164,6 +164,26 @@ def test_a_foot_that_slides_does_not_stand():
     assert not without_sliding(drifting, on).any()
 
 
+def test_a_foot_that_jumps_stands_before_and_after_it():
+    motion = walk(40)
+    on = motion.contacts > 0.5
+    first, end = (int(edge[0]) for edge in runs(on[:, 2] & (np.arange(40) > 5)))
+    jump = (first + end) // 2
+    hops = replace(motion, root=motion.root + 0.05 * (np.arange(40) >= jump)[:, None] * [1, 0, 0])
+    stands = without_sliding(hops, on)
+    there = on.copy()
+    there[[jump - 1, jump]] = False
+    np.testing.assert_array_equal(stands, there)
+
+
+def test_a_contact_that_is_too_short_to_be_planted_is_not_claimed():
+    motion = walk(60, fps=60.0)
+    on = np.zeros((60, 4), bool)
+    on[10:15, 0] = on[20:26, 0] = True  # a twelfth and a tenth of a second
+    still = replace(motion, rotations=motion.rotations[:1].repeat(60, 0), root=motion.root[:1].repeat(60, 0))
+    assert np.flatnonzero(without_sliding(still, on)[:, 0]).tolist() == list(range(20, 26))
+
+
 @pytest.mark.parametrize(("fall", "flies"), [(GRAVITY, True), (0.0, False), (-GRAVITY, False)])
 def test_who_falls_flies_and_who_is_held_does_not(fall, flies):
     motion = walk()

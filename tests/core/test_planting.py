@@ -61,6 +61,22 @@ def test_a_foot_that_rolls_stands_on_one_spot(sole, floor):
     np.testing.assert_allclose(foot @ np.swapaxes(foot, 1, 2), np.tile(np.eye(3), (90, 1, 1)), atol=1e-9)
 
 
+@pytest.mark.parametrize("lands", [False, True])
+def test_a_foot_that_turns_on_its_heel_keeps_the_heel_where_it_is(lands):
+    at = np.arange(60)
+    up = (at > 27) & (at < 33)
+    contacts = np.stack([np.ones(60, bool), ~up], axis=1)
+    # at once: between two frames in which the ball stands it is elsewhere
+    yaw = axis_angle(np.tile([0.0, 0, 1], (60, 1)), np.radians(30.0 * (at >= (33 if lands else 28))))
+    foot = yaw @ pitched(np.where(up, -15.0, 0.0))
+    ankle = -(foot @ FLAT.heel)
+    planted, toe, moved = plant_foot(foot, foot.copy(), ankle, FLAT, contacts, FPS, np.zeros(60))
+    heel, ball, _ = points(FLAT, planted, toe, moved)
+    assert np.linalg.norm(np.diff(heel, axis=0), axis=1).max() < 5e-4
+    on = contacts[1:, 1] & contacts[:-1, 1]
+    assert np.linalg.norm(np.diff(ball, axis=0), axis=1)[on].max() < 5e-4
+
+
 def test_the_spot_is_where_the_foot_was_and_the_rest_is_left_alone():
     foot, toe, ankle, contacts = step(FLAT)
     _, _, planted = plant_foot(foot, toe, ankle, FLAT, contacts, FPS, np.zeros(len(ankle)))
