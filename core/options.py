@@ -195,6 +195,11 @@ class CleanUp:
         limits=(0, math.inf), metavar="F", in_panel=False,
     )  # fmt: skip
 
+    @property
+    def frames(self) -> slice:
+        """The frames that change."""
+        return slice(self.first, None if self.last is None else self.last + 1)
+
 
 # --- retarget ---
 

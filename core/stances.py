@@ -12,6 +12,7 @@ from .contacts import CONTACT_THRESHOLD, keep_long, runs
 from .errors import NOT_AS_TOLD, CaptureError
 from .files import replacing
 from .motion import CONTACT_POINTS, Motion
+from .options import CleanUp
 from .skeleton import STANDARD_HEIGHT
 
 #: the feet in a file of stances, in the order of `feet`
@@ -65,9 +66,11 @@ def heels_and_toes(standing: Bools, known: Bools, motion: Motion) -> Bools:
     return out
 
 
-def held(motion: Motion) -> Bools:
-    """Which feet (T, 2) stand and stay on their spots, in a motion whose feet are planted."""
+def held(motion: Motion, how: CleanUp) -> Bools:
+    """Which feet (T, 2) stand and, where a clean-up of all frames has planted them, stay on their spots."""
     points, contacts = motion.sole_points(), motion.contacts >= CONTACT_THRESHOLD
+    if not how.feet:
+        return feet(contacts)
     out = np.zeros(contacts.shape, bool)
     near = _SPOT * motion.height / STANDARD_HEIGHT
     for shot in motion.shots:
@@ -75,7 +78,9 @@ def held(motion: Motion) -> Bools:
             for first, end in zip(*runs(contacts[shot, point]), strict=True):
                 stance = slice(shot.start + first, shot.start + end)
                 path = points[stance, point]
-                out[stance, point] = np.linalg.norm(path - np.median(path, axis=0), axis=1) < near
+                planted = end - first >= how.minimum * motion.life_fps
+                away = np.linalg.norm(path - np.median(path, axis=0), axis=1)
+                out[stance, point] = (away < near) | (not planted)
     return feet(out)
 
 
@@ -87,6 +92,7 @@ def not_kept(asked: Bools, kept: Bools, fps: float, first: int = 0) -> str:
     asked, kept : (T, 2) bool
         Which feet were to stand, and which do.
     fps : float
+        Frames for a second of life.
     first : int
         Number of the first frame.
     """
@@ -144,8 +150,15 @@ def read_stances(path: Path, known: Bools) -> Bools:
     return out
 
 
-def write_stances(standing: Bools, path: Path) -> None:
-    """Write which feet (T, 2) stand when for `read_stances`; the file appears whole or not at all.
+def write_stances(standing: Bools, edited: Bools, path: Path) -> None:
+    """Write for `read_stances` which feet stand when; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    standing : (T, 2) bool
+    edited : (2,) bool
+        The feet to name.
+    path : Path
 
     Raises
     ------
@@ -154,7 +167,8 @@ def write_stances(standing: Bools, path: Path) -> None:
     """
     stances = {
         foot: [[int(first), int(end) - 1] for first, end in zip(*runs(on), strict=True)]
-        for foot, on in zip(_FEET, standing.T, strict=True)
+        for foot, on, named in zip(_FEET, standing.T, edited, strict=True)
+        if named
     }
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(stances) + "\n", encoding="utf-8")

@@ -180,19 +180,18 @@ def _contacts(path: Path, captured: Capture) -> Bools:
     return heels_and_toes(read_stances(path, feet(known)), known, captured.motion)
 
 
-def _not_kept(asked: Bools, solved: Motion, how: CleanUp) -> str:
+def _not_kept(contacts: Bools, solved: Motion, how: CleanUp) -> str:
     """A sentence about contacts (T, 4) that were asked of a motion and can't be kept; empty if all are."""
-    from kinelift.core.contacts import CONTACT_THRESHOLD
+    import numpy as np
+
     from kinelift.core.foot_ik import clean_up
     from kinelift.core.stances import feet, held, not_kept
 
-    inside = asked.copy()
-    inside[: how.first or 0] = False
-    inside[len(asked) if how.last is None else how.last + 1 :] = False
-    kept = feet(solved.contacts >= CONTACT_THRESHOLD)
-    if how.feet:  # at the ends of the range feet go over to where they were
-        kept = held(clean_up(solved, replace(how, first=None, last=None)))
-    return not_kept(feet(inside), kept, solved.life_fps)
+    asked = np.zeros((len(contacts), 2), bool)
+    asked[how.frames] = feet(contacts)[how.frames]
+    # at the ends of a range feet go over to where they were
+    cleaned = clean_up(solved, replace(how, first=None, last=None))
+    return not_kept(asked, held(cleaned, how), solved.life_fps)
 
 
 def _clean_up(args: argparse.Namespace) -> CleanUp:

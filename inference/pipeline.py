@@ -176,9 +176,8 @@ def resolve_range(
     within_range(capture.motion, capture.motion, how)  # an empty range is refused before minutes are spent
     known = {"focal": capture.camera.focal_mm, "height": capture.motion.height, "device": device}
     settings = _settings_again(capture, known)
-    inside = slice(how.first, None if how.last is None else how.last + 1)
     standing = capture.motion.contacts >= CONTACT_THRESHOLD
-    standing[inside] = contacts[inside]
+    standing[how.frames] = contacts[how.frames]
     solved = _solved_again(capture, settings, progress, standing, upright=True)
     shots = [
         _as_seen_by(one.motion, one.camera, other.camera)
@@ -190,7 +189,7 @@ def resolve_range(
         root=np.concatenate([shot.root for shot in shots]),
     )
     kept = capture.motion.contacts.copy()
-    kept[inside] = after.contacts[inside]
+    kept[how.frames] = after.contacts[how.frames]
     before = replace(capture.motion, contacts=kept)
     return replace(capture, motion=within_range(before, after, how), contacts_given=True)
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 
 from ..state.jobs import queue
+
+if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
+    from ..core.capture import Capture
 
 
 def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types.Object:
@@ -30,13 +34,23 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     """
     # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
-    from ..core.quality import detected_share, shares, unsure_stretches
     from ..rig.result import add_result
 
     capture = Capture.load(path)
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
     armature, action = add_result(scene, capture.motion, name, video_rate)
+    describe(armature, action, capture, path)
+    scene.kinelift.last_motion = queue.last_motion = str(path)
+    return armature
+
+
+def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capture, path: Path) -> None:
+    """Note the quality and the warnings of a capture, a file at `path`, with the armature that plays it."""
+    from ..core.quality import detected_share, shares, unsure_stretches
+
     result = armature.kinelift
+    result.unsure.clear()
+    result.warnings.clear()
     result.motion = str(path)
     result.video = capture.source.video
     result.detected = detected_share(capture)
@@ -51,5 +65,3 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
         stretch.first, stretch.last = round(first + begin * per_frame), round(first + end * per_frame)
     for warning in capture.warnings:
         result.warnings.add().name = warning
-    scene.kinelift.last_motion = queue.last_motion = str(path)
-    return armature

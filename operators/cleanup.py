@@ -22,10 +22,12 @@ class KINELIFT_OT_clean_up(OnActive, bpy.types.Operator):
         from ..rig.cleanup import clean_action, stands
 
         armature, chosen = context.active_object, settings(context).clean_up
-        frames = (chosen.first, chosen.last) if chosen.use_range else None
+        frames = chosen.frames()
         render = context.scene.render
-        action = clean_action(armature, chosen.clean_up(), render.fps / render.fps_base, frames)
-        if chosen.feet and not stands(action):
+        action, told = clean_action(armature, chosen.clean_up(), render.fps / render.fps_base, frames)
+        if told:
+            self.report({"WARNING"}, told)
+        elif chosen.feet and not stands(action):
             self.report(
                 {"WARNING"},
                 "No foot stands anywhere: key contact_foot.L and contact_foot.R to 1 where one does",

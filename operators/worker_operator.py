@@ -110,8 +110,18 @@ class WorkerOperator:
         """End the job, as Blender closes or loads another file."""
         self._leave(context, {"CANCELLED"})
 
+    def add(self, job: Job) -> bpy.types.Object:
+        """Add what the job made; the armature.
+
+        Raises
+        ------
+        CaptureError
+            If that can't be done.
+        """
+        return build(job.motion, clip_name(job.video), job.scene, job.video_rate)
+
     def _build(self, job: Job) -> set[str]:
-        armature = build(job.motion, clip_name(job.video), job.scene, job.video_rate)
+        armature = self.add(job)
         self.report({"INFO"}, pgettext_rpt(self.done).format(name=armature.name))
         return {"FINISHED"}
 

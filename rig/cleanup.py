@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from typing import NamedTuple
 
 import bpy
+import numpy as np
 
+from ..core.arrays import Bools, Floats
+from ..core.capture import Capture
 from ..core.errors import CaptureError
 from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
 from ..core.options import CleanUp
-from ..core.stances import heels_and_toes
-from .action import animate, animate_shots, contact_points, every_frame
+from ..core.stances import feet, heels_and_toes, held, not_kept
+from .action import animate, animate_shots, contact_points, every_frame, slowness
 from .contacts import read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
 from .versions import curves_of
@@ -19,6 +24,8 @@ from .versions import curves_of
 #: custom property of a cleaned action: the action that it was cleaned from
 _RAW = "kinelift_raw"
 _RAW_SUFFIX = " raw"
+#: how a raw action's name ends, also if Blender has numbered it
+_RAW_END = re.compile(rf"{_RAW_SUFFIX}(\.\d+)?$")
 
 
 def raw_name(name: str) -> str:
@@ -68,12 +75,86 @@ def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Actio
     return cleaned
 
 
+class _Played:
+    """What a captured armature plays: its current action, and the raw one that this was cleaned from.
+
+    Attributes
+    ----------
+    raw : bpy.types.Action
+    name : str
+        Of what is made of it.
+    at : (T,)
+        Frames of the scene.
+    motion, raw_motion : Motion
+        Of the current and of the raw action.
+
+    Raises
+    ------
+    CaptureError
+        If the armature wasn't captured or can't be animated, or the actions have different frames.
+    """
+
+    def __init__(self, armature: bpy.types.Object, fps: float) -> None:
+        check_captured(armature)
+        if armature.library is not None:
+            raise CaptureError(
+                f"{armature.name} is linked from another file: make a library override of it "
+                "(Object > Library Override > Make) or append it."
+            )
+        self._armature, self._current = armature, current_action(armature)
+        self.raw = raw_action(self._current)
+        self.name = _RAW_END.sub("", self.raw.name)
+        self.raw_motion = read_motion(armature, self.raw, fps)
+        self.at = keyed_frames(armature, self.raw)
+        same = self._current == self.raw
+        self.motion = self.raw_motion if same else read_motion(armature, self._current, fps)
+        first = keyed_frames(armature, self._current)[0]
+        if len(self.motion) != len(self.raw_motion) or first != self.at[0]:
+            raise CaptureError(
+                f"The actions {self._current.name} and {self.raw.name}, which it was cleaned from, have keys "
+                f"on different frames: make {self.raw.name} the action of {armature.name} and clean again."
+            )
+
+    def standing(self) -> Bools:
+        """Which feet (T, 2) stand."""
+        return _standing(self._armature, self._current, self.at)
+
+    def within(self, how: CleanUp, frames: tuple[int, int] | None) -> CleanUp:
+        """The same clean-up of a range of frames of the scene; None: of all.
+
+        Raises
+        ------
+        CaptureError
+            If the motion has none of them.
+        """
+        if frames is None:
+            return replace(how, first=None, last=None)
+        first, last = (frame - int(self.at[0]) for frame in frames)
+        if last < first or last < 0 or first >= len(self.at):
+            raise CaptureError(
+                f"There is nothing to clean from frame {frames[0]} to {frames[1]}: {self.raw.name} has the "
+                f"frames {self.at[0]:.0f} to {self.at[-1]:.0f}."
+            )
+        return replace(how, first=max(first, 0), last=min(last, len(self.at) - 1))
+
+
+def _standing(armature: bpy.types.Object, current: bpy.types.Action, frames: Floats) -> Bools:
+    """Which feet (T, 2) stand in `frames` (T,) by an action, or by the raw one if it lacks the curves."""
+    raw = raw_action(current)
+    try:
+        return read_contacts(curves_of(current, armature), frames)
+    except CaptureError:
+        if current == raw:
+            raise
+        return read_contacts(curves_of(raw, armature), frames)
+
+
 def clean_action(
     armature: bpy.types.Object,
     how: CleanUp,
     fps: float,
     frames: tuple[int, int] | None = None,
-) -> bpy.types.Action:
+) -> tuple[bpy.types.Action, str]:
     """Clean the raw motion of a captured armature by the contacts of its current action.
 
     Parameters
@@ -88,47 +169,136 @@ def clean_action(
 
     Returns
     -------
-    bpy.types.Action
+    action : bpy.types.Action
         A new one, assigned to `armature`. The raw and the current one stay as they are.
+    told : str
+        A sentence about contacts that can't be kept; empty if all are.
 
     Raises
     ------
     CaptureError
         If the armature wasn't captured or can't be animated, or curves are missing.
     """
-    check_captured(armature)
-    if armature.library is not None:
-        raise CaptureError(
-            f"{armature.name} is linked from another file: make a library override of it "
-            "(Object > Library Override > Make) or append it."
-        )
-    current = current_action(armature)
+    played = _Played(armature, fps)
+    how, within = replace(how, first=None, last=None), played.within(how, frames)
+    standing, first = played.standing(), int(played.at[0])
+    contacts = heels_and_toes(standing, played.motion.contacts > 0, played.raw_motion)
+    cleaned = clean_up(replace(played.raw_motion, contacts=contacts), how)
+    asked = np.zeros_like(standing)
+    asked[within.frames] = standing[within.frames]
+    told = not_kept(asked, held(cleaned, how), cleaned.life_fps, first)
+    cleaned = within_range(replace(played.motion, contacts=contacts), cleaned, within)
+    return _beside(played.raw, animate(armature, cleaned, played.name, fps, first, base=played.raw)), told
+
+
+def solved_action(
+    armature: bpy.types.Object, solved: Motion, how: CleanUp, fps: float, frames: tuple[int, int]
+) -> bpy.types.Action:
+    """Give a captured armature actions in which a range of frames was solved again, raw and cleaned.
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+    solved : Motion
+        All of the motion, of which the range was solved again.
+    how, fps, frames
+        See `clean_action`.
+
+    Returns
+    -------
+    bpy.types.Action
+        The cleaned one, assigned to `armature`. Outside of the range it plays what the armature played.
+
+    Raises
+    ------
+    CaptureError
+        See `clean_action`.
+    """
+    played = _Played(armature, fps)
+    how, within = replace(how, first=None, last=None), played.within(how, frames)
+    raw = every_frame(solved, fps)
+    if len(raw) != len(played.at):
+        raise CaptureError(_moved(played.raw))
+    known = played.motion.contacts > 0
+    standing = heels_and_toes(played.standing(), known, played.motion)
+    made = []
+    for before, contacts, after, name in (
+        (played.raw_motion, played.raw_motion.contacts > 0, raw, raw_name(played.name)),
+        (played.motion, standing, clean_up(raw, how), played.name),
+    ):
+        contacts[within.frames] = raw.contacts[within.frames]
+        motion = within_range(replace(before, contacts=contacts), after, within)
+        made.append(animate(armature, motion, name, fps, int(played.at[0]), base=played.raw))
+    return _beside(*made)
+
+
+class Asked(NamedTuple):
+    """Which feet stand by the curves of a captured armature.
+
+    Attributes
+    ----------
+    standing : (T, 2) bool
+        In each frame of the capture.
+    edited : (2,) bool
+        Whether the artist has changed that, for each foot.
+    first, per_frame : float
+        The frame of the scene with the capture's first one, and how many there are for each.
+    """
+
+    standing: Bools
+    edited: Bools
+    first: float
+    per_frame: float
+
+
+def asked_of(armature: bpy.types.Object, capture: Capture, fps: float) -> Asked | None:
+    """Which feet stand by the curves of an armature in the frames of the capture that it was made from.
+
+    None: it plays nothing that was made from a capture.
+
+    Raises
+    ------
+    CaptureError
+        If its keys aren't on the frames of the capture any more.
+    """
+    current = armature.animation_data.action if armature.animation_data else None
+    points = contact_points(raw_action(current)) if current is not None else np.zeros((0, 4), bool)
+    if not len(points):
+        return None
     raw = raw_action(current)
-    motion = read_motion(armature, raw, fps)
-    at = keyed_frames(armature, raw)
-    before = motion if current == raw else read_motion(armature, current, fps)
-    if len(before) != len(motion) or keyed_frames(armature, current)[0] != at[0]:
-        raise CaptureError(
-            f"The actions {current.name} and {raw.name}, which it was cleaned from, have keys on different "
-            f"frames: make {raw.name} the action of {armature.name} and clean again."
-        )
-    curves = curves_of(current, armature)
-    try:
-        standing = read_contacts(curves, at)
-    except CaptureError:
-        if current == raw:
-            raise
-        standing = read_contacts(curves_of(raw, armature), at)
-    contacts = heels_and_toes(standing, before.contacts > 0, motion)
-    cleaned = clean_up(replace(motion, contacts=contacts), replace(how, first=None, last=None))
+    at, per_frame = keyed_frames(armature, raw), fps / capture.motion.fps
+    if len(at) != len(points) or abs(at[-1] - at[0] - (len(capture) - 1) * per_frame) > 1:
+        raise CaptureError(_moved(raw))
+    # whole frames of the scene, but for rounding, have to be those
+    frames = np.round(at[0] + np.arange(len(capture)) * per_frame, 3)
+    edited = (_standing(armature, current, at) != feet(points)).any(axis=0)
+    return Asked(_standing(armature, current, frames), edited, float(at[0]), per_frame)
+
+
+def not_kept_of(armature: bpy.types.Object, asked: Asked, frames: tuple[int, int] | None = None) -> str:
+    """A sentence about edited contacts that a motion solved with them doesn't have; empty if it has all.
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+        It plays that motion.
+    asked : Asked
+    frames : (int, int), optional
+        First and last frame of the scene that were solved; by default all.
+    """
+    action = armature.animation_data.action
+    kept, first = feet(contact_points(action)), round(action.frame_range[0])
+    at = np.arange(len(kept))
+    then = np.round(at / asked.per_frame).astype(int).clip(max=len(asked.standing) - 1)
+    standing = asked.standing[then] & asked.edited
     if frames is not None:
-        first, last = (frame - int(at[0]) for frame in frames)
-        if last < first or last < 0 or first >= len(motion):
-            raise CaptureError(
-                f"There is nothing to clean from frame {frames[0]} to {frames[1]}: {raw.name} has the frames "
-                f"{at[0]:.0f} to {at[-1]:.0f}."
-            )
-        whole = replace(how, first=max(first, 0), last=min(last, len(motion) - 1))
-        cleaned = within_range(replace(before, contacts=cleaned.contacts), cleaned, whole)
-    name = raw.name.removesuffix(_RAW_SUFFIX)
-    return _beside(raw, animate(armature, cleaned, name, fps, first=int(at[0]), base=raw))
+        standing &= ((frames[0] <= at + first) & (at + first <= frames[1]))[:, None]
+    render = bpy.context.scene.render
+    return not_kept(standing, kept, render.fps / render.fps_base * slowness(action), first)
+
+
+def _moved(raw: bpy.types.Action) -> str:
+    return (
+        f"The keys of {raw.name} are no longer on the frames of its capture: press Rebuild in the panel "
+        "Result for an armature whose keys are, and solve that again."
+    )

@@ -42,6 +42,8 @@ class Job:
         The worker's command: capture or solve.
     arguments : tuple of str
         Further arguments for the worker.
+    inputs : tuple of Path
+        Files that were made for the worker alone; they go with the job.
     progress : Message
         The worker's last message.
 
@@ -59,6 +61,7 @@ class Job:
     video_rate: bool
     command: str = "capture"
     arguments: tuple[str, ...] = ()
+    inputs: tuple[Path, ...] = ()
     progress: Message = field(default=Message("start", 0, 1, ""), init=False)
     #: when the first message of the current stage came
     _stage_began: float = field(default=0.0, init=False)
@@ -105,6 +108,8 @@ class Job:
             queue.jobs.remove(self)
         if self._worker is not None and self._worker.running:
             self._worker.cancel_soon()
+        for path in self.inputs:
+            path.unlink(missing_ok=True)
 
 
 @dataclass

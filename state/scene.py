@@ -44,17 +44,22 @@ def _chosen(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> N
 
 @with_options(CleanUp)
 class SceneCleanUp(bpy.types.PropertyGroup):
-    """The settings of Clean Up Feet: the options of a clean-up, and a range of frames of the scene."""
+    """The settings of Clean Up Feet: the options of a clean-up, and a range of frames, also for Re-solve."""
 
     use_range: BoolProperty(
-        name="Frame Range", description="Clean only these frames; the others remain as they are"
+        name="Frame Range",
+        description="Clean or solve only these frames; the others remain as they are",
     )
-    first: IntProperty(name="First", description="First frame of the scene to clean", default=1)
-    last: IntProperty(name="Last", description="Last frame of the scene to clean", default=250)
+    first: IntProperty(name="First", description="First frame of the scene to change", default=1)
+    last: IntProperty(name="Last", description="Last frame of the scene to change", default=250)
 
     def clean_up(self) -> CleanUp:
         """The chosen options, for all frames."""
         return CleanUp(**values_of(self, CleanUp))
+
+    def frames(self) -> tuple[int, int] | None:
+        """First and last frame of the scene to change; None: all."""
+        return (self.first, self.last) if self.use_range else None
 
 
 @with_options(Settings)

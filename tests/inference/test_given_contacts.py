@@ -80,7 +80,7 @@ def test_a_longer_stance_is_stood_and_the_body_stays_on_the_picture(solved: Capt
     assert np.ptp(ball, axis=0).max() < 0.02 < np.ptp(before, axis=0).max()
     assert off(longer).mean() < off(solved).mean() + 0.2
     planted = clean_up(longer.motion)
-    assert held(planted)[first : end + 3, 0].all()
+    assert held(planted, CleanUp())[first : end + 3, 0].all()
 
 
 @pytest.mark.parametrize("where", [slice(None), slice(0, 2)], ids=["both feet", "the left foot"])
@@ -94,7 +94,7 @@ def test_who_is_to_stand_all_the_time_stands_where_the_picture_allows(solved: Ca
     assert 0.03 < 1 - kept[:, 0].mean() < 1 - found[:, 0].mean()
     planted = replace(stands, motion=clean_up(stands.motion))
     assert off(planted).mean() < off(solved).mean() + 1
-    np.testing.assert_array_equal(held(planted.motion), kept)
+    np.testing.assert_array_equal(held(planted.motion, CleanUp()), kept)
     sound(stands)
 
 
@@ -205,7 +205,7 @@ def test_a_motion_without_a_video_is_planted_by_them(
     path = tmp_path / "raw.npz"
     capture_of(sliding(walk())).save(path)
     cleaned = run(path, {"left": []}).motion
-    assert not cleaned.contacts[:, :2].any() and held(cleaned)[:, 1].any()
+    assert not cleaned.contacts[:, :2].any() and held(cleaned, CleanUp())[:, 1].any()
     assert "Contacts" not in capsys.readouterr().err
     # the right foot goes on by 2.8 m
     torn = run(path, {"left": [[0, 119]]}).motion
