@@ -109,7 +109,8 @@ def doubt(capture: Capture) -> Floats:
     xx, xy, yy = np.moveaxis(np.nan_to_num(capture.spread.astype(np.float64)), -1, 0)
     xx, yy = xx + unlike, yy + unlike
     x, y = np.moveaxis(off, -1, 0)
-    square = (yy * x**2 - 2 * xy * x * y + xx * y**2) / (xx * yy - xy**2)
+    # rounding must not make a covariance singular
+    square = (yy * x**2 - 2 * xy * x * y + xx * y**2) / np.maximum(xx * yy - xy**2, unlike**2)
     agrees = np.nan_to_num((_OUTLIER**2 / (_OUTLIER**2 + square)) ** 2)
     visibility = _visibility(capture)
     share = _share(joint_confidence(visibility * agrees), joint_confidence(visibility), 0.0)

@@ -106,7 +106,7 @@ def not_kept(asked: Bools, kept: Bools, fps: float, first: int = 0) -> str:
             said.append(f"the {foot} foot in frames {', '.join(stretches)}")
     if not said:
         return ""
-    return f"Contacts can't be kept of {' and of '.join(said)}; there it moves as little as can be."
+    return f"Contacts can't be kept of {' and of '.join(said)}; there it has to move."
 
 
 def read_stances(path: Path, known: Bools) -> Bools:

@@ -14,12 +14,12 @@ from kinelift.core.camera import Camera
 from kinelift.core.capture import Source
 from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import local_rotations
-from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
+from kinelift.core.landmarks import LANDMARK, LANDMARKS
 from kinelift.core.options import Settings
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, TEMPLATE_LENGTHS
 from kinelift.inference.pipeline import capture, resolve
-from kinelift.tests.motions import capture_of, level_camera
+from kinelift.tests.motions import capture_of, landmarks_on, level_camera
 from kinelift.tests.walks import walk
 
 # captures, detects or starts other programs
@@ -83,14 +83,7 @@ def filmed(capture, size=None, noise=0.008):
     """
     rng = np.random.default_rng(3)
     motion, camera = capture.motion, capture.camera
-    scale = motion.height / STANDARD_HEIGHT
-    points = np.stack(
-        [
-            motion.joints[:, INDEX[at]] + motion.world_rotations[:, INDEX[by]] @ (np.array(place) * scale)
-            for at, by, place in PLACES
-        ],
-        axis=1,
-    )
+    points = landmarks_on(motion)
     pixels = camera.project(points)
     depth = (points @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3])[..., None]
     pixels = pixels + rng.normal(0, noise, pixels.shape) * motion.height * camera.focal / depth

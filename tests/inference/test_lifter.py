@@ -157,7 +157,7 @@ def test_one_frame_and_gaps_are_lifted_without_nan(model):
     assert np.allclose(filled[25], (rays[19] + rays[31]) / 2)
     for part in (slice(None), slice(0, 1), slice(0, 2)):
         body = lift(filled[part], seen[part], hint[part], 30.0, model)
-        assert all(np.isfinite(x).all() for x in vars(body).values())
+        assert all(np.isfinite(x).all() for x in vars(body).values() if x is not None)
 
 
 def test_a_clip_without_the_hint_is_lifted_as_if_it_had_never_been_there(model):
@@ -167,7 +167,7 @@ def test_a_clip_without_the_hint_is_lifted_as_if_it_had_never_been_there(model):
     features = view(rays, confidence, nowhere).features
     assert torch.isfinite(features).all() and (features[..., 3 * len(USED) + 3 :] == 0).all()
     body = lift(*(x[0].double().numpy() for x in (rays, confidence, nowhere)), 30.0, model)
-    assert all(np.isfinite(x).all() for x in vars(body).values())
+    assert all(np.isfinite(x).all() for x in vars(body).values() if x is not None)
 
 
 @pytest.mark.slow
