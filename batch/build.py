@@ -24,7 +24,7 @@ def build(request_path: Path) -> int:
     """
     from ..core.capture import Capture
     from ..core.chart import quality_strip
-    from ..core.quality import detected_share
+    from ..core.quality import detected_share, doubt
     from ..rig.deliver import deliver
 
     request = json.loads(request_path.read_text(encoding="utf-8"))
@@ -36,7 +36,7 @@ def build(request_path: Path) -> int:
             "frames": len(captured),
             "fps": captured.motion.fps,
             "detected": detected_share(captured),
-            "confidence": float(captured.confidence.mean()),
+            "confidence": float(1 - doubt(captured).mean()),
             "strip": quality_strip(captured),
             "warnings": warnings,
         }

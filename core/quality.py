@@ -14,9 +14,9 @@ from .landmarks import PLACES, joint_confidence
 from .options import UPPER
 from .skeleton import INDEX, STANDARD_HEIGHT
 
-#: what is known of a frame, from the best to the worst: the person was found; but limbs are guessed, which
-#: nobody saw; or a limb that was seen lies elsewhere in the picture; or which side is the left is uncertain;
-#: or the person wasn't found, and the motion is bridged
+#: what is known of a frame, from the best to the worst: the person was found; but a limb was hardly seen, so
+#: it is guessed; or a limb that was seen lies elsewhere in the picture; or which side is the left is
+#: uncertain; or the person wasn't found, and the motion is bridged
 STATES = ("found", "guessed_limbs", "off_picture", "unsure_sides", "bridged")
 #: the joints of each limb that tell whether it was seen and lies where it was seen
 LIMBS = {
@@ -147,14 +147,13 @@ def states(capture: Capture) -> Indices:
 
     Legs that nobody asked for, in a capture of the upper body, aren't guessed.
     """
-    confidence = [capture.confidence[:, of] for of in _limbs(capture).values()]
-    guessed = np.min([one.max(axis=1) for one in confidence], axis=0) == 0
-    seen = np.stack([one.mean(axis=1) >= _SEEN for one in confidence], axis=1)
+    unsure, limbs = _unsure(capture), _limbs(capture).values()
+    seen = np.stack([capture.confidence[:, of].mean(axis=1) >= _SEEN for of in limbs], axis=1)
     sides = np.zeros(len(capture), bool)
     for first, last in capture.unsure_sides:
         sides[first : last + 1] = True
-    out = np.where(guessed, STATES.index("guessed_limbs"), STATES.index("found"))
-    out[(_unsure(capture) & seen).any(axis=1)] = STATES.index("off_picture")
+    out = np.where(unsure.any(axis=1), STATES.index("guessed_limbs"), STATES.index("found"))
+    out[(unsure & seen).any(axis=1)] = STATES.index("off_picture")
     out[sides] = STATES.index("unsure_sides")
     out[~_found(capture)] = STATES.index("bridged")
     return out

@@ -165,7 +165,7 @@ class Result(bpy.types.PropertyGroup):
     motion: StringProperty(description="File of the captured motion", subtype="FILE_PATH")
     video: StringProperty(description="Name of the video that it was captured from")
     detected: FloatProperty(description="Share of the frames in which the person was seen")
-    guessed_limbs: FloatProperty(description="Share of the frames with limbs that nobody saw")
+    guessed_limbs: FloatProperty(description="Share of the frames with limbs that were hardly seen")
     off_picture: FloatProperty(description="Share of the frames with limbs that lie elsewhere in the picture")
     unsure_sides: FloatProperty(description="Share of the frames in which left may be right")
     unsure: CollectionProperty(
