@@ -19,6 +19,7 @@ from .build import describe
 from .worker_operator import WorkerOperator, new_motion
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
+    from ..core.capture import Capture
     from ..rig.cleanup import Asked
 
 
@@ -103,24 +104,26 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
 
     def add(self, job: Job) -> bpy.types.Object:
         """Add another armature; if only a range was solved, its frames go into a new action of the same."""
+        from ..core.capture import Capture
         from ..rig.cleanup import not_kept_of
 
-        armature = super().add(job) if self._frames is None else self._put_range(job, self._frames)
-        told = not_kept_of(armature, self._asked, self._frames) if self._asked is not None else ""
+        capture = Capture.load(job.motion)
+        armature = super().add(job) if self._frames is None else self._put_range(job, capture, self._frames)
+        # they aren't given to another person, nor to an upper body
+        asked = self._asked if capture.contacts_given else None
+        told = not_kept_of(armature, asked, self._frames) if asked is not None else ""
         if told:
             armature.kinelift.warnings.add().name = told
             self.report({"WARNING"}, pgettext_rpt(told))
         return armature
 
-    def _put_range(self, job: Job, frames: tuple[int, int]) -> bpy.types.Object:
-        from ..core.capture import Capture
+    def _put_range(self, job: Job, capture: Capture, frames: tuple[int, int]) -> bpy.types.Object:
         from ..rig.cleanup import solved_action
 
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
         armature = bpy.data.objects.get(self._armature)
         if armature is None:
             raise CaptureError(f"{self._armature} is gone, so frames of it can't be changed any more.")
-        capture = Capture.load(job.motion)
         how = scene.kinelift.clean_up.clean_up()
         fps = scene.render.fps / scene.render.fps_base
         action = solved_action(armature, capture.motion, how, fps, frames)

@@ -96,6 +96,11 @@ def test_edited_contacts_are_solved_with_and_others_are_found(tmp_path: Path) ->
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
     taller = Capture.load(Path(bpy.context.object.kinelift.motion))
     assert taller.motion.height == pytest.approx(1.9, abs=1e-3) and not taller.motion.contacts[:, :2].any()
+    # nothing is asked of an upper body, so nothing is missing
+    chosen.use_height, chosen.body = False, "upper"
+    edit(bpy.context.object, "R", [(1, 1.0)])
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    assert not [one for one in bpy.context.object.kinelift.warnings if "Contacts" in one.name]
     # only motions are left in the cache
     assert {path.suffix for path in (tmp_path / "captures").iterdir()} == {".npz"}
     assert first.animation_data.action.name == "Walk"
