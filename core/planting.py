@@ -37,6 +37,8 @@ _NEAR = 0.005
 _OVERSHOOT = 1.2
 #: a foot that stands this far from where it stands longest stands on something else, metres
 _OTHER_FLOOR = 0.06
+#: the highest that ends of toes and hands are bent up, as a share of their length
+_STEEPEST = 0.9
 #: rising by less than this doesn't matter, metres
 _HARDLY = 1e-5
 
@@ -244,7 +246,8 @@ def _set_toes(
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
     if lock:
         toe = _blended(toe, _level_toes(foot), ball_on, fps)
-    return _bent_up(toe, ankle + foot @ sole.ball, sole, floor)
+    # their tips are as thick as the ball
+    return bent_up(toe, ankle + foot @ sole.ball, sole.tip, floor + sole.ball_height + sole.tip[2])
 
 
 def laid(foot: Floats, sole: Sole, contacts: Bools, fps: float) -> Floats:
@@ -315,15 +318,25 @@ def softly_over(need: Floats, free: Floats, stiffness: float) -> Floats:
     return np.maximum(out, need)
 
 
-def _bent_up(toe: Floats, ball: Floats, sole: Sole, floor: Floats) -> Floats:
-    """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
-    tip = toe @ sole.tip
-    length = float(np.linalg.norm(sole.tip))
-    lowest = np.clip((floor + sole.ball_height + sole.tip[2] - ball[:, 2]) / length, -1, 0.9)
-    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(tip[:, 2] / length, -1, 1)))
-    side = np.stack([tip[:, 1], -tip[:, 0], np.zeros(len(tip))], axis=-1)
+def bent_up(turned: Floats, joint: Floats, end: Floats, floor: Floats) -> Floats:
+    """Rotations (T, 3, 3) of a toe or hand, bent up where an end would be lower than `floor`.
+
+    Parameters
+    ----------
+    turned : (T, 3, 3)
+    joint : (T, 3), metres
+        That it turns about.
+    end : (3,), metres
+        From the joint in the rest pose.
+    floor : (T,), metres
+    """
+    way = turned @ end
+    length = float(np.linalg.norm(end))
+    lowest = np.clip((floor - joint[:, 2]) / length, -1, _STEEPEST)
+    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(way[:, 2] / length, -1, 1)))
+    side = np.stack([way[:, 1], -way[:, 0], np.zeros(len(way))], axis=-1)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    return np.asarray(axis_angle(side, needed) @ toe)
+    return np.asarray(axis_angle(side, needed) @ turned)
 
 
 def _run_means(values: Floats, on: Bools) -> Floats:

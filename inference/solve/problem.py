@@ -45,6 +45,20 @@ _GROUP_WEIGHT = {
 }  # fmt: skip
 #: `motion.CONTACT_POINTS` from their joints in the rest pose (4, 3), metres at `STANDARD_HEIGHT`
 SOLES = np.array([HEEL_OFFSET, (0.0, 0.0, 0.0)] * 2)
+
+#: the body as balls: the joint that carries one, its middle from that joint in the rest pose, and its radius;
+#: metres at `STANDARD_HEIGHT`
+BALLS: tuple[tuple[str, tuple[float, float, float], float], ...] = (
+    ("hips", (0.0, 0.0, 0.0), 0.10),
+    ("chest", (0.0, 0.0, 0.0), 0.09),
+    ("head", (0.0, 0.0, 0.05), 0.09),
+    *((f"upper_arm.{side}", (0.0, 0.0, 0.0), 0.06) for side in "LR"),
+    *((f"forearm.{side}", (0.0, 0.0, 0.0), 0.04) for side in "LR"),
+    *((f"hand.{side}", (0.0, 0.0, 0.0), 0.02) for side in "LR"),
+    *((f"shin.{side}", (0.0, 0.0, 0.0), 0.05) for side in "LR"),
+    # backs of the heels
+    *((f"foot.{side}", (0.0, 0.035, -0.06), 0.025) for side in "LR"),
+)
 #: the hips are at least this far from the camera, metres
 _NEAREST = 0.2
 # What all frames share, in this order: logarithms of the lengths, up along two directions across it, and the
@@ -244,6 +258,8 @@ class Problem:
         Landmarks and `motion.CONTACT_POINTS` from their joints in the rest pose, metres.
     under : (4,)
         How far the soles are below those points, metres.
+    balls, radii : (B, 3), (B,)
+        The body's `BALLS`, metres.
     rays : (T, 33, 2)
         Landmarks as x / y and z / y in level axes.
     whiten : (T, 33, 2, 2)
@@ -266,6 +282,8 @@ class Problem:
     places: Tensor
     soles: Tensor
     under: Tensor
+    balls: Tensor
+    radii: Tensor
     rays: Tensor
     whiten: Tensor
     weight: Tensor
@@ -294,6 +312,8 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         places=tensor(np.array([place for _, _, place in PLACES]) * scale),
         soles=tensor(scale * SOLES),
         under=tensor(scale * SOLES_BELOW),
+        balls=tensor(scale * np.array([middle for _, middle, _ in BALLS])),
+        radii=tensor(scale * np.array([radius for *_, radius in BALLS])),
         rays=tensor(evidence.rays[stretch] * [1, -1]),
         whiten=tensor(_whiten(evidence, stretch, height)),
         weight=tensor(confidence * group),

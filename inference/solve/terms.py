@@ -14,7 +14,7 @@ from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations
 from .placed import Placed, place, skew
-from .problem import FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
+from .problem import BALLS, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
 # from training.
@@ -44,7 +44,7 @@ _STANDING = 0.2
 _OFF_FLOOR = 0.06
 #: how far a standing foot is from its floor, metres
 _ON_FLOOR = 0.005
-#: how far a foot that doesn't stand is below the lowest floor, metres
+#: how far what doesn't stand is below the lowest floor, metres
 _BELOW_FLOOR = 0.01
 #: how far the hips' acceleration is from gravity's, in flight, metres per second squared
 _FALL = 3.0
@@ -58,6 +58,8 @@ BENT_BACK = -0.09
 _ARMS = [INDEX[f"{name}.{side}"] for name in ("upper_arm", "forearm", "hand") for side in "LR"]
 #: joint at which each landmark lies
 _AT = [INDEX[at] for at, _, _ in PLACES]
+#: joint that carries each of the balls
+_BALLS = [INDEX[joint] for joint, *_ in BALLS]
 #: joint that carries each landmark
 _BY = [INDEX[by] for _, by, _ in PLACES]
 
@@ -91,6 +93,8 @@ def equations_of(problem: Problem, state: State, wide: float) -> Equations:
     if len(placed.root) > 2:
         _add_smoothness(equations, problem, state)
     _add_feet(equations, problem, state, placed, wide)
+    if len(state.floors):
+        _add_ground(equations, problem, state, placed)
     _add_hinges(equations, state)
     return equations
 
@@ -173,6 +177,23 @@ def _add_feet(equations: Equations, problem: Problem, state: State, placed: Plac
     shared[..., UP] = soles @ across(state.up)
     shared[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(soles)
     equations.add(state.up @ moved, above, weight, shared)
+
+
+def _add_ground(equations: Equations, problem: Problem, state: State, placed: Placed) -> None:
+    """Nothing of the body lies below the lowest floor."""
+    lowest = state.floors.argmin()
+    middles = placed.joints[:, _BALLS] + (placed.rotations[:, _BALLS] @ problem.balls[..., None])[..., 0]
+    above = middles @ state.up - problem.radii - state.floors[lowest]
+    low = (above < 0).any(0).nonzero()[:, 0].tolist()
+    if not low:
+        return
+    joints, above = [_BALLS[ball] for ball in low], above[:, low]
+    middles, moved = placed.attached(joints, joints, problem.balls[low])
+    shared = middles.new_zeros(*above.shape, FLOORS + len(state.floors))
+    shared[..., SHAPE] = state.up @ placed.by_lengths[:, joints]
+    shared[..., UP] = middles @ across(state.up)
+    shared[..., FLOORS + lowest] = -1
+    equations.add(state.up @ moved, above, (above < 0).to(above) / _BELOW_FLOOR**2, shared)
 
 
 def _add_hinges(equations: Equations, state: State) -> None:

@@ -13,6 +13,7 @@ from kinelift.core.landmarks import LANDMARK, PLACES
 from kinelift.core.rotations import axis_angle, geodesic_angle
 from kinelift.core.skeleton import (
     BALL_HEIGHT,
+    END_POINTS,
     HEEL_OFFSET,
     INDEX,
     JOINTS,
@@ -283,6 +284,24 @@ def test_who_climbs_a_box_stands_on_another_floor():
     truth.contacts[50:62] = 0
     _, floors = settled(truth, truth, solve(evidence(truth, *seen(truth))))
     assert len(floors) == 2 and abs(abs(floors[1] - floors[0]) - 0.3) < 0.03
+
+
+def test_a_head_that_the_picture_puts_into_the_floor_rests_on_it():
+    truth = walking(60)
+    stands = np.arange(60) < 30
+    over = np.where(stands[:, None, None, None], np.eye(3), axis_angle(BESIDE, np.array(np.pi)))
+    deep = replace(truth, rotations=over @ truth.rotations, contacts=truth.contacts * stands[:, None])
+    head, top = INDEX["head"], np.array(END_POINTS["head"])
+
+    def lowest(body):
+        return (joints(body)[:, head] + body.rotations[:, head] @ top) @ body.up
+
+    floor = heights(truth, 0.0)[truth.contacts > 0.5].mean()
+    sunk = lowest(deep) - floor + 0.1  # once it stands on its head, that is 10 cm deep
+    deep = replace(deep, root=deep.root - np.where(stands, 0.0, sunk)[:, None] * truth.up)
+    body, floors = settled(deep, deep, solve(evidence(deep, *seen(deep))))
+    assert (lowest(body) - floors[0])[35:].min() > -0.02
+    assert picture_off(body, deep)[35:].mean() < 0.02
 
 
 def test_who_flies_falls_freely():
