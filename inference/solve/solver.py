@@ -83,6 +83,8 @@ _FROM_LIFTER = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0, 1.0)
 _FOR_LENS = (1.0,) * 4
 #: the same from an answer of `solve`
 _FROM_SOLVED = (3.0, 2.0, 1.0, 1.0, 1.0)
+#: the same if what the stretches share is solved for again
+_ROUGHLY = (3.0, 1.0)
 #: the same once the floors are known
 _FROM_SETTLED = (2.0, 1.0, 1.0)
 #: it has converged once the joints turn by less than this in a step, radians on average
@@ -94,7 +96,9 @@ _STRETCH = 480
 #: how long a stretch blends into the next, seconds
 _OVERLAP = 1.5
 #: how exact gravity is before the floor is known: standard deviation, radians
-_SLOPE = np.radians(1.5)
+_SLOPE = np.radians(3.0)
+#: gravity isn't farther off than this: tangent
+_STEEP = 0.1
 #: how exact the height of a stance is then, of a second: standard deviation, metres
 _STANCE = 0.05
 #: how often that is reweighted
@@ -173,9 +177,12 @@ def settle(
             else:
                 up, floors = _first_floors(soles, contacts, up, evidence.fps)
         state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
-        several = len(_stretches(evidence)) > 1
+        several = contacts.any() and len(_stretches(evidence)) > 1
         for known, narrowing in (
-            (Known(lengths=True, up=up_known or not contacts.any()), _FROM_SOLVED),
+            (
+                Known(lengths=True, up=up_known or not contacts.any()),
+                _ROUGHLY if several else _FROM_SOLVED,
+            ),
             (Known(lengths=True, up=up_known or several, floors=several), _FROM_SETTLED),
         ):
             standing = Standing.by(contacts, flying, floors.of, len(floors.heights))
@@ -332,9 +339,9 @@ def _stances(contacts: Bools) -> list[tuple[slice, int]]:
 def _first_floors(soles: Floats, contacts: Bools, up: Floats, fps: float) -> tuple[Floats, _Floors]:
     """Gravity and floors of soles (T, 4, 3) that stand, before they are solved for.
 
-    A level floor through most of the stances, by ridge regression that prefers the gravity that is known.
-    Other stances count for little (Geman and McClure 1987), so that they don't tilt it, and stand on other
-    floors.
+    A level floor through all stances, by ridge regression that prefers the gravity that is known. If there is
+    none, one through most of them: others count for little (Geman and McClure 1987), so that they don't tilt
+    it, and stand on other floors.
     """
     level = rotation_between(up, np.array([0.0, 0.0, 1.0]))
     stances = _stances(contacts)
@@ -344,14 +351,20 @@ def _first_floors(soles: Floats, contacts: Bools, up: Floats, fps: float) -> tup
     height = float(middle[(near * long).sum(1).argmax(), 2])
     columns = middle * [1, 1, 0] + [0, 0, 1]
     columns[:, :2] -= columns[:, :2].mean(0)
-    plane = np.array([0.0, 0.0, height])
     prior = np.diag([1 / _SLOPE**2, 1 / _SLOPE**2, 0.0])
-    for _ in range(_FITS):
-        off = middle[:, 2] - columns @ plane
-        weight = long * (_OTHER_FLOOR**2 / (_OTHER_FLOOR**2 + off**2)) ** 2 / _STANCE**2
-        weighed = columns.T * weight
-        plane = np.linalg.solve(weighed @ columns + prior, weighed @ middle[:, 2])
-    up = level.T @ unit(np.array([-plane[0], -plane[1], 1.0]))
+
+    def plane(weight: Floats) -> Floats:
+        weighed = columns.T * weight / _STANCE**2
+        return np.asarray(np.linalg.solve(weighed @ columns + prior, weighed @ middle[:, 2]))
+
+    best = plane(long)
+    one = np.abs(middle[:, 2] - columns @ best).max() < _OTHER_FLOOR and np.hypot(*best[:2]) < _STEEP
+    if not one:
+        best = np.array([0.0, 0.0, height])
+        for _ in range(_FITS):
+            off = middle[:, 2] - columns @ best
+            best = plane(long * (_OTHER_FLOOR**2 / (_OTHER_FLOOR**2 + off**2)) ** 2)
+    up = level.T @ unit(np.array([-best[0], -best[1], 1.0]))
     return up, _floors(soles @ up, contacts, fps)
 
 
