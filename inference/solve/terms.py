@@ -30,6 +30,10 @@ _QUICK = 7.0
 _QUICK_ARMS = 10.0
 #: ... if they turn a bone by this, radians
 _QUICK_TURN = 0.06
+#: who hardly accelerates is calm: so much stiffer, ...
+_CALM = 4.0
+#: ... halfway to what is said above where a bone's angular acceleration is this, radians per second squared
+_CALM_TURN = 20.0
 #: movements of the root, sideways and up, faster than this are noise, Hz, ...
 _QUICK_ASIDE = 3.0
 #: ... and in depth, Hz, ...
@@ -144,9 +148,11 @@ def _add_smoothness(equations: Equations, problem: Problem, state: State) -> Non
     quick = torch.full((JOINT_COUNT,), _QUICK).to(root)
     quick[_ARMS] = _QUICK_ARMS
     stiffness = (fps / (2 * np.pi * quick)) ** 4 / _QUICK_TURN**2
-    equations.add_turns(
-        -skew(columns).flatten(2, 3), columns.flatten(2), stiffness.expand(len(root), JOINT_COUNT)
-    )
+    # half the squared norm of a turn's second difference, as of the matrix
+    turning = torch.zeros(len(root), JOINT_COUNT).to(root)
+    turning[1:-1] = (torch.diff(state.rotations, n=2, dim=0) ** 2).sum((-2, -1)) / 2 * fps**4
+    calm = 1 + (_CALM - 1) / (1 + turning / _CALM_TURN**2)
+    equations.add_turns(-skew(columns).flatten(2, 3), columns.flatten(2), stiffness * calm)
     quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
     stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2
     falling = -GRAVITY / fps**2 * state.up / root[:, 1:2].exp() * problem.flying[:, None]
