@@ -176,6 +176,7 @@ def settle(
                 floors = _floors(soles @ up, contacts, evidence.fps)
             else:
                 up, floors = _first_floors(soles, contacts, up, evidence.fps)
+                evidence = replace(evidence, lifted=replace(evidence.lifted, up=up))
         state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
         several = contacts.any() and len(_stretches(evidence)) > 1
         for known, narrowing in (

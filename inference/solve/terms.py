@@ -30,10 +30,10 @@ _QUICK = 7.0
 _QUICK_ARMS = 10.0
 #: ... if they turn a bone by this, radians
 _QUICK_TURN = 0.06
-#: who hardly accelerates is calm: so much stiffer, ...
-_CALM = 4.0
-#: ... halfway to what is said above where a bone's angular acceleration is this, radians per second squared
-_CALM_TURN = 20.0
+#: bones that hardly accelerate are so much stiffer: what little they seem to move is noise, ...
+_CALM = 3.0
+#: ... up to about this angular acceleration, radians per second squared
+_CALM_TURN = 12.0
 #: movements of the root, sideways and up, faster than this are noise, Hz, ...
 _QUICK_ASIDE = 3.0
 #: ... and in depth, Hz, ...
@@ -148,10 +148,10 @@ def _add_smoothness(equations: Equations, problem: Problem, state: State) -> Non
     quick = torch.full((JOINT_COUNT,), _QUICK).to(root)
     quick[_ARMS] = _QUICK_ARMS
     stiffness = (fps / (2 * np.pi * quick)) ** 4 / _QUICK_TURN**2
-    # half the squared norm of a turn's second difference, as of the matrix
+    # a matrix changes by the square root of 2 times its turn
     turning = torch.zeros(len(root), JOINT_COUNT).to(root)
     turning[1:-1] = (torch.diff(state.rotations, n=2, dim=0) ** 2).sum((-2, -1)) / 2 * fps**4
-    calm = 1 + (_CALM - 1) / (1 + turning / _CALM_TURN**2)
+    calm = 1 + (_CALM - 1) / (1 + turning / _CALM_TURN**2) ** 2
     equations.add_turns(-skew(columns).flatten(2, 3), columns.flatten(2), stiffness * calm)
     quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
     stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2

@@ -13,7 +13,7 @@ from kinelift.core.motion import CONTACT_POINTS
 from kinelift.core.rotations import axis_angle, matrix_from_6d
 from kinelift.core.skeleton import INDEX, JOINTS, MIRROR
 from kinelift.inference import lift as lifting
-from kinelift.inference.lift import lift, straightened
+from kinelift.inference.lift import levelled, lift, straightened
 from kinelift.inference.lifters.lifter import SPREADS
 from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.pose_lifter import PoseLifter
@@ -277,6 +277,19 @@ def test_the_lengths_of_a_clip_are_those_of_its_surest_frames():
     whole = model.encode(features[:, :2])[0].lengths
     assert torch.allclose(whole, frame[:, 0], atol=1e-3)
     assert not torch.allclose(whole, frame[:, 1], atol=1e-3)
+
+
+def test_cameras_that_seem_a_little_rolled_are_level_and_rolled_ones_stay_rolled():
+    def rolled(degrees, pitch=-20.0):
+        roll, pitch = np.radians(degrees), np.radians(pitch)
+        return axis_angle(np.array([0.0, 1, 0]), np.array(roll)) @ [0.0, np.sin(pitch), np.cos(pitch)]
+
+    for degrees, most in ((3.0, 0.5), (-6.0, 2.5), (30.0, 29.0)):
+        up = levelled(rolled(degrees))
+        left = np.degrees(np.arctan2(up[0], up[2]))
+        assert 0 < left * np.sign(degrees) < most and np.isclose(np.linalg.norm(up), 1)
+        assert np.isclose(up[1], rolled(degrees)[1])  # its pitch stays
+    assert left > 27
 
 
 def test_limbs_that_are_nearly_straight_are_straightened_and_point_where_they_pointed():

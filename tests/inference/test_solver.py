@@ -22,7 +22,7 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 from kinelift.inference.lift import Estimate
-from kinelift.inference.solve import solver
+from kinelift.inference.solve import solver, terms
 from kinelift.inference.solve.problem import Evidence
 from kinelift.inference.solve.solver import settle, solve
 from kinelift.tests.motions import level_camera
@@ -273,6 +273,32 @@ def test_feet_stand_on_a_level_floor_whatever_the_lifter_says_of_gravity():
     both = on[1:] & on[:-1]
     steps = np.linalg.norm(np.diff(joints(body)[:, [INDEX["toe.L"], INDEX["toe.R"]]], axis=0), axis=-1)
     assert steps[both[:, [1, 3]]].mean() < 0.0005
+
+
+def test_two_stances_far_apart_tell_that_gravity_is_wrong():
+    """A walk up to the camera: it stands twice; the lifter takes the camera for a steeper one."""
+    truth = walking(120)
+    contacts = np.zeros_like(truth.contacts)
+    for frames in (slice(0, 25), slice(95, 120)):
+        contacts[frames] = truth.contacts[frames]
+    truth = replace(truth, contacts=contacts)
+    lifted = replace(truth, up=axis_angle(np.array([1.0, 0, 0]), np.array(np.radians(4.0))) @ truth.up)
+    body, floors = settled(truth, lifted, solve(evidence(lifted, *seen(truth))))
+    assert len(floors) == 1
+    assert np.degrees(np.arccos(body.up @ truth.up)) < 2
+
+
+def test_a_limb_at_rest_trembles_less_than_its_landmarks(monkeypatch):
+    truth = walking(60, swing=0.0)
+    rays, confidence = seen(truth)
+    rays = rays + np.random.default_rng(2).normal(0, 0.002, rays.shape)
+    trembling = []
+    for stiff in (terms._CALM, 1.0):
+        monkeypatch.setattr(terms, "_CALM", stiff)
+        body = solve(evidence(truth, rays, confidence))
+        arms = body.rotations[:, ARMS]
+        trembling.append(np.linalg.norm(np.diff(arms, n=2, axis=0), axis=(-2, -1)).mean())
+    assert trembling[0] < 0.8 * trembling[1]
 
 
 def test_who_climbs_a_box_stands_on_another_floor():
