@@ -13,10 +13,11 @@ from .arrays import Bools, Floats
 from .banded import whittaker
 from .contacts import CONTACT_THRESHOLD, keep_long
 from .errors import CaptureError
+from .hands import hands_up
 from .kinematics import joint_positions, local_rotations
 from .motion import Motion
 from .options import CleanUp
-from .planting import BLEND, Sole, bent_up, floors_under, plant_foot
+from .planting import BLEND, Sole, floors_under, plant_foot
 from .rotations import (
     matrix_from_6d,
     matrix_from_quaternion,
@@ -36,10 +37,6 @@ _STRAIGHT = 0.995
 _REACH = 0.97
 #: factor on the way that the hips need, because smoothing takes some of it away
 _OVERSHOOT = 1.2
-#: ends of the left hand from the wrist: fingers, thumb, and its other edge, metres at `STANDARD_HEIGHT`
-_HAND = (END_POINTS["hand.L"], (0.095, -0.09, -0.02), (0.11, 0.035, -0.01))
-#: half the thickness of fingers, likewise
-_THICK = 0.015
 #: rounds in which jolts are taken off
 _ROUNDS = 50
 
@@ -154,29 +151,8 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
         world[:, thigh], world[:, shin] = two_bone(
             world[:, thigh], world[:, shin], placed[:, thigh], ankle, offsets[shin], offsets[foot_joint]
         )
-    _raise_hands(world, placed, scale, float(floors.min()))
+    world = hands_up(world, placed, scale, float(floors.min()), motion.life_fps)
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
-
-
-def _raise_hands(world: Floats, joints: Floats, scale: float, floor: float) -> None:
-    """Bend hands up at the wrists where they would be under the lowest floor.
-
-    Parameters
-    ----------
-    world : (T, J, 3, 3)
-        Is changed.
-    joints : (T, J, 3), metres
-    scale : float
-        Size of the body, in that of `STANDARD_HEIGHT`.
-    floor : float, metres
-    """
-    for side, sign in (("L", 1), ("R", -1)):
-        hand = INDEX[f"hand.{side}"]
-        for x, y, z in _HAND:
-            end = scale * np.array([sign * x, y, z])
-            world[:, hand] = bent_up(
-                world[:, hand], joints[:, hand], end, np.full(len(world), floor + scale * _THICK)
-            )
 
 
 def _without_jolts(ankle: Floats, ball: Floats, free: Bools, limit: float) -> Floats:

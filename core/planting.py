@@ -33,12 +33,10 @@ _HELD = 30.0
 _HOLD = 0.1
 #: a foot that is this far from its spot on its own path is held half as much, metres
 _NEAR = 0.005
-#: factor on the way that a foot must rise, because smoothing takes some of it away
-_OVERSHOOT = 1.2
 #: a foot that stands this far from where it stands longest stands on something else, metres
 _OTHER_FLOOR = 0.06
-#: the highest that ends of toes and hands are bent up, as a share of their length
-_STEEPEST = 0.9
+#: rounds in which a smooth curve comes up to what it has to be
+_ROUNDS = 12
 #: rising by less than this doesn't matter, metres
 _HARDLY = 1e-5
 
@@ -246,8 +244,7 @@ def _set_toes(
     """Rotation of the toes (T, 3, 3) of a planted foot, nowhere under the floor."""
     if lock:
         toe = _blended(toe, _level_toes(foot), ball_on, fps)
-    # their tips are as thick as the ball
-    return bent_up(toe, ankle + foot @ sole.ball, sole.tip, floor + sole.ball_height + sole.tip[2])
+    return _bent_up(toe, ankle + foot @ sole.ball, sole, floor)
 
 
 def laid(foot: Floats, sole: Sole, contacts: Bools, fps: float) -> Floats:
@@ -310,33 +307,23 @@ def _above(
 def softly_over(need: Floats, free: Floats, stiffness: float) -> Floats:
     """A smooth curve (T,), nowhere below `need` (T,); `free` (T,) weighs it towards 0 where that is 0."""
     out = np.zeros_like(need)
-    for _ in range(6):
+    for _ in range(_ROUNDS):
         rest = np.maximum(need - out, 0)
         if rest.max() < _HARDLY:
             break
-        out += whittaker(_OVERSHOOT * rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
+        out += whittaker(rest[:, None], np.where(rest > 0, 1.0, free), stiffness)[:, 0]
     return np.maximum(out, need)
 
 
-def bent_up(turned: Floats, joint: Floats, end: Floats, floor: Floats) -> Floats:
-    """Rotations (T, 3, 3) of a toe or hand, bent up where an end would be lower than `floor`.
-
-    Parameters
-    ----------
-    turned : (T, 3, 3)
-    joint : (T, 3), metres
-        That it turns about.
-    end : (3,), metres
-        From the joint in the rest pose.
-    floor : (T,), metres
-    """
-    way = turned @ end
-    length = float(np.linalg.norm(end))
-    lowest = np.clip((floor - joint[:, 2]) / length, -1, _STEEPEST)
-    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(way[:, 2] / length, -1, 1)))
-    side = np.stack([way[:, 1], -way[:, 0], np.zeros(len(way))], axis=-1)
+def _bent_up(toe: Floats, ball: Floats, sole: Sole, floor: Floats) -> Floats:
+    """The toes' rotation (T, 3, 3), bent up where their tips would be under the floor."""
+    tip = toe @ sole.tip
+    length = float(np.linalg.norm(sole.tip))
+    lowest = np.clip((floor + sole.ball_height + sole.tip[2] - ball[:, 2]) / length, -1, 0.9)
+    needed = np.maximum(0, np.arcsin(lowest) - np.arcsin(np.clip(tip[:, 2] / length, -1, 1)))
+    side = np.stack([tip[:, 1], -tip[:, 0], np.zeros(len(tip))], axis=-1)
     side /= np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-9)
-    return np.asarray(axis_angle(side, needed) @ turned)
+    return np.asarray(axis_angle(side, needed) @ toe)
 
 
 def _run_means(values: Floats, on: Bools) -> Floats:

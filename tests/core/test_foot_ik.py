@@ -10,7 +10,7 @@ from kinelift.core.foot_ik import clean_up, two_bone, within_range
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.options import CleanUp
 from kinelift.core.rotations import axis_angle, quaternion_from_matrix
-from kinelift.core.skeleton import BALL_HEIGHT, END_POINTS, INDEX, JOINTS
+from kinelift.core.skeleton import BALL_HEIGHT, INDEX
 from kinelift.tests.motions import random_motion
 from kinelift.tests.walks import slide, sliding, walk
 
@@ -128,32 +128,6 @@ def test_feet_that_sink_come_up_without_contacts_too():
     raw = walk()
     sunk = replace(raw, root=raw.root - [0, 0, 0.1], contacts=np.zeros((120, 4)))
     assert soles(clean_up(sunk)).min() > -1e-4
-
-
-def test_hands_on_the_floor_bend_at_the_wrists():
-    """Somebody who stands on the hands, which point into the floor."""
-    raw = walk(10)
-    turns = {"": 180.0, "L": 90.0, "R": -90.0}  # upside down, arms downwards
-    world = np.stack(
-        [
-            axis_angle(np.array([0.0, 1, 0]), np.radians(turns[name[-1] if arm else ""]))
-            for name in JOINTS
-            for arm in [name.split(".")[0] in ("upper_arm", "forearm", "hand")]
-        ]
-    )
-    rotations = quaternion_from_matrix(local_rotations(np.tile(world, (10, 1, 1, 1))))
-    raw = replace(raw, rotations=rotations, root=np.zeros((10, 3)), contacts=np.zeros((10, 4)))
-    wrists = [INDEX["hand.L"], INDEX["hand.R"]]
-    raw = replace(raw, root=raw.root - [0, 0, raw.joints[:, wrists, 2].min() - 0.05])
-    cleaned = clean_up(raw)
-    arms = [motion.joints[:, wrists] - motion.root[:, None] for motion in (cleaned, raw)]
-    np.testing.assert_allclose(*arms, atol=1e-6)
-    for motion, least in ((raw, -0.13), (cleaned, 0.0)):
-        for side, wrist in zip("LR", wrists, strict=True):
-            ends = motion.joints[:, wrist] + motion.world_rotations[:, wrist] @ np.array(
-                END_POINTS[f"hand.{side}"]
-            )
-            assert ends[:, 2].min() == pytest.approx(least, abs=0.03)
 
 
 def test_heel_to_toe_roll_is_kept():

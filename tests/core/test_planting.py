@@ -135,6 +135,9 @@ def test_softly_over_is_never_below_and_smooth():
     curve = softly_over(need, np.full(60, 0.03), 100.0)
     assert (curve >= need).all()
     assert np.abs(np.diff(curve[:29], 2)).max() < 0.2 * 0.05
+    # what is needed for long is all that it is
+    need[10:50] = 0.05
+    np.testing.assert_allclose(softly_over(need, np.full(60, 0.03), 100.0)[27:33], 0.05, rtol=0.01)
 
 
 def test_stairs_are_stood_on_and_the_longest_level_is_the_floor():
