@@ -157,7 +157,7 @@ def levelled(up: Floats) -> Floats:
     """
     roll = np.arctan2(up[0], up[2])
     less = roll - roll**3 / (roll**2 + _NEARLY_LEVEL**2)
-    return axis_angle(np.array([0.0, -1.0, 0.0]), less) @ up
+    return np.asarray(axis_angle(np.array([0.0, -1.0, 0.0]), less) @ up)
 
 
 def straightened(rotations: Floats) -> Floats:

@@ -178,7 +178,7 @@ def settle(
                 up, floors = _first_floors(soles, contacts, up, evidence.fps)
                 evidence = replace(evidence, lifted=replace(evidence.lifted, up=up))
         state = replace(state, up=evidence.tensor(up), floors=evidence.tensor(floors.heights))
-        several = contacts.any() and len(_stretches(evidence)) > 1
+        several = bool(contacts.any()) and len(_stretches(evidence)) > 1
         for known, narrowing in (
             (
                 Known(lengths=True, up=up_known or not contacts.any()),
