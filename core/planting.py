@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrays import Bools, Floats
+from .arrays import Bools, Floats, Indices
 from .banded import whittaker
 from .contacts import runs
 from .rotations import axis_angle, matrix_from_vector, rotation_between, rotation_vector
@@ -67,8 +67,8 @@ def floors_under(heights: Floats, contacts: Bools, floor: float) -> Floats:
     """Height of the floor under each foot (T, 2), metres.
 
     The level that is stood on longest is `floor`. Stances that are farther than `_OTHER_FLOOR` from it are on
-    a stair, a box or a roof, as much higher or lower as they are. In the air it is the lower one of the
-    levels before and after.
+    a stair, a box or a roof, as much higher or lower as they are; those that are nearer to each other share
+    one. In the air it is the lower one of the levels before and after.
 
     Parameters
     ----------
@@ -87,16 +87,42 @@ def floors_under(heights: Floats, contacts: Bools, floor: float) -> Floats:
     if not len(levels):
         return np.full((len(heights), 2), floor)
     long = np.concatenate([end - first for first, end in ends])
-    near = np.abs(levels[:, None] - levels) < _OTHER_FLOOR
-    main = np.average(levels, weights=long * near[(near * long).sum(axis=1).argmax()])
+    above = np.split(_above_main(levels, long), [len(own[0])])
     out = np.full((len(heights), 2), floor)
     at = np.arange(len(heights))
-    for foot, ((first, end), level) in enumerate(zip(ends, own, strict=True)):
+    for foot, ((first, end), level) in enumerate(zip(ends, above, strict=True)):
         if len(level):
-            under = floor + np.where(np.abs(level - main) < _OTHER_FLOOR, 0.0, level - main)
+            under = floor + level
             after = np.minimum(np.searchsorted(end, at, side="right"), len(end) - 1)
             before = np.maximum(np.searchsorted(first, at, side="right") - 1, 0)
             out[:, foot] = np.minimum(under[before], under[after])
+    return out
+
+
+def _above_main(heights: Floats, frames: Indices) -> Floats:
+    """How much higher than the level that is stood on longest each stance's level is (N,), metres.
+
+    Parameters
+    ----------
+    heights : (N,), metres
+        Of the stances.
+    frames : (N,) int
+        How long they are.
+    """
+    out = np.zeros(len(heights))
+    rest = np.argsort(heights)
+    main = None
+    while len(rest):
+        ascending, long = heights[rest], frames[rest]
+        first, end = (np.searchsorted(ascending, ascending + way) for way in (-_OTHER_FLOOR, _OTHER_FLOOR))
+        stood = np.concatenate([[0], np.cumsum(long)])
+        longest = (stood[end] - stood[first]).argmax()
+        near = slice(first[longest], end[longest])
+        level = np.average(ascending[near], weights=long[near])
+        main = level if main is None else main
+        here = np.abs(ascending - level) < _OTHER_FLOOR
+        out[rest[here]] = level - main
+        rest = rest[~here]
     return out
 
 

@@ -154,3 +154,18 @@ def test_stairs_are_stood_on_and_the_longest_level_is_the_floor():
     np.testing.assert_allclose(under[[0, 39, 50, 60, 99], 0], [0, 0, 0, 0.34, 0.34], atol=1e-9)
     np.testing.assert_allclose(under[:, 1], 0.17, atol=1e-9)
     assert (floors_under(heights, np.zeros((100, 4), bool), -0.3) == -0.3).all()
+
+
+def test_feet_that_stand_about_as_high_stand_on_one_level():
+    heights, contacts = np.full((100, 4), 5.0), np.zeros((100, 4), bool)
+    for first, end, points, height in (
+        (0, 45, slice(0, 2), 0.02),
+        (0, 40, slice(2, 4), -0.02),
+        (60, 80, slice(0, 2), 0.41),
+        (60, 80, slice(2, 4), 0.39),
+        (90, 100, slice(0, 2), 0.37),
+    ):
+        contacts[first:end, points], heights[first:end, points] = True, height
+    under = floors_under(heights, contacts, 1.0)
+    assert sorted(set(under.round(9).ravel())) == pytest.approx([1.0, 1.395], abs=0.01)
+    np.testing.assert_array_equal(under[70, 0], under[[70, 95], [1, 0]])
