@@ -18,7 +18,7 @@ from kinelift.training.bodies import make
 from kinelift.training.compare import BUDGETS, compare, load_material
 from kinelift.training.contacts import fit_contacts
 from kinelift.training.detected import fit_detector, load_detected
-from kinelift.training.evaluate import detected_batches, figures, solved, test_batches
+from kinelift.training.evaluate import detected_batches, figures, solved, test_batches, turn_errors
 from kinelift.training.mocap import load_mocap
 from kinelift.training.pose_training import STAGES, full, train_lifter
 from kinelift.training.report import write_report
@@ -179,7 +179,8 @@ def main() -> int:
             }
             report = {name: figures(model, batches) for name, batches in sets.items()}
             report |= {f"{name}, solved": figures(model, b, then=solved) for name, b in sets.items()}
-            print(json.dumps(report, indent=2))
+            turns = turn_errors(model, sets["detected, held out"])
+            print(json.dumps({**report, "turns by confidence, degrees": turns}, indent=2))
     except CaptureError as error:
         print(error, file=sys.stderr)
         return 1

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 
 from kinelift.core.arrays import Array
-from kinelift.core.skeleton import INDEX
-from kinelift.inference.lift import Estimate
+from kinelift.core.landmarks import joint_confidence
+from kinelift.core.skeleton import INDEX, JOINTS
+from kinelift.inference.lift import Estimate, straightened
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from kinelift.inference.solve.problem import Evidence
 from kinelift.inference.solve.solver import solve
+from kinelift.inference.solve.terms import turn_between
 from kinelift.training.detected import DetectedSequence, DetectorModel
 from kinelift.training.mocap import MocapSequence
 from kinelift.training.synthesis import Batch, Synthesis
@@ -124,6 +126,39 @@ def figures(
             false += float((said ^ label).sum())
     out = {name: float(np.mean(values)) for name, values in sums.items()}
     out["contact_f1"] = true_positive / (true_positive + false / 2)
+    return out
+
+
+def turn_errors(model: Lifter, batches: list[Batch]) -> dict[str, list[float | None]]:
+    """How far off the rotations are of which a capture's solver begins, by joint and confidence.
+
+    Returns
+    -------
+    dict
+        For each kind of joint that the truth knows, what 68 % of the errors about each axis are below,
+        degrees, where its confidence is less than 0.4, between, and 0.8 or more; None for fewer than 100.
+    """
+    errors, seen, known = [], [], []
+    with torch.no_grad():
+        for batch in batches:
+            lifted = model(model.see(batch.rays, batch.confidence, batch.hint), flip=True)
+            said = torch.from_numpy(
+                np.stack([straightened(one) for one in lifted.rotations.double().numpy()])
+            )
+            errors.append(turn_between(batch.rotations.double(), said).abs().numpy())
+            seen.append(np.stack([joint_confidence(one) for one in batch.confidence.numpy()]))
+            known.append(np.broadcast_to(batch.rotated.numpy()[:, None] > 0, seen[-1].shape))
+    off, confidence, there = (np.concatenate(x) for x in (errors, seen, known))
+    out: dict[str, list[float | None]] = {}
+    kinds = [joint.split(".")[0] for joint in JOINTS]
+    for kind in dict.fromkeys(kinds):
+        of = [j for j, other in enumerate(kinds) if other == kind]
+        sure = np.digitize(confidence[..., of], (0.4, 0.8))
+        found = [off[:, :, of][there[..., of] & (sure == k)] for k in range(3)]
+        if any(map(len, found)):
+            out[kind] = [
+                float(np.degrees(np.quantile(one, 0.683))) if one.size >= 100 else None for one in found
+            ]
     return out
 
 
