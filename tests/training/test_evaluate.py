@@ -6,12 +6,12 @@ import torch
 from kinelift.core.bvh import write_bvh
 from kinelift.core.landmarks import PLACES
 from kinelift.core.rotations import axis_angle
-from kinelift.inference.lifters.lifter import Lifted
+from kinelift.inference.lifters.lifter import Lifted, Lifter
 from kinelift.tests.walks import walk
 from kinelift.training.detected import (
     DetectorModel,
 )
-from kinelift.training.evaluate import errors, perfect, similarity_aligned, solved
+from kinelift.training.evaluate import errors, perfect, similarity_aligned, solved, turn_errors
 from kinelift.training.mocap import load_mocap
 from kinelift.training.synthesis import Synthesis
 
@@ -33,6 +33,32 @@ def test_what_a_lifter_got_wrong_is_solved_as_a_capture_does(tmp_path):
     )
     before, after = errors(said, batch), errors(solved(said, batch), batch)
     assert after["mpjpe_mm"] < 0.8 * before["mpjpe_mm"], (before, after)
+
+
+class _Turned(Lifter):
+    """Says the truth, but every joint is turned by normal deviates of so many degrees about each axis."""
+
+    def __init__(self, truth, degrees):
+        super().__init__()
+        self.truth, self.degrees = truth, degrees
+
+    def forward(self, seen, flip=False):
+        batch = self.truth
+        shape = batch.rotations.shape[:3]
+        vectors = np.radians(self.degrees) * torch.randn(*shape, 3, generator=torch.manual_seed(1))
+        angle = torch.linalg.vector_norm(vectors, dim=-1)
+        turned = axis_angle(vectors / angle[..., None], angle) @ batch.rotations
+        return Lifted(batch.lengths, turned, batch.joints[:, :, 0], torch.zeros(*shape[:2], 4), batch.up)
+
+
+def test_errors_of_rotations_are_told_by_joint_and_confidence(tmp_path):
+    write_bvh(walk(60), tmp_path / "walk.bvh")
+    places = DetectorModel(np.array([place for _, _, place in PLACES]), [], [], [])
+    batch = Synthesis(load_mocap(tmp_path), [], perfect(places, 40), 40, 0.0, seed=3, spoil=False).batch(6)
+    found = turn_errors(_Turned(batch, 7.0), [batch])
+    for joint in ("hips", "head", "foot"):
+        hardly, between, well = found[joint]
+        assert hardly is None and between is None and abs(well - 7) < 0.7
 
 
 def test_similarity_alignment_finds_any_similarity():
