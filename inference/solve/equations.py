@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,21 @@ from .problem import JOINT_COUNT, ROOT, TURNS, UNKNOWNS
 
 #: factor on the diagonal of every frame's block, which keeps it positive definite
 _DAMPED = 1 + 1e-5
+
+
+class Loose(NamedTuple):
+    """Unknowns of a frame that nothing else depends on, so that they needn't be solved for.
+
+    Attributes
+    ----------
+    jacobian : (T, R, K)
+        Derivatives of the residuals by them.
+    precision : (T, K)
+        How well they are known, around 0.
+    """
+
+    jacobian: Tensor
+    precision: Tensor
 
 
 class Equations:
@@ -40,13 +57,20 @@ class Equations:
         self.corner = like.new_zeros(shared, shared)
         self.shared_slope = like.new_zeros(shared)
 
-    def add(self, jacobian: Tensor, residual: Tensor, weight: Tensor, shared: Tensor | None = None) -> None:
+    def add(
+        self,
+        jacobian: Tensor,
+        residual: Tensor,
+        weight: Tensor,
+        shared: Tensor | None = None,
+        loose: Loose | None = None,
+    ) -> None:
         """Add weighted squares of residuals (T, R).
 
         Their derivatives by the frame's unknowns are `jacobian` (T, R, N), by what all share `shared`
-        (T, R, G).
+        (T, R, G). Unknowns that are `loose` are eliminated: residuals that move together count for less.
         """
-        weighed = (jacobian * weight[..., None]).transpose(1, 2)
+        weighed = (jacobian * weight[..., None]).mT
         self.here += weighed @ jacobian
         self.slope += (weighed @ residual[..., None])[..., 0]
         if shared is not None:
@@ -54,6 +78,18 @@ class Equations:
             heavy = (shared * weight[..., None]).flatten(0, 1)
             self.corner += heavy.T @ shared.flatten(0, 1)
             self.shared_slope += heavy.T @ residual.flatten()
+        if loose is not None:
+            heavy = (loose.jacobian * weight[..., None]).mT
+            own = heavy @ loose.jacobian + torch.diag_embed(loose.precision)
+            of_frame, of_residual = heavy @ jacobian, heavy @ residual[..., None]
+            gone = torch.linalg.solve(own, torch.cat([of_frame, of_residual], -1))
+            self.here -= of_frame.mT @ gone[..., :-1]
+            self.slope -= (of_frame.mT @ gone[..., -1:])[..., 0]
+            if shared is not None:
+                of_shared = heavy @ shared
+                self.border -= gone[..., :-1].mT @ of_shared
+                self.corner -= (of_shared.mT @ torch.linalg.solve(own, of_shared)).sum(0)
+                self.shared_slope -= (of_shared.mT @ gone[..., -1:]).sum(0)[:, 0]
 
     def add_shared(self, precision: Tensor, off: Tensor) -> None:
         """Add a prior on what all frames share: precision (G, G), and how far off it is (G,)."""

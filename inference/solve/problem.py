@@ -96,13 +96,45 @@ _LITTLE = 1e-3
 
 
 @dataclass(frozen=True)
+class CameraPath:
+    """Where the camera is in each frame, in the level axes of the first one (x right, y forward, z up).
+
+    The body has to stay before the camera of the first frame.
+
+    Attributes
+    ----------
+    rotations : (T, 3, 3)
+        From the axes of each frame's camera to those of the first.
+    positions : (T, 3)
+        Metres.
+    turn_spread, spread : (T,)
+        Standard deviations of the rotation about each axis, radians, and of each coordinate of the position,
+        metres.
+    """
+
+    rotations: Floats
+    positions: Floats
+    turn_spread: Floats
+    spread: Floats
+
+
+@dataclass(frozen=True)
+class Moving:
+    """`CameraPath` in a stretch: rotations into each frame's axes, positions, and precisions (T, 6)."""
+
+    into: Tensor
+    positions: Tensor
+    precision: Tensor
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known of a motion before it is solved.
 
     Attributes
     ----------
     lifted : Estimate
-        The lifter's answer.
+        The lifter's answer; of a moving camera in the axes of the first frame.
     rays : (T, 33, 2)
         Landmarks as x / z and y / z in the camera frame (y down), finite everywhere (gaps are bridged).
     confidence : (T, 33)
@@ -112,6 +144,8 @@ class Evidence:
     device : torch.device
     spread : (T, 33, 3), optional
         xx, xy, yy of the covariance of the rays' errors; NaN where it isn't known.
+    camera : CameraPath, optional
+        How the camera moves; it stands still if there is none.
     """
 
     lifted: Estimate
@@ -120,6 +154,26 @@ class Evidence:
     fps: float
     device: torch.device
     spread: Array | None = None
+    camera: CameraPath | None = None
+
+    def moving(self, stretch: slice) -> Moving | None:
+        """The camera's motion in a stretch, None if it stands still."""
+        if self.camera is None:
+            return None
+        sure = np.stack([self.camera.turn_spread, self.camera.spread], 1)[stretch] ** -2.0
+        return Moving(
+            self.tensor(np.swapaxes(self.camera.rotations[stretch], 1, 2)),
+            self.tensor(self.camera.positions[stretch]),
+            self.tensor(np.repeat(sure, 3, axis=1)),
+        )
+
+    def distance(self, stretch: slice) -> Floats:
+        """How far the hips are before each frame's camera (T,), metres, as lifted."""
+        root = self.lifted.root[stretch]
+        if self.camera is not None:
+            ahead = self.camera.rotations[stretch][:, :, 1]
+            root = ((root - self.camera.positions[stretch]) * ahead).sum(1, keepdims=True) * [0, 1, 0]
+        return np.maximum(root[:, 1], _NEAREST)
 
     def tensor(self, x: Array) -> Tensor:
         """An array on the device, as precise as that can be."""
@@ -271,6 +325,7 @@ class Problem:
         See `Standing`.
     fps, distance : float
         Frames per second; the root's mean distance, metres.
+    camera : Moving, optional
     """
 
     prior: State
@@ -292,6 +347,7 @@ class Problem:
     flying: Tensor
     fps: float
     distance: float
+    camera: Moving | None
 
 
 def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: slice) -> Problem:
@@ -322,6 +378,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         flying=torch.as_tensor(standing.flying[stretch], device=evidence.device),
         fps=evidence.fps,
         distance=float(np.maximum(lifted.root[:, 1], _NEAREST).mean()),
+        camera=evidence.moving(stretch),
     )
 
 
@@ -332,7 +389,7 @@ def _whiten(evidence: Evidence, stretch: slice, height: float) -> Floats:
     )
     if evidence.spread is None:
         return np.asarray(np.eye(2) / np.sqrt(usual)[..., None, None])
-    size = np.maximum(evidence.lifted.root[stretch, 1], _NEAREST) / height
+    size = evidence.distance(stretch) / height
     xx, xy, yy = np.moveaxis(evidence.spread[stretch] * size[:, None, None] ** 2, -1, 0)
     known = np.isfinite(xx)
     floor = _SHARPEST**2

@@ -209,7 +209,7 @@ def misfit(evidence: Evidence) -> float:
         standing, known = likely_standing(evidence.lifted), Known(lengths=True, up=True)
         problem = problem_of(evidence, standing, known, slice(None))
         solved, _ = _solved(problem, problem.prior, _FOR_LENS)
-        left, *_ = landmark_residuals(problem, solved, place(problem, solved))
+        left = landmark_residuals(problem, solved, place(problem, solved)).off
         limit = OUTLIER**2
         square = (left**2).sum(-1)
         turned = turn_between(problem.prior.rotations, solved.rotations) / problem.turn_spread[..., None]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -12,7 +14,7 @@ from ...core.limits import HINGES
 from ...core.motion import CONTACT_JOINTS
 from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
-from .equations import Equations
+from .equations import Equations, Loose
 from .placed import Placed, place, skew
 from .problem import BALLS, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
 
@@ -68,24 +70,46 @@ _BALLS = [INDEX[joint] for joint, *_ in BALLS]
 _BY = [INDEX[by] for _, by, _ in PLACES]
 
 
-def landmark_residuals(problem: Problem, state: State, placed: Placed) -> tuple[Tensor, Tensor, Tensor]:
-    """Residuals (T, 33, 2) of the landmarks in the picture, in their standard deviations.
+class _Seen(NamedTuple):
+    """Residuals of the landmarks in the picture, in their standard deviations, and their derivatives.
 
-    Their derivatives by the frame's unknowns (T, 33, 2, N), and by what all frames share (T, 33, 2, G).
+    Attributes
+    ----------
+    off : (T, 33, 2)
+    by_frame, by_shared : (T, 33, 2, N), (T, 33, 2, G)
+        By the frame's unknowns, and by what all frames share.
+    by_camera : (T, 33, 2, 6), optional
+        By a small rotation of a moving camera, and by a movement, both in its own axes.
     """
+
+    off: Tensor
+    by_frame: Tensor
+    by_shared: Tensor
+    by_camera: Tensor | None
+
+
+def landmark_residuals(problem: Problem, state: State, placed: Placed) -> _Seen:
+    """How far the landmarks are from the body in the picture."""
     points, jacobian = placed.attached(_AT, _BY, problem.places)
+    by_lengths, root = placed.by_lengths[:, _AT], placed.root
+    if problem.camera is not None:
+        into, at = problem.camera.into[:, None], problem.camera.positions
+        points = (into @ (points - at[:, None])[..., None])[..., 0]
+        root = (problem.camera.into @ (root - at)[..., None])[..., 0]
+        jacobian, by_lengths = into @ jacobian, into @ by_lengths
     forward = points[..., 1].clamp(min=0.2)
     seen = points[..., ::2] / forward[..., None]
-    size = placed.root[:, 1] / problem.height
+    size = root[:, 1] / problem.height
     slope = points.new_zeros(*points.shape[:2], 2, 3)
     slope[..., 0, 0] = slope[..., 1, 2] = 1
     slope[..., 1] = -seen
     slope = slope * (size[:, None] / forward)[..., None, None]
     slope = problem.whiten @ slope
     shared = points.new_zeros(*points.shape[:2], 2, FLOORS + len(state.floors))
-    shared[..., SHAPE] = slope @ placed.by_lengths[:, _AT]
+    shared[..., SHAPE] = slope @ by_lengths
     off = (problem.whiten @ (seen - problem.rays)[..., None])[..., 0] * size[:, None, None]
-    return off, slope @ jacobian, shared
+    by_camera = torch.cat([slope @ skew(points), -slope], -1) if problem.camera is not None else None
+    return _Seen(off, slope @ jacobian, shared, by_camera)
 
 
 def equations_of(problem: Problem, state: State, wide: float) -> Equations:
@@ -105,14 +129,18 @@ def equations_of(problem: Problem, state: State, wide: float) -> Equations:
 
 def _add_landmarks(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
     """The landmarks in the picture."""
-    error, jacobian, shared = landmark_residuals(problem, state, placed)
+    seen = landmark_residuals(problem, state, placed)
     limit = (wide * OUTLIER) ** 2
-    weight = problem.weight * (limit / (limit + (error**2).sum(-1))) ** 2
+    weight = problem.weight * (limit / (limit + (seen.off**2).sum(-1))) ** 2
+    loose = None
+    if problem.camera is not None and seen.by_camera is not None:
+        loose = Loose(seen.by_camera.flatten(1, 2), problem.camera.precision)
     equations.add(
-        jacobian.flatten(1, 2),
-        error.flatten(1),
+        seen.by_frame.flatten(1, 2),
+        seen.off.flatten(1),
         weight[..., None].expand(-1, -1, 2).flatten(1),
-        shared.flatten(1, 2),
+        seen.by_shared.flatten(1, 2),
+        loose,
     )
 
 

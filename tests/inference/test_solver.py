@@ -23,7 +23,7 @@ from kinelift.core.skeleton import (
 )
 from kinelift.inference.lift import Estimate
 from kinelift.inference.solve import solver, terms
-from kinelift.inference.solve.problem import Evidence
+from kinelift.inference.solve.problem import CameraPath, Evidence
 from kinelift.inference.solve.solver import settle, solve
 from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
@@ -103,6 +103,47 @@ def turned(body, joint, axis, degrees):
         turn = axis_angle(np.asarray(axis, float), np.radians(np.broadcast_to(degrees, len(rotations))))
         rotations[:, INDEX[name]] = turn @ rotations[:, INDEX[name]]
     return replace(body, rotations=rotations)
+
+
+def filmed_along(body, path):
+    """Where a perfect detector sees the body through a camera that moves: rays and its confidence."""
+    back = np.swapaxes(path.rotations, 1, 2)
+    root = (back @ (body.root - path.positions)[..., None])[..., 0]
+    return seen(replace(body, rotations=back[:, None] @ body.rotations, root=root))
+
+
+def panning(frames, degrees=25.0):
+    """A camera that turns to the side and goes half a metre with the person."""
+    share = np.linspace(0, 1, frames)
+    return CameraPath(
+        axis_angle(np.array([0.0, 0, 1]), np.radians(degrees) * share),
+        share[:, None] * [-0.5, 0.1, 0.05],
+        np.full(frames, np.radians(0.05)),
+        np.full(frames, 0.002),
+    )
+
+
+def test_a_camera_that_moves_does_not_move_the_body():
+    truth = walking()
+    path = panning(len(truth.root))
+    known = replace(evidence(truth, *filmed_along(truth, path)), camera=path)
+    solved = solve(known)
+    assert off(solved, truth).mean() < 0.004 and off(solved, truth).max() < 0.03
+    assert off(solve(replace(known, camera=None)), truth).max() > 0.1
+
+
+def test_a_camera_is_believed_as_far_as_it_is_known():
+    """Its path is shaken by half a degree, which is said, or is kept quiet."""
+    truth = walking()
+    path = panning(len(truth.root))
+    rays, confidence = filmed_along(truth, path)
+    axes, angles = _noise_axes(np.random.default_rng(5), (len(rays),), 0.5 * np.sqrt(3))
+    shaken = replace(path, rotations=path.rotations @ axis_angle(axes, angles))
+    errors = []
+    for spread in (0.5, 0.01):
+        camera = replace(shaken, turn_spread=np.full(len(rays), np.radians(spread)))
+        errors.append(off(solve(replace(evidence(truth, rays, confidence), camera=camera)), truth).mean())
+    assert errors[0] < 0.6 * errors[1]
 
 
 def test_what_is_right_stays():
