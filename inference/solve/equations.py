@@ -133,13 +133,18 @@ class Equations:
         self.next[:-1] += (jacobian[:-1] * bands[1][:-1, :, None]).transpose(1, 2) @ jacobian[1:]
         self.slope += (jacobian.transpose(1, 2) @ banded_product(bands, values)[..., None])[..., 0]
 
-    def step(self) -> tuple[Tensor, Tensor, Tensor]:
-        """The steps (T, N) of the frames and (G,) of what they share; the precision (G, G) of the latter."""
+    def step(self, free: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The steps (T, N) of the frames and (G,) of what they share; the precision (G, G) of the latter.
+
+        What isn't `free` (G,) stays as it is; its precision is 1.
+        """
         self.here.diagonal(dim1=1, dim2=2).mul_(_DAMPED)
+        both = free[:, None] & free
         here, ahead, after, slope, border, corner, shared_slope = (
             x.cpu().double()
             for x in (
-                self.here, self.next, self.after, self.slope, self.border, self.corner, self.shared_slope
+                self.here, self.next, self.after, self.slope, self.border[..., free],
+                self.corner[free][:, free], self.shared_slope[free],
             )
         )  # fmt: skip
         solved = solve_cholesky(here, ahead, after, torch.cat([-slope[..., None], border], 2))
@@ -147,8 +152,9 @@ class Equations:
         # the Schur complement of the frames
         precision = corner - (border.mT @ moved).sum(0)
         shared = torch.linalg.solve(precision, -shared_slope - (border.mT @ alone[..., None]).sum(0)[:, 0])
-        steps, step_shared, known = (x.to(self.slope) for x in (alone - moved @ shared, shared, precision))
-        return steps, step_shared, known
+        step_shared, known = torch.zeros_like(self.shared_slope), torch.eye(len(free)).to(self.corner)
+        step_shared[free], known[both] = (x.to(known) for x in (shared, precision.flatten()))
+        return (alone - moved @ shared).to(known), step_shared, known
 
 
 def solve_cholesky(here: Tensor, ahead: Tensor, after: Tensor, right: Tensor) -> Tensor:
@@ -167,30 +173,27 @@ def solve_cholesky(here: Tensor, ahead: Tensor, after: Tensor, right: Tensor) ->
     -------
     (T, K, C)
     """
-    frames, size, _ = right.shape
-    # each frame's equations become its factor, the blocks of it that tie it to the next two, and its right
-    rows = torch.cat([here, ahead, after, right], 2)
-    own, next_one, both, rest = (
-        slice(0, size),
-        slice(size, 2 * size),
-        slice(size, 3 * size),
-        slice(3 * size, None),
+    frames, size, width = right.shape
+    # each frame's equations become its factor, the blocks of it that tie it to the next frames, and its right
+    rows, after = torch.cat([here, ahead, right], 2), after.clone()
+    columns = (slice(0, size), slice(size, 2 * size), slice(2 * size, None), slice(size, None))
+    own, tied, rest, free = (rows[:, :, part].unbind(0) for part in columns)
+    tied_back, after_back, own_back = (
+        x.mT.unbind(0) for x in (rows[:, :, columns[1]], after, rows[:, :, columns[0]])
     )
     for t in range(frames):
-        row = rows[t]
         if t > 0:
-            before = rows[t - 1]
-            row[:, : 2 * size].addmm_(before[:, next_one].T, before[:, both], alpha=-1)
-            row[:, rest].addmm_(before[:, next_one].T, before[:, rest], alpha=-1)
+            before = torch.cat([tied[t - 1], after[t - 1], rest[t - 1]], 1)
+            rows[t].addmm_(tied_back[t - 1], before, alpha=-1)
         if t > 1:
-            tied = rows[t - 2][:, 2 * size : 3 * size].T
-            row[:, own].addmm_(tied, tied.T, alpha=-1)
-            row[:, rest].addmm_(tied, rows[t - 2][:, rest], alpha=-1)
-        row[:, own] = torch.linalg.cholesky(row[:, own])
-        row[:, size:] = torch.linalg.solve_triangular(row[:, own], row[:, size:], upper=False)
-    out = right.new_zeros(frames + 2, *right.shape[1:])  # two frames of zeros behind the last one
+            own[t].addmm_(after_back[t - 2], after[t - 2], alpha=-1)
+            rest[t].addmm_(after_back[t - 2], rest[t - 2], alpha=-1)
+        own[t].copy_(torch.linalg.cholesky(own[t]))
+        solved = torch.linalg.solve_triangular(own[t], torch.cat([free[t], after[t]], 1), upper=False)
+        free[t].copy_(solved[:, : size + width])
+        after[t].copy_(solved[:, size + width :])
+    out = right.new_zeros(frames + 2, size, width)  # two frames of zeros behind the last one
     for t in reversed(range(frames)):
-        row = rows[t]
-        left = row[:, rest] - row[:, both] @ out[t + 1 : t + 3].flatten(0, 1)
-        out[t] = torch.linalg.solve_triangular(row[:, own].T, left, upper=True)
+        left = rest[t] - tied[t] @ out[t + 1] - after[t] @ out[t + 2]
+        out[t] = torch.linalg.solve_triangular(own_back[t], left, upper=True)
     return out[:frames]

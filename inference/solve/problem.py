@@ -89,8 +89,6 @@ _TILT = 0.003
 _HEIGHT = 1e-4
 #: of a floor's height, metres
 _ANYWHERE = 10.0
-#: precision of what is known
-_FIXED = 1e10
 #: step of numerical derivatives
 _LITTLE = 1e-3
 
@@ -189,16 +187,21 @@ class Known:
     up: bool = False
     floors: bool = False
 
-    def precision(self, lengths: Array, floors: int) -> Floats:
-        """Precision (G, G) of what all frames share, around the lifter's answer."""
-        out = np.zeros((FLOORS + floors, FLOORS + floors))
-        one_longer = lengths * (1 + _LITTLE * np.eye(len(lengths)))
-        taller = (standing_height(one_longer) / standing_height(lengths) - 1) / _LITTLE
-        free = np.eye(len(lengths)) / _LENGTH**2 + np.outer(taller, taller) / _HEIGHT**2
-        out[SHAPE, SHAPE] = np.eye(len(lengths)) * _FIXED if self.lengths else free
-        out[UP, UP] = np.eye(2) * (_FIXED if self.up else _TILT**-2)
-        out[FLOORS:, FLOORS:] = np.eye(floors) * (_FIXED if self.floors else _ANYWHERE**-2)
-        return out
+    def free(self, floors: int) -> Bools:
+        """What of it (G,) is to be found."""
+        known = [self.lengths] * len(LENGTHS) + [self.up] * 2 + [self.floors] * floors
+        return ~np.array(known)
+
+
+def shared_precision(lengths: Array, floors: int) -> Floats:
+    """Precision (G, G) of what all frames share, around the lifter's answer."""
+    out = np.zeros((FLOORS + floors, FLOORS + floors))
+    one_longer = lengths * (1 + _LITTLE * np.eye(len(lengths)))
+    taller = (standing_height(one_longer) / standing_height(lengths) - 1) / _LITTLE
+    out[SHAPE, SHAPE] = np.eye(len(lengths)) / _LENGTH**2 + np.outer(taller, taller) / _HEIGHT**2
+    out[UP, UP] = np.eye(2) * _TILT**-2
+    out[FLOORS:, FLOORS:] = np.eye(floors) * _ANYWHERE**-2
+    return out
 
 
 @dataclass(frozen=True)
@@ -303,8 +306,10 @@ class Problem:
     turn_spread : (T, J)
         Standard deviation of the lifter's rotations about each axis, radians.
     known : Known
+    free : (G,) bool
+        What of what all frames share is to be found.
     shared_precision : (G, G)
-        Of the prior on what all frames share.
+        Of the prior on it.
     lengths : (len(LENGTHS),)
         The lifter's bone lengths, metres.
     places, soles : (33, 3), (4, 3)
@@ -331,6 +336,7 @@ class Problem:
     prior: State
     turn_spread: Tensor
     known: Known
+    free: Tensor
     shared_precision: Tensor
     lengths: Tensor
     places: Tensor
@@ -362,7 +368,8 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         prior=state_of(part, standing.floors, tensor),
         turn_spread=tensor(part.turn_spread if part.turn_spread is not None else turn_spread(confidence)),
         known=known,
-        shared_precision=tensor(known.precision(lifted.lengths, standing.floors)),
+        free=torch.as_tensor(known.free(standing.floors), device=evidence.device),
+        shared_precision=tensor(shared_precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),
         places=tensor(np.array([place for _, _, place in PLACES]) * scale),
         soles=tensor(scale * SOLES),

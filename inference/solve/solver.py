@@ -275,7 +275,7 @@ def _in_stretches(
 def _solved(problem: Problem, state: State, narrowing: tuple[float, ...]) -> tuple[State, Tensor]:
     """Gauss-Newton steps from a state on; and the precision (G, G) of what all frames share."""
     for wide in narrowing:
-        step, shared, precision = equations_of(problem, state, wide).step()
+        step, shared, precision = equations_of(problem, state, wide).step(problem.free)
         turns = step[:, TURNS].unflatten(1, (JOINT_COUNT, 3))
         angle = torch.linalg.vector_norm(turns, dim=-1, keepdim=True)
         turns = turns * (_LARGEST / angle.clamp(min=_LARGEST))
