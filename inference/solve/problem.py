@@ -305,7 +305,6 @@ class Problem:
         The lifter's answer.
     turn_spread : (T, J)
         Standard deviation of the lifter's rotations about each axis, radians.
-    known : Known
     free : (G,) bool
         What of what all frames share is to be found.
     shared_precision : (G, G)
@@ -335,7 +334,6 @@ class Problem:
 
     prior: State
     turn_spread: Tensor
-    known: Known
     free: Tensor
     shared_precision: Tensor
     lengths: Tensor
@@ -367,7 +365,6 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     return Problem(
         prior=state_of(part, standing.floors, tensor),
         turn_spread=tensor(part.turn_spread if part.turn_spread is not None else turn_spread(confidence)),
-        known=known,
         free=torch.as_tensor(known.free(standing.floors), device=evidence.device),
         shared_precision=tensor(shared_precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),

@@ -107,8 +107,6 @@ _FITS = 10
 _OTHER_FLOOR = 0.1
 #: nobody stands on a floor for a shorter time than this, seconds
 _STOOD = 0.2
-#: lengths, gravity and floors are found among this many frames at least where there are so many
-_NOTHING = Known(lengths=True, up=True)
 
 
 def solve(evidence: Evidence, progress: Progress | None = None) -> Estimate:

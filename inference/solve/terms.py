@@ -162,7 +162,7 @@ def _add_prior(equations: Equations, problem: Problem, state: State) -> None:
 def _shared_off(problem: Problem, state: State) -> Tensor:
     """How far what all frames share is from its prior (G,): the lifter's answer; none has floors."""
     prior, up = problem.prior, torch.zeros_like(state.up[:2])
-    if not problem.known.up:
+    if problem.free[UP].any():
         # the lifter knows the body's tilt better than the camera's, so gravity turns with the body
         body = mean_turn(prior.rotations.cpu().numpy(), state.rotations.cpu().numpy())
         up = across(state.up).T @ (state.up - torch.as_tensor(body).to(prior.up) @ prior.up)
