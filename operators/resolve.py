@@ -20,7 +20,6 @@ from .worker_operator import WorkerOperator, new_motion
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
-    from ..rig.cleanup import Asked
 
 
 class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
@@ -31,7 +30,6 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     done = "Solved {name} again"
-    _asked: Asked | None
     _frames: tuple[int, int] | None
     _armature: str
 
