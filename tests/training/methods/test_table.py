@@ -67,8 +67,8 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
         assert torch.allclose(identity, torch.eye(3).expand_as(identity), atol=1e-4)
 
 
-#: steps by Adam, its rate, and then by L-BFGS, after which twenty poses are known by heart; after fewer by Adam
-#: the nearest minimum of a network may be a poor one
+#: steps by Adam, its rate, and then by L-BFGS, after which twenty poses are known by heart; after fewer by
+#: Adam the nearest minimum of a network may be a poor one
 STEPS = {"ugcn": (60, 5e-3, 250), "skeletonnet gram-schmidt": (300, 2e-3, 300)}
 
 
