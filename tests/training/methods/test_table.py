@@ -69,7 +69,7 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
 
 #: steps by Adam, its rate, and then by L-BFGS, after which twenty poses are known by heart; after fewer by
 #: Adam the nearest minimum of a network may be a poor one
-STEPS = {"ugcn": (60, 5e-3, 250), "skeletonnet gram-schmidt": (300, 2e-3, 300)}
+STEPS = {"ugcn": (60, 5e-3, 250), "skeletonnet gram-schmidt": (500, 2e-3, 300)}
 
 
 #: in these some joints can hardly be told from others: shared weights don't know which joint they are at, and
