@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from .arrays import Array, Floats
-from .skeleton import JOINTS
+from .skeleton import INDEX, JOINTS
 
 LANDMARKS: tuple[str, ...] = (
     "nose",
@@ -85,6 +85,10 @@ def _place(landmark: str) -> tuple[str, str, tuple[float, float, float]]:
 
 #: joint, carrying joint and offset of each of `LANDMARKS`
 PLACES: tuple[tuple[str, str, tuple[float, float, float]], ...] = tuple(_place(name) for name in LANDMARKS)
+#: number of the joint at which each landmark lies, and of the one with which it turns
+AT, BY = [INDEX[at] for at, _, _ in PLACES], [INDEX[by] for _, by, _ in PLACES]
+#: where it lies from the first in the rest pose (33, 3), metres at standard height
+PLACE = np.array([place for _, _, place in PLACES])
 
 
 def joint_confidence(confidence: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Bools, Floats, Indices
 from .capture import Capture
 from .contacts import keep_long, runs
-from .landmarks import PLACES, joint_confidence
+from .landmarks import AT, BY, PLACE, joint_confidence
 from .options import UPPER
 from .skeleton import INDEX, STANDARD_HEIGHT
 
@@ -26,12 +26,6 @@ LIMBS = {
     "left leg": ("shin.L", "foot.L"),
     "right leg": ("shin.R", "foot.R"),
 }
-#: joint at which each landmark lies
-_AT = [INDEX[at] for at, _, _ in PLACES]
-#: joint with which it turns
-_BY = [INDEX[by] for _, by, _ in PLACES]
-#: its place from the first in the rest pose (33, 3), metres at standard height
-_PLACE = np.array([place for _, _, place in PLACES])
 #: how far a body that fits lies from a landmark without error, as a share of the person's height: standard
 #: deviation. People are built and dressed in more ways than our body.
 _UNLIKE = 0.015
@@ -78,8 +72,8 @@ def _off_picture(capture: Capture) -> tuple[Floats, Floats]:
     off, tall = [], []
     for shot in capture.shots:
         motion, camera = shot.motion, shot.camera
-        places = _PLACE * (motion.height / STANDARD_HEIGHT)
-        points = motion.joints[:, _AT] + (motion.world_rotations[:, _BY] @ places[..., None])[..., 0]
+        places = PLACE * (motion.height / STANDARD_HEIGHT)
+        points = motion.joints[:, AT] + (motion.world_rotations[:, BY] @ places[..., None])[..., 0]
         off.append(camera.project(points) - shot.landmarks[..., :2])
         away = motion.root @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
         # who is behind the camera isn't in the picture

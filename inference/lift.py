@@ -156,8 +156,13 @@ def levelled(up: Floats) -> Floats:
     from the side, it says 4 to 8 degrees.
     """
     roll = np.arctan2(up[0], up[2])
-    less = roll - roll**3 / (roll**2 + _NEARLY_LEVEL**2)
+    less = roll - _undoubted(roll, _NEARLY_LEVEL)
     return np.asarray(axis_angle(np.array([0.0, -1.0, 0.0]), less) @ up)
+
+
+def _undoubted(angle: Floats, half: float) -> Floats:
+    """Angles (...) without a lifter's doubt, which is half of one of this size and less of larger ones."""
+    return angle**3 / (angle**2 + half**2)
 
 
 def straightened(rotations: Floats) -> Floats:
@@ -171,7 +176,7 @@ def straightened(rotations: Floats) -> Floats:
     for joint, child, bone, _ in HINGES:
         before, after = rotations[:, joint] @ bone, rotations[:, child] @ bone
         bend = np.arctan2(np.linalg.norm(np.cross(before, after), axis=-1), (before * after).sum(-1))
-        straighter = bend**3 / (bend**2 + _NEARLY_STRAIGHT**2)
+        straighter = _undoubted(bend, _NEARLY_STRAIGHT)
         axis = unit(np.cross(before, after))
         turn = axis_angle(axis, (bend - straighter) / 2)
         out[:, joint] = turn @ rotations[:, joint]

@@ -21,7 +21,7 @@ import numpy as np
 from kinelift.core.arrays import Array
 from kinelift.core.files import replacing
 from kinelift.core.kinematics import attached_points
-from kinelift.core.landmarks import PLACES
+from kinelift.core.landmarks import PLACE
 from kinelift.core.mannequin import rest_positions
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import (
@@ -126,7 +126,7 @@ def make(folder: Path, mocap: list[MocapSequence], count: int, seed: int) -> Non
     """Write `count` sequences as ``part_*.npz``; existing parts stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
     rays, seen, hints = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3)))
-    nothing = DetectorModel(np.array([place for _, _, place in PLACES]), rays, seen, hints)
+    nothing = DetectorModel(PLACE, rays, seen, hints)
     everything = [*mocap, *made_sequences(_MADE, seed)]
     for part in range(-(-count // _PART)):
         path = folder / f"part_{seed:03d}_{part:04d}.npz"

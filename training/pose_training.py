@@ -13,13 +13,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
-from kinelift.core.landmarks import PLACES
+from kinelift.core.landmarks import PLACE
 from kinelift.inference.lifters.pose_lifter import PoseLifter
 from kinelift.inference.lifters.weights import save_weights
 from kinelift.training.detected import fit_detector, is_seen, load_detected
@@ -347,4 +346,4 @@ def train_lifter(
 
 def make_pool(clips: list[MocapSequence], device: str) -> Pool:
     """The pool of clips, with landmarks where the detector puts them."""
-    return Pool(clips, np.array([place for _, _, place in PLACES]), device)
+    return Pool(clips, PLACE, device)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...core.arrays import Array, Bools, Floats, Indices
-from ...core.landmarks import LANDMARKS, PLACES, joint_confidence
+from ...core.landmarks import LANDMARKS, PLACE, joint_confidence
 from ...core.motion import SOLES_BELOW
 from ...core.skeleton import (
     HEEL_OFFSET,
@@ -368,7 +368,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         free=torch.as_tensor(known.free(standing.floors), device=evidence.device),
         shared_precision=tensor(shared_precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),
-        places=tensor(np.array([place for _, _, place in PLACES]) * scale),
+        places=tensor(PLACE * scale),
         soles=tensor(scale * SOLES),
         under=tensor(scale * SOLES_BELOW),
         balls=tensor(scale * np.array([middle for _, middle, _ in BALLS])),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...core.contacts import GRAVITY
-from ...core.landmarks import PLACES
+from ...core.landmarks import AT, BY
 from ...core.limits import HINGES
 from ...core.motion import CONTACT_JOINTS
 from ...core.rotations import mean_turn
@@ -62,12 +62,8 @@ _FIRM = 0.03
 BENT_BACK = -0.09
 #: joints that `_QUICK_ARMS` is for
 _ARMS = [INDEX[f"{name}.{side}"] for name in ("upper_arm", "forearm", "hand") for side in "LR"]
-#: joint at which each landmark lies
-_AT = [INDEX[at] for at, _, _ in PLACES]
 #: joint that carries each of the balls
 _BALLS = [INDEX[joint] for joint, *_ in BALLS]
-#: joint that carries each landmark
-_BY = [INDEX[by] for _, by, _ in PLACES]
 
 
 class _Seen(NamedTuple):
@@ -90,8 +86,8 @@ class _Seen(NamedTuple):
 
 def landmark_residuals(problem: Problem, state: State, placed: Placed) -> _Seen:
     """How far the landmarks are from the body in the picture."""
-    points, jacobian = placed.attached(_AT, _BY, problem.places)
-    by_lengths, root = placed.by_lengths[:, _AT], placed.root
+    points, jacobian = placed.attached(AT, BY, problem.places)
+    by_lengths, root = placed.by_lengths[:, AT], placed.root
     if problem.camera is not None:
         into, at = problem.camera.into[:, None], problem.camera.positions
         points = (into @ (points - at[:, None])[..., None])[..., 0]
