@@ -41,7 +41,6 @@ def _arguments() -> argparse.Namespace:
     learn.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
     learn.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/CONFIG)")
     learn.add_argument("--out", type=Path, default=weights)
-    learn.add_argument("--start", type=Path, help="weights to begin with")
     learn.add_argument("--steps", type=int, help="number of steps (default: the configuration's)")
     lifter = _lifter(commands)
     blend = commands.add_parser(
@@ -68,6 +67,8 @@ def _arguments() -> argparse.Namespace:
             "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
         )
         command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
+    for command in (learn, lifter):
+        command.add_argument("--start", type=Path, help="weights to begin with")
     for command in (learn, lifter, score, contacts, papers):
         command.add_argument(
             "--detected",
@@ -152,7 +153,7 @@ def main() -> int:
             stages = {name: STAGES[name] for name in args.stages}
             if args.config == "full":
                 stages = {name: full(stage) for name, stage in stages.items()}
-            train_lifter(stages, args.mocap, args.detected, args.run, args.device)
+            train_lifter(stages, args.mocap, args.detected, args.run, args.device, args.start)
         elif args.command == "train":
             config = CONFIGS[args.config]
             if args.steps:

@@ -20,7 +20,7 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
 from kinelift.core.landmarks import PLACE
 from kinelift.inference.lifters.pose_lifter import PoseLifter
-from kinelift.inference.lifters.weights import save_weights
+from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.training.detected import fit_detector, is_seen, load_detected
 from kinelift.training.emulator import emulated
 from kinelift.training.evaluate import detected_batches, figures, test_batches
@@ -102,6 +102,7 @@ _STEEPEST = 5.0
 _CALIBRATED_ON = 60
 _CALIBRATED_FRAMES = 32
 CHECKPOINT = "checkpoint.pt"
+WEIGHTS_SUFFIX = ".safetensors"
 LOG = "log.jsonl"
 EMULATOR = "emulator.pt"
 
@@ -133,21 +134,26 @@ class Training:
         #: of the losses since the last figures
         self.sums: dict[str, Tensor] = {}
 
-    def begin(self, checkpoint: Path) -> None:
-        """Take the kept network of another stage's checkpoint, as far as it is the same.
+    def begin(self, start: Path) -> None:
+        """Take the network of weights, or the kept one of another stage's checkpoint.
+
+        A temporal part that only one of the two has stays as it is, or is left out.
 
         Raises
         ------
         CaptureError
-            If more than the temporal part differs.
+            If anything else differs.
         """
-        state = torch.load(checkpoint, weights_only=True, map_location=self.device)["kept"]
+        if start.suffix == WEIGHTS_SUFFIX:
+            state = load_weights(start, torch.device(self.device)).state_dict()
+        else:
+            state = torch.load(start, weights_only=True, map_location=self.device)["kept"]
         for model in (self.model, self.kept):
             own = model.state_dict()
-            alike = state.keys() <= own.keys() and all(state[k].shape == own[k].shape for k in state)
-            if not alike or any(k not in state and not k.startswith("context.") for k in own):
-                raise CaptureError(f"{checkpoint} holds another network; start from one of the same width.")
-            model.load_state_dict(state, strict=False)
+            alike = {k for k in state.keys() & own.keys() if state[k].shape == own[k].shape}
+            if any(not k.startswith("context.") for k in (state.keys() | own.keys()) - alike):
+                raise CaptureError(f"{start} holds another network; start from one of the same width.")
+            model.load_state_dict({k: state[k] for k in alike}, strict=False)
 
     def resume(self) -> None:
         """Go on from the checkpoint, if there is one.
@@ -261,7 +267,7 @@ def train_stage(
     Parameters
     ----------
     start : Path, optional
-        Checkpoint of another stage, whose kept network this one begins with as far as it is the same.
+        Weights, or the checkpoint of another stage, to begin with, see `Training.begin`.
     """
     run.mkdir(parents=True, exist_ok=True)
     training = Training(stage, pool, run, device)
@@ -273,7 +279,7 @@ def train_stage(
         training.learn()
         if training.step % stage.every == 0 or training.step == stage.steps:
             print(json.dumps(training.report(checks)), flush=True)
-            save_weights(training.calibrated(), run / "weights.safetensors")
+            save_weights(training.calibrated(), run / f"weights{WEIGHTS_SUFFIX}")
         elif time.monotonic() - saved < 60:
             continue
         training.save()
@@ -300,7 +306,12 @@ def full(stage: Stage) -> Stage:
 
 
 def train_lifter(
-    stages: dict[str, Stage], mocap: list[Path], detected: list[Path], run: Path, device: str
+    stages: dict[str, Stage],
+    mocap: list[Path],
+    detected: list[Path],
+    run: Path,
+    device: str,
+    start: Path | None = None,
 ) -> None:
     """Train stages in the order of `STAGES`, each from what the one before left.
 
@@ -317,6 +328,8 @@ def train_lifter(
         Where each stage has a folder.
     device : str
         ``cpu`` or ``cuda``.
+    start : Path, optional
+        Weights that the first of the stages begins with.
     """
     sequences = load_detected(*detected)
     seen = [s for i, s in enumerate(sequences) if i % HELD_OUT and is_seen(s)]
@@ -332,7 +345,6 @@ def train_lifter(
                 checks[f"{name}, noisy"] = test_batches(kept, detector, noisy=True)
     checks["detected"] = detected_batches(held, detector)
     pool = make_pool(clips, device)
-    start: Path | None = None
     for name in STAGES:
         if name in stages:
             stage = stages[name]

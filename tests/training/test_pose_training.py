@@ -11,8 +11,9 @@ import torch
 from kinelift.core.errors import CaptureError
 from kinelift.core.skeleton import JOINTS, LENGTHS
 from kinelift.inference.lifters.lifter import Spread
+from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.pose_lifter import PoseLifter
-from kinelift.inference.lifters.weights import load_weights
+from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.training import emulator
 from kinelift.training.mocap import load_mocap
 from kinelift.training.pose_figures import calibrated, error_ratios
@@ -113,6 +114,20 @@ def test_the_temporal_part_begins_as_the_frames_alone_and_leaves_them_as_they_ar
         assert torch.equal(value, windows.model.state_dict()[name]), name
     with torch.no_grad():
         assert not torch.equal(windows.model.eval()(seen).rotations, a.rotations)
+
+
+def test_a_training_goes_on_from_weights(pool, tmp_path):
+    before = Training(WINDOWS, pool, tmp_path, "cpu")
+    before.learn()
+    save_weights(before.kept, tmp_path / "weights.safetensors")
+    for stage in (WINDOWS, STAGE):  # with and without a temporal part
+        after = Training(stage, pool, tmp_path / "after", "cpu")
+        after.begin(tmp_path / "weights.safetensors")
+        for name, value in after.model.state_dict().items():
+            torch.testing.assert_close(value, before.kept.state_dict()[name], atol=1e-3, rtol=1e-3)
+    save_weights(MotioNet(8), tmp_path / "weights.safetensors")
+    with pytest.raises(CaptureError, match="another network"):
+        Training(STAGE, pool, tmp_path / "after", "cpu").begin(tmp_path / "weights.safetensors")
 
 
 def test_all_stages_follow_each_other(mocap, detected, tmp_path, monkeypatch):
