@@ -29,13 +29,12 @@ from kinelift.rig.retarget.bone_map import BoneMap
 from kinelift.rig.retarget.bones import Rig
 from kinelift.rig.retarget.presets import apply_preset, shipped_presets
 from kinelift.rig.retarget.tpose import read_body
+from kinelift.training.mocap import check_bvh
 
 Array = npt.NDArray[Any]
 
 #: joints without which a clip is of no use
 _NEEDED = [f"{n}.{s}" for n in ("upper_arm", "forearm", "hand", "thigh", "shin", "foot") for s in "LR"]
-#: frames per second that are believed
-_RATES = (5.0, 500.0)
 
 
 def retargeted(bvh: Bvh) -> Motion:
@@ -46,10 +45,7 @@ def retargeted(bvh: Bvh) -> Motion:
     CaptureError
         If it lacks a limb, holds no numbers or has no frame rate.
     """
-    if not _RATES[0] <= bvh.fps <= _RATES[1]:
-        raise CaptureError(f"its frame rate is {bvh.fps:g}")
-    if not (np.isfinite(bvh.rotations).all() and np.isfinite(bvh.root).all()):
-        raise CaptureError("it holds values that are no numbers")
+    check_bvh(bvh)
     rig = _rig(bvh)
     bones = {joint: rig.index[name] for joint, name in _bone_map(rig).bones.items() if joint in INDEX}
     lacking = [name for name in ("hips", *_NEEDED) if name not in bones]

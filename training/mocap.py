@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from kinelift.core.arrays import Array
-from kinelift.core.bvh import read_bvh
+from kinelift.core.bvh import Bvh, read_bvh
 from kinelift.core.errors import CaptureError
 from kinelift.core.kinematics import attached_points, joint_positions, world_rotations
 from kinelift.core.rotations import matrix_from_6d, sixd_from_matrix
@@ -19,6 +20,7 @@ from kinelift.core.skeleton import (
     INDEX,
     JOINTS,
     STANDARD_HEIGHT,
+    TEMPLATE_OFFSETS,
     lengths_of,
     standing_height,
 )
@@ -29,6 +31,11 @@ FPS = 30.0
 _HEAD_TURN = np.radians(115)
 #: a recording is faulty if the head turns farther in this share of its frames
 _FAULTY = 0.1
+#: frames per second that are believed
+RATES = (5.0, 500.0)
+#: ends of the limbs' bones, which point as ours do in the rest pose, within `_REST` radians
+_LIMBS = [INDEX[f"{n}.{s}"] for n in ("forearm", "hand", "shin", "foot") for s in "LR"]
+_REST = np.radians(20)
 
 
 @dataclass(frozen=True)
@@ -64,11 +71,41 @@ def contact_labels(points: Array, fps: float) -> Array:
     return np.asarray((speed < 0.3) & low)
 
 
+def check_bvh(bvh: Bvh) -> None:
+    """Refuse a recording of which nothing can be learnt.
+
+    Raises
+    ------
+    CaptureError
+        If its frame rate isn't believable, or it holds values that are no numbers.
+    """
+    if not RATES[0] <= bvh.fps <= RATES[1]:
+        raise CaptureError(f"its frame rate is {bvh.fps:g}")
+    if not (np.isfinite(bvh.rotations).all() and np.isfinite(bvh.root).all()):
+        raise CaptureError("it holds values that are no numbers")
+
+
 def read_mocap(path: Path) -> MocapSequence:
-    """Read one BVH file."""
+    """Read one BVH file.
+
+    Raises
+    ------
+    CaptureError
+        If it isn't motion of our joints from our rest pose.
+    """
     bvh = read_bvh(path)
+    check_bvh(bvh)
+    lacking = [name for name in JOINTS if name not in bvh.names]
+    if lacking:
+        raise CaptureError(
+            f"it has no {', '.join(lacking)}; `scripts/retarget_mocap.py` reads other skeletons"
+        )
     order = [bvh.names.index(name) for name in JOINTS]
     offsets, local, root = bvh.offsets[order], bvh.rotations[:, order], bvh.root
+    limbs, ours = offsets[_LIMBS], TEMPLATE_OFFSETS[_LIMBS]
+    longest = np.linalg.norm(limbs, axis=1) * np.linalg.norm(ours, axis=1)
+    if ((limbs * ours).sum(1) < np.cos(_REST) * longest).any():
+        raise CaptureError("its rest pose isn't ours; `scripts/retarget_mocap.py` reads other skeletons")
     step = bvh.fps / FPS
     if abs(step - 1) > 1e-3:
         at = np.arange(0, len(local) - 1 + 1e-6, step)
@@ -87,7 +124,10 @@ def read_mocap(path: Path) -> MocapSequence:
     balls = feet[:, [1, 3], 2].min(1) - BALL_HEIGHT
     root = root - np.array([0, 0, np.percentile(np.minimum(soles, balls), 5)])
     leg = float(np.linalg.norm(offsets[INDEX["shin.L"]]) + np.linalg.norm(offsets[INDEX["foot.L"]]))
-    return MocapSequence(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
+    sequence = MocapSequence(path.stem, world, root, leg, contact_labels(feet, FPS), lengths)
+    if not _is_sound(sequence):
+        raise CaptureError("its head is turned round")
+    return sequence
 
 
 def _is_sound(sequence: MocapSequence) -> bool:
@@ -97,11 +137,22 @@ def _is_sound(sequence: MocapSequence) -> bool:
 
 
 def load_mocap(folder: Path) -> list[MocapSequence]:
-    """Read the BVH files of a folder, sorted by name; recordings with heads turned round are left out."""
-    paths = sorted(folder.glob("*.bvh"))
-    if not paths:
-        raise CaptureError(f"There are no BVH files in {folder}; name the folder with --mocap.")
-    return [sequence for sequence in map(read_mocap, paths) if _is_sound(sequence)]
+    """Read the BVH files of a folder, sorted by name; what is no use is named and left out.
+
+    Raises
+    ------
+    CaptureError
+        If nothing is left.
+    """
+    out = []
+    for path in sorted(folder.glob("*.bvh")):
+        try:
+            out.append(read_mocap(path))
+        except (CaptureError, ValueError, IndexError) as error:
+            print(f"{path.name} is left out: {str(error).rstrip('.')}.", file=sys.stderr)
+    if not out:
+        raise CaptureError(f"There are no BVH files of use in {folder}; name the folder with --mocap.")
+    return out
 
 
 def resample(x: Array, at: Array) -> Array:
