@@ -15,7 +15,7 @@ from kinelift.core.contacts import NETWORK
 from kinelift.core.errors import CaptureError
 from kinelift.inference.lifters.weights import FOLDER, load_weights
 from kinelift.training.bodies import make
-from kinelift.training.compare import BUDGETS, compare, load_material
+from kinelift.training.compare import BUDGETS, SEEDS, compare, load_material
 from kinelift.training.contacts import fit_contacts
 from kinelift.training.detected import fit_detector, load_detected
 from kinelift.training.evaluate import detected_batches, figures, solved, test_batches, turn_errors
@@ -109,32 +109,21 @@ def _comparison(commands: Any) -> argparse.ArgumentParser:
     papers.add_argument(
         "--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="only these"
     )
-    papers.add_argument(
-        "--budget",
+    papers.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), metavar="SEED")
+    budget = papers.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--steps",
         type=int,
-        metavar="STEPS",
-        help="steps of every row on perfect 2D (default: the configuration's)",
+        help="of every row on perfect 2D, and half as many on detections (default: the configuration's)",
     )
-    papers.add_argument(
-        "--later", type=int, metavar="STEPS", help="steps of every row on detections (default: in proportion)"
-    )
-    papers.add_argument("--seed", type=int, help="draws other sequences and other networks")
-    papers.add_argument(
-        "--rate", type=float, default=1.0, metavar="F", help="factor of every learning rate (a try)"
+    budget.add_argument(
+        "--seconds", type=float, default=0.0, help="of every row's steps on perfect 2D, instead of steps"
     )
     papers.add_argument("--report", action="store_true", help="only write the report of the finished rows")
-    papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of the rows' results")
     papers.add_argument(
-        "--longer", type=Path, metavar="RUN", help="for the report: a run of some rows with more steps"
+        "--results", type=Path, default=ROOT / "docs/methods", help="folder of the finished rows' figures"
     )
-    papers.add_argument(
-        "--tries",
-        type=Path,
-        nargs="+",
-        default=[],
-        metavar="RUN",
-        help="for the report: runs of some rows with other seeds, rates or steps",
-    )
+    papers.add_argument("--run", type=Path, default=Path("runs/compare"), help="folder of checkpoints")
     papers.add_argument("--mocap", type=Path, default=SHARED, help="folder with the folders train and test")
     papers.add_argument("--clips", type=Path, default=BENCH, help="folder of videos with references")
     papers.add_argument("--out", type=Path, default=ROOT / "docs", help="folder of methods.md and its plots")
@@ -190,20 +179,16 @@ def main() -> int:
 
 def _compare(args: argparse.Namespace) -> None:
     if not args.report:
-        budget = BUDGETS[args.config]
-        if args.budget:
-            later = max(1, args.budget * budget.later // budget.steps)
-            budget = replace(budget, steps=args.budget, later=later)
-        later = budget.later if args.later is None else args.later
-        seed = budget.seed if args.seed is None else args.seed
-        budget = replace(budget, later=later, seed=seed, rate=args.rate)
-        material = load_material(budget, args.mocap, args.detected, args.clips, args.run)
-        compare(args.rows, budget, material, args.run, args.device, _say)
-    print(f"Written: {write_report(args.run, args.out, args.longer, args.tries)}")
+        budget = replace(BUDGETS[args.config], seconds=args.seconds)
+        if args.steps:
+            budget = replace(budget, steps=args.steps, later=args.steps // 2)
+        material = load_material(args.mocap, args.detected, args.clips, args.run, args.device)
+        compare(args.rows, args.seeds, budget, material, args.results, args.run, args.device, _say)
+    print(f"Written: {write_report(args.results, args.out)}")
 
 
-def _say(row: str, lesson: int, step: int) -> None:
-    print(f"{row}: lesson {lesson + 1}, {step} steps", flush=True)
+def _say(row: str, seed: int, lesson: int, step: int) -> None:
+    print(f"{row}, seed {seed}: lesson {lesson + 1}, {step} steps", flush=True)
 
 
 if __name__ == "__main__":

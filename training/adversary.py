@@ -10,6 +10,8 @@ from kinelift.core.kinematics import local_rotations
 from kinelift.core.rotations import sixd_from_matrix
 from kinelift.core.skeleton import JOINTS
 
+#: learning rate of the discriminator
+RATE = 1e-3
 #: frames between the two rotations of a difference
 INTERVAL = 5
 

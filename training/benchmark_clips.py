@@ -32,14 +32,21 @@ _BONES = [(f"{a}.{s}", f"{b}.{s}") for s in "LR" for a, b in (
 
 
 def load_batches(folder: Path) -> dict[str, Batch]:
-    """Load every video below `folder` that has a reference .npz beside it, each as a batch of one.
+    """Load every video below `folder` that has a reference .npz with a camera beside it, each a batch of one.
 
     Frames are at `LIFTER_FPS`, rays go through the reference's lens; keys are folder and name of the video.
     """
-    videos = sorted(p for p in folder.rglob("*.mp4") if p.with_suffix(".npz").exists())
+    videos = sorted(p for p in folder.rglob("*.mp4") if _has_camera(p.with_suffix(".npz")))
     if not videos:
-        raise CaptureError(f"There are no videos with a reference .npz beside them in {folder}; use --clips.")
+        raise CaptureError(f"No video in {folder} has a reference .npz with a camera beside it; use --clips.")
     return {f"{video.parent.name}/{video.stem}": _batch(video) for video in videos}
+
+
+def _has_camera(reference: Path) -> bool:
+    if not reference.exists():
+        return False
+    with np.load(reference, allow_pickle=False) as data:
+        return "camera_from_world" in data.files
 
 
 def _batch(video: Path) -> Batch:

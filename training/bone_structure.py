@@ -19,8 +19,8 @@ _HINGES = (
 #: bones: the joint at the far end (without its side) and the joint at the near end
 _BONES = {"forearm": "upper_arm", "hand": "forearm", "thigh": "hips", "shin": "thigh", "foot": "shin",
           "toe": "foot", "upper_arm": "shoulder"}  # fmt: skip
-#: bones that keep the ratio of their lengths (Zhou et al. 2017): arms, legs
-_GROUPS = (("forearm", "hand"), ("shin", "foot"))
+#: bones that keep the ratio of their lengths (Zhou et al. 2017, section 3.3): arms, legs, shoulders, hips
+_GROUPS = (("forearm", "hand"), ("shin", "foot"), ("upper_arm",), ("thigh",))
 
 
 def implausibility(joints: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ def symmetry(joints: Tensor) -> Tensor:
 
 
 def bone_ratio(joints: Tensor) -> Tensor:
-    """Variance of bone length over template length, within arms and within legs (Zhou et al. 2017)."""
+    """Variance of bone length over template length, within each group (Zhou et al. 2017)."""
     out = []
     for group in _GROUPS:
         ratios = [

@@ -37,13 +37,20 @@ def similarity_aligned(a: Array, b: Array) -> Array:
 
 
 def errors(lifted: Lifted, batch: Batch) -> dict[str, float]:
-    """Errors of a lifter's answer for a batch.
+    """Errors of a lifter's answer for a batch: means of `errors_by_clip`."""
+    return {name: float(values.mean()) for name, values in errors_by_clip(lifted, batch).items()}
+
+
+def errors_by_clip(lifted: Lifted, batch: Batch) -> dict[str, Array]:
+    """Errors (B) of a lifter's answer for each sequence of a batch.
 
     Returns
     -------
     dict
         ``mpjpe_mm`` root-relative, all known joints; ``pa_mpjpe_mm`` each frame aligned and ``sa_mpjpe_mm``
-        each sequence aligned, limb joints; ``mpjve_mm`` from frame to frame, root-relative, known joints.
+        each sequence aligned, limb joints; ``mpjve_mm`` from frame to frame, root-relative, known joints;
+        ``pck_pct`` limb joints within 150 mm and ``auc_pct`` mean share within 5, 10, ... 150 mm, as for
+        MPI-INF-3DHP.
     """
     joints, truth = (x.numpy().astype(float) for x in (lifted.joints(), batch.joints))
     joints, truth = joints - joints[:, :, :1], truth - truth[:, :, :1]
@@ -54,11 +61,15 @@ def errors(lifted: Lifted, batch: Batch) -> dict[str, float]:
     hips = [LIMBS.index(INDEX["thigh.L"]), LIMBS.index(INDEX["thigh.R"])]
     centred = [x - x[:, :, hips].mean(2, keepdims=True) for x in (limbs, true_limbs)]
     said, true = (x.reshape(len(limbs), -1, 3) for x in centred)
+    each = (1, 2)
+    within = [(away[:, :, LIMBS] <= limit).mean(each) for limit in 0.005 * np.arange(1, 31)]
     return {
-        "mpjpe_mm": 1000 * (away * known).sum() / known.sum(),
-        "pa_mpjpe_mm": 1000 * _distance(similarity_aligned(limbs, true_limbs), true_limbs),
-        "sa_mpjpe_mm": 1000 * _distance(similarity_aligned(said, true), true),
-        "mpjve_mm": 1000 * (moved * known[:, 1:]).sum() / known[:, 1:].sum(),
+        "mpjpe_mm": 1000 * (away * known).sum(each) / known.sum(each),
+        "pa_mpjpe_mm": 1000 * _distances(similarity_aligned(limbs, true_limbs), true_limbs),
+        "sa_mpjpe_mm": 1000 * _distances(similarity_aligned(said, true), true),
+        "mpjve_mm": 1000 * (moved * known[:, 1:]).sum(each) / known[:, 1:].sum(each),
+        "pck_pct": 100 * within[-1],
+        "auc_pct": 100 * np.mean(within, axis=0),
     }
 
 
@@ -162,8 +173,10 @@ def turn_errors(model: Lifter, batches: list[Batch]) -> dict[str, list[float | N
     return out
 
 
-def _distance(a: Array, b: Array) -> float:
-    return float(np.linalg.norm(a - b, axis=-1).mean())
+def _distances(a: Array, b: Array) -> Array:
+    """Mean distances (B) of points (B, ..., 3)."""
+    away = np.linalg.norm(a - b, axis=-1)
+    return np.asarray(away.mean(tuple(range(1, away.ndim))))
 
 
 def perfect(detector: DetectorModel, frames: int) -> DetectorModel:

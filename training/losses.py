@@ -1,4 +1,4 @@
-"""MotioNet's supervised losses (Shi et al. 2020, section 3.3), on one batch."""
+"""MotioNet's supervised losses (Shi et al. 2020, section 3.3) and those of positions, on one batch."""
 
 from __future__ import annotations
 
@@ -37,6 +37,8 @@ def position_losses(joints: Tensor, truth: Batch) -> dict[str, Tensor]:
     ]
     return {
         "joints": _mean(torch.linalg.vector_norm(relative - true_relative, dim=-1), known),
+        # as UGCN (equation 5) and the simple baseline (equation 1) have it
+        "squared": _mean(((relative - true_relative) ** 2).sum(-1), known),
         "velocity": _mean(torch.linalg.vector_norm(moved, dim=-1), known[:, 1:]),
         "depth": (depth.log() - true_depth.log()).abs().mean(),
         "aside": aside.abs().mean(),

@@ -15,22 +15,22 @@ OPERATORS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def motion_loss(joints: Tensor, truth: Tensor, operator: str, intervals: Sequence[int]) -> Tensor:
-    """Equation 4, with means over frames and joints instead of sums.
+def motion_loss(joints: Tensor, truth: Tensor, operators: Sequence[str], intervals: Sequence[int]) -> Tensor:
+    """Equation 4 for each operator, with means over frames and joints instead of sums, as for the base loss.
 
     Parameters
     ----------
     joints, truth : (B, T, J, 3)
         From the hips, metres.
-    operator : str
-        One of `OPERATORS`.
+    operators : sequence of str
+        Of `OPERATORS`; the losses of several are added.
     intervals : sequence of int
         Frames between the two of a pair; an interval that is not shorter than the sequence adds nothing.
     """
-    encode = OPERATORS[operator]
     out = joints.new_zeros(())
-    for interval in intervals:
-        if interval < joints.shape[1]:
-            said, true = (encode(x[:, :-interval], x[:, interval:]) for x in (joints, truth))
-            out = out + torch.linalg.vector_norm(said - true, dim=-1).mean()
+    for encode in map(OPERATORS.__getitem__, operators):
+        for interval in intervals:
+            if interval < joints.shape[1]:
+                said, true = (encode(x[:, :-interval], x[:, interval:]) for x in (joints, truth))
+                out = out + torch.linalg.vector_norm(said - true, dim=-1).mean()
     return out

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,15 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from kinelift.core.files import replacing
+from kinelift.training.claims import CLAIMS, Claim, interval, verdict
 from kinelift.training.columns import COLUMNS
-from kinelift.training.compare import FIGURES, TRUTH
+from kinelift.training.compare import SEEDS, TRUTH, plain, result_file
 from kinelift.training.rows import ROWS
 
-#: figures of a row: those of each set, `parameters`, `ms_per_1000`, `seconds`, `budget`
+#: what a seed of a row left: figures of each set, `parameters`, `ms_per_1000`, `seconds`, `curve`, `budget`
 Figures = dict[str, Any]
+#: by row and seed
+Results = dict[str, dict[int, Figures]]
 #: the words of the page
 TEMPLATE = Path(__file__).with_name("methods.md")
 #: sets of sequences, and their headings
@@ -37,168 +39,170 @@ _ON = {
 }
 #: stands for the figures of unfinished rows
 MISSING = "missing"
+#: steps that take this much more or less time, as a share, call for a comparison at equal time
+_DEARER = 0.2
+#: MPJPE that the best row has to reach, mm
+BEST = 40.0
+#: rows whose learning curves are in one picture
+_CURVES = {
+    "UGCN": ("ugcn", "ugcn-motion", "ugcn-no-u", "ugcn-1-pair", "ugcn-2-pairs", "ugcn-no-graph"),
+    "motion loss": ("ugcn", "ugcn-cross", "ugcn-subtraction", "ugcn-inner", "ugcn-norm", "ugcn-norm-motion"),
+    "SkeletonNet": tuple(name for name in ROWS if name.startswith("skeletonnet")),
+    "SAP-Net, TP-Net": ("simple", "sap-net", "sap-net-half", "tp-net-online", "tp-net-semi-online",
+                        "tp-net-lstm", "tp-net-bi-lstm"),
+    "MotioNet": tuple(name for name in ROWS if name.startswith("motionet")),
+    "graph convolutions": ("ugcn", "gcn-shared", "gcn-classes", "local-to-global"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Claim:
-    """A gain that a paper claims from one of its parts.
+class Change:
+    """What a part changes: means without and with it, and the interval of the difference in percent."""
 
-    Attributes
-    ----------
-    about : str
-    without, with_it : str
-        The rows.
-    figure : str
-        One of `COLUMNS`.
-    paper : (float, float), optional
-        The paper's own figures without the part and with it.
-    bound : float, optional
-        Percent by which our figure has to fall at least.
-    group : str
-        One of `SETS`.
-    """
+    before: float
+    after: float
+    low: float
+    high: float
 
-    about: str
-    without: str
-    with_it: str
-    figure: str = "mpjpe_mm"
-    paper: tuple[float, float] | None = None
-    bound: float | None = None
-    group: str = "perfect"
+    def __str__(self) -> str:
+        if not self.before:
+            return f"0 → {self.after:.1f}"
+        percent = 100 * (self.after / self.before - 1)
+        return f"{self.before:.1f} → {self.after:.1f} ({percent:+.1f} %; {self.low:+.1f} to {self.high:+.1f})"
 
 
-#: the claims of the papers; those with bounds come first
-CLAIMS = (
-    Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjpe_mm", (32.0, 25.6), 10),
-    Claim("UGCN: motion loss", "ugcn", "ugcn-motion", "mpjve_mm", (3.4, 2.3), 25),
-    Claim(
-        "UGCN: motion loss that is best here",
-        "ugcn", "ugcn-subtraction-4", "mpjpe_mm", (32.0, 25.6), 10,
-    ),
-    Claim("UGCN: motion loss that is best here", "ugcn", "ugcn-subtraction-4", "mpjve_mm", (3.4, 2.3), 25),
-    Claim("UGCN: U shape", "ugcn-no-u", "ugcn", "mpjpe_mm", (38.6, 32.0), 0),
-    Claim("UGCN: spatial graph", "ugcn-no-graph", "ugcn", "mpjpe_mm", (39.2, 32.0), 0),
-    Claim(
-        "SkeletonNet: Gram-Schmidt against 3x3 left as they are",
-        "skeletonnet-unconstrained", "skeletonnet", "mpjpe_mm", (124.06, 112.42), 0,
-    ),
-    Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", (61.4, 46.3), 20),
-    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", None, 20),
-    Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "asymmetry_mm", (44.9, 31.0), 25),
-    Claim("UGCN: merging stage", "ugcn-no-merge", "ugcn", "mpjpe_mm", (32.5, 32.0)),
-    Claim("motion loss: cross product, interval 12", "ugcn", "ugcn-cross", "mpjpe_mm", (32.0, 27.1)),
-    Claim("motion loss: subtraction, interval 12", "ugcn", "ugcn-subtraction"),
-    Claim("motion loss: inner product, interval 12", "ugcn", "ugcn-inner"),
-    Claim("motion loss: four intervals against one", "ugcn-cross", "ugcn-motion", "mpjpe_mm", (27.1, 25.6)),
-    Claim("motion loss in the simple baseline", "simple", "simple-motion", "mpjve_mm"),
-    Claim(
-        "SkeletonNet: class against regression",
-        "skeletonnet-regression", "skeletonnet", "mpjpe_mm", (119.18, 112.42),
-    ),
-    Claim(
-        "SkeletonNet: class against regression",
-        "skeletonnet-regression", "skeletonnet", "global_deg", (21.64, 20.81),
-    ),
-    Claim(
-        "SkeletonNet: Gram-Schmidt against axis-angle",
-        "skeletonnet-axis-angle", "skeletonnet", "mpjpe_mm", (175.06, 112.42),
-    ),
-    Claim("SkeletonNet: Gram-Schmidt against quaternions", "skeletonnet-quaternion", "skeletonnet"),
-    Claim("SkeletonNet: bones relative to the hips", "skeletonnet-absolute", "skeletonnet"),
-    Claim("SkeletonNet: positions refined, dR", "skeletonnet", "skeletonnet-refined",
-          paper=(112.42, 87.05)),
-    Claim("SAP-Net: illegal-angle loss", "simple", "sap-net-illegal", "mpjpe_mm", (58.5, 57.7)),
-    Claim("SAP-Net: illegal-angle loss", "simple", "sap-net-illegal", "illegal_pct"),
-    Claim("SAP-Net: bone-length ratio loss", "simple", "sap-net-ratio", "mpjpe_mm", (58.5, 58.3)),
-    Claim("SAP-Net: symmetry loss", "simple", "sap-net-symmetry", "mpjpe_mm", (58.5, 58.3)),
-    Claim("SAP-Net: all three losses", "simple", "sap-net", "mpjpe_mm", (58.5, 55.51)),
-    Claim("TP-Net, online", "sap-net", "tp-net-online", "mpjpe_mm", (55.51, 52.1)),
-    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjpe_mm", (55.51, 51.1)),
-    Claim("TP-Net that keeps SAP-Net's losses", "tp-net-semi-online", "tp-net-structure", "bone_std_mm"),
-    Claim("MotioNet: adversarial loss", "motionet-no-adversarial", "motionet"),
-    Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet"),
-    Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet", "bone_std_mm"),
-    Claim("TP-Net, online", "sap-net", "tp-net-online", "bone_std_mm", group="noisy"),
-    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "bone_std_mm", group="noisy"),
-    Claim("TP-Net, semi-online", "sap-net", "tp-net-semi-online", "mpjve_mm", group="noisy"),
-    Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="noisy"),
-    Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="rendered"),
-    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="noisy"),
-    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="rendered"),
-    Claim("graph convolutions: weights by class of edge", "gcn-shared", "gcn-classes"),
-)  # fmt: skip
-#: MPJPE that the best row has to reach, mm
-BEST = 40.0
-
-
-def write_report(run: Path, docs: Path, longer: Path | None = None, tries: Iterable[Path] = ()) -> Path:
+def write_report(results: Path, docs: Path) -> Path:
     """Write methods.md and its plots of the finished rows; the others are called missing.
 
-    The words come from `training/methods.md`. Names in braces are replaced: a table's name, or
-    ``row.set.figure``, with ``longer.`` before it for the figure after the longer run.
+    The words come from `training/methods.md`. Names in braces are replaced: a table's name, a figure as
+    ``row.set.figure``, or the change from one row to another as ``row>row.set.figure``.
 
     Parameters
     ----------
-    run, docs : Path
-    longer : Path, optional
-        A run of some rows with more steps; the table of claims shows it beside.
-    tries : iterable of Path
-        Runs of some rows with other steps, rates or seeds.
+    results, docs : Path
     """
-    rows = finished(run)
-    far = finished(longer) if longer else {}
-    tried = [far, *(finished(one) for one in tries)]
+    rows, timed = (finished(results, kind) for kind in ("steps", "seconds"))
     tables = {
         "budget": _budget(rows),
-        "took": _took(rows),
-        "claims": claims_table(rows, far),
+        "times": _times(timed),
+        "claims": claims_table(rows, timed),
         "bones": _bones_table(rows),
-        "truth": _truth(run / TRUTH),
-        "missing": ", ".join(f"`{name}`" for name in ROWS if name not in rows) or "none",
-        "longer_budget": _budget(far),
-        "longer": set_table(far, "perfect", far) if far else MISSING,
-        "tries": tries_table(tried),
+        "truth": _truth(results / TRUTH),
+        "missing": _missing(rows),
         **{name: set_table(rows, name) for name in SETS},
     }
 
     def said(match: re.Match[str]) -> str:
         if match[1] in tables:
             return tables[match[1]]
-        *run_of, name, group, figure = match[1].split(".")
-        return _cell(_value(far if run_of else rows, name, group, figure))
+        names, group, figure = match[1].split(".")
+        if ">" in names:
+            without, with_it = names.split(">")
+            found = change(Claim("", without, with_it, figure, group=group), rows)
+            return str(found or MISSING)
+        return _cell(_value(rows, names, group, figure))
 
     (docs / "images").mkdir(parents=True, exist_ok=True)
-    text = re.sub(r"\{([a-z0-9_.-]+)\}", said, TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub(PLACE, said, TEMPLATE.read_text(encoding="utf-8"))
     _plot_rows(rows, docs / "images" / "methods-rows.png")
     _plot_claims(rows, docs / "images" / "methods-claims.png")
+    _plot_curves(rows, docs / "images" / "methods-curves.png")
     with replacing(docs / "methods.md") as temporary:
         temporary.write_text(text, encoding="utf-8")
     return docs / "methods.md"
 
 
-def finished(run: Path) -> dict[str, Figures]:
-    """The figures of a run's finished rows."""
-    return {name: _read(run / name / FIGURES) for name in ROWS if (run / name / FIGURES).exists()}
+#: what is replaced in the words of the page
+PLACE = r"\{([a-z0-9_.>-]+)\}"
 
 
-def _read(path: Path) -> Figures:
-    """A row's figures; those of benchmark clips become means by folder."""
-    figures: Figures = json.loads(path.read_text(encoding="utf-8"))
-    clips = figures.pop("clips")
-    for group in {name.split("/")[0] for name in clips}:
-        some = [value for name, value in clips.items() if name.startswith(f"{group}/")]
-        figures[group] = {column: _mean([one[column] for one in some]) for column in COLUMNS}
-    return figures
+def finished(results: Path, kind: str) -> Results:
+    """The figures of the finished rows; those of a row that has changed since don't count."""
+    out: Results = {}
+    for path in sorted(result_file(results, kind, "*", 0).parent.glob("*.json")):
+        figures = json.loads(path.read_text(encoding="utf-8"))
+        name = path.name.split(".")[0]
+        if name in ROWS and figures["row"] == plain(ROWS[name]):
+            out.setdefault(name, {})[figures["seed"]] = figures
+    return out
 
 
-def _mean(values: list[float | None]) -> float | None:
-    there = [v for v in values if v is not None]
+def _value(rows: Results, row: str, group: str, figure: str) -> float | None:
+    """A figure's mean over seeds."""
+    values = [one.get(group, {}).get(figure) for one in rows.get(row, {}).values()]
+    there = [value for value in values if value is not None]
     return float(np.mean(there)) if there else None
 
 
-def _value(rows: dict[str, Figures], row: str, group: str, figure: str) -> float | None:
-    value = rows.get(row, {}).get(group, {}).get(figure)
-    return None if value is None else float(value)
+def change(claim: Claim, rows: Results) -> Change | None:
+    """What the rows show for a claim; None if they aren't finished, or not with the same budget."""
+    before, after = (rows.get(name, {}) for name in (claim.without, claim.with_it))
+    seeds = sorted(before.keys() & after.keys())
+    clips = [[one[s].get(claim.group, {}).get("clips", {}).get(claim.figure) for s in seeds]
+             for one in (before, after)]  # fmt: skip
+    if not seeds or None in clips[0] or None in clips[1]:
+        return None
+    if len({json.dumps(one[s]["budget"], sort_keys=True) for one in (before, after) for s in seeds}) > 1:
+        return None
+    without, with_it = (np.array(one) for one in clips)
+    mean = float(without.mean())
+    scale = 100 / mean if mean else 1.0
+    low, high = interval(with_it - without)
+    return Change(mean, float(with_it.mean()), scale * low, scale * high)
+
+
+def cost(rows: Results, name: str) -> float | None:
+    """Seconds of a row's steps on perfect 2D, those of the row inside of it included."""
+    inner = ROWS[name].inner
+    inside = cost(rows, inner) if inner else 0.0
+    if not rows.get(name) or inside is None:
+        return None
+    return inside + float(np.mean([one["seconds"][0] for one in rows[name].values()]))
+
+
+def claims_table(rows: Results, timed: Results) -> str:
+    """The table of claims: the papers' figures and ours, at equal steps, and at equal time."""
+    lines = []
+    for claim in CLAIMS:
+        paper = "–" if claim.paper is None else _percent(*claim.paper)
+        bound = "–" if claim.bound is None else f"-{claim.bound:.0f} % or less" if claim.bound else "lower"
+        pair, figure = f"`{claim.without}` → `{claim.with_it}`", COLUMNS[claim.figure] + _ON[claim.group]
+        here = [*_judged(claim, rows), *_at_equal_time(claim, rows, timed)]
+        lines.append([claim.about, pair, figure, paper, bound, *here])
+    value, best = min(
+        ((v, n) for n in rows if (v := _value(rows, n, "perfect", "mpjpe_mm"))), default=(np.inf, "")
+    )
+    reached = [MISSING, MISSING]
+    if best:
+        reached = [f"`{best}` {value:.1f}", "yes" if value <= BEST else "**no**"]
+    lines.insert(
+        sum(bool(c.bound) for c in CLAIMS),
+        ["the best row", "", "MPJPE mm", "25.6", f"at most {BEST:.0f}", *reached, "–", "–", "–"],
+    )
+    headings = ["claim", "rows", "figure", "paper", "bound", "here (95 % interval)", "holds"]
+    return _table([*headings, "time of a step", "at equal time", "holds"], lines)
+
+
+def _judged(claim: Claim, rows: Results) -> list[str]:
+    found = change(claim, rows)
+    if found is None:
+        return [MISSING, "–" if claim.bound is None else MISSING]
+    return [str(found), verdict(found.low, found.high, claim.bound)]
+
+
+def _at_equal_time(claim: Claim, rows: Results, timed: Results) -> list[str]:
+    """How much dearer the part is, and what is left of its gain at equal time."""
+    costs = [cost(rows, name) for name in (claim.without, claim.with_it)]
+    if None in costs or claim.group != "perfect":
+        return ["–", "–", "–"]
+    ratio = float(costs[1] or 0) / float(costs[0] or 1)
+    if abs(np.log(max(ratio, 1e-3))) < np.log(1 + _DEARER):
+        return [f"× {ratio:.2f}", "–", "–"]
+    return [f"× {ratio:.2f}", *_judged(claim, timed)]
+
+
+def _percent(before: float, after: float) -> str:
+    return f"{before:.1f} → {after:.1f} ({100 * (after / before - 1):+.1f} %)"
 
 
 def _cell(value: float | None) -> str:
@@ -212,106 +216,65 @@ def _table(headings: list[str], lines: list[list[str]]) -> str:
     )
 
 
-def set_table(rows: dict[str, Figures], group: str, names: Iterable[str] = ROWS) -> str:
-    """The table of one set: these rows, all columns; a dash if the truth lacks what a figure needs."""
+def set_table(rows: Results, group: str) -> str:
+    """The table of one set: finished rows, all columns; a dash if the truth lacks what a figure needs."""
     lines = []
-    for name in names:
-        row = ROWS[name]
-        if name not in rows:
-            lines.append([f"`{name}`", row.about, *[MISSING] * (len(COLUMNS) + 2)])
+    for name, row in ROWS.items():
+        seeds = [one for one in rows.get(name, {}).values() if group in one]
+        if not seeds:
             continue
-        figures = rows[name].get(group, {})
-        cells = ["–" if figures.get(c) is None else f"{figures[c]:.1f}" for c in COLUMNS]
-        size = f"{rows[name]['parameters'] / 1e6:.2f}"
-        lines.append([f"`{name}`", row.about, *cells, size, f"{rows[name]['ms_per_1000']:.0f}"])
-    return _table(["row", "what it is", *COLUMNS.values(), "million parameters", "ms per 1000 frames"], lines)
+        cells = []
+        for column in COLUMNS:
+            value = _value(rows, name, group, column)
+            cells.append("–" if value is None else f"{value:.1f}")
+        if len(seeds) > 1:
+            cells[0] += f" ± {np.std([one[group]['mpjpe_mm'] for one in seeds], ddof=1):.1f}"
+        size, pace = (np.mean([one[key] for one in seeds]) for key in ("parameters", "ms_per_1000"))
+        took = cost(rows, name)
+        time = MISSING if took is None else f"{took:.0f}"
+        lines.append([f"`{name}`", row.about, *cells, f"{size / 1e6:.2f}", f"{pace:.0f}", time])
+    sizes = ["million parameters", "ms per 1000 frames", "s of training"]
+    return _table(["row", "what it is", *COLUMNS.values(), *sizes], lines) if lines else MISSING
 
 
-def claims_table(rows: dict[str, Figures], longer: dict[str, Figures]) -> str:
-    """The table of claims: the papers' figures, ours (also after the longer run), and the bounds."""
-    lines = []
-    for claim in CLAIMS:
-        paper = "–" if claim.paper is None else _change(*claim.paper)
-        bound = "–" if claim.bound is None else f"-{claim.bound:.0f} % or less" if claim.bound else "lower"
-        rows_named = f"`{claim.without}` → `{claim.with_it}`"
-        figure = f"{COLUMNS[claim.figure]}{_ON[claim.group]}"
-        lines.append([claim.about, rows_named, figure, paper, bound, *_held(claim, rows)])
-        if longer:
-            lines[-1] += ["–" if cell == MISSING else cell for cell in _held(claim, longer)]
-    if rows:
-        best = ["the best row", "", COLUMNS["mpjpe_mm"], "25.6", f"at most {BEST:.0f}", *_best(rows)]
-        lines.insert(sum(c.bound is not None for c in CLAIMS), best + (_best(longer) if longer else []))
-    headings = ["claim", "rows", "figure", "paper", "bound", "here", "holds"]
-    if longer:
-        headings += ["after the longer run", "holds"]
-    return _table(headings, lines)
-
-
-def tries_table(runs: list[dict[str, Figures]]) -> str:
-    """The table of the claims with bounds in runs with other steps, rates and seeds."""
-    lines = []
-    for claim in (c for c in CLAIMS if c.bound is not None):
-        for rows in runs:
-            change, held = _held(claim, rows)
-            if change == MISSING:
-                continue
-            budget, rate = rows[claim.with_it]["budget"], rows[claim.with_it]["row"]["rate"]
-            how = [f"{budget['steps']}", f"{rate * budget.get('rate', 1):g}", f"{budget['seed']}"]
-            lines.append([claim.about, COLUMNS[claim.figure], *how, change, held])
-    return _table(["claim", "figure", "steps", "rate", "seed", "here", "holds"], lines) if lines else MISSING
-
-
-def _held(claim: Claim, rows: dict[str, Figures]) -> list[str]:
-    """The change that the rows show for a claim, and whether its bound holds."""
-    before, after = (_value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it))
-    if before is None or after is None:
-        return [MISSING, "–" if claim.bound is None else MISSING]
-    if claim.bound is None:
-        return [_change(before, after), "–"]
-    met = after <= before * (1 - claim.bound / 100) and after < before
-    return [_change(before, after), "yes" if met else "**no**"]
-
-
-def _best(rows: dict[str, Figures]) -> list[str]:
-    """The best row and its figure, and whether it reaches `BEST`."""
-    reached = {name: _value(rows, name, "perfect", "mpjpe_mm") for name in rows}
-    best, value = min(((n, v) for n, v in reached.items() if v is not None), key=lambda pair: pair[1])
-    return [f"`{best}` {_cell(value)}", "yes" if value <= BEST else "**no**"]
-
-
-def _change(before: float, after: float) -> str:
-    return (
-        f"{before:.1f} → {after:.1f} ({100 * (after / before - 1):+.1f} %)" if before else f"0 → {after:.1f}"
-    )
-
-
-def _bones_table(rows: dict[str, Figures]) -> str:
+def _bones_table(rows: Results) -> str:
     """The table of rotation errors by joint, relative to the hips, of one row of each lifter."""
-    names = [n for n in ("motionet", "skeletonnet", "ugcn-motion", "gcn-classes", "simple") if n in rows]
+    names = [n for n in ("motionet", "skeletonnet", "ugcn-motion", "local-to-global", "simple") if n in rows]
     if not names:
         return MISSING
-    joints = list(rows[names[0]]["perfect"]["bones"])
-    lines = [[joint, *(_cell(rows[n]["perfect"]["bones"][joint]) for n in names)] for joint in joints]
+    bones = {n: [one["perfect"]["bones"] for one in rows[n].values()] for n in names}
+    lines = [
+        [joint, *(f"{np.mean([seed[joint] for seed in bones[n]]):.1f}" for n in names)]
+        for joint in bones[names[0]][0]
+    ]
     return _table(["joint", *(f"`{n}`" for n in names)], lines)
 
 
-def _budget(rows: dict[str, Figures]) -> str:
-    """The budget of each row, in words."""
-    if not rows:
-        return MISSING
-    budgets = {json.dumps(r["budget"], sort_keys=True): r["budget"] for r in rows.values()}
-    parts = []
-    for b in budgets.values():
-        parts.append(
-            f"{b['steps']} steps on perfect 2D and {b['later']} on detections, of {b['batch']} clips of "
-            f"96 frames (from {b['clips']} of each kind), seed {b['seed']}"
-        )
-    return "; ".join(parts)
+def _budget(rows: Results) -> str:
+    """The budget of the rows, in words."""
+    budgets = {json.dumps(one["budget"], sort_keys=True) for seeds in rows.values() for one in seeds.values()}
+    parts = [
+        f"{b['steps']} steps on perfect 2D and {b['later']} on detections, of {b['frames']} frames"
+        for b in map(json.loads, sorted(budgets))
+    ]
+    return "; ".join(parts) or MISSING
 
 
-def _took(rows: dict[str, Figures]) -> str:
-    seconds = sorted(r["seconds"] for r in rows.values())
-    return f"{seconds[0]:.0f} to {seconds[-1]:.0f} s" if seconds else MISSING
+def _times(timed: Results) -> str:
+    """The budgets in time, in words."""
+    seconds = {one["budget"]["seconds"] for seeds in timed.values() for one in seeds.values()}
+    return ", ".join(f"{s:.0f} s" for s in sorted(seconds)) or MISSING
+
+
+def _missing(rows: Results) -> str:
+    """Which rows lack which seeds, in words."""
+    lacking = {name: [str(s) for s in SEEDS if s not in rows.get(name, {})] for name in ROWS}
+    parts = [
+        f"`{name}`" + (f" (seed {', '.join(seeds)})" if len(seeds) < len(SEEDS) else "")
+        for name, seeds in lacking.items()
+        if seeds
+    ]
+    return ", ".join(parts) or "none"
 
 
 def _truth(path: Path) -> str:
@@ -321,9 +284,9 @@ def _truth(path: Path) -> str:
     return f"{shares['elbows']:.1f} % of the elbows and {shares['knees']:.1f} % of the knees"
 
 
-def _plot_rows(rows: dict[str, Figures], path: Path) -> None:
+def _plot_rows(rows: Results, path: Path) -> None:
     """Bars: MPJPE of every row on three sets."""
-    figure = Figure(figsize=(9, 0.45 * len(ROWS) + 1), layout="constrained")
+    figure = Figure(figsize=(9, 0.42 * len(ROWS) + 1), layout="constrained")
     axis = figure.subplots()
     at = np.arange(len(ROWS))
     for place, (group, colour) in zip(
@@ -335,39 +298,56 @@ def _plot_rows(rows: dict[str, Figures], path: Path) -> None:
         bars = axis.barh(at + place, values, 0.27, label=SETS[group].replace("`", ""), color=colour)
         axis.bar_label(bars, fmt=lambda v: f"{v:.0f}" if v else "", fontsize=6, padding=2)
     axis.set_yticks(at, list(ROWS), fontsize=8)
-    axis.invert_yaxis()
-    axis.margins(y=0.01)
     axis.set_xlabel("MPJPE mm")
-    axis.legend(frameon=False, fontsize=8)
-    axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path, dpi=120)
+    _bars(figure, axis, path)
 
 
-def _plot_claims(rows: dict[str, Figures], path: Path) -> None:
-    """Bars: the change that each part makes to its figure, in the paper and here."""
-    found = []
-    for claim in CLAIMS:
-        before, after = (
-            _value(rows, row, claim.group, claim.figure) for row in (claim.without, claim.with_it)
-        )
-        if before and after is not None:
-            theirs = 100 * (claim.paper[1] / claim.paper[0] - 1) if claim.paper else 0.0
-            label = f"{claim.about}: {COLUMNS[claim.figure]}{_ON[claim.group]}"
-            found.append((label, 100 * (after / before - 1), theirs, claim.bound))
+def _plot_claims(rows: Results, path: Path) -> None:
+    """Bars: the change that each part makes to its figure, with its interval, in the paper and here."""
+    found = [(claim, c) for claim in CLAIMS if (c := change(claim, rows)) is not None and c.before]
     figure = Figure(figsize=(9, 0.34 * len(found) + 1), layout="constrained")
     axis = figure.subplots()
     at = np.arange(len(found))
-    axis.barh(at - 0.2, [ours for _, ours, _, _ in found], 0.4, label="here", color="#2a6fb0")
-    axis.barh(at + 0.2, [theirs for _, _, theirs, _ in found], 0.4, label="the paper", color="#c9ced6")
-    bounds = [(i, -bound) for i, (_, _, _, bound) in enumerate(found) if bound is not None]
+    ours = np.array([100 * (c.after / c.before - 1) for _, c in found])
+    spread = np.array([(now - c.low, c.high - now) for now, (_, c) in zip(ours, found, strict=True)])
+    theirs = [100 * (c.paper[1] / c.paper[0] - 1) if c.paper else 0.0 for c, _ in found]
+    axis.barh(at - 0.2, ours, 0.4, xerr=spread.reshape(-1, 2).T, label="here", color="#2a6fb0")
+    axis.barh(at + 0.2, theirs, 0.4, label="the paper", color="#c9ced6")
+    bounds = [(i, -claim.bound) for i, (claim, _) in enumerate(found) if claim.bound]
     axis.scatter(
         [b for _, b in bounds], [i for i, _ in bounds], marker="|", s=180, color="#d02020", label="bound"
     )
     axis.axvline(0, color="black", linewidth=0.8)
-    axis.set_yticks(at, [label for label, *_ in found], fontsize=7)
+    labels = [f"{c.about}: {COLUMNS[c.figure]}{_ON[c.group]}" for c, _ in found]
+    axis.set_yticks(at, labels, fontsize=7)
+    axis.set_xlabel("change, %")
+    _bars(figure, axis, path)
+
+
+def _bars(figure: Figure, axis: Any, path: Path) -> None:
+    """From the top down, with a legend, into the file."""
     axis.invert_yaxis()
     axis.margins(y=0.01)
-    axis.set_xlabel("change, %")
     axis.legend(frameon=False, fontsize=8)
     axis.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, dpi=120)
+
+
+def _plot_curves(rows: Results, path: Path) -> None:
+    """Lines: MPJPE over the time of the steps, mean of the seeds, those of the row inside included."""
+    figure = Figure(figsize=(11, 12), layout="constrained")
+    for axis, (title, names) in zip(figure.subplots(3, 2).flat, _CURVES.items(), strict=True):
+        for name in names:
+            curves = [one["curve"] for one in rows.get(name, {}).values() if one["curve"]]
+            before = cost(rows, ROWS[name].inner) if ROWS[name].inner else 0.0
+            if curves and before is not None:
+                _, seconds, error = np.mean(curves, axis=0).T
+                axis.plot(before + seconds, error, marker=".", label=name)
+        axis.set_title(title, fontsize=10)
+        axis.set_xlabel("s of steps")
+        axis.set_ylabel("MPJPE mm")
+        axis.set_yscale("log")
+        axis.spines[["top", "right"]].set_visible(False)
+        if axis.lines:
+            axis.legend(frameon=False, fontsize=7)
+    figure.savefig(path, dpi=100)

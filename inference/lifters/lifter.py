@@ -110,13 +110,17 @@ class Lifter(nn.Module):
     ----------
     config : dict
         The arguments that construct the same network.
+    steady : bool
+        Whether the virtual camera is smoothed over time. If not, a frame's features depend on that frame
+        alone, as a lifter wants them that learns from single frames.
     """
 
     config: dict[str, Any]
+    steady = True
 
     def see(self, rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
         """Normalise landmarks as this lifter wants them, see `view`."""
-        return view(rays, confidence, hint)
+        return view(rays, confidence, hint, self.steady)
 
     @abstractmethod
     def forward(self, seen: View, flip: bool = False) -> Lifted:

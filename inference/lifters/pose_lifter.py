@@ -8,7 +8,7 @@ frames alone tell.
 
 Differences from `MotioNet`:
 
-- The virtual camera of a frame depends on that frame alone (`view` with ``steady=False``).
+- The virtual camera of a frame depends on that frame alone (`Lifter.steady`).
 - Gram-Schmidt begins with the axis along the bone (`_FIRST_AXIS`). The direction of a bone is what the
   picture shows; how the bone is rolled about it is often a guess, and that guess doesn't disturb the
   direction.
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from ...core.skeleton import INDEX, JOINTS, LENGTHS
 from .lifter import REST, SPREADS, Numbers, RotationLifter, numbers
-from .view import FEATURES, View, view
+from .view import FEATURES
 
 #: axis of the rest pose (0: x, 1: y, 2: z) along each joint's bone; x where it isn't named
 _FIRST_AXIS = {
@@ -147,6 +147,8 @@ class PoseLifter(RotationLifter):
         Channels of the temporal part; 0: there is none, every frame is lifted alone.
     """
 
+    steady = False
+
     def __init__(self, width: int = 512, blocks: int = 3, context: int = 0) -> None:
         super().__init__()
         self.config = {"width": width, "blocks": blocks, "context": context}
@@ -157,10 +159,6 @@ class PoseLifter(RotationLifter):
         self.spread = _spread_head(width)
         inputs = width + sum(_OUTPUTS) + FEATURES
         self.context = Context(inputs, context, sum(_OUTPUTS)) if context else None
-
-    def see(self, rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
-        """Every frame through a virtual camera of its own, see `Lifter.see`."""
-        return view(rays, confidence, hint, steady=False)
 
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
         """See `RotationLifter.encode`; raw are the ``lengths`` (B, T, len(LENGTHS)) that each frame tells."""

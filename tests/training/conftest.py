@@ -8,12 +8,14 @@ from kinelift.core.bvh import write_bvh
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, PARENTS, STANDARD_HEIGHT
 from kinelift.tests.motions import random_capture, random_motion
-from kinelift.tests.training.comparison import FRAMES, TINY
-from kinelift.training import evaluate
+from kinelift.tests.training.comparison import FRAMES
+from kinelift.training import emulator, evaluate
 from kinelift.training.compare import Material
 from kinelift.training.detected import _HAND_DIRECTION, CARRIERS, FILE_JOINTS, fit_detector, load_detected
+from kinelift.training.emulator import emulated
+from kinelift.training.mistakes import Detections, Mistakes
 from kinelift.training.mocap import load_mocap
-from kinelift.training.synthesis import Synthesis
+from kinelift.training.pose_training import make_pool
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -108,9 +110,10 @@ def _hands(order):
 def material(mocap, detected):
     sequences = load_detected(detected)
     detector, clips = fit_detector(sequences), load_mocap(mocap)
-    lessons = tuple(
-        Synthesis(clips, some, errors, FRAMES, share, 3).batch(TINY.clips)
-        for some, errors, share in (([], evaluate.perfect(detector, FRAMES), 0.0), (sequences, detector, 0.5))
-    )
-    clear, noisy = (evaluate.test_batches(clips, detector, noise, FRAMES, 1, 2) for noise in (False, True))
-    return Material(lessons, clear, noisy, {"rendered/one": noisy[0], "real/two": clear[0]})
+    pool = make_pool(clips, "cpu")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emulator, "_EPOCHS", 1)
+        pool.mistakes = Mistakes(emulated(detector, sequences), "cpu")
+    pool.detections = Detections(sequences, "cpu")
+    clear, noisy = (evaluate.test_batches(clips, detector, noise, FRAMES, 2, 2) for noise in (False, True))
+    return Material(pool, clear, noisy, {"rendered/one": noisy[0], "real/two": clear[0]})

@@ -33,3 +33,12 @@ def test_symmetry_and_ratio_are_nothing_on_the_template_and_something_off_it():
     joints[INDEX["hand.L"]] += 0.1
     assert symmetry(joints) > 0.01
     assert bone_ratio(joints) > 1e-4
+
+
+def test_shoulders_and_hips_keep_their_ratio_too():
+    """Both bones of a pair as long as each other, or one of them longer."""
+    for bone, near in (("upper_arm", "shoulder.L"), ("thigh", "hips")):
+        joints = bent(0.4, 0.4)
+        side = [j for name, j in INDEX.items() if name.endswith(".L") and name != near]
+        joints[side] += joints[INDEX[f"{bone}.L"]] - joints[INDEX[near]]
+        assert bone_ratio(joints) > 0.01, bone

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -35,18 +37,18 @@ def _landmarks_of(joint: str) -> list[int]:
 _OWN = [_landmarks_of(joint) for joint in JOINTS]
 
 
-def hops() -> list[int]:
-    """Edges between each joint and the hips."""
+def hops(parents: Sequence[int] = PARENTS) -> list[int]:
+    """Edges between each node and the root: joints and hips, unless other parents are given."""
     out: list[int] = []
-    for parent in PARENTS:
+    for parent in parents:
         out.append(0 if parent < 0 else out[parent] + 1)
     return out
 
 
-def adjacency() -> Tensor:
-    """Bones (J, J): 1 between a joint and its parent, both ways."""
-    out = torch.zeros(len(JOINTS), len(JOINTS))
-    for joint, parent in enumerate(PARENTS):
+def adjacency(parents: Sequence[int] = PARENTS) -> Tensor:
+    """Bones (J, J): 1 between a node and its parent, both ways."""
+    out = torch.zeros(len(parents), len(parents))
+    for joint, parent in enumerate(parents):
         if parent >= 0:
             out[joint, parent] = out[parent, joint] = 1
     return out

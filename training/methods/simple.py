@@ -47,6 +47,8 @@ def residual_trunk(channels: int, blocks: int, dropout: float) -> nn.Sequential:
 class SimpleBaseline(PositionLifter):
     """From features to joint positions."""
 
+    steady = False
+
     def __init__(self, channels: int = 1024, blocks: int = 2, dropout: float = 0.5) -> None:
         super().__init__()
         self.config = {"channels": channels, "blocks": blocks, "dropout": dropout}

@@ -2,8 +2,9 @@
 
 The network gives a global rotation (of the hips) and the bones' rotations relative to it. The global
 rotation is classified: it blends k-means centres by their probabilities. The bones' rotations are regressed
-as 3x3 matrices, which a Gram-Schmidt layer makes rotations. `refined` adds the paper's second step: a further
-network corrects the positions, and dR turns the bones onto them.
+as 3x3 matrices, which a Gram-Schmidt layer makes rotations. What the paper's table 4 compares with that are
+options. `refined` adds the paper's second step: a further network corrects the positions, and dR turns the
+bones onto them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kinelift.core.kinematics import joint_positions
+from kinelift.core.kinematics import joint_positions, local_rotations, world_rotations
 from kinelift.core.rotations import axis_angle, matrix_from_6d, matrix_from_quaternion, sixd_from_matrix
 from kinelift.core.skeleton import JOINTS, LENGTHS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.inference.lifters.lifter import REST, Numbers, RotationLifter, numbers
@@ -55,8 +56,9 @@ class SkeletonNet(RotationLifter):
         One of `REPRESENTATIONS`, for the bones.
     centres : int
         Classes of the global rotation; 0 regresses it like the bones.
-    relative : bool
-        Whether the bones' rotations are relative to the hips or to the world.
+    relative : str
+        What the bones' rotations are relative to: the ``hips``, the ``parent`` (a chain, as in SMPL), or the
+        ``world``.
     refined : bool
         Whether to correct the positions, and then the rotations.
 
@@ -67,6 +69,7 @@ class SkeletonNet(RotationLifter):
     """
 
     centres: Tensor
+    steady = False
 
     def __init__(
         self,
@@ -75,7 +78,7 @@ class SkeletonNet(RotationLifter):
         dropout: float = 0.1,
         representation: str = "gram-schmidt",
         centres: int = 100,
-        relative: bool = True,
+        relative: str = "hips",
         refined: bool = False,
     ) -> None:
         super().__init__()
@@ -97,21 +100,29 @@ class SkeletonNet(RotationLifter):
         )
 
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
-        """See `RotationLifter.encode`; raw has scores `classes` (B, T, centres) and joints `refined`."""
+        """See `RotationLifter.encode`.
+
+        Raw has scores `classes` (B, T, centres), joints `refined`, and the rotations of the `bones`
+        (B, T, J - 1, 3, 3), related as `related` does, before Gram-Schmidt.
+        """
         inside = self.trunk(features.flatten(0, 1))
         out = self.head(inside).float().unflatten(0, features.shape[:2])
         said, classes, lengths, rest = out.split(self.outputs, -1)
         with torch.autocast(out.device.type, enabled=False):
-            turns = rotation_from(said.unflatten(-1, (len(JOINTS), -1)), self.representation)
-            raw = {}
+            said = said.unflatten(-1, (len(JOINTS), -1))
+            turns = rotation_from(said, self.representation)
+            free = self.representation == "gram-schmidt"
+            raw = {"bones": (rotation_from(said, "unconstrained") if free else turns)[..., 1:, :, :]}
             hips = turns[..., :1, :, :]
             if classes.shape[-1]:
                 blended = torch.einsum("btk,kij->btij", classes.softmax(-1), self.centres)
                 if self.representation != "unconstrained":
                     blended = matrix_from_6d(sixd_from_matrix(blended))
                 hips, raw["classes"] = blended[..., None, :, :], classes
-            bones = hips @ turns[..., 1:, :, :] if self.relative else turns[..., 1:, :, :]
+            bones = hips @ turns[..., 1:, :, :] if self.relative == "hips" else turns[..., 1:, :, :]
             turns = torch.cat([hips, bones], -3)
+            if self.relative == "parent":
+                turns = world_rotations(turns)
         if self.refining is not None:
             metres = rest_offsets(torch.as_tensor(TEMPLATE_LENGTHS).to(out) * lengths.mean(1).exp())
             with torch.autocast(out.device.type, enabled=False):
@@ -124,3 +135,10 @@ class SkeletonNet(RotationLifter):
         constrained = self.representation != "unconstrained"
         rotations = sixd_from_matrix(turns) if constrained else columns(turns)
         return numbers(lengths.mean(1), rotations, rest), raw
+
+    def related(self, turns: Tensor) -> Tensor:
+        """The bones' rotations (..., J - 1, 3, 3) as the network says them, from all (..., J, 3, 3)."""
+        if self.relative == "parent":
+            turns = local_rotations(turns)
+        bones = turns[..., 1:, :, :]
+        return turns[..., :1, :, :].mT @ bones if self.relative == "hips" else bones

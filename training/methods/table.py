@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kinelift.inference.lifters.lifter import Lifter
 from kinelift.inference.lifters.motionet import MotioNet
-from kinelift.training.methods.gcn import GraphLifter
+from kinelift.training.methods.gcn import GraphLifter, LocalToGlobal
 from kinelift.training.methods.simple import SimpleBaseline
 from kinelift.training.methods.skeletonnet import SkeletonNet
 from kinelift.training.methods.tpnet import TemporalPoseNet
@@ -15,6 +15,7 @@ LIFTERS: dict[str, type[Lifter]] = {
     "motionet": MotioNet,
     "simple": SimpleBaseline,
     "gcn": GraphLifter,
+    "local-to-global": LocalToGlobal,
     "ugcn": UGCN,
     "tp-net": TemporalPoseNet,
     "skeletonnet": SkeletonNet,

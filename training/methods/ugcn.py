@@ -14,10 +14,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinelift.core.skeleton import JOINTS
+from kinelift.inference.lifters.view import FEATURES
 from kinelift.training.methods.graph import NODE_FEATURES, adjacency, hops, nodes
 from kinelift.training.methods.positions import PositionLifter
 
-#: frames of a window
+#: frames of a window in the paper, at 50 frames a second
 WINDOW = 96
 #: frames from one window to the next
 STEP = 5
@@ -44,7 +45,7 @@ class _Block(nn.Module):
 
     def __init__(self, inside: int, outside: int, stride: int, dropout: float, graph: bool) -> None:
         super().__init__()
-        parts = subsets() if graph else torch.eye(len(JOINTS))[None]
+        parts = subsets() if graph else torch.ones(1, 1, 1)
         self.register_buffer("parts", parts.flatten(0, 1), persistent=False)
         self.spatial = nn.Linear(len(parts) * inside, outside)
         self.temporal = nn.Linear(_KERNEL * outside, outside)
@@ -68,56 +69,64 @@ class UGCN(PositionLifter):
     channels : int
     pairs : int
         Number of down- and upsamplings, up to four; fewer leave out the shallowest.
-    graph, merge : bool
-        Whether to use the spatial graph and the merging stage.
+    graph : bool
+        Whether joints are nodes of a graph. If not, one node has the numbers of all joints, and the network
+        is a temporal convolutional one of the same shape.
+    merge : bool
+        Whether to use the merging stage.
     dropout : float
+    window : int
+        Frames of a window, a multiple of 16.
     """
 
     def __init__(
-        self, channels: int = 64, pairs: int = 4, graph: bool = True, merge: bool = True, dropout: float = 0.5
+        self,
+        channels: int = 64,
+        pairs: int = 4,
+        graph: bool = True,
+        merge: bool = True,
+        dropout: float = 0.5,
+        window: int = WINDOW,
     ) -> None:
         super().__init__()
         self.config = {
-            "channels": channels,
-            "pairs": pairs,
-            "graph": graph,
-            "merge": merge,
-            "dropout": dropout,
-        }
-        self.merge = merge
+            "channels": channels, "pairs": pairs, "graph": graph, "merge": merge, "dropout": dropout,
+            "window": window,
+        }  # fmt: skip
+        self.graph, self.merge, self.window = graph, merge, window
         self.strides = [2 if i >= 4 - pairs else 1 for i in range(4)]
         c = channels
 
         def block(inside: int, stride: int = 1) -> _Block:
             return _Block(inside, c, stride, dropout, graph)
 
-        self.first = block(NODE_FEATURES)
+        self.first = block(NODE_FEATURES if graph else FEATURES)
         self.down = nn.ModuleList(nn.ModuleList([block(c, stride), block(c)]) for stride in self.strides)
         self.up = nn.ModuleList(block(c) for _ in range(4))
         self.merging = nn.ModuleList(nn.Linear(c, c) for _ in range(4 if merge else 0))
         self.last = block(c)
-        self.head = nn.Linear(c, 3)
+        self.head = nn.Linear(c, 3 if graph else 3 * len(JOINTS))
 
     def encode(self, features: Tensor) -> Tensor:
         """Positions, see `PositionLifter.encode`."""
-        frames = features.shape[1]
-        if frames == WINDOW:
-            return self._window(features)
+        frames, window = features.shape[1], self.window
+        if frames == window:
+            return self._lift(features)
         padded = functional.pad(
-            features.transpose(1, 2), (0, max(0, WINDOW - frames)), mode="replicate"
+            features.transpose(1, 2), (0, max(0, window - frames)), mode="replicate"
         ).transpose(1, 2)
-        starts = [*range(0, padded.shape[1] - WINDOW, STEP), padded.shape[1] - WINDOW]
+        starts = [*range(0, padded.shape[1] - window, STEP), padded.shape[1] - window]
         total = features.new_zeros(features.shape[0], padded.shape[1], len(JOINTS), 3)
         count = features.new_zeros(padded.shape[1], 1, 1)
         for some in (starts[i : i + _AT_ONCE] for i in range(0, len(starts), _AT_ONCE)):
-            windows = torch.cat([padded[:, start : start + WINDOW] for start in some])
-            for start, said in zip(some, self._window(windows).chunk(len(some)), strict=True):
-                total[:, start : start + WINDOW] += said
-                count[start : start + WINDOW] += 1
+            windows = torch.cat([padded[:, start : start + window] for start in some])
+            for start, said in zip(some, self._lift(windows).chunk(len(some)), strict=True):
+                total[:, start : start + window] += said
+                count[start : start + window] += 1
         return (total / count)[:, :frames]
 
-    def _window(self, features: Tensor) -> Tensor:
-        x = self.first(nodes(features).transpose(1, 2))
+    def _lift(self, features: Tensor) -> Tensor:
+        x = self.first(nodes(features).transpose(1, 2) if self.graph else features[:, None])
         skips = []
         for halve, keep in cast("list[nn.ModuleList]", self.down):
             skips.append(x)
@@ -133,4 +142,5 @@ class UGCN(PositionLifter):
                 for conv, s in zip(self.merging, scales, strict=True)
             ]
             x = torch.stack(merged).sum(0)
-        return cast(Tensor, self.head(self.last(x)).transpose(1, 2).float())
+        out = cast(Tensor, self.head(self.last(x)).transpose(1, 2).float())
+        return out.reshape(*features.shape[:2], len(JOINTS), 3)

@@ -14,7 +14,7 @@ from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.tests.motions import random_capture
-from kinelift.training.methods.gcn import GraphLifter
+from kinelift.training.methods.gcn import GraphLifter, LocalToGlobal
 from kinelift.training.methods.positions import PositionLifter
 from kinelift.training.methods.simple import SimpleBaseline
 from kinelift.training.methods.skeletonnet import REPRESENTATIONS, SkeletonNet
@@ -29,15 +29,21 @@ MODELS = {
     "gcn shared": lambda: GraphLifter(96, 5, shared=True),
     "gcn classes": lambda: GraphLifter(48, 4, shared=False),
     "ugcn": lambda: UGCN(24, dropout=0),
-    "ugcn without graph and merging": lambda: UGCN(24, graph=False, merge=False, dropout=0),
-    "tp-net online": lambda: TemporalPoseNet(256, True, 64, dropout=0),
-    "tp-net semi-online": lambda: TemporalPoseNet(256, False, 64, dropout=0),
+    "ugcn without graph and merging": lambda: UGCN(96, graph=False, merge=False, dropout=0),
+    "local to global": lambda: LocalToGlobal(48, 1),
+    "tp-net online": lambda: TemporalPoseNet(256, True, channels=64, dropout=0),
+    "tp-net semi-online": lambda: TemporalPoseNet(256, False, channels=64, dropout=0),
+    "lstm": lambda: TemporalPoseNet(64, True, 0, channels=64, dropout=0),
+    "lstm both ways": lambda: TemporalPoseNet(64, False, 0, channels=64, dropout=0),
     **{
         f"skeletonnet {r}": partial(SkeletonNet, 128, dropout=0, representation=r, centres=64)
         for r in REPRESENTATIONS
     },
     "skeletonnet by regression": lambda: SkeletonNet(128, dropout=0, centres=0),
-    "skeletonnet, absolute": lambda: SkeletonNet(128, dropout=0, centres=64, relative=False),
+    "skeletonnet, absolute": lambda: SkeletonNet(128, dropout=0, centres=0, relative="world"),
+    "skeletonnet, chained": lambda: SkeletonNet(
+        128, dropout=0, representation="axis-angle", centres=64, relative="parent"
+    ),
     "skeletonnet, refined": lambda: SkeletonNet(128, dropout=0, centres=64, refined=True),
 }
 
@@ -69,12 +75,16 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
 
 #: steps by Adam, its rate, and then by L-BFGS, after which twenty poses are known by heart; after fewer by
 #: Adam the nearest minimum of a network may be a poor one
-STEPS = {"ugcn": (60, 5e-3, 250), "skeletonnet gram-schmidt": (500, 2e-3, 300)}
+STEPS = {
+    "ugcn": (60, 5e-3, 250),
+    "skeletonnet gram-schmidt": (500, 2e-3, 300),
+    "skeletonnet, chained": (500, 2e-3, 400),
+}
 
 
-#: in these some joints can hardly be told from others: shared weights don't know which joint they are at, and
-#: without the graph shoulder and upper arm see the same landmark; by class of edge it takes minutes
-ALIKE = ("gcn shared", "gcn classes", "ugcn without graph and merging")
+#: in these some joints can hardly be told from others, as shared weights don't know which joint they are at;
+#: by class of edge it takes minutes
+ALIKE = ("gcn shared", "gcn classes", "local to global")
 
 
 @pytest.mark.slow
