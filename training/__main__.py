@@ -182,7 +182,9 @@ def _compare(args: argparse.Namespace) -> None:
         budget = replace(BUDGETS[args.config], seconds=args.seconds)
         if args.steps:
             budget = replace(budget, steps=args.steps, later=args.steps // 2)
-        material = load_material(args.mocap, args.detected, args.clips, args.run, args.device)
+        material = load_material(
+            args.rows, budget, args.mocap, args.detected, args.clips, args.run, args.device
+        )
         compare(args.rows, args.seeds, budget, material, args.results, args.run, args.device, _say)
     print(f"Written: {write_report(args.results, args.out)}")
 

@@ -118,11 +118,22 @@ class Material:
     clips: dict[str, Batch]
 
 
-def load_material(mocap: Path, detected: list[Path], clips: Path, run: Path, device: str) -> Material:
-    """Read everything; what takes long is kept for the next time.
+def load_material(
+    names: Iterable[str],
+    budget: Budget,
+    mocap: Path,
+    detected: list[Path],
+    clips: Path,
+    run: Path,
+    device: str,
+) -> Material:
+    """Read what the rows need; what takes long is kept for the next time.
 
     Parameters
     ----------
+    names : iterable of str
+        The rows; if none of them goes on to detections, there are no errors and no benchmark clips.
+    budget : Budget
     mocap : Path
         Folder with the folders `train` and `test`.
     detected, clips : Path
@@ -136,20 +147,19 @@ def load_material(mocap: Path, detected: list[Path], clips: Path, run: Path, dev
     seen = [s for i, s in enumerate(sequences) if i % HELD_OUT and is_seen(s)]
     detector = fit_detector(seen)
     pool = make_pool(load_mocap(mocap / "train"), device)
+    test = load_mocap(mocap / "test")
+    perfect = test_batches(test, detector, noisy=False)
+    if all(_lessons(ROWS[name], budget) == [0] for name in with_inner(names)):
+        return Material(pool, perfect, [], {})
     pool.mistakes = Mistakes(emulated(detector, seen, kept=run / EMULATOR), device)
     pool.detections = Detections(seen, device)
-    test = load_mocap(mocap / "test")
     kept = run / "clips.pt"
     if not kept.exists():
         with replacing(kept) as temporary:
             torch.save({name: vars(b) for name, b in load_batches(clips).items()}, temporary)
     known = torch.load(kept, weights_only=True)
-    return Material(
-        pool,
-        test_batches(test, detector, noisy=False),
-        test_batches(test, detector, noisy=True),
-        {name: Batch(**b) for name, b in known.items()},
-    )
+    noisy = test_batches(test, detector, noisy=True)
+    return Material(pool, perfect, noisy, {name: Batch(**b) for name, b in known.items()})
 
 
 def compare(

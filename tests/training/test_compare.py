@@ -1,6 +1,7 @@
 """The comparison: every row learns, and an interrupted run ends as an uninterrupted one does."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -17,6 +18,7 @@ from kinelift.training.compare import (
     _lessons,
     build,
     compare,
+    load_material,
     result_file,
     with_inner,
 )
@@ -103,6 +105,17 @@ def test_a_step_of_every_row_sees_as_many_frames_all_of_them_independent_where_t
         batch = Lesson(build(ROWS[name], False), ROWS[name], SEED, TINY, 0, "cpu").drawn(material.pool)
         assert batch.rays.shape[0] * batch.rays.shape[1] == TINY.frames
         assert batch.rays.shape[1] == (1 if name in SINGLE else ROWS[name].frames)
+
+
+def test_nothing_is_detected_for_rows_that_see_perfectly(mocap, detected, tmp_path):
+    for name in ("train", "test"):
+        shutil.copytree(mocap, tmp_path / name)
+    nowhere, run = tmp_path / "nowhere", tmp_path / "run"
+    for names, budget in ((["ugcn-cross"], TINY), (["simple"], replace(TINY, seconds=1.0))):
+        material = load_material(names, budget, tmp_path, [detected], nowhere, run, "cpu")
+        assert material.clips == {} and sum(len(b.rays) for b in material.perfect) == 256
+        assert material.pool.draw(2, 1, 0).rays.isfinite().all()
+    assert list(run.iterdir()) == []
 
 
 def test_rows_of_claims_learn_what_the_claims_are_about():
