@@ -124,6 +124,10 @@ class Moving:
     positions: Tensor
     precision: Tensor
 
+    def at(self, frames: slice) -> Moving:
+        """The same in some of the frames."""
+        return Moving(self.into[frames], self.positions[frames], self.precision[frames])
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -352,6 +356,24 @@ class Problem:
     fps: float
     distance: float
     camera: Moving | None
+
+    def every(self, stride: int) -> Problem:
+        """The problem of every so many-th frame."""
+        part = slice(None, None, stride)
+        # a point stands on until the next frame that counts if it does all the way, and moves more meanwhile
+        last = torch.ones_like(self.firm[:1]).expand(-len(self.firm) % stride, -1)
+        firm = torch.cat([self.firm, last]).unflatten(0, (-1, stride)).amin(1) / stride**2
+        return replace(
+            self,
+            prior=replace(self.prior, rotations=self.prior.rotations[part], root=self.prior.root[part]),
+            firm=firm,
+            fps=self.fps / stride,
+            camera=None if self.camera is None else self.camera.at(part),
+            **{
+                name: getattr(self, name)[part]
+                for name in ("turn_spread", "rays", "whiten", "weight", "floor", "flying")
+            },
+        )
 
 
 def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: slice) -> Problem:

@@ -18,9 +18,9 @@ problem again with these contacts, the lengths being known. It finds gravity and
 
 Gauss-Newton steps with reweighted residuals solve the problem. The limit from which on a landmark is an
 outlier starts wide and narrows (graduated non-convexity: Blake and Zisserman 1987), so that a pose that the
-lifter got wrong is found too. Each frame is coupled to two frames on either side, so a step solves a
-block-banded system in a time proportional to the number of frames. Long motions are solved in overlapping
-stretches.
+lifter got wrong is found too; while it is wide, a part of the frames will do. Each frame is coupled to two
+frames on either side, so a step solves a block-banded system in a time proportional to the number of frames.
+Long motions are solved in overlapping stretches.
 """
 
 from __future__ import annotations
@@ -77,16 +77,36 @@ from .terms import (
     turn_between,
 )
 
-#: how wide the robust limits are in each Gauss-Newton step from the lifter's answer on
-_FROM_LIFTER = (8.0, 4.0, 2.0, 1.0, 1.0, 1.0, 1.0)
-#: the same in search of the lens: whatever the lifter got wrong with a lens tells against it
-_FOR_LENS = (1.0,) * 4
-#: the same from an answer of `solve`
-_FROM_SOLVED = (3.0, 2.0, 1.0, 1.0, 1.0)
-#: the same if what the stretches share is solved for again
-_ROUGHLY = (3.0, 1.0)
-#: the same once the floors are known
-_FROM_SETTLED = (2.0, 1.0, 1.0)
+
+class _Narrowing(NamedTuple):
+    """How wide the robust limits are in each Gauss-Newton step.
+
+    Attributes
+    ----------
+    coarse : tuple of float
+        In the first steps, which are taken for a part of the frames.
+    fine : tuple of float
+        In those for all frames.
+    """
+
+    coarse: tuple[float, ...]
+    fine: tuple[float, ...]
+
+
+#: from the lifter's answer on
+_FROM_LIFTER = _Narrowing((8.0, 4.0, 2.0), (1.0, 1.0, 1.0, 1.0))
+#: in search of the lens: whatever the lifter got wrong with a lens tells against it
+_FOR_LENS = _Narrowing((), (1.0,) * 4)
+#: from an answer of `solve`: when exactly feet land, only all frames say
+_FROM_SOLVED = _Narrowing((), (3.0, 2.0, 1.0, 1.0, 1.0))
+#: if what the stretches share is solved for again
+_ROUGHLY = _Narrowing((3.0, 2.0, 1.0), ())
+#: once the floors are known
+_FROM_SETTLED = _Narrowing((), (2.0, 1.0, 1.0))
+#: so many frames a second are a part of the frames, ...
+_COARSE = 15.0
+#: ... if that makes more than this in all
+_FEW = 10
 #: it has converged once the joints turn by less than this in a step, radians on average
 _DONE = 0.015
 #: a joint turns by this at most in a step, radians
@@ -207,7 +227,7 @@ def misfit(evidence: Evidence) -> float:
         standing, known = likely_standing(evidence.lifted), Known(lengths=True, up=True)
         problem = problem_of(evidence, standing, known, slice(None))
         solved, _ = _solved(problem, problem.prior, _FOR_LENS)
-        left = landmark_residuals(problem, solved, place(problem, solved)).off
+        left = landmark_residuals(problem, place(problem, solved)).off
         limit = OUTLIER**2
         square = (left**2).sum(-1)
         turned = turn_between(problem.prior.rotations, solved.rotations) / problem.turn_spread[..., None]
@@ -242,7 +262,7 @@ def _in_stretches(
     standing: Standing,
     state: State,
     known: Known,
-    narrowing: tuple[float, ...],
+    narrowing: _Narrowing,
     progress: Progress | None,
 ) -> State:
     """The solution from `state` on; what all frames share is the mean over the stretches, by information."""
@@ -270,22 +290,53 @@ def _in_stretches(
     return replace(moved, rotations=matrix_from_6d(sixd_from_matrix(rotations)), root=root)
 
 
-def _solved(problem: Problem, state: State, narrowing: tuple[float, ...]) -> tuple[State, Tensor]:
+def _solved(problem: Problem, state: State, narrowing: _Narrowing) -> tuple[State, Tensor]:
     """Gauss-Newton steps from a state on; and the precision (G, G) of what all frames share."""
+    coarse, fine = narrowing
+    stride = round(problem.fps / _COARSE)
+    if not coarse or stride < 2 or len(state.root) <= _FEW * stride:
+        return _steps(problem, state, coarse + fine)
+    part = replace(state, rotations=state.rotations[::stride], root=state.root[::stride])
+    moved, precision = _steps(problem.every(stride), part, coarse)
+    at = torch.arange(len(state.root)).to(state.root) / stride
+    turns, root = (
+        _interpolated(step, at)
+        for step in (turn_between(part.rotations, moved.rotations), moved.root - part.root)
+    )
+    state = replace(moved, rotations=_turned(state.rotations, turns), root=state.root + root)
+    return _steps(problem, state, fine) if fine else (state, precision)
+
+
+def _steps(problem: Problem, state: State, narrowing: tuple[float, ...]) -> tuple[State, Tensor]:
+    """Gauss-Newton steps for all frames of a problem, see `_solved`."""
     for wide in narrowing:
         step, shared, precision = equations_of(problem, state, wide).step(problem.free)
         turns = step[:, TURNS].unflatten(1, (JOINT_COUNT, 3))
         angle = torch.linalg.vector_norm(turns, dim=-1, keepdim=True)
         turns = turns * (_LARGEST / angle.clamp(min=_LARGEST))
-        quaternion = torch.nn.functional.normalize(torch.cat([torch.ones_like(angle), turns / 2], -1), dim=-1)
         state = replace(
             moved_by(state, shared),
-            rotations=matrix_from_quaternion(quaternion) @ state.rotations,
+            rotations=_turned(state.rotations, turns),
             root=state.root + step[:, ROOT],
         )
         if angle.mean() < _DONE and wide == narrowing[-1]:
             break
     return state, precision
+
+
+def _turned(rotations: Tensor, turns: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) that turn on by rotation vectors (..., 3), radians."""
+    half = torch.linalg.vector_norm(turns, dim=-1, keepdim=True) / 2
+    quaternion = torch.cat([half.cos(), turns / 2 * torch.sinc(half / np.pi)], -1)
+    turned: Tensor = matrix_from_quaternion(quaternion) @ rotations
+    return turned
+
+
+def _interpolated(x: Tensor, at: Tensor) -> Tensor:
+    """Values of x (T, ...) at fractional frames `at` (N,), linearly; the last one holds."""
+    low = at.long().clamp(max=len(x) - 1)
+    share = (at - low).reshape(-1, *[1] * (x.ndim - 1))
+    return torch.lerp(x[low], x[(low + 1).clamp(max=len(x) - 1)], share)
 
 
 def _body(evidence: Evidence, state: State) -> Estimate:

@@ -15,7 +15,7 @@ from ...core.motion import CONTACT_JOINTS
 from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations, Loose
-from .placed import Placed, place, skew
+from .placed import Attached, Placed, place, skew
 from .problem import BALLS, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
@@ -67,52 +67,48 @@ _BALLS = [INDEX[joint] for joint, *_ in BALLS]
 
 
 class _Seen(NamedTuple):
-    """Residuals of the landmarks in the picture, in their standard deviations, and their derivatives.
+    """The landmarks' places on the body in the picture.
 
     Attributes
     ----------
+    attached : Attached
+    points : (T, 33, 3)
+        In the camera's axes, metres.
+    slope : (T, 33, 2, 3)
+        Derivatives of `off` by them.
     off : (T, 33, 2)
-    by_frame, by_shared : (T, 33, 2, N), (T, 33, 2, G)
-        By the frame's unknowns, and by what all frames share.
-    by_camera : (T, 33, 2, 6), optional
-        By a small rotation of a moving camera, and by a movement, both in its own axes.
+        How far the landmarks are from them, in their standard deviations.
     """
 
+    attached: Attached
+    points: Tensor
+    slope: Tensor
     off: Tensor
-    by_frame: Tensor
-    by_shared: Tensor
-    by_camera: Tensor | None
 
 
-def landmark_residuals(problem: Problem, state: State, placed: Placed) -> _Seen:
+def landmark_residuals(problem: Problem, placed: Placed) -> _Seen:
     """How far the landmarks are from the body in the picture."""
-    points, jacobian = placed.attached(AT, BY, problem.places)
-    by_lengths, root = placed.by_lengths[:, AT], placed.root
+    attached = placed.attached(AT, BY, problem.places)
+    points, root = attached.points, placed.root
     if problem.camera is not None:
-        into, at = problem.camera.into[:, None], problem.camera.positions
-        points = (into @ (points - at[:, None])[..., None])[..., 0]
-        root = (problem.camera.into @ (root - at)[..., None])[..., 0]
-        jacobian, by_lengths = into @ jacobian, into @ by_lengths
+        into, at = problem.camera.into, problem.camera.positions
+        points = (points - at[:, None]) @ into.mT
+        root = (into @ (root - at)[..., None])[..., 0]
     forward = points[..., 1].clamp(min=0.2)
     seen = points[..., ::2] / forward[..., None]
     size = root[:, 1] / problem.height
     slope = points.new_zeros(*points.shape[:2], 2, 3)
-    slope[..., 0, 0] = slope[..., 1, 2] = 1
-    slope[..., 1] = -seen
-    slope = slope * (size[:, None] / forward)[..., None, None]
-    slope = problem.whiten @ slope
-    shared = points.new_zeros(*points.shape[:2], 2, FLOORS + len(state.floors))
-    shared[..., SHAPE] = slope @ by_lengths
-    off = (problem.whiten @ (seen - problem.rays)[..., None])[..., 0] * size[:, None, None]
-    by_camera = torch.cat([slope @ skew(points), -slope], -1) if problem.camera is not None else None
-    return _Seen(off, slope @ jacobian, shared, by_camera)
+    slope[..., ::2] = problem.whiten * (size[:, None] / forward)[..., None, None]
+    slope[..., 1] = -(slope[..., ::2] * seen[..., None, :]).sum(-1)
+    off = (problem.whiten * (seen - problem.rays)[..., None, :]).sum(-1) * size[:, None, None]
+    return _Seen(attached, points, slope, off)
 
 
 def equations_of(problem: Problem, state: State, wide: float) -> Equations:
     """The normal equations of all terms around a state; `wide` is how wide the robust limits are."""
     placed = place(problem, state)
     equations = Equations(placed.root, FLOORS + len(state.floors))
-    _add_landmarks(equations, problem, state, placed, wide)
+    _add_landmarks(equations, problem, placed, wide)
     _add_prior(equations, problem, state)
     if len(placed.root) > 2:
         _add_smoothness(equations, problem, state)
@@ -123,19 +119,29 @@ def equations_of(problem: Problem, state: State, wide: float) -> Equations:
     return equations
 
 
-def _add_landmarks(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
+def _add_landmarks(equations: Equations, problem: Problem, placed: Placed, wide: float) -> None:
     """The landmarks in the picture."""
-    seen = landmark_residuals(problem, state, placed)
+    seen = landmark_residuals(problem, placed)
     limit = (wide * OUTLIER) ** 2
     weight = problem.weight * (limit / (limit + (seen.off**2).sum(-1))) ** 2
+    # both coordinates of all landmarks, one after the other
+    slope = seen.slope.transpose(1, 2).float()
     loose = None
-    if problem.camera is not None and seen.by_camera is not None:
-        loose = Loose(seen.by_camera.flatten(1, 2), problem.camera.precision)
+    if problem.camera is not None:
+        turned = slope[:, :, :, None] @ skew(seen.points)[:, None].float()
+        by_camera = torch.cat([turned[..., 0, :], -slope], -1)
+        loose = Loose(by_camera.flatten(1, 2), problem.camera.precision)
+        slope = slope @ problem.camera.into[:, None].float()
+    shared = None
+    if problem.free[SHAPE].any():
+        shared = slope.new_zeros(*slope.shape[:3], equations.shared)
+        shared[..., SHAPE] = (slope[..., None, :] @ placed.by_lengths()[:, None, AT].float())[..., 0, :]
+        shared = shared.flatten(1, 2)
     equations.add(
-        seen.by_frame.flatten(1, 2),
-        seen.off.flatten(1),
-        weight[..., None].expand(-1, -1, 2).flatten(1),
-        seen.by_shared.flatten(1, 2),
+        seen.attached.along(slope).flatten(1, 2),
+        seen.off.mT.flatten(1),
+        weight.repeat(1, 2),
+        shared,
         loose,
     )
 
@@ -168,7 +174,6 @@ def _shared_off(problem: Problem, state: State) -> Tensor:
 def _add_smoothness(equations: Equations, problem: Problem, state: State) -> None:
     """Angular acceleration of the bones and acceleration of the root; who flies, falls freely."""
     fps, root = problem.fps, state.root
-    columns = state.rotations.transpose(-1, -2)
     quick = torch.full((JOINT_COUNT,), _QUICK).to(root)
     quick[_ARMS] = _QUICK_ARMS
     stiffness = (fps / (2 * np.pi * quick)) ** 4 / _QUICK_TURN**2
@@ -176,7 +181,7 @@ def _add_smoothness(equations: Equations, problem: Problem, state: State) -> Non
     turning = torch.zeros(len(root), JOINT_COUNT).to(root)
     turning[1:-1] = (torch.diff(state.rotations, n=2, dim=0) ** 2).sum((-2, -1)) / 2 * fps**4
     calm = 1 + (_CALM - 1) / (1 + turning / _CALM_TURN**2) ** 2
-    equations.add_turns(-skew(columns).flatten(2, 3), columns.flatten(2), stiffness * calm)
+    equations.add_turns(state.rotations, stiffness * calm)
     quick = torch.tensor([_QUICK_ASIDE, _QUICK_DEPTH, _QUICK_ASIDE]).to(root)
     stiff = (fps / (2 * np.pi * quick)) ** 4 * (problem.distance / _QUICK_ROOT) ** 2
     falling = -GRAVITY / fps**2 * state.up / root[:, 1:2].exp() * problem.flying[:, None]
@@ -188,12 +193,14 @@ def _add_smoothness(equations: Equations, problem: Problem, state: State) -> Non
 
 def _add_feet(equations: Equations, problem: Problem, state: State, placed: Placed, wide: float) -> None:
     """Soles that stand don't move and lie on their floor; nothing lies below the lowest one."""
-    soles, moved = placed.attached(CONTACT_JOINTS, CONTACT_JOINTS, problem.soles)
+    attached = placed.attached(CONTACT_JOINTS, CONTACT_JOINTS, problem.soles)
+    soles = attached.points
     speed = torch.zeros_like(problem.firm)
     speed[:-1] = torch.linalg.vector_norm(torch.diff(soles, dim=0), dim=-1) * problem.fps
     slow = (wide * _STANDING) ** 2
     still = problem.firm / _STEP**2 * (slow / (slow + speed**2)) ** 2
-    equations.add_steps(moved.flatten(1, 2), soles.flatten(1), still[..., None].expand(-1, -1, 3).flatten(1))
+    axes = torch.eye(3).to(soles)[:, None].expand(len(soles), 3, len(CONTACT_JOINTS), 3)
+    equations.add_steps(attached.along(axes).flatten(1, 2), soles.mT.flatten(1), still.repeat(1, 3))
     if not len(state.floors):
         return
     stands = problem.floor >= 0
@@ -202,45 +209,55 @@ def _add_feet(equations: Equations, problem: Problem, state: State, placed: Plac
     near = (wide * _OFF_FLOOR) ** 2
     firm = (near / (near + above**2)) ** 2 / (wide * _ON_FLOOR) ** 2
     weight = torch.where(stands, firm, torch.where(above < 0, _BELOW_FLOOR**-2, 0.0))
-    shared = soles.new_zeros(*above.shape, FLOORS + len(state.floors))
-    shared[..., SHAPE] = state.up @ placed.by_lengths[:, CONTACT_JOINTS]
-    shared[..., UP] = soles @ across(state.up)
-    shared[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(soles)
-    equations.add(state.up @ moved, above, weight, shared)
+    shared = _shared_by_height(problem, state, placed, soles, CONTACT_JOINTS, on)
+    equations.add(_upwards(state, attached), above, weight, shared)
 
 
 def _add_ground(equations: Equations, problem: Problem, state: State, placed: Placed) -> None:
     """Nothing of the body lies below the lowest floor."""
     lowest = state.floors.argmin()
-    middles = placed.joints[:, _BALLS] + (placed.rotations[:, _BALLS] @ problem.balls[..., None])[..., 0]
+    middles = placed.joints[:, _BALLS] + (placed.rotations[:, _BALLS] * problem.balls[:, None]).sum(-1)
     above = middles @ state.up - problem.radii - state.floors[lowest]
     low = (above < 0).any(0).nonzero()[:, 0].tolist()
     if not low:
         return
     joints, above = [_BALLS[ball] for ball in low], above[:, low]
-    middles, moved = placed.attached(joints, joints, problem.balls[low])
-    shared = middles.new_zeros(*above.shape, FLOORS + len(state.floors))
-    shared[..., SHAPE] = state.up @ placed.by_lengths[:, joints]
-    shared[..., UP] = middles @ across(state.up)
-    shared[..., FLOORS + lowest] = -1
-    equations.add(state.up @ moved, above, (above < 0).to(above) / _BELOW_FLOOR**2, shared)
+    attached = placed.attached(joints, joints, problem.balls[low])
+    on = lowest.expand(above.shape)
+    shared = _shared_by_height(problem, state, placed, attached.points, joints, on)
+    equations.add(_upwards(state, attached), above, (above < 0).to(above) / _BELOW_FLOOR**2, shared)
+
+
+def _upwards(state: State, attached: Attached) -> Tensor:
+    """Derivatives (T, K, N) of the heights of points on the body."""
+    return attached.along(state.up.expand(len(attached.points), 1, attached.points.shape[1], 3))[:, 0]
+
+
+def _shared_by_height(
+    problem: Problem, state: State, placed: Placed, points: Tensor, at: list[int], on: Tensor
+) -> Tensor:
+    """Derivatives (T, K, G) of how high points (T, K, 3) at joints are above floors `on` (T, K)."""
+    out = points.new_zeros(*on.shape, FLOORS + len(state.floors))
+    if problem.free[SHAPE].any():
+        out[..., SHAPE] = state.up @ placed.by_lengths()[:, at]
+    out[..., UP] = points @ across(state.up)
+    out[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(points)
+    return out
 
 
 def _add_hinges(equations: Equations, state: State) -> None:
     """Knees and elbows that bend backwards."""
     rotations = state.rotations
     frames = len(rotations)
-    jacobian, beyond = (
-        rotations.new_zeros(frames, len(HINGES), UNKNOWNS),
-        rotations.new_zeros(frames, len(HINGES)),
-    )
+    jacobian = torch.zeros(frames, len(HINGES), UNKNOWNS, device=rotations.device)
+    beyond = rotations.new_zeros(frames, len(HINGES))
     for row, (joint, child, bone, towards) in enumerate(HINGES):
         along = rotations[:, child] @ torch.as_tensor(bone).to(rotations)
         hinge = rotations[:, joint] @ torch.as_tensor(towards).to(rotations)
         beyond[:, row] = (_STRAIGHT - (along * hinge).sum(-1)).clamp(min=0)
         side = torch.linalg.cross(along, hinge)
         of_child, of_joint = (slice(3 * j, 3 * j + 3) for j in (child, joint))
-        jacobian[:, row, of_child], jacobian[:, row, of_joint] = -side, side
+        jacobian[:, row, of_child], jacobian[:, row, of_joint] = -side.float(), side.float()
     equations.add(jacobian, beyond, (beyond > 0).to(rotations) / _FIRM**2)
 
 

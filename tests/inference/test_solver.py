@@ -23,7 +23,7 @@ from kinelift.core.skeleton import (
 )
 from kinelift.inference.lift import Estimate
 from kinelift.inference.solve import solver, terms
-from kinelift.inference.solve.problem import CameraPath, Evidence
+from kinelift.inference.solve.problem import CameraPath, Evidence, Known, Standing, problem_of
 from kinelift.inference.solve.solver import settle, solve
 from kinelift.tests.motions import level_camera
 from kinelift.tests.walks import walk
@@ -263,6 +263,21 @@ def test_standing_feet_keep_still():
         for b in (solved, wrong)
     ]
     assert slide[0] < 0.3 * slide[1]
+
+
+def test_a_part_of_the_frames_holds_feet_as_firmly_as_all_of_them():
+    known = evidence(walking(10))
+    standing = np.ones((10, 4))
+    standing[5, 0] = 0
+    all_of_them = Standing(standing, np.zeros((10, 4), int), np.zeros(10, bool), 1)
+    problem = problem_of(known, all_of_them, Known(), slice(None))
+    part = problem.every(4)
+    assert part.fps == FPS / 4
+    assert torch.equal(part.rays, problem.rays[[0, 4, 8]])
+    # springs in a row: four times as soft, and each holds a quarter of what the frames weigh
+    assert part.firm[:, 1].tolist() == [1 / 16] * 3
+    # a foot that lifts in between doesn't stand
+    assert part.firm[:, 0].tolist() == [1 / 16, 0, 1 / 16]
 
 
 def test_a_long_clip_is_the_same_however_it_is_cut(monkeypatch):
