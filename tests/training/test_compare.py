@@ -73,6 +73,13 @@ def test_another_seed_learns_otherwise_and_a_time_is_kept(material, tmp_path):
     one, other = (figures(tmp_path, "simple", seed)["perfect"] for seed in (1, 2))
     assert one["mpjpe_mm"] != other["mpjpe_mm"]
     assert len(one["clips"]["mpjpe_mm"]) == sum(len(b.rays) for b in material.perfect)
+    # a figure that a new claim needs by clip is measured with the weights that there are
+    path = result_file(tmp_path, "steps", "simple", 1)
+    left = json.loads(path.read_text())
+    del left["perfect"]["clips"]["asymmetry_mm"]
+    path.write_text(json.dumps(left))
+    compare(["simple"], [1], TINY, material, tmp_path, tmp_path, "cpu")
+    assert figures(tmp_path, "simple", 1)["perfect"] == one
     compare(["simple"], [1], replace(TINY, seconds=0.3), material, tmp_path, tmp_path, "cpu")
     timed = json.loads(result_file(tmp_path, "seconds", "simple", 1).read_text())
     assert 0.3 <= timed["seconds"][0] < 0.8 and timed["steps"] > 4 and "noisy" not in timed
