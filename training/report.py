@@ -57,12 +57,13 @@ _CURVES = {
 
 @dataclass(frozen=True)
 class Change:
-    """What a part changes: means without and with it, and the interval of the difference in percent."""
+    """What a part changes: means without and with it, the interval of the difference in percent, seeds."""
 
     before: float
     after: float
     low: float
     high: float
+    seeds: int
 
     def __str__(self) -> str:
         if not self.before:
@@ -148,7 +149,7 @@ def change(claim: Claim, rows: Results) -> Change | None:
     mean = float(without.mean())
     scale = 100 / mean if mean else 1.0
     low, high = interval(with_it - without)
-    return Change(mean, float(with_it.mean()), scale * low, scale * high)
+    return Change(mean, float(with_it.mean()), scale * low, scale * high, len(seeds))
 
 
 def cost(rows: Results, name: str) -> float | None:
@@ -187,7 +188,9 @@ def _judged(claim: Claim, rows: Results) -> list[str]:
     found = change(claim, rows)
     if found is None:
         return [MISSING, "–" if claim.bound is None else MISSING]
-    return [str(found), verdict(found.low, found.high, claim.bound)]
+    # one seed tells nothing of how seeds vary
+    holds = verdict(found.low, found.high, claim.bound) if found.seeds > 1 else "one seed"
+    return [str(found), holds]
 
 
 def _at_equal_time(claim: Claim, rows: Results, timed: Results) -> list[str]:

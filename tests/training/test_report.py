@@ -43,6 +43,7 @@ def test_the_report_says_what_is_and_calls_missing_what_is_not(material, tmp_pat
     compare(names, [SEED], replace(TINY, seconds=0.2), material, results, tmp_path, "cpu")
     line = line_of(write_report(results, docs).read_text(), "| SAP-Net: symmetry loss |")
     assert line.count("→") == 4 and MISSING not in line
+    assert line.count("one seed") == 1  # at equal steps there are two
 
 
 def left_by(name, clips, budget=0, **more):
