@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -255,8 +256,9 @@ def runs(on: Bools) -> tuple[Indices, Indices]:
 
 def _without_flicker(on: Bools, frames: float) -> Bools:
     """The same with gaps shorter than `frames` closed, then without contacts shorter than that."""
-    padded = np.concatenate([~on[:1], ~on, ~on[-1:]])  # gaps at the ends are not between contacts
-    closed = ~keep_long(padded, frames)[1:-1] | on
+    beyond = math.ceil(frames)
+    padded = np.pad(~on, ((beyond, beyond), (0, 0)), mode="edge")  # gaps at the ends are not between contacts
+    closed = ~keep_long(padded, frames)[beyond : beyond + len(on)]
     return keep_long(closed, frames)
 
 

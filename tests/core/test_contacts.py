@@ -148,6 +148,11 @@ def test_runs_and_the_long_ones_of_them():
     np.testing.assert_array_equal(keep_long(on[:, None], 2)[:, 0], [1, 1, 0, 0, 0, 1, 1, 1])
 
 
+def test_a_gap_between_contacts_is_flicker_and_one_at_an_end_is_not():
+    on = np.array([0, 1, 1, 1, 1, 0, 0, 1, 1, 1, 0], bool)
+    np.testing.assert_array_equal(contacts._without_flicker(on[:, None], 3)[:, 0], [0, *[1] * 9, 0])
+
+
 def test_slow_motion_stands_as_life_does():
     motion = walk(240, 120.0)
     fast, slow = filmed(motion), filmed(replace(motion, fps=30.0, slow_motion=4.0))
