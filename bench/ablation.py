@@ -31,10 +31,6 @@ from kinelift.inference.pipeline import resolve
 _SHOWN = ("pa_mpjpe_mm", "sa_mpjpe_mm", "ends_pa_mm", "rotation_deg", "tilt_deg", "accel_ratio")
 
 
-def _without_hint(capture: Capture) -> Capture:
-    return replace(capture, world_landmarks=np.full_like(capture.world_landmarks, np.nan))
-
-
 def _without_confidence(capture: Capture) -> Capture:
     landmarks = capture.landmarks.copy()
     landmarks[..., 2] = np.where(np.isfinite(landmarks[..., 2]), 1.0, np.nan)
@@ -49,7 +45,6 @@ VARIANTS: dict[str, Callable[[Capture, float], Capture]] = {
     **{name: lambda seen, lens: resolve(seen, {"focal": lens}) for name in _QUALITIES},
     "lens searched (as shipped)": lambda seen, lens: resolve(seen),
     f"lens taken for {DEFAULT_FOCAL_MM:g} mm": lambda seen, lens: resolve(seen, {"focal": DEFAULT_FOCAL_MM}),
-    "lens told, without MediaPipe's 3D": lambda seen, lens: resolve(_without_hint(seen), {"focal": lens}),
     "lens told, without confidence": lambda seen, lens: resolve(_without_confidence(seen), {"focal": lens}),
     "lens told, without the solver": lambda seen, lens: lifted(resolve(seen, {"focal": lens})),
 }

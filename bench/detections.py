@@ -96,6 +96,6 @@ def lifted(capture: Capture) -> Capture:
     lens, fps = capture.camera, capture.motion.fps
     rays, confidence = bridge(lens.rays(capture.landmarks[..., :2])[..., :2], capture.landmarks[..., 2])
     model = load_weights(WEIGHTS, torch.device("cpu"))
-    estimate = lift(rays, confidence, capture.world_landmarks.astype(float), fps, model)
+    estimate = lift(rays, confidence, fps, model)
     motion, camera = to_world(estimate, fps, capture.motion.start, lens.focal, lens.size)
     return replace(capture, motion=motion, camera=camera)

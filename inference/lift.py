@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from ..core.arrays import Floats, Indices
-from ..core.landmarks import from_hips
 from ..core.limits import HINGES, limit_spine_twist
-from ..core.rotations import axis_angle, matrix_from_6d, mean_turn, sixd_from_matrix, unit
-from ..core.skeleton import INDEX
+from ..core.rotations import axis_angle, matrix_from_6d, sixd_from_matrix, unit
 from .lifters.lifter import LIFTER_FPS, Lifted, Lifter, Spread
 from .lifters.view import smooth
 
@@ -55,7 +53,7 @@ class Estimate:
         )
 
 
-def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lifter) -> Estimate:
+def lift(rays: Floats, confidence: Floats, fps: float, model: Lifter) -> Estimate:
     """Lift one person's landmarks.
 
     Parameters
@@ -65,25 +63,19 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
         bridged).
     confidence : (T, 33)
         0 (not seen) to 1.
-    hint : (T, 33, 3), metres
-        The detector's 3D landmarks, see `lifters.view.view`; NaN where it found nobody.
     fps : float
         Frame rate of the rays and of the result; the lifter itself works at `LIFTER_FPS`.
     model : Lifter
     """
     frames = len(rays)
-    place, seen, solid = _at_lifter_fps(rays, confidence, hint, fps)
-    lifted = _lifted(model, place, seen, solid)
-    # the detector's 3D tells what is in front, but leans with the camera: a second pass without it gives the
-    # body's tilt
-    plain = _lifted(model, place, seen, torch.full_like(solid, torch.nan))
-    tilt = mean_turn(*(_numpy(one.rotations[0][:, _TORSO]) for one in (lifted, plain)))
-    up = torch.nn.functional.normalize(plain.up[0].mean(0), dim=0)
+    place, seen = _at_lifter_fps(rays, confidence, fps)
+    lifted = _lifted(model, place, seen)
+    up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
     back = torch.linspace(0, place.shape[1] - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0]), back))
     return Estimate(
         lengths=_numpy(lifted.lengths[0]),
-        rotations=straightened(tilt @ limit_spine_twist(_numpy(rotations))),
+        rotations=straightened(limit_spine_twist(_numpy(rotations))),
         root=_numpy(_interpolate(lifted.root[0], back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=levelled(_numpy(up)),
@@ -91,23 +83,19 @@ def lift(rays: Floats, confidence: Floats, hint: Floats, fps: float, model: Lift
     )
 
 
-def _at_lifter_fps(
-    rays: Floats, confidence: Floats, hint: Floats, fps: float
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Rays, confidence and hint of `lift`, each (1, N, ...), evenly spread over the same time."""
-    solid = np.isfinite(hint)
-    columns = [rays, confidence[..., None], np.where(solid, from_hips(hint), 0), solid[..., :1]]
+def _at_lifter_fps(rays: Floats, confidence: Floats, fps: float) -> tuple[Tensor, Tensor]:
+    """Rays and confidence of `lift`, each (1, N, ...), evenly spread over the same time."""
+    columns = [rays, confidence[..., None]]
     joined = torch.cat([torch.as_tensor(one, dtype=torch.float32) for one in columns], -1)[None]
     if fps > LIFTER_FPS:  # frames between the lifter's lower its noise
         joined = smooth(joined.flatten(2), 0.4 * fps / LIFTER_FPS).unflatten(2, joined.shape[2:])
     frames = len(rays)
     count = max(1, round((frames - 1) * LIFTER_FPS / fps) + 1)
     at = _interpolate(joined[0], torch.linspace(0, frames - 1, count))[None]
-    there = at[..., 6:] > _WHOLE
-    return at[..., :2], at[..., 2].clamp(0, 1), torch.where(there, at[..., 3:6], torch.nan)
+    return at[..., :2], at[..., 2].clamp(0, 1)
 
 
-def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted:
+def _lifted(model: Lifter, place: Tensor, seen: Tensor) -> Lifted:
     """A model's answer, on the processor, to landmarks at `LIFTER_FPS`.
 
     Stretches bound the memory. Inside one the lifter sees as much before and after each frame as in one
@@ -119,7 +107,7 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted
         last = min(first + _STRETCH, frames)
         begin, end = max(first - _AROUND, 0), min(last + _AROUND, frames)
         with torch.no_grad():
-            part = model(model.see(*(x[:, begin:end].to(device) for x in (place, seen, solid))), flip=True)
+            part = model(model.see(*(x[:, begin:end].to(device) for x in (place, seen))), flip=True)
         inside = slice(first - begin, last - begin)
         parts.append(
             [part.lengths.cpu() * ((last - first) / frames)]
@@ -134,7 +122,7 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor, solid: Tensor) -> Lifted
 
 
 #: of a limb that bends by this, half is a lifter's doubt, radians
-_NEARLY_STRAIGHT = np.radians(28.0)
+_NEARLY_STRAIGHT = np.radians(16.0)
 #: of a camera that seems to be rolled by this, half is a lifter's doubt, radians
 _NEARLY_LEVEL = np.radians(8.0)
 #: frames that are lifted at once
@@ -142,10 +130,6 @@ _STRETCH = 3000
 #: frames before and after a stretch that the lifter sees as well: neither it nor the smoothing of its virtual
 #: camera looks farther
 _AROUND = 60
-#: joints whose rotations tell the body's tilt
-_TORSO = [INDEX[name] for name in ("hips", "spine", "chest", "thigh.L", "thigh.R")]
-#: an interpolated hint counts if at least this share of it comes from frames that have one
-_WHOLE = 0.99
 
 
 def levelled(up: Floats) -> Floats:

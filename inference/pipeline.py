@@ -56,7 +56,7 @@ from .video import VideoReader
 from .world import by_lengths, to_world
 
 #: the lifter that captures use
-WEIGHTS = FOLDER / "motionet.safetensors"
+WEIGHTS = FOLDER / "pose.safetensors"
 
 
 def capture(
@@ -525,8 +525,7 @@ class _Seen:
         lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
         confidence[:, self.left_out] = 0
-        hint = np.where(person.found[:, None, None], person.world_landmarks, np.nan)
-        return rays, confidence, lift(rays, confidence, hint, self.life_fps, self.model)
+        return rays, confidence, lift(rays, confidence, self.life_fps, self.model)
 
 
 # The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
@@ -534,7 +533,7 @@ class _Seen:
 #: focal lengths that are tried, as multiples of `DEFAULT_FOCAL_MM`
 _LENSES = (0.8, 1.0, 1.3, 1.7, 2.2)
 #: prior: mean of the logarithm of that multiple (video is often cropped)
-_LENS_MEAN = 0.1
+_LENS_MEAN = 0.2
 #: prior: standard deviation of that logarithm
 _LENS_SPREAD = 0.3
 #: weight of the logarithm of the misfit against the prior
@@ -564,9 +563,9 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
         rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
         focal = focal_pixels(share * DEFAULT_FOCAL_MM, seen.detections.size)
         spread = seen.person.spread[used] / focal**2
-        off = misfit(
-            Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
-        )
+        # a lifter that doubts more through one lens than through another isn't right for it
+        body = replace(lifted.at(used), turn_spread=None)
+        off = misfit(Evidence(body, rays[used], confidence[used], seen.life_fps / step, seen.device, spread))
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

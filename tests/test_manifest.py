@@ -76,7 +76,7 @@ def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> 
         "inference/models/LICENSE",
         "inference/models/pose_landmarker_full.task",
         "inference/models/pose_landmarker_heavy.task",
-        "inference/weights/motionet.safetensors",
+        "inference/weights/pose.safetensors",
         "core/contacts.npz",
     ):
         assert needed in names

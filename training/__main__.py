@@ -1,4 +1,4 @@
-"""`python -m training train|lifter|mix|evaluate|contacts|detect|compare`."""
+"""`python -m training lifter|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import torch
 
 from kinelift.core.contacts import NETWORK
 from kinelift.core.errors import CaptureError
-from kinelift.inference.lifters.weights import FOLDER, load_weights
+from kinelift.inference.lifters.weights import load_weights
+from kinelift.inference.pipeline import WEIGHTS
 from kinelift.training.bodies import make
 from kinelift.training.compare import BUDGETS, SEEDS, compare, load_material
 from kinelift.training.contacts import fit_contacts
-from kinelift.training.detected import fit_detector, load_detected
+from kinelift.training.detected import HELD_OUT, fit_detector, load_detected
 from kinelift.training.evaluate import detected_batches, figures, solved, test_batches, turn_errors
 from kinelift.training.mocap import load_mocap
 from kinelift.training.pose_training import STAGES, full, train_lifter
 from kinelift.training.report import write_report
 from kinelift.training.rows import ROWS
-from kinelift.training.train import CONFIGS, HELD_OUT, mix, train
 
 ROOT = Path(__file__).resolve().parent.parent
 #: the project's benchmark clips, beside the checkout
@@ -35,41 +35,25 @@ SHARED = ROOT.parent / "shared/mocap"
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    weights = FOLDER / "motionet.safetensors"
-    learn = commands.add_parser("train", help="train the lifter; continues an unfinished run")
-    learn.add_argument("--config", choices=CONFIGS, default="small")
-    learn.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
-    learn.add_argument("--run", type=Path, help="folder of checkpoint and log (default: runs/CONFIG)")
-    learn.add_argument("--out", type=Path, default=weights)
-    learn.add_argument("--steps", type=int, help="number of steps (default: the configuration's)")
     lifter = _lifter(commands)
-    blend = commands.add_parser(
-        "mix", help="write the weighted mean of weights and of weights trained on from them"
-    )
-    blend.add_argument("before", type=Path)
-    blend.add_argument("after", type=Path)
-    blend.add_argument("--share", type=float, default=0.5, help="weight of AFTER, 0 to 1")
-    blend.add_argument("--out", type=Path, default=weights)
     score = commands.add_parser("evaluate", help="measure the lifter on motion that it was not trained on")
     score.add_argument("--mocap", type=Path, default=SHARED / "test", help="folder of BVH files")
-    score.add_argument("--weights", type=Path, default=weights)
+    score.add_argument("--weights", type=Path, default=WEIGHTS)
     contacts = commands.add_parser("contacts", help="train the network that decides contacts")
-    contacts.add_argument("--weights", type=Path, default=weights, help="weights of the lifter")
+    contacts.add_argument("--weights", type=Path, default=WEIGHTS, help="weights of the lifter")
     contacts.add_argument("--out", type=Path, default=NETWORK)
     film = commands.add_parser("detect", help="make detected sequences; continues an unfinished batch")
     film.add_argument("--out", type=Path, required=True, help="folder of the part_*.npz")
-    film.add_argument("--clips", type=int, required=True, help="number of sequences of 3 s")
+    film.add_argument("--clips", type=int, required=True, help="number of sequences of 1.5 s")
     film.add_argument("--seed", type=int, default=0, help="draws other sequences")
     film.add_argument("--mocap", type=Path, default=SHARED / "train", help="folder of BVH files")
     papers = _comparison(commands)
-    for command in (learn, lifter, papers):
+    for command in (lifter, papers):
         command.add_argument(
             "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
         )
         command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
-    for command in (learn, lifter):
-        command.add_argument("--start", type=Path, help="weights to begin with")
-    for command in (learn, lifter, score, contacts, papers):
+    for command in (lifter, score, contacts, papers):
         command.add_argument(
             "--detected",
             type=Path,
@@ -84,7 +68,7 @@ def _arguments() -> argparse.Namespace:
 def _lifter(commands: Any) -> argparse.ArgumentParser:
     """The command `lifter` and its options, except those that others share."""
     lifter: argparse.ArgumentParser = commands.add_parser(
-        "lifter", help="train the new lifter, stage by stage; continues an unfinished run"
+        "lifter", help="train the lifter, stage by stage; continues an unfinished run"
     )
     lifter.add_argument("--config", choices=["small", "full"], default="small", help="full is for a GPU")
     lifter.add_argument("--stages", nargs="+", choices=STAGES, default=list(STAGES), metavar="STAGE")
@@ -96,6 +80,7 @@ def _lifter(commands: Any) -> argparse.ArgumentParser:
         metavar="FOLDER",
         help="folders with train, and test or everyday (`scripts/retarget_mocap.py` makes such)",
     )
+    lifter.add_argument("--start", type=Path, help="weights to begin with")
     lifter.add_argument("--run", type=Path, default=Path("runs/lifter"), help="each stage has a folder in it")
     return lifter
 
@@ -143,14 +128,6 @@ def main() -> int:
             if args.config == "full":
                 stages = {name: full(stage) for name, stage in stages.items()}
             train_lifter(stages, args.mocap, args.detected, args.run, args.device, args.start)
-        elif args.command == "train":
-            config = CONFIGS[args.config]
-            if args.steps:
-                config = replace(config, steps=args.steps)
-            run = args.run or Path("runs") / args.config
-            train(config, args.mocap, args.detected, run, args.out, args.device, args.start)
-        elif args.command == "mix":
-            mix(args.before, args.after, args.share, args.out)
         elif args.command == "detect":
             make(args.out, load_mocap(args.mocap), args.clips, args.seed)
         elif args.command == "contacts":

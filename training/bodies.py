@@ -40,8 +40,8 @@ from kinelift.training.poses import made_sequences
 from kinelift.training.scene import Scene, draw_scene
 from kinelift.training.synthesis import Synthesis
 
-#: frames of a sequence: 3 s
-_FRAMES = 90
+#: frames of a sequence, 1.5 s: a window of the training, at its fastest
+_FRAMES = 45
 #: sequences of a file
 _PART = 10
 #: sequences made by rule (`poses`) of each kind, among the mocap

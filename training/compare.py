@@ -33,7 +33,7 @@ from kinelift.training.benchmark_clips import load_batches
 from kinelift.training.bone_structure import bone_ratio, illegal_angle, symmetry
 from kinelift.training.claims import kept_by_clip
 from kinelift.training.columns import measure, pace, truth
-from kinelift.training.detected import fit_detector, is_seen, load_detected
+from kinelift.training.detected import HELD_OUT, fit_detector, is_seen, load_detected
 from kinelift.training.emulator import emulated
 from kinelift.training.evaluate import test_batches
 from kinelift.training.losses import losses, position_losses, total
@@ -49,7 +49,6 @@ from kinelift.training.pose_training import EMULATOR, has_bf16, make_pool
 from kinelift.training.rotation_classes import class_loss, rotation_centres
 from kinelift.training.rows import ROWS, Row
 from kinelift.training.synthesis import Batch
-from kinelift.training.train import HELD_OUT
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,7 @@ from kinelift.core.landmarks import bridge, joint_confidence, nothing_known
 from kinelift.inference.lift import lift
 from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifter
 from kinelift.inference.world import to_world
-from kinelift.training.detected import DetectedSequence
-from kinelift.training.train import HELD_OUT
+from kinelift.training.detected import HELD_OUT, DetectedSequence
 
 #: focal length of the invented camera, pixels: any value works, as the input is rays
 _FOCAL = 1000.0
@@ -96,7 +95,7 @@ def _joined(examples: list[tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
 def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
     """The lifter's answer for a detected sequence; the contacts are its probabilities."""
     rays, confidence = bridge(sequence.rays, sequence.visibility)
-    estimate = lift(rays, confidence, sequence.hint, LIFTER_FPS, model)
+    estimate = lift(rays, confidence, LIFTER_FPS, model)
     motion, camera = to_world(estimate, LIFTER_FPS, 0.0, _FOCAL, _SIZE)
     pixels = rays * _FOCAL + camera.centre
     return Capture(

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from kinelift.training.emulator import Emulator
 
 
+#: every n-th detected sequence is held out from training, to measure on real detections
+HELD_OUT = 12
 #: order of the joints in the files
 FILE_JOINTS: tuple[str, ...] = (
     "hips", "neck", "head", "nose", "upper_arm.L", "upper_arm.R", "forearm.L", "forearm.R",

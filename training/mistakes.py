@@ -2,7 +2,8 @@
 
 As in `synthesis`: what goes with the pose is said by an emulator of the detector, the rest is borrowed from
 real detections; parts of the body leave the picture or vanish, the camera is held askew, the lens isn't the
-one that is believed. And real detections themselves, window by window.
+one that is believed. And real detections themselves, window by window. The detector's 3D landmarks are left
+out: `PoseLifter` doesn't look at them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from kinelift.core.landmarks import MIRRORED, bridge
 from kinelift.core.motion import CONTACT_MIRROR
@@ -23,7 +23,7 @@ from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import MIRROR, STANDARD_HEIGHT
 from kinelift.training.detected import POSITIONED, ROTATED, DetectedSequence, DetectorModel
 from kinelift.training.dice import Dice
-from kinelift.training.emulator import tensor_errors, tensor_seen_straight
+from kinelift.training.emulator import tensor_errors
 from kinelift.training.synthesis import Batch
 
 #: how often a camera is held askew
@@ -31,8 +31,8 @@ _ASKEW_SHARE = 0.4
 #: by how much (standard deviation) and by how much at most, radians
 _ASKEW = math.radians(20)
 _MOST_ASKEW = math.radians(60)
-#: how often the detector says nothing in 3D
-_FLAT_SHARE = 0.15
+#: how often it is held anyhow, upside down too: as good as somebody on their hands
+_ANYHOW_SHARE = 0.06
 #: how often an edge of the picture cuts the body
 _CUT_SHARE = 0.12
 #: how often landmarks vanish
@@ -60,28 +60,26 @@ class Mistakes:
         self.device = torch.device(device)
         self.network: nn.Module = detector.emulator.network.to(self.device).eval()
         self.first, self.count = _places([len(e) for e in detector.errors], self.device)
-        self.errors, self.visibility, self.hints = (
+        self.errors, self.visibility = (
             torch.as_tensor(np.concatenate(x).astype(np.float32)).to(self.device)
-            for x in (detector.errors, detector.visibility, detector.hint_errors)
+            for x in (detector.errors, detector.visibility)
         )
 
     def apply(self, dice: Dice, batch: Batch, points: Tensor) -> Batch:
         """A batch as the detector sees it, whose true landmarks are `points` (B, T, 33, 3)."""
-        errors, visibility, hints = self._borrowed(dice, *points.shape[:2])
+        errors, visibility = self._borrowed(dice, *points.shape[:2])
         found = torch.isfinite(errors[..., :1, 0])
-        mean_errors, mean_visibility, mean_hints = tensor_errors(self.network, points, batch.up)
+        mean_errors, mean_visibility, _ = tensor_errors(self.network, points, batch.up)
         depth = points[..., 1:2].clamp(min=0.3)
         off = torch.where(found[..., None], errors + mean_errors, 0)
-        hint = tensor_seen_straight(points) + hints + mean_hints
         return replace(
             batch,
             rays=batch.rays + off * STANDARD_HEIGHT / depth,
             confidence=torch.where(found, (mean_visibility + visibility).clamp(0, 1), 0),
-            hint=torch.where(found[..., None], hint, torch.nan),
         )
 
-    def _borrowed(self, dice: Dice, count: int, frames: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Stretches of errors: picture (B, T, 33, 2), visibility (B, T, 33), 3D (B, T, 33, 3)."""
+    def _borrowed(self, dice: Dice, count: int, frames: int) -> tuple[Tensor, Tensor]:
+        """Stretches of errors in the picture (B, T, 33, 2), and of visibility (B, T, 33)."""
         which = (dice.uniform(0, 1, count) * len(self.first)).long()
         room = (self.count[which] - frames + 1).clamp(min=1)
         start = (dice.uniform(0, 1, count) * room).long()
@@ -89,15 +87,14 @@ class Mistakes:
             start[:, None] + torch.arange(frames, device=self.device), self.count[which][:, None] - 1
         )
         at = self.first[which][:, None] + torch.where(dice.chance(0.5, count)[:, None], at.flip(1), at)
-        errors, visibility, hints = self.errors[at], self.visibility[at], self.hints[at]
+        errors, visibility = self.errors[at], self.visibility[at]
         errors = errors * dice.uniform(0.5, 1.2, count, 1, 1, 1)
         taken = dice.chance(0.5, count)[:, None, None]
         order = list(MIRRORED)
-        signs = torch.tensor([-1.0, 1, 1], device=self.device)
+        signs = torch.tensor([-1.0, 1], device=self.device)
         return (
-            torch.where(taken[..., None], errors[:, :, order] * signs[:2], errors),
+            torch.where(taken[..., None], errors[:, :, order] * signs, errors),
             torch.where(taken, visibility[:, :, order], visibility),
-            torch.where(taken[..., None], hints[:, :, order] * signs, hints),
         )
 
 
@@ -118,10 +115,7 @@ class Detections:
         columns = {
             "rays": [rays for rays, _ in seen],
             "confidence": [confidence for _, confidence in seen],
-            **{
-                name: [getattr(s, name) for s in sequences]
-                for name in ("hint", "rotations", "joints", "contacts")
-            },
+            **{name: [getattr(s, name) for s in sequences] for name in ("rotations", "joints", "contacts")},
         }
         self.frames = {
             name: torch.as_tensor(np.concatenate(parts).astype(np.float32)).to(self.device)
@@ -148,7 +142,12 @@ class Detections:
             for x in (ROTATED, POSITIONED)
         ]
         batch = Batch(
-            **drawn, rotated=every[0], positioned=every[1], lengths=self.lengths[which], up=self.up[which]
+            **drawn,
+            hint=torch.full((*at.shape, 33, 3), torch.nan, device=self.device),
+            rotated=every[0],
+            positioned=every[1],
+            lengths=self.lengths[which],
+            up=self.up[which],
         )
         return mirrored(batch, dice.chance(0.5, count))
 
@@ -179,7 +178,6 @@ def mirrored(batch: Batch, taken: Tensor) -> Batch:
     other: dict[str, Any] = {
         "rays": batch.rays[:, :, landmarks] * flip[:2],
         "confidence": batch.confidence[:, :, landmarks],
-        "hint": batch.hint[:, :, landmarks] * flip,
         "rotations": batch.rotations[:, :, joints] * (flip[:, None] * flip),
         "joints": batch.joints[:, :, joints] * flip,
         "contacts": batch.contacts[..., CONTACT_MIRROR],
@@ -195,9 +193,7 @@ def spoiled(dice: Dice, batch: Batch) -> Batch:
     """Cut, blind, hold askew and mistake the lens of some windows, as real footage is."""
     batch = _askew(dice, batch)
     count, frames = batch.rays.shape[:2]
-    rays, confidence, hint = batch.rays, batch.confidence, batch.hint
-    flat = dice.chance(_FLAT_SHARE, count)[:, None, None, None]
-    hint = torch.where(flat, torch.nan, hint)
+    rays, confidence = batch.rays, batch.confidence
     confidence = torch.where(_cut(dice, rays), 0, confidence)
     # single landmarks vanish for a while
     some = dice.uniform(0, 1, count, 1, 33) < dice.uniform(0.03, 0.16, count, 1, 1)
@@ -207,13 +203,12 @@ def spoiled(dice: Dice, batch: Batch) -> Batch:
         lost = _while(dice, count, frames, 1, 12) & dice.chance(_LOST_SHARE, count)[:, None]
         rays = bridged(rays, ~lost)
         confidence = torch.where(lost[..., None], 0, confidence)
-        hint = torch.where(lost[..., None, None], torch.nan, hint)
     # a lens taken for one that is `longer` times as long: rays too narrow, everything appears farther away
     longer = (dice.normal(_LENS, count) * dice.chance(_LENS_SHARE, count)).exp()[:, None, None, None]
     hips = batch.joints[:, :, :1]
     deeper = torch.cat([hips[..., :1], hips[..., 1:2] * longer, hips[..., 2:]], -1)
     joints = batch.joints - hips + deeper
-    return replace(batch, rays=rays / longer, confidence=confidence, hint=hint, joints=joints)
+    return replace(batch, rays=rays / longer, confidence=confidence, joints=joints)
 
 
 def _while(dice: Dice, count: int, frames: int, least: int, most: int) -> Tensor:
@@ -243,15 +238,14 @@ def _askew(dice: Dice, batch: Batch) -> Batch:
     count = len(batch.rays)
     angle = dice.normal(_ASKEW, count).clamp(-_MOST_ASKEW, _MOST_ASKEW)
     angle = angle * dice.chance(_ASKEW_SHARE, count)
+    anyhow = dice.chance(_ANYHOW_SHARE, count)
+    angle = torch.where(anyhow, dice.uniform(-math.pi, math.pi, count), angle)
     turn = axis_angle(torch.tensor([0.0, 1, 0], device=angle.device).expand(count, 3), angle)
     cosine, sine = angle.cos(), angle.sin()
     flat = torch.stack([torch.stack([cosine, sine], -1), torch.stack([-sine, cosine], -1)], 1)
-    solid = functional.pad(flat, (0, 1, 0, 1))
-    solid[:, 2, 2] = 1
     return replace(
         batch,
         rays=batch.rays @ flat[:, None],
-        hint=batch.hint @ solid[:, None],
         rotations=turn[:, None, None] @ batch.rotations,
         joints=batch.joints @ turn.mT[:, None],
         up=(turn @ batch.up[..., None])[..., 0],

@@ -34,7 +34,7 @@ _ARM_TURN = 0.5
 _ARM = ("upper_arm", "forearm", "hand")
 #: how often legs, and arms, are straightened, and by how much at most, radians. The mocap's knees hardly get
 #: straighter than 20 degrees where real ones do: its skeletons' hips and knees don't lie where people's do
-_STRAIGHTENED_SHARE = 0.35
+_STRAIGHTENED_SHARE = (0.6, 0.35)
 _STRAIGHTENED_BY = math.radians(35)
 _LIMBS = [(tuple(INDEX[f"{n}.{s}"] for n in limb), axis) for s in "LR"
           for limb, axis in ((("thigh", "shin"), 2), (("upper_arm", "forearm"), 0))]  # fmt: skip
@@ -97,7 +97,7 @@ def straightened(dice: Dice, rotations: Tensor) -> Tensor:
     count = len(rotations)
     # of a window both legs, and both arms, or none
     shares = [
-        dice.uniform(0, _STRAIGHTENED_BY, count) * dice.chance(_STRAIGHTENED_SHARE, count) for _ in "la"
+        dice.uniform(0, _STRAIGHTENED_BY, count) * dice.chance(share, count) for share in _STRAIGHTENED_SHARE
     ]
     out = rotations.clone()
     for (upper, lower), axis in _LIMBS:

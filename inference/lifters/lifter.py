@@ -118,7 +118,7 @@ class Lifter(nn.Module):
     config: dict[str, Any]
     steady = True
 
-    def see(self, rays: Tensor, confidence: Tensor, hint: Tensor) -> View:
+    def see(self, rays: Tensor, confidence: Tensor, hint: Tensor | None = None) -> View:
         """Normalise landmarks as this lifter wants them, see `view`."""
         return view(rays, confidence, hint, self.steady)
 

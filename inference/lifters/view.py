@@ -30,6 +30,8 @@ USED_MIRRORED: tuple[int, ...] = tuple(USED.index(MIRRORED[i]) for i in USED)
 FEATURES = 3 * len(USED) + 3 + 3 * len(USED) + 1
 #: features of a frame that x, y and confidence take, and that the 3D landmarks take
 _FLAT = 3 * len(USED)
+#: features of a frame that don't come from the 3D landmarks: the first ones
+FLAT_FEATURES = _FLAT + 3
 #: the hint is divided by this, so that it is as large as the other features, metres
 _HINT_SIZE = 0.4
 #: Gaussian smoothing of the direction of the virtual camera, frames
@@ -71,7 +73,7 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     return out.transpose(1, 2)
 
 
-def view(rays: Tensor, confidence: Tensor, hint: Tensor, steady: bool = True) -> View:
+def view(rays: Tensor, confidence: Tensor, hint: Tensor | None = None, steady: bool = True) -> View:
     """Normalise landmarks.
 
     Parameters
@@ -81,7 +83,7 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor, steady: bool = True) ->
         bridged).
     confidence : (B, T, 33)
         0 (not seen) to 1. Rays of confidence 0 only place the virtual camera, if nothing else was seen.
-    hint : (B, T, 33, 3)
+    hint : (B, T, 33, 3), optional
         The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z away from the
         camera; NaN in frames without them.
     steady : bool
@@ -110,6 +112,8 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor, steady: bool = True) ->
     size = (smooth(log_size[..., None], _SIZE_SIGMA)[..., 0] if steady else log_size).exp()
 
     xy = (xy / size[..., None, None]).clamp(-4, 4) * (seen > 0)[..., None]
+    if hint is None:
+        hint = torch.full((*rays.shape[:-1], 3), torch.nan).to(rays)
     there = torch.isfinite(hint[..., :1, 0])
     solid = torch.where(there[..., None], hint[..., used, :], 0).clamp(-2, 2) / _HINT_SIZE
     features = torch.cat(

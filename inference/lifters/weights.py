@@ -14,13 +14,12 @@ from safetensors.torch import load, save
 from ...core.errors import CaptureError
 from ...core.files import replacing
 from .lifter import Lifter
-from .motionet import MotioNet
 from .pose_lifter import PoseLifter
 
 #: the folder of the shipped weights
 FOLDER = Path(__file__).parent.parent / "weights"
 #: the lifters that a capture can load, by the name in the file of their weights
-SHIPPED: Mapping[str, type[Lifter]] = {"motionet": MotioNet, "pose": PoseLifter}
+SHIPPED: Mapping[str, type[Lifter]] = {"pose": PoseLifter}
 
 
 def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> str:
@@ -60,8 +59,7 @@ def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Li
         if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
             raise ValueError("not all weights are numbers")
         told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        # older files, from when there was one lifter, don't name it
-        model = lifters[told.get("lifter", "motionet")](**json.loads(told["config"]))
+        model = lifters[told["lifter"]](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error

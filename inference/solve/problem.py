@@ -81,6 +81,8 @@ _HARDLY, _WELL = 0.3, 0.9
 #: factor on it where landmarks see the joint: filmed people differ more from what the lifter has learnt than
 #: the bodies on which its errors were measured
 _FILMED = 1.3
+#: the same factor on the spreads that the lifter tells, which hold on drawn bodies
+_TOLD = 2.0
 #: of the logarithms of the lifter's bone lengths
 _LENGTH = 0.006
 #: of the lifter's direction of gravity against the body, radians
@@ -386,7 +388,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     part = lifted.at(stretch)
     return Problem(
         prior=state_of(part, standing.floors, tensor),
-        turn_spread=tensor(part.turn_spread if part.turn_spread is not None else turn_spread(confidence)),
+        turn_spread=tensor(turn_spread(confidence) if part.turn_spread is None else _TOLD * part.turn_spread),
         free=torch.as_tensor(known.free(standing.floors), device=evidence.device),
         shared_precision=tensor(shared_precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),

@@ -15,11 +15,11 @@ from kinelift.core.skeleton import INDEX, JOINTS, MIRROR
 from kinelift.inference import lift as lifting
 from kinelift.inference.lift import levelled, lift, straightened
 from kinelift.inference.lifters.lifter import SPREADS
-from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.pose_lifter import PoseLifter
-from kinelift.inference.lifters.view import FEATURES, USED, mirror_features, view
+from kinelift.inference.lifters.view import FEATURES, FLAT_FEATURES, USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.inference.pipeline import WEIGHTS
+from kinelift.training.methods.motionet import MotioNet
 
 CPU = torch.device("cpu")
 
@@ -44,19 +44,24 @@ def model(request):
 
 
 def person(frames=50, seed=0):
-    """Rays (T, 33, 2) of something like a person that wanders, with confidence and a hint in 3D."""
+    """Rays (T, 33, 2) of something like a person that wanders, with confidence."""
     rng = np.random.default_rng(seed)
     body = rng.normal(0, 0.08, (33, 2)) * [0.5, 1.5]
     way = np.cumsum(rng.normal(0, 0.004, (frames, 1, 2)), 0) + rng.normal(0, 0.1, 2)
     jitter = np.cumsum(rng.normal(0, 0.002, (frames, 33, 2)), 0)
-    rays = body + way + jitter
-    hint = 3 * np.concatenate([jitter + body, rng.normal(0, 0.05, (1, 33, 1)) + jitter[..., :1]], -1)
-    return rays, rng.uniform(0.3, 1, (frames, 33)), hint
+    return body + way + jitter, rng.uniform(0.3, 1, (frames, 33))
 
 
-def mirrored(rays, confidence, hint):
+def mirrored(rays, confidence):
     swapped = list(MIRRORED)
-    return rays[:, swapped] * [-1, 1], confidence[:, swapped], hint[:, swapped] * [-1, 1, 1]
+    return rays[:, swapped] * [-1, 1], confidence[:, swapped]
+
+
+def with_hint():
+    """The same as tensors with a batch axis, and the detector's 3D, as it is and in the mirror."""
+    hint = np.random.default_rng(7).normal(0, 0.3, (50, 33, 3))
+    seen = (*person(), hint), (*mirrored(*person()), hint[:, list(MIRRORED)] * [-1, 1, 1])
+    return [[torch.as_tensor(x, dtype=torch.float32)[None] for x in one] for one in seen]
 
 
 @pytest.mark.slow
@@ -74,22 +79,21 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
 
 
 def test_mirroring_the_features_is_mirroring_the_landmarks():
-    seen = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
-    other = (torch.as_tensor(x, dtype=torch.float32)[None] for x in mirrored(*person()))
+    seen, other = with_hint()
     assert torch.allclose(mirror_features(view(*seen).features), view(*other).features, atol=1e-5)
 
 
 def test_a_person_elsewhere_in_the_picture_looks_the_same_to_the_lifter():
     """Turning the camera changes where the person is and nothing of what the virtual camera sees."""
-    rays, confidence, hint = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
+    rays, confidence = (torch.as_tensor(x, dtype=torch.float64)[None] for x in person())
     angle = torch.tensor(0.35, dtype=torch.float64)
     c, s = torch.cos(angle), torch.sin(angle)
     pan = torch.stack(
         [torch.stack([c, 0 * c, s]), torch.tensor([0.0, 1, 0]).double(), torch.stack([-s, 0 * c, c])]
     )
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ pan.T
-    a = view(rays, confidence, hint)
-    b = view(turned[..., :2] / turned[..., 2:], confidence, hint)
+    a = view(rays, confidence)
+    b = view(turned[..., :2] / turned[..., 2:], confidence)
     landmarks = 3 * len(USED)
     # the centre of a perspective image moves a little against its parts
     assert (a.features - b.features)[..., :landmarks].abs().max() < 0.05
@@ -126,12 +130,11 @@ def test_the_frame_rate_does_not_change_the_motion():
     """The same movement, sampled twice as often, is the same movement."""
     model = load_weights(WEIGHTS, CPU)
     t = np.arange(0, 3, 1 / 60)
-    rays, confidence, hint = person(frames=1)
+    rays, confidence = person(frames=1)
     sway = 0.05 * np.stack([np.sin(2 * t), 0.3 * np.cos(3 * t)], -1)[:, None]
     rays, confidence = rays + sway * np.linspace(0, 1, 33)[:, None], np.repeat(confidence, len(t), 0)
-    hint = np.repeat(hint, len(t), 0)
-    fast = lift(rays, confidence, hint, 60.0, model)
-    slow = lift(rays[::2], confidence[::2], hint[::2], 30.0, model)
+    fast = lift(rays, confidence, 60.0, model)
+    slow = lift(rays[::2], confidence[::2], 30.0, model)
     assert np.abs(fast.rotations[::2] - slow.rotations).max() < 0.05
     assert np.abs(fast.root[::2] - slow.root).max() < 0.05
 
@@ -150,30 +153,28 @@ def test_a_long_clip_is_lifted_in_stretches_as_in_one_piece(model, monkeypatch):
 
 @pytest.mark.slow
 def test_one_frame_and_gaps_are_lifted_without_nan(model):
-    rays, confidence, hint = person(frames=60)
-    rays[20:31] = hint[20:31] = np.nan
+    rays, confidence = person(frames=60)
+    rays[20:31] = np.nan
     filled, seen = bridge(rays, confidence)
     assert np.isfinite(filled).all() and (seen[20:31] == 0).all() and (seen[:20] == confidence[:20]).all()
     assert np.allclose(filled[25], (rays[19] + rays[31]) / 2)
     for part in (slice(None), slice(0, 1), slice(0, 2)):
-        body = lift(filled[part], seen[part], hint[part], 30.0, model)
+        body = lift(filled[part], seen[part], 30.0, model)
         assert all(np.isfinite(x).all() for x in vars(body).values() if x is not None)
 
 
-def test_a_clip_without_the_hint_is_lifted_as_if_it_had_never_been_there(model):
+def test_without_the_hint_is_as_if_it_had_never_been_there():
     """What stands beside the flag doesn't matter: no hint is no hint."""
-    rays, confidence, hint = (torch.as_tensor(x, dtype=torch.float32)[None] for x in person())
-    nowhere = torch.full_like(hint, torch.nan)
-    features = view(rays, confidence, nowhere).features
-    assert torch.isfinite(features).all() and (features[..., 3 * len(USED) + 3 :] == 0).all()
-    body = lift(*(x[0].double().numpy() for x in (rays, confidence, nowhere)), 30.0, model)
-    assert all(np.isfinite(x).all() for x in vars(body).values() if x is not None)
+    (rays, confidence, hint), _ = with_hint()
+    features = view(rays, confidence, torch.full_like(hint, torch.nan)).features
+    assert torch.equal(features, view(rays, confidence).features)
+    assert torch.isfinite(features).all() and (features[..., FLAT_FEATURES:] == 0).all()
 
 
 @pytest.mark.slow
 def test_weights_come_back_as_they_went(tmp_path):
     torch.manual_seed(5)
-    model = MotioNet(channels=16, static_channels=8, stages=2).eval()
+    model = PoseLifter(width=16, blocks=1, context=8).eval()
     save_weights(model, tmp_path / "w.safetensors")
     again = load_weights(tmp_path / "w.safetensors", CPU)
     a, b = lift(*person(), 30.0, model), lift(*person(), 30.0, again)
@@ -184,7 +185,7 @@ def test_missing_and_altered_weights_are_refused_in_a_sentence(tmp_path):
     path = tmp_path / "w.safetensors"
     with pytest.raises(CaptureError, match="missing"):
         load_weights(path, CPU)
-    save_weights(MotioNet(channels=16, static_channels=8, stages=2), path)
+    save_weights(PoseLifter(width=16, blocks=1), path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -208,14 +209,14 @@ def _metadata(content, **changes):
         lambda content: _metadata(content, lifter="other"),
         lambda content: _metadata(content, config="[" * 10**5),
         lambda content: _metadata(content, config="7"), lambda content: _metadata(content, config='{"x": 1}'),
-        lambda content: _metadata(content, config='{"channels": 8, "static_channels": 8, "stages": 2}'),
-        lambda content: _metadata(content, config='{"channels": "16"}'),
+        lambda content: _metadata(content, config='{"width": 8, "blocks": 1}'),
+        lambda content: _metadata(content, config='{"width": "16"}'),
         lambda content: content[:-2] + b"\x00\x7e",  # NaN in half precision
     ],
 )  # fmt: skip
 def test_weights_that_this_lifter_cannot_use_are_refused_in_a_sentence(tmp_path, spoil):
     path = tmp_path / "w.safetensors"
-    save_weights(MotioNet(channels=16, static_channels=8, stages=2), path)
+    save_weights(PoseLifter(width=16, blocks=1), path)
     path.write_bytes(spoil(path.read_bytes()))
     path.with_suffix(".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
     with pytest.raises(CaptureError, match="holds no weights that this lifter can use"):

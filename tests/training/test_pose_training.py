@@ -1,21 +1,23 @@
 """The lifter's training goes on where it stopped, and teaches spreads that are true."""
 
 import json
+import resource
 import shutil
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
 from kinelift.core.errors import CaptureError
-from kinelift.core.skeleton import JOINTS, LENGTHS
+from kinelift.core.skeleton import JOINTS, LENGTHS, TEMPLATE_LENGTHS
 from kinelift.inference.lifters.lifter import Spread
-from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.pose_lifter import PoseLifter
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.training import emulator
-from kinelift.training.mocap import load_mocap
+from kinelift.training.mocap import MocapSequence, load_mocap
 from kinelift.training.pose_figures import calibrated, error_ratios
 from kinelift.training.pose_losses import pose_losses, residuals, spread_loss, straight_loss
 from kinelift.training.pose_training import (
@@ -36,6 +38,32 @@ WINDOWS = replace(STAGE, context=8, frames=6, frozen=True)
 @pytest.fixture(scope="module")
 def pool(mocap):
     return make_pool(load_mocap(mocap), "cpu")
+
+
+def long_clips(count, frames):
+    """Clips that take no room themselves."""
+
+    def still(*shape):
+        return np.broadcast_to(np.zeros(shape), (frames, *shape))
+
+    lengths = np.array(TEMPLATE_LENGTHS)
+    rotations = np.broadcast_to(np.eye(3), (frames, len(JOINTS), 3, 3))
+    return [MocapSequence("", rotations, still(3), 0.8, still(4), lengths) for _ in range(count)]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only here can a test take memory away")
+def test_without_room_for_all_clips_some_are_learnt_from(capsys):
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+        assert 0 < len(make_pool(long_clips(8, 100_000), "cpu").count) < 8
+        with pytest.raises(CaptureError, match="a single clip"):
+            make_pool(long_clips(1, 10**6), "cpu")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+    assert "no room for all clips" in capsys.readouterr().err
 
 
 def same(a, b):
@@ -104,7 +132,7 @@ def test_the_temporal_part_begins_as_the_frames_alone_and_leaves_them_as_they_ar
     windows = Training(WINDOWS, pool, tmp_path / "windows", "cpu")
     windows.begin(tmp_path / CHECKPOINT)
     batch = pool.draw(5, 7, 0)
-    seen = windows.model.see(batch.rays, batch.confidence, batch.hint)
+    seen = windows.model.see(batch.rays, batch.confidence)
     with torch.no_grad():
         a, b = (m.eval()(seen) for m in (frames.kept, windows.model))
     assert torch.equal(a.rotations, b.rotations) and torch.equal(a.spread.along, b.spread.along)
@@ -125,7 +153,7 @@ def test_a_training_goes_on_from_weights(pool, tmp_path):
         after.begin(tmp_path / "weights.safetensors")
         for name, value in after.model.state_dict().items():
             torch.testing.assert_close(value, before.kept.state_dict()[name], atol=1e-3, rtol=1e-3)
-    save_weights(MotioNet(8), tmp_path / "weights.safetensors")
+    save_weights(PoseLifter(24, 1), tmp_path / "weights.safetensors")
     with pytest.raises(CaptureError, match="another network"):
         Training(STAGE, pool, tmp_path / "after", "cpu").begin(tmp_path / "weights.safetensors")
 
@@ -189,7 +217,7 @@ def test_spreads_become_as_large_as_the_errors_are(pool):
 def test_the_truth_has_no_residuals_and_no_losses(pool):
     batch = pool.draw(20, 3, 0)
     model = PoseLifter(width=8, blocks=1)
-    seen = model.see(batch.rays, batch.confidence, batch.hint)
+    seen = model.see(batch.rays, batch.confidence)
     lifted = replace(
         model(seen),
         lengths=batch.lengths,
@@ -220,9 +248,7 @@ def test_calibrated_spreads_hold_two_thirds_of_the_errors(pool):
     known = calibrated(model, batches[:3])
     for batch in batches[3:]:
         with torch.no_grad():
-            ratios = error_ratios(
-                known(known.see(batch.rays, batch.confidence, batch.hint), flip=True), batch
-            )
+            ratios = error_ratios(known(known.see(batch.rays, batch.confidence), flip=True), batch)
         for name, ratio in ratios._asdict().items():
             assert 0.55 < (ratio < 1).float().mean() < 0.8, name
     before, after = (m.state_dict() for m in (model, known))

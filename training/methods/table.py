@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from kinelift.inference.lifters.lifter import Lifter
-from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.training.methods.gcn import GraphLifter, LocalToGlobal
+from kinelift.training.methods.motionet import MotioNet
 from kinelift.training.methods.simple import SimpleBaseline
 from kinelift.training.methods.skeletonnet import SkeletonNet
 from kinelift.training.methods.tpnet import TemporalPoseNet

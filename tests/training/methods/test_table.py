@@ -10,11 +10,11 @@ from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
 from kinelift.core.landmarks import MIRRORED
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import MIRROR, STANDARD_HEIGHT
-from kinelift.inference.lifters.motionet import MotioNet
 from kinelift.inference.lifters.view import view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.tests.motions import random_capture
 from kinelift.training.methods.gcn import GraphLifter, LocalToGlobal
+from kinelift.training.methods.motionet import MotioNet
 from kinelift.training.methods.positions import PositionLifter
 from kinelift.training.methods.simple import SimpleBaseline
 from kinelift.training.methods.skeletonnet import REPRESENTATIONS, SkeletonNet

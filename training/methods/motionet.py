@@ -20,9 +20,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ...core.skeleton import JOINTS, LENGTHS
-from .lifter import REST, Numbers, RotationLifter, numbers
-from .view import FEATURES
+from kinelift.core.skeleton import JOINTS, LENGTHS
+from kinelift.inference.lifters.lifter import REST, Numbers, RotationLifter, numbers
+from kinelift.inference.lifters.view import FEATURES
 
 
 class _Branch(nn.Sequential):
