@@ -86,10 +86,21 @@ def test_a_capture_is_solved_again(tmp_path, capsys):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_motion_that_nobody_can_make_is_no_result(tmp_path, capsys):
+@pytest.mark.parametrize("kind", ["far beside the picture", "in one point", "anywhere"])
+def test_of_nonsense_a_sound_motion_comes_or_none(tmp_path, capsys, kind):
     path, out = tmp_path / "raw.npz", tmp_path / "n.npz"
     made = random_capture(20)
-    away = np.broadcast_to([1e6, 1e6, 1.0], made.landmarks.shape)
-    replace(made, landmarks=away, settings={"start": 0.0, "end": None, "fps": None}).save(path)
-    said = refused(capsys, path, "--out", out, "--height", 1.8)
-    assert said.startswith("No motion comes of this: its skeleton") and not out.exists()
+    seen = made.landmarks.copy()
+    if kind == "far beside the picture":
+        seen[:] = [1e6, 1e6, 1]
+    elif kind == "in one point":
+        seen[10:, :, :2] = 960
+    else:
+        seen[..., :2] = np.random.default_rng(0).uniform(-1e6, 1e6, seen[..., :2].shape)
+    replace(made, landmarks=seen, settings={"start": 0.0, "end": None, "fps": None}).save(path)
+    if main(["solve", str(path), "--out", str(out), "--height", "1.8"]) == 0:
+        # reading checks that it is a person's skeleton, and that every number is within reason
+        assert Capture.load(out).motion.height == pytest.approx(1.8, abs=1e-3)
+    else:
+        said = capsys.readouterr().err.strip()
+        assert said.startswith("No motion comes of this: ") and "\n" not in said and not out.exists()
