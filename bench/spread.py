@@ -184,7 +184,7 @@ def _landmarks_in(reference: Path) -> Floats | None:
     if "joint_rotations" not in d:
         return None
     nothing = np.full((len(d["joints_world"]), len(LANDMARKS), 4), np.nan)
-    d |= {"landmarks": nothing, "world_landmarks": nothing[..., :3], "source": np.array("")}
+    d |= {"landmarks": nothing, "source": np.array("")}
     body = as_sequence(d)
     points = landmarks_on(body.joints, body.rotations, _PLACEMENT)
     return np.asarray(rays_through(points, points[..., 1:2]) * d["K"][0, 0] + d["K"][:2, 2])
@@ -193,8 +193,8 @@ def _landmarks_in(reference: Path) -> Floats | None:
 def film_errors(mocap: Path, count: int, seed: int, quality: str) -> Iterator[Errors]:
     """Errors in `count` films of drawn bodies that move as the mocap in a folder does."""
     rng = np.random.default_rng(seed)
-    rays, seen, hints = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3)))
-    nothing = DetectorModel(_PLACEMENT, rays, seen, hints)
+    rays, seen = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,)))
+    nothing = DetectorModel(_PLACEMENT, rays, seen)
     everything = [*load_mocap(mocap), *made_sequences(_MADE, seed)]
     motions = Synthesis(everything, [], nothing, _FRAMES, 0.0, seed=seed)
     with tempfile.TemporaryDirectory() as folder:

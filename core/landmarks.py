@@ -143,14 +143,6 @@ def nothing_known(frames: int) -> dict[str, Any]:
     return fields_of(np.full((frames, len(LANDMARKS), COLUMNS), np.nan, np.float32))
 
 
-_HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
-
-
-def from_hips(points: Array) -> Floats:
-    """Landmarks (T, 33, 3) relative to the middle of the hips."""
-    return np.asarray(points - points[:, _HIPS].mean(1, keepdims=True))
-
-
 def bridge(places: Array, confidence: Array) -> tuple[Floats, Floats]:
     """Interpolate landmarks over time where they weren't found, with confidence 0.
 

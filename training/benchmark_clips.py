@@ -10,7 +10,7 @@ import torch
 from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
 from kinelift.core.kinematics import joint_positions
-from kinelift.core.landmarks import bridge, from_hips
+from kinelift.core.landmarks import bridge
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.inference.detect.detector import detect
 from kinelift.inference.lifters.lifter import LIFTER_FPS
@@ -57,7 +57,6 @@ def _batch(video: Path) -> Batch:
     frames = slice(0, min(len(person.landmarks), len(d["joints_world"])), step)
     landmarks = np.where(person.found[:, None, None], person.landmarks, np.nan)[frames]
     d["landmarks"] = np.insert(landmarks, 2, 0, axis=2)
-    d["world_landmarks"] = np.where(person.found[:, None, None], person.world_landmarks, np.nan)[frames]
     d["source"] = np.array(video.stem)
     for name in ("joints_world", "joint_rotations", "contact_points"):
         if name in d:
@@ -69,7 +68,7 @@ def _batch(video: Path) -> Batch:
         positioned = np.array([name == "hips" or name in d["joint_names"] for name in JOINTS])
     rays, confidence = bridge(sequence.rays, sequence.visibility)
     arrays = {
-        "rays": rays, "confidence": confidence, "hint": sequence.hint, "rotations": sequence.rotations,
+        "rays": rays, "confidence": confidence, "rotations": sequence.rotations,
         "joints": sequence.joints, "rotated": rotated, "positioned": positioned,
         "contacts": sequence.contacts, "lengths": sequence.lengths, "up": sequence.up,
     }  # fmt: skip
@@ -96,7 +95,6 @@ def _joints_only(d: dict[str, Array]) -> DetectedSequence:
         source=str(d["source"]),
         rays=(d["landmarks"][..., :2] - d["K"][:2, 2]) / d["K"][[0, 1], [0, 1]],
         visibility=np.nan_to_num(d["landmarks"][..., 3]),
-        hint=from_hips(d["world_landmarks"].astype(float)),
         rotations=np.tile(np.eye(3), (frames, len(JOINTS), 1, 1)),
         joints=joints,
         contacts=np.zeros((frames, 4)),

@@ -50,26 +50,22 @@ _MADE = 6
 _WORTH = 0.3
 #: arrays of the files with a row for each frame
 _PER_FRAME = (
-    "landmarks", "world_landmarks", "joints_world", "joint_rotations", "contacts", "contact_points",
+    "landmarks", "joints_world", "joint_rotations", "contacts", "contact_points",
 )  # fmt: skip
 #: the nose from the head joint, as in the references, metres
 _NOSE = np.array([0.0, -0.12, 0.017])
 
 
-def _said(detections: Detections, frames: int) -> tuple[Array, Array]:
-    """Landmarks (T, 33, 4) and world landmarks (T, 33, 3) of the person seen best; NaN in empty frames."""
-    landmarks, world = (
-        np.full((frames, 33, 4), np.nan, np.float32),
-        np.full((frames, 33, 3), np.nan, np.float16),
-    )
+def _said(detections: Detections, frames: int) -> Array:
+    """Landmarks (T, 33, 4) of the person seen best; NaN in empty frames."""
+    landmarks = np.full((frames, 33, 4), np.nan, np.float32)
     for when, people in zip(detections.times, detections.people, strict=True):
         at = round((when - detections.start) * FPS)
         if people and at < frames:
             best = max(people, key=lambda person: float(person.landmarks[:, 2].sum()))
             landmarks[at, :, :2], landmarks[at, :, 3] = best.landmarks[:, :2], best.landmarks[:, 2]
-            world[at] = best.world_landmarks
     landmarks[np.isfinite(landmarks[:, 0, 0]), :, 2] = 0  # the files don't keep the detector's depth
-    return landmarks, world
+    return landmarks
 
 
 def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
@@ -125,8 +121,8 @@ def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
 def make(folder: Path, mocap: list[MocapSequence], count: int, seed: int) -> None:
     """Write `count` sequences as ``part_*.npz``; existing parts stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    rays, seen, hints = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,), (33, 3)))
-    nothing = DetectorModel(PLACE, rays, seen, hints)
+    rays, seen = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,)))
+    nothing = DetectorModel(PLACE, rays, seen)
     everything = [*mocap, *made_sequences(_MADE, seed)]
     for part in range(-(-count // _PART)):
         path = folder / f"part_{seed:03d}_{part:04d}.npz"
@@ -141,12 +137,12 @@ def make(folder: Path, mocap: list[MocapSequence], count: int, seed: int) -> Non
             for _ in range(min(_PART, count - part * _PART)):
                 scene = draw_scene(motions, rng)
                 said = _said(filmed(Film(scene, rng), Path(temporary)), len(scene.joints))
-                shares.append(np.isfinite(said[0][:, 0, 0]).mean())
+                shares.append(np.isfinite(said[:, 0, 0]).mean())
                 if shares[-1] < _WORTH:
                     continue
                 of_frames, once = truth(scene)
-                of_frames |= dict(zip(("landmarks", "world_landmarks"), said, strict=True))
-                for name, value in (of_frames | once | {"source": np.array(f"made:{seed}:{part}")}).items():
+                once |= {"source": np.array(f"made:{seed}:{part}")}
+                for name, value in (of_frames | once | {"landmarks": said}).items():
                     rows.setdefault(name, []).append(value)
         lengths = [len(one) for one in rows["landmarks"]]
         content = io.BytesIO()

@@ -137,8 +137,6 @@ CLAIMS = (
     Claim("MotioNet: E_S against lengths by frame", "motionet-frame-lengths", "motionet", "bone_std_mm"),
     Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="noisy"),
     Claim("MotioNet: confidence", "motionet-no-confidence", "motionet", group="rendered"),
-    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="noisy"),
-    Claim("MotioNet: MediaPipe's 3D as a further input", "motionet", "motionet-hint", group="rendered"),
     Claim("graph convolutions: weights by class of edge", "gcn-shared", "gcn-classes"),
     Claim("graph convolutions: local to global", "gcn-classes", "local-to-global"),
 )  # fmt: skip

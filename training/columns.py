@@ -50,7 +50,7 @@ def measure(model: Lifter, batches: list[Batch]) -> dict[str, Any]:
     parts: dict[str, list[Array]] = {}
     with torch.no_grad():
         for batch in batches:
-            lifted = model(model.see(batch.rays, batch.confidence, batch.hint), flip=True)
+            lifted = model(model.see(batch.rays, batch.confidence), flip=True)
             for name, values in figures_by_clip(lifted, batch).items():
                 parts.setdefault(name, []).append(values)
     known = {name: np.concatenate(values) for name, values in parts.items()}
@@ -133,13 +133,12 @@ def pace(model: Lifter, frames: int = 400) -> float:
     draw = torch.Generator().manual_seed(0)
     rays = 0.1 * torch.randn(1, frames, 33, 2, generator=draw)
     seen = torch.ones(1, frames, 33)
-    hint = torch.full((1, frames, 33, 3), torch.nan)
     model.eval()
     took = []
     with torch.no_grad():
         for _ in range(2):
             begin = time.process_time()
-            model(model.see(rays, seen, hint), flip=True)
+            model(model.see(rays, seen), flip=True)
             took.append(time.process_time() - begin)
     return 1000 * min(took) * 1000 / frames
 

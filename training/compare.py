@@ -248,7 +248,7 @@ def _finish(
     model = build(row, budget.full)
     if isinstance(model, SkeletonNet) and len(model.centres):
         batch = _on(material.pool.draw(_POSES, 1, seed), "cpu")
-        hips = (model.see(batch.rays, batch.confidence, batch.hint).turn.mT @ batch.rotations[:, :, 0])[:, 0]
+        hips = (model.see(batch.rays, batch.confidence).turn.mT @ batch.rotations[:, :, 0])[:, 0]
         model.centres.copy_(rotation_centres(hips, len(model.centres)))
     clips: dict[str, list[Batch]] = {}
     for clip, batch in material.clips.items():
@@ -373,7 +373,7 @@ class Lesson:
         """MPJPE, mm."""
         self.model.eval()
         with torch.no_grad():
-            lifted = self.model(self.model.see(batch.rays, batch.confidence, batch.hint))
+            lifted = self.model(self.model.see(batch.rays, batch.confidence))
         joints, true = (x - x[:, :, :1] for x in (lifted.joints(), batch.joints))
         return 1000 * float(torch.linalg.vector_norm(joints - true, dim=-1).mean())
 
@@ -397,7 +397,7 @@ class Lesson:
     def loss(self, batch: Batch, done: float) -> tuple[Tensor, Lifted | None]:
         """The row's loss after the share `done` of the budget, and the body if the network gives one."""
         row, lifted = self.row, None
-        seen = self.model.see(batch.rays, batch.confidence, batch.hint)
+        seen = self.model.see(batch.rays, batch.confidence)
         with torch.autocast(self.device, torch.bfloat16, enabled=has_bf16(self.device)):
             if isinstance(self.model, PositionLifter):
                 joints = self.model.positions(seen)
@@ -447,9 +447,7 @@ def plain(row: Row) -> dict[str, Any]:
 
 def _known_to(row: Row, batch: Batch) -> Batch:
     """The batch with only the inputs that the row uses."""
-    hint = batch.hint if row.hint else torch.full_like(batch.hint, torch.nan)
-    confidence = batch.confidence if row.confidence else torch.ones_like(batch.confidence)
-    return replace(batch, hint=hint, confidence=confidence)
+    return batch if row.confidence else replace(batch, confidence=torch.ones_like(batch.confidence))
 
 
 def _on(batch: Batch, device: str) -> Batch:

@@ -103,8 +103,5 @@ def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
         camera=camera,
         confidence=joint_confidence(confidence),
         **nothing_known(len(pixels))
-        | {
-            "landmarks": np.concatenate([pixels, confidence[..., None]], axis=-1),
-            "world_landmarks": sequence.hint,
-        },
+        | {"landmarks": np.concatenate([pixels, confidence[..., None]], axis=-1)},
     )

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES, from_hips
+from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
 
@@ -51,9 +51,6 @@ class DetectedSequence:
     rays : (T, 33, 2)
         The detector's landmarks, x / z and y / z (y down); NaN where it found nobody.
     visibility : (T, 33)
-    hint : (T, 33, 3)
-        The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z forward; NaN where
-        it found nobody.
     rotations : (T, J, 3, 3)
         True world rotations, identity where `ROTATED` is false.
     joints : (T, J, 3)
@@ -66,7 +63,6 @@ class DetectedSequence:
     source: str
     rays: Array
     visibility: Array
-    hint: Array
     rotations: Array
     joints: Array
     contacts: Array
@@ -174,7 +170,6 @@ def as_sequence(d: dict[str, Array]) -> DetectedSequence:
         source=str(d["source"]),
         rays=(d["landmarks"][..., :2] - centre) / focal,
         visibility=np.nan_to_num(d["landmarks"][..., 3]),
-        hint=from_hips(d["world_landmarks"].astype(float)),
         rotations=rotations,
         joints=joints,
         contacts=d["contact_points"],
@@ -202,8 +197,6 @@ class DetectorModel:
         Errors in the picture, by sequence, as fractions of `STANDARD_HEIGHT` at the person's distance; NaN
         where the detector found nobody.
     visibility : list of (T, 33)
-    hint_errors : list of (T, 33, 3)
-        Errors of its 3D landmarks, metres, against the placed ones after `seen_straight`.
     emulator : Emulator, optional
         Predicts the part that depends on the pose (`emulator.emulated`); errors and visibility are then the
         residuals.
@@ -212,7 +205,6 @@ class DetectorModel:
     placement: Array
     errors: list[Array]
     visibility: list[Array]
-    hint_errors: list[Array]
     emulator: Emulator | None = None
 
 
@@ -233,17 +225,15 @@ def fit_detector(sequences: list[DetectedSequence], iterations: int = 6) -> Dete
             placement[landmark] += np.linalg.solve(a, b)
     mirrored = placement[[LANDMARK[_swap(n)] for n in LANDMARKS]] * [-1, 1, 1]
     placement = (placement + mirrored) / 2
-    errors, hint_errors = [], []
+    errors = []
     for s in sequences:
-        points = landmarks_on(s.joints, s.rotations, placement)
-        hint_errors.append((s.hint - seen_straight(points)).astype(np.float32))
         parts = [
             _ray_error(s.rotations[:, by], s.joints[:, at], placement[k], s.rays[:, k])[0]
             for k, (at, by) in enumerate(CARRIERS)
         ]
         errors.append(np.stack(parts, 1).astype(np.float32))
     visibility = [s.visibility.astype(np.float32) for s in sequences]
-    return DetectorModel(placement, errors, visibility, hint_errors)
+    return DetectorModel(placement, errors, visibility)
 
 
 def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
@@ -259,7 +249,7 @@ def rays_through(points: Array, depth: Array) -> Array:
 def seen_straight(points: Array) -> Array:
     """Turn landmarks (T, 33, 3) from level axes into the axes of a camera that looks straight at the hips.
 
-    From the middle of the hips, x right, y down, z forward: the detector's 3D landmarks estimate this.
+    From the middle of the hips, x right, y down, z forward.
     """
     camera = np.stack([points[..., 0], -points[..., 2], points[..., 1]], -1)
     forward = camera[:, _HIPS].mean(1)
@@ -267,7 +257,8 @@ def seen_straight(points: Array) -> Array:
     right = np.cross([0.0, 1.0, 0.0], forward)
     right /= np.linalg.norm(right, axis=1, keepdims=True)
     axes = np.stack([right, np.cross(forward, right), forward], 1)
-    return from_hips(camera @ np.swapaxes(axes, 1, 2))
+    seen = camera @ np.swapaxes(axes, 1, 2)
+    return np.asarray(seen - seen[:, _HIPS].mean(1, keepdims=True))
 
 
 def _swap(landmark: str) -> str:

@@ -1,7 +1,7 @@
 """A small network that predicts the detector's mean errors from the pose.
 
-The pose and the camera's position explain half of the error of the detector's 3D and most of its visibility:
-it flattens depth, guesses hidden limbs and takes backs for fronts. If training motion gets errors of other,
+The pose and the camera's position explain a part of the detector's errors and most of its visibility: it
+guesses hidden limbs and takes backs for fronts. If training motion gets errors of other,
 random poses, the lifter learns not to believe the detector. With the errors of its own pose, the lifter
 learns to undo them.
 """
@@ -23,16 +23,14 @@ from kinelift.core.files import replacing
 from kinelift.core.landmarks import LANDMARK, MIRRORED
 from kinelift.training.detected import DetectedSequence, DetectorModel, landmarks_on, seen_straight
 
-#: size of one unit of the network's outputs: 3D errors (metres), picture errors (body heights), visibility
-_UNITS = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.2], np.float32)
+#: size of one unit of the network's outputs: picture errors (body heights), visibility
+_UNITS = np.array([0.02, 0.02, 0.2], np.float32)
 #: picture errors are clipped to this (body heights): larger ones are blunders that the mean shouldn't follow
 _MISTAKE = 0.1
-#: the network's outputs for a landmark: errors of its 3D
-_HINT = slice(0, 3)
-#: errors in the picture
-_RAYS = slice(3, 5)
+#: the network's outputs for a landmark: errors in the picture
+_RAYS = slice(0, 2)
 #: visibility
-_VISIBILITY = 5
+_VISIBILITY = 2
 #: size of one unit of the landmarks' positions in the input, metres
 _METRES = 0.4
 #: channels of the hidden layers
@@ -56,13 +54,13 @@ class Emulator:
     Attributes
     ----------
     network : nn.Module
-        From the inputs of `_inputs` to (T, 33, 6): errors of 3D and picture, and visibility, in `_UNITS`.
+        From the inputs of `_inputs` to (T, 33, 3): errors in the picture, and visibility, in `_UNITS`.
     """
 
     network: nn.Module
 
-    def errors(self, points: Array, up: Array) -> tuple[Array, Array, Array]:
-        """Mean errors in the picture, mean visibility and mean errors in 3D, as in `DetectorModel`.
+    def errors(self, points: Array, up: Array) -> tuple[Array, Array]:
+        """Mean errors in the picture and mean visibility, as in `DetectorModel`.
 
         Parameters
         ----------
@@ -72,8 +70,8 @@ class Emulator:
             Opposite to gravity.
         """
         with torch.no_grad():
-            said = self.network(_inputs(points, up)).unflatten(1, (_LANDMARKS, 6)).numpy() * _UNITS
-        return said[..., _RAYS], said[..., _VISIBILITY], said[..., _HINT]
+            said = self.network(_inputs(points, up)).unflatten(1, (_LANDMARKS, 3)).numpy() * _UNITS
+        return said[..., _RAYS], said[..., _VISIBILITY]
 
 
 def _inputs(points: Array, up: Array) -> Tensor:
@@ -85,13 +83,13 @@ def _inputs(points: Array, up: Array) -> Tensor:
 
 
 def _mirrored(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Inputs (B, 33 * 3 + 6) and outputs (B, 33, 6) of the mirror image."""
+    """Inputs (B, 33 * 3 + 6) and outputs (B, 33, 3) of the mirror image."""
     order = list(MIRRORED)
     solid, place, up = x.split([3 * _LANDMARKS, 3, 3], 1)
     turned = torch.tensor([-1.0, 1, 1])
     solid = solid.unflatten(1, (_LANDMARKS, 3))[:, order] * turned
     x = torch.cat([solid.flatten(1), place * torch.tensor([1.0, -1, 1]), up * turned], 1)
-    return x, y[:, order] * torch.tensor([-1.0, 1, 1, -1, 1, 1])
+    return x, y[:, order] * torch.tensor([-1.0, 1, 1])
 
 
 def emulated(
@@ -108,10 +106,10 @@ def emulated(
     """
     bodies = [landmarks_on(s.joints, s.rotations, detector.placement) for s in sequences]
     xs, ys = [], []
-    for s, body, error, hint in zip(sequences, bodies, detector.errors, detector.hint_errors, strict=True):
+    for s, body, error in zip(sequences, bodies, detector.errors, strict=True):
         found = np.isfinite(error[:, 0, 0])
         rays = np.clip(error, -_MISTAKE, _MISTAKE)
-        y = np.concatenate([hint, rays, s.visibility[..., None]], -1) / _UNITS
+        y = np.concatenate([rays, s.visibility[..., None]], -1) / _UNITS
         xs.append(_inputs(body, s.up)[found])
         ys.append(torch.as_tensor(y[found], dtype=torch.float32))
     network = _network(xs[0].shape[1])
@@ -124,20 +122,20 @@ def emulated(
                 torch.save(network.state_dict(), temporary)
     emulator = Emulator(network.eval())
     said = [emulator.errors(body, s.up) for s, body in zip(sequences, bodies, strict=True)]
-    wholes = (detector.errors, detector.visibility, detector.hint_errors)
+    wholes = (detector.errors, detector.visibility)
     left: list[list[Array]] = [
         [whole - mean[kind] for whole, mean in zip(known, said, strict=True)]
         for kind, known in enumerate(wholes)
     ]
-    errors, visibility, hints = left
-    return DetectorModel(detector.placement, errors, visibility, hints, emulator)
+    errors, visibility = left
+    return DetectorModel(detector.placement, errors, visibility, emulator)
 
 
 def _network(inputs: int) -> nn.Module:
     return nn.Sequential(
         nn.Linear(inputs, _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
         nn.Linear(_WIDTH, _WIDTH), nn.GELU(), nn.Dropout(_DROPOUT),
-        nn.Linear(_WIDTH, 6 * _LANDMARKS),
+        nn.Linear(_WIDTH, 3 * _LANDMARKS),
     )  # fmt: skip
 
 
@@ -154,8 +152,8 @@ def _fitted(x: Tensor, y: Tensor, seed: int) -> nn.Module:
             inputs, truth = x[drawn], y[drawn]
             if step % 2:
                 inputs, truth = _mirrored(inputs, truth)
-            left = cast(Tensor, network(inputs)).unflatten(1, (_LANDMARKS, 6)) - truth
-            parts = (left[..., _HINT], left[..., _RAYS], left[..., _VISIBILITY:])
+            left = cast(Tensor, network(inputs)).unflatten(1, (_LANDMARKS, 3)) - truth
+            parts = (left[..., _RAYS], left[..., _VISIBILITY:])
             # lengths, not squares, so that single blunders don't pull the mean
             loss = torch.stack([torch.linalg.vector_norm(part, dim=-1).mean() for part in parts]).sum()
             optimiser.zero_grad()
@@ -164,7 +162,7 @@ def _fitted(x: Tensor, y: Tensor, seed: int) -> nn.Module:
     return network.eval()
 
 
-def tensor_errors(network: nn.Module, points: Tensor, up: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def tensor_errors(network: nn.Module, points: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
     """`Emulator.errors` for a batch: landmarks (B, T, 33, 3) and gravity (B, 3), on any device."""
     frames = points.shape[1]
     centre = points.mean(2)
@@ -172,9 +170,9 @@ def tensor_errors(network: nn.Module, points: Tensor, up: Tensor) -> tuple[Tenso
     solid = tensor_seen_straight(points).flatten(2) / _METRES
     inputs = torch.cat([solid, depth.log(), centre[..., ::2] / depth, up[:, None].expand(-1, frames, -1)], -1)
     with torch.no_grad():
-        said = cast(Tensor, network(inputs.flatten(0, 1))).unflatten(1, (_LANDMARKS, 6))
+        said = cast(Tensor, network(inputs.flatten(0, 1))).unflatten(1, (_LANDMARKS, 3))
     said = (said * torch.as_tensor(_UNITS).to(said)).unflatten(0, points.shape[:2])
-    return said[..., _RAYS], said[..., _VISIBILITY], said[..., _HINT]
+    return said[..., _RAYS], said[..., _VISIBILITY]
 
 
 def tensor_seen_straight(points: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 As in `synthesis`: what goes with the pose is said by an emulator of the detector, the rest is borrowed from
 real detections; parts of the body leave the picture or vanish, the camera is held askew, the lens isn't the
-one that is believed. And real detections themselves, window by window. The detector's 3D landmarks are left
-out: `PoseLifter` doesn't look at them.
+one that is believed. And real detections themselves, window by window.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class Mistakes:
         """A batch as the detector sees it, whose true landmarks are `points` (B, T, 33, 3)."""
         errors, visibility = self._borrowed(dice, *points.shape[:2])
         found = torch.isfinite(errors[..., :1, 0])
-        mean_errors, mean_visibility, _ = tensor_errors(self.network, points, batch.up)
+        mean_errors, mean_visibility = tensor_errors(self.network, points, batch.up)
         depth = points[..., 1:2].clamp(min=0.3)
         off = torch.where(found[..., None], errors + mean_errors, 0)
         return replace(
@@ -143,7 +142,6 @@ class Detections:
         ]
         batch = Batch(
             **drawn,
-            hint=torch.full((*at.shape, 33, 3), torch.nan, device=self.device),
             rotated=every[0],
             positioned=every[1],
             lengths=self.lengths[which],

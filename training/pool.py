@@ -228,7 +228,6 @@ class Pool:
         batch = Batch(
             rays=torch.cat([points[..., :1], -points[..., 2:]], -1) / depth,
             confidence=torch.ones(count, frames, 33, device=self.device),
-            hint=torch.full((count, frames, 33, 3), torch.nan, device=self.device),
             rotations=rotations,
             joints=joints,
             rotated=every,

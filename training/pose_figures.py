@@ -35,7 +35,7 @@ def sight(model: PoseLifter, batches: list[Batch]) -> dict[str, float]:
     rows: list[dict[str, float]] = []
     with torch.no_grad():
         for batch in batches:
-            lifted = model(model.see(batch.rays, batch.confidence, batch.hint), flip=True)
+            lifted = model(model.see(batch.rays, batch.confidence), flip=True)
             squares, known = residuals(lifted, batch), _everywhere(batch.positioned, batch)
             relative = [x[:, :, :1].mT @ x[:, :, 1:] for x in (lifted.rotations, batch.rotations)]
             angles = geodesic_angle(*relative)[_everywhere(batch.rotated, batch)[..., 1:]]
@@ -92,9 +92,7 @@ def calibrated(model: PoseLifter, batches: list[Batch]) -> PoseLifter:
     parts: list[Spread] = []
     with torch.no_grad():
         for batch in batches:
-            parts.append(
-                error_ratios(out(out.see(batch.rays, batch.confidence, batch.hint), flip=True), batch)
-            )
+            parts.append(error_ratios(out(out.see(batch.rays, batch.confidence), flip=True), batch))
         factors = [torch.cat(field).quantile(_WITHIN_ONE) for field in zip(*parts, strict=True)]
         shift = torch.cat([f.log().expand(n) for f, n in zip(factors, _COUNTS, strict=True)])
         bias = cast(nn.Linear, out.spread[-1]).bias

@@ -199,7 +199,7 @@ class Training:
         batch = self.pool.draw(
             stage.count, stage.frames, stage.seed * 1_000_003 + self.step, stage.emulated, stage.detected
         )
-        seen = self.model.see(batch.rays, batch.confidence, batch.hint)
+        seen = self.model.see(batch.rays, batch.confidence)
         with torch.autocast(self.device, torch.bfloat16, enabled=has_bf16(self.device)):
             lifted = self.model(seen)
         parts = pose_losses(lifted, seen, batch)

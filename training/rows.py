@@ -75,8 +75,8 @@ class Row:
         Share of the budget; the inner row has the rest.
     detections : bool
         Whether it also learns from detections.
-    confidence, hint : bool
-        Whether the lifter's input has the detector's confidence and its 3D.
+    confidence : bool
+        Whether the lifter's input has the detector's confidence.
     rate : float
         The highest learning rate.
     """
@@ -97,7 +97,6 @@ class Row:
     share: float = 1.0
     detections: bool = False
     confidence: bool = True
-    hint: bool = False
     rate: float = 3e-3
 
     @property
@@ -204,7 +203,6 @@ ROWS: dict[str, Row] = {
         "MotioNet without E_S: bone lengths for every frame", options={"static_channels": 0}
     ),
     "motionet-no-confidence": _motionet("MotioNet without confidence", confidence=False, detections=True),
-    "motionet-hint": _motionet("MotioNet, MediaPipe's 3D as a further input", hint=True, detections=True),
     "skeletonnet-quaternion": _skeletonnet("SkeletonNet, quaternions", representation="quaternion"),
     "skeletonnet-axis-angle": _skeletonnet("SkeletonNet, axis-angle", representation="axis-angle"),
     "skeletonnet-chained": _skeletonnet(

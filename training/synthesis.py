@@ -42,7 +42,6 @@ from kinelift.training.detected import (
     DetectorModel,
     landmarks_on,
     rays_through,
-    seen_straight,
 )
 from kinelift.training.mocap import MocapSequence, resample
 
@@ -59,7 +58,7 @@ class Batch:
 
     Attributes
     ----------
-    rays, confidence, hint : (B, T, 33, 2), (B, T, 33), (B, T, 33, 3)
+    rays, confidence : (B, T, 33, 2), (B, T, 33)
         The lifter's input, see `inference.lifters.view`.
     rotations, joints : (B, T, J, 3, 3), (B, T, J, 3)
     rotated, positioned : (B, J)
@@ -71,7 +70,6 @@ class Batch:
 
     rays: Tensor
     confidence: Tensor
-    hint: Tensor
     rotations: Tensor
     joints: Tensor
     rotated: Tensor
@@ -163,18 +161,15 @@ class Synthesis:
         points = landmarks_on(joints, rotations, placement)
         depth = np.maximum(points[..., 1:2], NEAREST)
         rays = rays_through(points, depth)
-        errors, visibility, hint_errors = self._errors()
+        errors, visibility = self._errors()
         if self.detector.emulator is not None:
-            mean_errors, mean_visibility, mean_hint_errors = self.detector.emulator.errors(
-                points, to_level[:, 2]
-            )
+            mean_errors, mean_visibility = self.detector.emulator.errors(points, to_level[:, 2])
             found = np.isfinite(errors[:, :1, 0])
             visibility = np.where(found, np.clip(mean_visibility + visibility, 0, 1), 0)
-            errors, hint_errors = errors + mean_errors, hint_errors + mean_hint_errors
+            errors = errors + mean_errors
         return {
             "rays": rays + errors * STANDARD_HEIGHT / depth,
             "confidence": visibility,
-            "hint": seen_straight(points) + hint_errors,
             "rotations": rotations,
             "joints": joints,
             "rotated": np.ones(len(JOINTS)),
@@ -264,27 +259,26 @@ class Synthesis:
         eye = eye - level_from_world[1] * max(0.0, 1.3 - nearest)
         return level_from_world, eye
 
-    def _errors(self) -> tuple[Array, Array, Array]:
+    def _errors(self) -> tuple[Array, Array]:
         """Draw a stretch of the detector's errors.
 
         Returns
         -------
-        (T, 33, 2), (T, 33), (T, 33, 3)
-            Errors of the landmarks in body heights, visibility, and errors of the 3D landmarks in metres.
+        (T, 33, 2), (T, 33)
+            Errors of the landmarks in body heights, and visibility.
         """
         rng = self.random
         i = rng.integers(len(self.detector.errors))
         d = self.detector
-        errors, visibility, solid = d.errors[i], d.visibility[i], d.hint_errors[i]
+        errors, visibility = d.errors[i], d.visibility[i]
         start = rng.integers(max(1, len(errors) - self.frames + 1))
         at = np.minimum(start + np.arange(self.frames), len(errors) - 1)
         if rng.random() < 0.5:
             at = at[::-1]
-        errors, visibility, solid = errors[at] * rng.uniform(0.5, 1.2), visibility[at], solid[at]
+        errors, visibility = errors[at] * rng.uniform(0.5, 1.2), visibility[at]
         if rng.random() < 0.5:
             errors, visibility = errors[:, list(MIRRORED)] * [-1, 1], visibility[:, list(MIRRORED)]
-            solid = solid[:, list(MIRRORED)] * [-1, 1, 1]
-        return errors, visibility, solid
+        return errors, visibility
 
     def _detected(self) -> dict[str, Array]:
         rng = self.random
@@ -293,7 +287,6 @@ class Synthesis:
         out: dict[str, Array] = {
             "rays": s.rays[at],
             "confidence": s.visibility[at],
-            "hint": s.hint[at],
             "rotations": s.rotations[at],
             "joints": s.joints[at],
             "rotated": ROTATED,
@@ -307,15 +300,13 @@ class Synthesis:
     def _finish(self, d: dict[str, Array]) -> dict[str, Array]:
         """Hide parts of the sequence and change the focal length; bridge gaps as the tracker does."""
         rng = self.random
-        rays, confidence, hint = d["rays"].copy(), d["confidence"].copy(), d["hint"].copy()
+        rays, confidence = d["rays"].copy(), d["confidence"].copy()
         if not self.spoil:
             rays, confidence = bridge(rays, confidence)
             return {**d, "rays": rays, "confidence": confidence}
         if rng.random() < 0.4:  # the camera is tilted sideways
             d = rolled(d, np.radians(np.clip(rng.normal(0, 20), -60, 60)))
-            rays, hint = d["rays"].copy(), d["hint"].copy()
-        if rng.random() < 0.15:  # a detector without 3D
-            hint[:] = np.nan
+            rays = d["rays"].copy()
         if rng.random() < 0.12:  # the edge of the picture cuts the body
             side, cut = (
                 rng.integers(4),
@@ -331,14 +322,14 @@ class Synthesis:
         if rng.random() < 0.12:  # the detector finds nobody for a while
             a = rng.integers(self.frames)
             lost = slice(a, a + rng.integers(1, 12))
-            rays[lost], hint[lost] = np.nan, np.nan
+            rays[lost] = np.nan
         rays, confidence = bridge(rays, confidence)
         joints, focal = d["joints"], np.exp(rng.normal(0, 0.12)) if rng.random() < 0.6 else 1.0
         # a focal length that is `focal` times too long makes rays narrower and everything farther away
         hips = joints[:, :1]
         aimed = hips * [1, focal, 1]
         moved = joints - hips + aimed
-        return {**d, "rays": rays / focal, "confidence": confidence, "hint": hint, "joints": moved}
+        return {**d, "rays": rays / focal, "confidence": confidence, "joints": moved}
 
 
 def _about_x(angle: float) -> Array:
@@ -363,7 +354,6 @@ def rolled(d: dict[str, Array], angle: float) -> dict[str, Array]:
     return {
         **d,
         "rays": d["rays"] @ np.array([[cosine, sine], [-sine, cosine]]),
-        "hint": d["hint"] @ np.array([[cosine, sine, 0], [-sine, cosine, 0], [0, 0, 1]]),
         "rotations": turn @ d["rotations"],
         "joints": d["joints"] @ turn.T,
         "up": turn @ d["up"],
@@ -377,7 +367,6 @@ def mirrored(d: dict[str, Array]) -> dict[str, Array]:
     return {
         "rays": d["rays"][:, list(MIRRORED)] * [-1, 1],
         "confidence": d["confidence"][:, list(MIRRORED)],
-        "hint": d["hint"][:, list(MIRRORED)] * flip,
         "rotations": _S @ d["rotations"][:, joints] @ _S,
         "joints": d["joints"][:, joints] * flip,
         "rotated": d["rotated"],

@@ -118,9 +118,9 @@ class Lifter(nn.Module):
     config: dict[str, Any]
     steady = True
 
-    def see(self, rays: Tensor, confidence: Tensor, hint: Tensor | None = None) -> View:
+    def see(self, rays: Tensor, confidence: Tensor) -> View:
         """Normalise landmarks as this lifter wants them, see `view`."""
-        return view(rays, confidence, hint, self.steady)
+        return view(rays, confidence, self.steady)
 
     @abstractmethod
     def forward(self, seen: View, flip: bool = False) -> Lifted:

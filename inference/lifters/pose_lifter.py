@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from ...core.skeleton import INDEX, JOINTS, LENGTHS
 from .lifter import REST, SPREADS, Numbers, RotationLifter, numbers
-from .view import FLAT_FEATURES
+from .view import FEATURES
 
 #: axis of the rest pose (0: x, 1: y, 2: z) along each joint's bone; x where it isn't named
 _FIRST_AXIS = {
@@ -77,11 +77,11 @@ class _Residual(nn.Module):
 
 
 class Trunk(nn.Module):
-    """Features of single frames (N, FLAT_FEATURES) to what is known of each (N, width)."""
+    """Features of single frames (N, FEATURES) to what is known of each (N, width)."""
 
     def __init__(self, width: int, blocks: int) -> None:
         super().__init__()
-        self.inside = nn.Sequential(*_layer(FLAT_FEATURES, width))
+        self.inside = nn.Sequential(*_layer(FEATURES, width))
         self.blocks = nn.Sequential(*(_Residual(width) for _ in range(blocks)))
 
     def forward(self, features: Tensor) -> Tensor:
@@ -159,12 +159,11 @@ class PoseLifter(RotationLifter):
         self.head = nn.Linear(width, sum(_OUTPUTS))
         nn.init.normal_(self.head.weight, std=_FIRST_WEIGHTS)
         self.spread = _spread_head(width)
-        inputs = width + sum(_OUTPUTS) + FLAT_FEATURES
+        inputs = width + sum(_OUTPUTS) + FEATURES
         self.context = Context(inputs, context, sum(_OUTPUTS)) if context else None
 
     def encode(self, features: Tensor) -> tuple[Numbers, dict[str, Tensor]]:
         """See `RotationLifter.encode`; raw are the ``lengths`` (B, T, len(LENGTHS)) that each frame tells."""
-        features = features[..., :FLAT_FEATURES]
         known = self.trunk(features.flatten(0, 1)).unflatten(0, features.shape[:2])
         with torch.autocast(features.device.type, enabled=False):
             answer = cast(Tensor, self.head(known))

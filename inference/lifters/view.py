@@ -3,9 +3,7 @@
 A virtual camera looks straight at the person in every frame: landmark rays are turned so that the middle of
 the torso lies on the optical axis, then divided by the person's angular size. Perspective is thereby exact
 wherever the person stands in the picture. Further features say where that is and how large the person
-appears. Both picture axes are always divided by the same number. The detector's 3D landmarks, which it gives
-as such a camera would see them, are included as a hint: their depth is wrong by a hand's length, but mostly
-tells what is in front and what is behind.
+appears. Both picture axes are always divided by the same number.
 """
 
 from __future__ import annotations
@@ -26,14 +24,8 @@ USED: tuple[int, ...] = tuple(
 #: position of each used landmark's mirror image among the used ones
 USED_MIRRORED: tuple[int, ...] = tuple(USED.index(MIRRORED[i]) for i in USED)
 #: features of a frame: x, y and confidence of every used landmark; direction (2) and log angular size of the
-#: person; the used landmarks in 3D, and whether they are known
-FEATURES = 3 * len(USED) + 3 + 3 * len(USED) + 1
-#: features of a frame that x, y and confidence take, and that the 3D landmarks take
-_FLAT = 3 * len(USED)
-#: features of a frame that don't come from the 3D landmarks: the first ones
-FLAT_FEATURES = _FLAT + 3
-#: the hint is divided by this, so that it is as large as the other features, metres
-_HINT_SIZE = 0.4
+#: person
+FEATURES = 3 * len(USED) + 3
 #: Gaussian smoothing of the direction of the virtual camera, frames
 _CENTRE_SIGMA = 2.0
 #: Gaussian smoothing of the angular size, frames
@@ -73,7 +65,7 @@ def smooth(x: Tensor, sigma: float) -> Tensor:
     return out.transpose(1, 2)
 
 
-def view(rays: Tensor, confidence: Tensor, hint: Tensor | None = None, steady: bool = True) -> View:
+def view(rays: Tensor, confidence: Tensor, steady: bool = True) -> View:
     """Normalise landmarks.
 
     Parameters
@@ -83,9 +75,6 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor | None = None, steady: b
         bridged).
     confidence : (B, T, 33)
         0 (not seen) to 1. Rays of confidence 0 only place the virtual camera, if nothing else was seen.
-    hint : (B, T, 33, 3), optional
-        The detector's 3D landmarks from the middle of the hips, metres, x right, y down, z away from the
-        camera; NaN in frames without them.
     steady : bool
         Smooth the virtual camera over time. If not, a frame's features depend on that frame alone.
     """
@@ -112,13 +101,7 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor | None = None, steady: b
     size = (smooth(log_size[..., None], _SIZE_SIGMA)[..., 0] if steady else log_size).exp()
 
     xy = (xy / size[..., None, None]).clamp(-4, 4) * (seen > 0)[..., None]
-    if hint is None:
-        hint = torch.full((*rays.shape[:-1], 3), torch.nan).to(rays)
-    there = torch.isfinite(hint[..., :1, 0])
-    solid = torch.where(there[..., None], hint[..., used, :], 0).clamp(-2, 2) / _HINT_SIZE
-    features = torch.cat(
-        [xy.flatten(2), seen, centre, size.log()[..., None], solid.flatten(2), there.to(rays)], -1
-    )
+    features = torch.cat([xy.flatten(2), seen, centre, size.log()[..., None]], -1)
     level = _AXES.to(rays)
     return View(features, level @ axes.transpose(-1, -2) @ level.T, size)
 
@@ -126,10 +109,8 @@ def view(rays: Tensor, confidence: Tensor, hint: Tensor | None = None, steady: b
 def mirror_features(features: Tensor) -> Tensor:
     """The features (B, T, FEATURES) in the mirror: left and right swapped, x negated."""
     n, order = len(USED), list(USED_MIRRORED)
-    flat, place, solid, there = features.split([_FLAT, 3, _FLAT, 1], -1)
-    xy = flat[..., : 2 * n].unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)
-    turned = torch.tensor([-1.0, 1.0, 1.0]).to(features)
-    solid = solid.unflatten(-1, (n, 3))[..., order, :] * turned
+    xy, seen, place = features.split([2 * n, n, 3], -1)
+    xy = xy.unflatten(-1, (n, 2))[..., order, :] * torch.tensor([-1.0, 1.0]).to(features)
     return torch.cat(
-        [xy.flatten(-2), flat[..., 2 * n :][..., order], place * turned, solid.flatten(-2), there], -1
+        [xy.flatten(-2), seen[..., order], place * torch.tensor([-1.0, 1.0, 1.0]).to(features)], -1
     )

@@ -16,7 +16,7 @@ from kinelift.inference import lift as lifting
 from kinelift.inference.lift import levelled, lift, straightened
 from kinelift.inference.lifters.lifter import SPREADS
 from kinelift.inference.lifters.pose_lifter import PoseLifter
-from kinelift.inference.lifters.view import FEATURES, FLAT_FEATURES, USED, mirror_features, view
+from kinelift.inference.lifters.view import FEATURES, USED, mirror_features, view
 from kinelift.inference.lifters.weights import load_weights, save_weights
 from kinelift.inference.pipeline import WEIGHTS
 from kinelift.training.methods.motionet import MotioNet
@@ -57,13 +57,6 @@ def mirrored(rays, confidence):
     return rays[:, swapped] * [-1, 1], confidence[:, swapped]
 
 
-def with_hint():
-    """The same as tensors with a batch axis, and the detector's 3D, as it is and in the mirror."""
-    hint = np.random.default_rng(7).normal(0, 0.3, (50, 33, 3))
-    seen = (*person(), hint), (*mirrored(*person()), hint[:, list(MIRRORED)] * [-1, 1, 1])
-    return [[torch.as_tensor(x, dtype=torch.float32)[None] for x in one] for one in seen]
-
-
 @pytest.mark.slow
 def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
     seen = person()
@@ -79,7 +72,10 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_motion(model):
 
 
 def test_mirroring_the_features_is_mirroring_the_landmarks():
-    seen, other = with_hint()
+    seen, other = (
+        [torch.as_tensor(x, dtype=torch.float32)[None] for x in clip]
+        for clip in (person(), mirrored(*person()))
+    )
     assert torch.allclose(mirror_features(view(*seen).features), view(*other).features, atol=1e-5)
 
 
@@ -161,14 +157,6 @@ def test_one_frame_and_gaps_are_lifted_without_nan(model):
     for part in (slice(None), slice(0, 1), slice(0, 2)):
         body = lift(filled[part], seen[part], 30.0, model)
         assert all(np.isfinite(x).all() for x in vars(body).values() if x is not None)
-
-
-def test_without_the_hint_is_as_if_it_had_never_been_there():
-    """What stands beside the flag doesn't matter: no hint is no hint."""
-    (rays, confidence, hint), _ = with_hint()
-    features = view(rays, confidence, torch.full_like(hint, torch.nan)).features
-    assert torch.equal(features, view(rays, confidence).features)
-    assert torch.isfinite(features).all() and (features[..., FLAT_FEATURES:] == 0).all()
 
 
 @pytest.mark.slow

@@ -68,9 +68,7 @@ def _write_part(path, parts):
         base, dot, side = name.partition(".")
         return INDEX[known.get(base, base) + dot + side]
 
-    rows = {
-        k: [] for k in ("landmarks", "world_landmarks", "joints_world", "joint_rotations", "contact_points")
-    }
+    rows = {k: [] for k in ("landmarks", "joints_world", "joint_rotations", "contact_points")}
     clips = {k: [] for k in ("K", "camera_from_world", "joint_rest", "source")}
     for capture, landmarks in parts:
         motion = capture.motion
@@ -79,7 +77,6 @@ def _write_part(path, parts):
         for j, parent in enumerate(PARENTS):
             rest[j] = motion.offsets[j] + (rest[parent] if parent >= 0 else 0)
         rows["landmarks"].append(landmarks)
-        rows["world_landmarks"].append(np.full((len(landmarks), 33, 3), 0.1))
         rows["joints_world"].append(motion.joints[:, order])
         rows["joint_rotations"].append(motion.world_rotations[:, order] @ _hands(order))
         rows["contact_points"].append(motion.contacts > 0.5)

@@ -33,7 +33,7 @@ def test_what_is_written_of_a_scene_comes_back(tmp_path):
     up = np.array([0.2, -0.1, 0.97]) / np.linalg.norm([0.2, -0.1, 0.97])
     contacts = (rng.random((5, 4)) > 0.5).astype(float)
     of_frames, once = truth(Scene(rotations, joints, lengths, contacts, up, 300.0, (320, 240)))
-    nobody = {"landmarks": np.full((5, 33, 4), np.nan), "world_landmarks": np.full((5, 33, 3), np.nan)}
+    nobody = {"landmarks": np.full((5, 33, 4), np.nan)}
     alone = {name: value[None] for name, value in (once | {"source": np.array("made")}).items()}
     np.savez(tmp_path / "part_0.npz", first=np.array([0, 5]), **of_frames, **nobody, **alone)
     assert of_frames["joints_world"][..., 2].min() == 0  # it stands on the floor of an upright world

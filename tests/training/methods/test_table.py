@@ -61,12 +61,11 @@ def made(name):
 def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
     model = made(name).eval()
     rays, confidence = torch.randn(1, 20, 33, 2) * 0.1, torch.rand(1, 20, 33)
-    hint = torch.full((1, 20, 33, 3), torch.nan)
     x = torch.tensor([-1.0, 1, 1])
     with torch.no_grad():
-        here = model(view(rays, confidence, hint), flip=True)
+        here = model(view(rays, confidence), flip=True)
         order = list(MIRRORED)
-        there = model(view(rays[:, :, order] * x[:2], confidence[:, :, order], hint), flip=True)
+        there = model(view(rays[:, :, order] * x[:2], confidence[:, :, order]), flip=True)
     assert torch.allclose(there.joints()[:, :, list(MIRROR)] * x, here.joints(), atol=1e-4)
     if name != "skeletonnet unconstrained":
         identity = here.rotations @ here.rotations.mT
@@ -77,7 +76,11 @@ def test_the_mirrored_clip_is_lifted_to_the_mirrored_joints(name):
 #: Adam the nearest minimum of a network may be a poor one
 STEPS = {
     "ugcn": (60, 5e-3, 250),
-    "skeletonnet gram-schmidt": (500, 2e-3, 300),
+    "motionet": (500, 2e-3, 400),
+    "motionet, lengths by frame": (500, 2e-3, 400),
+    **{f"skeletonnet {r}": (500, 2e-3, 400) for r in REPRESENTATIONS},
+    "skeletonnet by regression": (1000, 2e-3, 400),
+    "skeletonnet, absolute": (500, 2e-3, 400),
     "skeletonnet, chained": (500, 2e-3, 400),
 }
 
@@ -94,7 +97,7 @@ def test_twenty_poses_are_learnt_by_heart(name):
     capture = random_capture(20, 1)
     motion, camera = capture.motion, capture.camera
     rays = torch.as_tensor(camera.rays(capture.landmarks[..., :2])[None, ..., :2]).float()
-    seen = view(rays, torch.ones(1, 20, 33), torch.full((1, 20, 33, 3), torch.nan))
+    seen = view(rays, torch.ones(1, 20, 33))
     true = motion.joints @ (WORLD_FROM_LEVEL_CAMERA @ camera.camera_from_world[:3, :3]).T
     true = torch.as_tensor((true - true[:, :1]) * STANDARD_HEIGHT / motion.height).float()
     inside = (seen.turn[:, :, None].mT @ true[..., None])[..., 0]
@@ -133,6 +136,6 @@ def test_other_lifters_weights_come_back_by_name(tmp_path):
     save_weights(model, tmp_path / "w.safetensors", LIFTERS)
     again = load_weights(tmp_path / "w.safetensors", torch.device("cpu"), LIFTERS)
     assert type(again) is SkeletonNet and again.config == model.config
-    seen = view(torch.randn(1, 5, 33, 2) * 0.1, torch.ones(1, 5, 33), torch.full((1, 5, 33, 3), torch.nan))
+    seen = view(torch.randn(1, 5, 33, 2) * 0.1, torch.ones(1, 5, 33))
     with torch.no_grad():
         assert torch.allclose(again(seen).joints(), model(seen).joints(), atol=0.02)  # half precision
