@@ -48,7 +48,7 @@ from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections
 from kinelift.inference.track import track
 from kinelift.inference.video import VideoReader
-from kinelift.training.detected import DetectorModel, as_sequence, landmarks_on, rays_through
+from kinelift.training.detected import as_sequence, landmarks_on, perfect, rays_through
 from kinelift.training.film import Film, filmed
 from kinelift.training.mocap import load_mocap
 from kinelift.training.poses import made_sequences
@@ -193,10 +193,8 @@ def _landmarks_in(reference: Path) -> Floats | None:
 def film_errors(mocap: Path, count: int, seed: int, quality: str) -> Iterator[Errors]:
     """Errors in `count` films of drawn bodies that move as the mocap in a folder does."""
     rng = np.random.default_rng(seed)
-    rays, seen = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,)))
-    nothing = DetectorModel(_PLACEMENT, rays, seen)
     everything = [*load_mocap(mocap), *made_sequences(_MADE, seed)]
-    motions = Synthesis(everything, [], nothing, _FRAMES, 0.0, seed=seed)
+    motions = Synthesis(everything, [], perfect(_PLACEMENT, _FRAMES), _FRAMES, 0.0, seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(count):
             scene = draw_scene(motions, rng)

@@ -563,9 +563,9 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
         rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
         focal = focal_pixels(share * DEFAULT_FOCAL_MM, seen.detections.size)
         spread = seen.person.spread[used] / focal**2
-        # a lifter that doubts more through one lens than through another isn't right for it
-        body = replace(lifted.at(used), turn_spread=None)
-        off = misfit(Evidence(body, rays[used], confidence[used], seen.life_fps / step, seen.device, spread))
+        off = misfit(
+            Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
+        )
         usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
         costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
         progress(len(costs) / (len(_LENSES) + 1))

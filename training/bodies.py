@@ -33,7 +33,7 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 from kinelift.inference.detect.people import Detections
-from kinelift.training.detected import FILE_JOINTS, DetectorModel, t_pose_turns
+from kinelift.training.detected import FILE_JOINTS, perfect, t_pose_turns
 from kinelift.training.film import Film, filmed
 from kinelift.training.mocap import FPS, MocapSequence
 from kinelift.training.poses import made_sequences
@@ -121,15 +121,15 @@ def truth(scene: Scene) -> tuple[dict[str, Array], dict[str, Array]]:
 def make(folder: Path, mocap: list[MocapSequence], count: int, seed: int) -> None:
     """Write `count` sequences as ``part_*.npz``; existing parts stay as they are."""
     folder.mkdir(parents=True, exist_ok=True)
-    rays, seen = ([np.zeros((_FRAMES, *shape), np.float32)] for shape in ((33, 2), (33,)))
-    nothing = DetectorModel(PLACE, rays, seen)
     everything = [*mocap, *made_sequences(_MADE, seed)]
     for part in range(-(-count // _PART)):
         path = folder / f"part_{seed:03d}_{part:04d}.npz"
         if path.exists():
             continue
         rng = np.random.default_rng((seed, part))
-        motions = Synthesis(everything, [], nothing, _FRAMES, 0.0, seed=int(rng.integers(1 << 31)))
+        motions = Synthesis(
+            everything, [], perfect(PLACE, _FRAMES), _FRAMES, 0.0, seed=int(rng.integers(1 << 31))
+        )
         began = time.perf_counter()
         rows: dict[str, list[Array]] = {}
         shares: list[float] = []

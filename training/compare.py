@@ -247,7 +247,7 @@ def _finish(
     torch.manual_seed(seed)
     model = build(row, budget.full)
     if isinstance(model, SkeletonNet) and len(model.centres):
-        batch = _on(material.pool.draw(_POSES, 1, seed), "cpu")
+        batch = material.pool.draw(_POSES, 1, seed).to("cpu")
         hips = (model.see(batch.rays, batch.confidence).turn.mT @ batch.rotations[:, :, 0])[:, 0]
         model.centres.copy_(rotation_centres(hips, len(model.centres)))
     clips: dict[str, list[Batch]] = {}
@@ -324,7 +324,7 @@ class Lesson:
             self.done_steps, self.seconds, self.curve = (state[n] for n in ("step", "seconds", "curve"))
             for name, part in parts.items():
                 part.load_state_dict(state[name])
-        check = _on(_known_to(self.row, material.perfect[0]), self.device)
+        check = _known_to(self.row, material.perfect[0]).to(self.device)
         while (done := self.done()) < 1:
             # an interrupted run gets the same random numbers as an uninterrupted one
             torch.manual_seed(self.number())
@@ -448,10 +448,6 @@ def plain(row: Row) -> dict[str, Any]:
 def _known_to(row: Row, batch: Batch) -> Batch:
     """The batch with only the inputs that the row uses."""
     return batch if row.confidence else replace(batch, confidence=torch.ones_like(batch.confidence))
-
-
-def _on(batch: Batch, device: str) -> Batch:
-    return Batch(**{name: value.to(device) for name, value in vars(batch).items()})
 
 
 def _weights(lesson: int) -> str:

@@ -16,7 +16,7 @@ from kinelift.inference.lifters.lifter import LIFTER_FPS, Lifted, Lifter
 from kinelift.inference.solve.problem import Evidence
 from kinelift.inference.solve.solver import solve
 from kinelift.inference.solve.terms import turn_between
-from kinelift.training.detected import DetectedSequence, DetectorModel
+from kinelift.training.detected import DetectedSequence, DetectorModel, perfect
 from kinelift.training.mocap import MocapSequence
 from kinelift.training.synthesis import Batch, Synthesis
 
@@ -180,15 +180,6 @@ def _distances(a: Array, b: Array) -> Array:
     return np.asarray(away.mean(tuple(range(1, away.ndim))))
 
 
-def perfect(detector: DetectorModel, frames: int) -> DetectorModel:
-    """A detector with the same placement and no errors."""
-    return DetectorModel(
-        detector.placement,
-        [np.zeros((frames, 33, 2), np.float32)],
-        [np.ones((frames, 33), np.float32)],
-    )
-
-
 def test_batches(
     mocap: list[MocapSequence],
     detector: DetectorModel,
@@ -198,7 +189,7 @@ def test_batches(
     size: int = 32,
 ) -> list[Batch]:
     """The same stretches of `mocap` before the same cameras every time, with or without errors."""
-    seen = detector if noisy else perfect(detector, frames)
+    seen = detector if noisy else perfect(detector.placement, frames)
     draw = Synthesis(mocap, [], seen, frames, 0.0, seed=1, spoil=False)
     return [draw.batch(size) for _ in range(count)]
 

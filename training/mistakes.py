@@ -141,11 +141,7 @@ class Detections:
             for x in (ROTATED, POSITIONED)
         ]
         batch = Batch(
-            **drawn,
-            rotated=every[0],
-            positioned=every[1],
-            lengths=self.lengths[which],
-            up=self.up[which],
+            **drawn, rotated=every[0], positioned=every[1], lengths=self.lengths[which], up=self.up[which]
         )
         return mirrored(batch, dice.chance(0.5, count))
 

@@ -32,7 +32,7 @@ _HEAD_TURN = np.radians(115)
 #: a recording is faulty if the head turns farther in this share of its frames
 _FAULTY = 0.1
 #: frames per second that are believed
-RATES = (5.0, 500.0)
+_RATES = (5.0, 500.0)
 #: ends of the limbs' bones, which point as ours do in the rest pose, within `_REST` radians
 _LIMBS = [INDEX[f"{n}.{s}"] for n in ("forearm", "hand", "shin", "foot") for s in "LR"]
 _REST = np.radians(20)
@@ -79,7 +79,7 @@ def check_bvh(bvh: Bvh) -> None:
     CaptureError
         If its frame rate isn't believable, or it holds values that are no numbers.
     """
-    if not RATES[0] <= bvh.fps <= RATES[1]:
+    if not _RATES[0] <= bvh.fps <= _RATES[1]:
         raise CaptureError(f"its frame rate is {bvh.fps:g}")
     if not (np.isfinite(bvh.rotations).all() and np.isfinite(bvh.root).all()):
         raise CaptureError("it holds values that are no numbers")

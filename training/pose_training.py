@@ -103,7 +103,6 @@ _STEEPEST = 5.0
 _CALIBRATED_ON = 60
 _CALIBRATED_FRAMES = 32
 CHECKPOINT = "checkpoint.pt"
-WEIGHTS_SUFFIX = ".safetensors"
 LOG = "log.jsonl"
 EMULATOR = "emulator.pt"
 
@@ -145,10 +144,10 @@ class Training:
         CaptureError
             If anything else differs.
         """
-        if start.suffix == WEIGHTS_SUFFIX:
-            state = load_weights(start, torch.device(self.device)).state_dict()
-        else:
+        if start.name == CHECKPOINT:
             state = torch.load(start, weights_only=True, map_location=self.device)["kept"]
+        else:
+            state = load_weights(start, torch.device(self.device)).state_dict()
         for model in (self.model, self.kept):
             own = model.state_dict()
             alike = {k for k in state.keys() & own.keys() if state[k].shape == own[k].shape}
@@ -233,7 +232,7 @@ class Training:
         ]
         kept = PoseLifter(**self.kept.config)
         kept.load_state_dict({k: v.cpu() for k, v in self.kept.state_dict().items()})
-        return calibrated(kept, [_on_cpu(batch) for batch in drawn])
+        return calibrated(kept, [batch.to("cpu") for batch in drawn])
 
     def report(self, checks: dict[str, list[Batch]]) -> dict[str, Any]:
         """Measure the kept network, and add a line to the log."""
@@ -280,15 +279,11 @@ def train_stage(
         training.learn()
         if training.step % stage.every == 0 or training.step == stage.steps:
             print(json.dumps(training.report(checks)), flush=True)
-            save_weights(training.calibrated(), run / f"weights{WEIGHTS_SUFFIX}")
+            save_weights(training.calibrated(), run / "weights.safetensors")
         elif time.monotonic() - saved < 60:
             continue
         training.save()
         saved = time.monotonic()
-
-
-def _on_cpu(batch: Batch) -> Batch:
-    return Batch(**{name: value.cpu() for name, value in vars(batch).items()})
 
 
 def has_bf16(device: str) -> bool:

@@ -78,6 +78,10 @@ class Batch:
     lengths: Tensor
     up: Tensor
 
+    def to(self, device: str) -> Batch:
+        """The same on a device."""
+        return Batch(**{name: value.to(device) for name, value in vars(self).items()})
+
 
 class Synthesis:
     """Draws batches; the same seed draws the same batches.

@@ -6,11 +6,11 @@ that is what it learns from most. The second part (`Context`) sees 27 frames of 
 them and corrects the first part's answer; its last layer begins at zero, so that it starts from what the
 frames alone tell.
 
-Differences from `MotioNet`:
+Differences from MotioNet (Shi et al. 2020, arXiv 2006.12075; as it is in `training/methods/motionet.py`):
 
 - The virtual camera of a frame depends on that frame alone (`Lifter.steady`).
-- The detector's 3D landmarks aren't looked at. On drawn bodies they help, but filmed people's err in another
-  way: two who dance came out 4 mm (PA) worse with them.
+- The detector's 3D landmarks aren't looked at. On drawn bodies they help, but on filmed people they err in
+  another way (`docs/model-card.md`).
 - Gram-Schmidt begins with the axis along the bone (`_FIRST_AXIS`). The direction of a bone is what the
   picture shows; how the bone is rolled about it is often a guess, and that guess doesn't disturb the
   direction.

@@ -221,8 +221,10 @@ def misfit(evidence: Evidence) -> float:
     """How badly a lifter's motion and the landmarks fit together once they are solved, a mean over frames.
 
     The sum of squared residuals of landmarks and rotations, in their standard deviations. Of motions lifted
-    from the same landmarks through different lenses, the one with the smallest misfit has the best lens.
+    from the same landmarks through different lenses, the one with the smallest misfit has the best lens. So
+    the lifter's own spreads don't count: the lens through which it doubts most would win.
     """
+    evidence = replace(evidence, lifted=replace(evidence.lifted, turn_spread=None))
     with _one_thread():
         standing, known = likely_standing(evidence.lifted), Known(lengths=True, up=True)
         problem = problem_of(evidence, standing, known, slice(None))

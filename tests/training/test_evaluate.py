@@ -4,14 +4,12 @@ import numpy as np
 import torch
 
 from kinelift.core.bvh import write_bvh
-from kinelift.core.landmarks import PLACES
+from kinelift.core.landmarks import PLACE
 from kinelift.core.rotations import axis_angle
 from kinelift.inference.lifters.lifter import Lifted, Lifter
 from kinelift.tests.walks import walk
-from kinelift.training.detected import (
-    DetectorModel,
-)
-from kinelift.training.evaluate import errors, perfect, similarity_aligned, solved, turn_errors
+from kinelift.training.detected import perfect
+from kinelift.training.evaluate import errors, similarity_aligned, solved, turn_errors
 from kinelift.training.mocap import load_mocap
 from kinelift.training.synthesis import Synthesis
 
@@ -20,8 +18,7 @@ def test_what_a_lifter_got_wrong_is_solved_as_a_capture_does(tmp_path):
     """Every bone turned by 9 degrees, seen without errors."""
     write_bvh(walk(60), tmp_path / "walk.bvh")
     clips = load_mocap(tmp_path)
-    places = DetectorModel(np.array([place for _, _, place in PLACES]), [], [], [])
-    batch = Synthesis(clips, [], perfect(places, 40), 40, 0.0, seed=3, spoil=False).batch(3)
+    batch = Synthesis(clips, [], perfect(PLACE, 40), 40, 0.0, seed=3, spoil=False).batch(3)
     torch.manual_seed(0)
     axes = torch.nn.functional.normalize(torch.randn(3, 1, 21, 3), dim=-1)
     said = Lifted(
@@ -53,8 +50,7 @@ class _Turned(Lifter):
 
 def test_errors_of_rotations_are_told_by_joint_and_confidence(tmp_path):
     write_bvh(walk(60), tmp_path / "walk.bvh")
-    places = DetectorModel(np.array([place for _, _, place in PLACES]), [], [], [])
-    batch = Synthesis(load_mocap(tmp_path), [], perfect(places, 40), 40, 0.0, seed=3, spoil=False).batch(6)
+    batch = Synthesis(load_mocap(tmp_path), [], perfect(PLACE, 40), 40, 0.0, seed=3, spoil=False).batch(6)
     found = turn_errors(_Turned(batch, 7.0), [batch])
     for joint in ("hips", "head", "foot"):
         hardly, between, well = found[joint]
