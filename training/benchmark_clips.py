@@ -36,13 +36,13 @@ def load_batches(folder: Path) -> dict[str, Batch]:
 
     Frames are at `LIFTER_FPS`, rays go through the reference's lens; keys are folder and name of the video.
     """
-    videos = sorted(p for p in folder.rglob("*.mp4") if has_camera(p.with_suffix(".npz")))
+    videos = sorted(p for p in folder.rglob("*.mp4") if _has_camera(p.with_suffix(".npz")))
     if not videos:
         raise CaptureError(f"No video in {folder} has a reference .npz with a camera beside it; use --clips.")
     return {f"{video.parent.name}/{video.stem}": _batch(video) for video in videos}
 
 
-def has_camera(reference: Path) -> bool:
+def _has_camera(reference: Path) -> bool:
     """Whether a reference .npz is there and says where the camera was."""
     if not reference.exists():
         return False
