@@ -20,7 +20,7 @@ from .operators import (
     retarget,
     runtime,
 )
-from .state import jobs, probe_video
+from .state import jobs, motions, probe_video
 from .state import retarget as retarget_state
 from .state import runtime as runtime_state
 from .state import scene as scene_state
@@ -90,6 +90,7 @@ def register() -> None:
     bpy.types.TOPBAR_MT_file_import.append(panels.draw_import)
     bpy.types.VIEW3D_MT_armature_add.append(panels.draw_add)
     bpy.app.handlers.load_pre.append(end_workers)
+    bpy.app.handlers.save_pre.append(motions.pack_motions)
     _commands.append(bpy.utils.register_cli_command("kinelift", _run_command))
 
 
@@ -98,6 +99,7 @@ def unregister() -> None:
     bpy.utils.unregister_cli_command(_commands.pop())
     end_workers()
     runtime_state.end_runtime()
+    bpy.app.handlers.save_pre.remove(motions.pack_motions)
     bpy.app.handlers.load_pre.remove(end_workers)
     bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)
     bpy.types.TOPBAR_MT_file_import.remove(panels.draw_import)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 from bpy.props import BoolProperty
 
 from ..core.errors import CaptureError
 from ..state.access import captured
+from ..state.motions import find_motion
 from .reporting import OnCaptured
 
 
@@ -63,7 +62,7 @@ class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
         from ..rig.confidence import show_confidence
 
         armature = captured(context)
-        capture = Capture.load(Path(bpy.path.abspath(armature.kinelift.motion)))
+        capture = Capture.load(find_motion(context, armature.kinelift.motion))
         show_confidence(body_of(armature) or add_body(armature), capture, context.scene)
         if context.area is not None and context.area.type == "VIEW_3D":
             context.space_data.shading.color_type = "VERTEX"

@@ -10,6 +10,7 @@ from bpy.props import EnumProperty, StringProperty
 
 from ..core.errors import CaptureError
 from ..state.access import captured, settings
+from ..state.motions import find_motion
 from .reporting import OnCaptured
 
 
@@ -40,7 +41,7 @@ class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
         from ..rig.camera import add_cameras, add_floor, find_video, show_video
 
         armature = captured(context)
-        path = Path(bpy.path.abspath(armature.kinelift.motion))
+        path = find_motion(context, armature.kinelift.motion)
         capture = Capture.load(path)
         # the video may lie beside the motion, this file or the sidebar's video, wherever these were moved to
         others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
@@ -12,6 +10,7 @@ from ..core.errors import CaptureError
 from ..core.files import clip_name
 from ..state.access import settings
 from ..state.jobs import queue
+from ..state.motions import find_motion
 from .build import build
 from .reporting import Reporting
 
@@ -36,6 +35,6 @@ class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
         motion = self.motion or chosen.last_motion or queue.last_motion
         if not motion:
             raise CaptureError("Nothing was captured yet; press Capture from Video.")
-        path = Path(bpy.path.abspath(motion)).absolute()
+        path = find_motion(context, motion)
         armature = build(path, clip_name(path), context.scene.name, chosen.rate == "VIDEO")
         self.report({"INFO"}, pgettext_rpt("Rebuilt {name}").format(name=armature.name))

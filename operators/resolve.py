@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
@@ -15,6 +14,7 @@ from ..core.option import options_of
 from ..core.options import CleanUp, Settings
 from ..state.access import captured, preferences, settings, worker_python
 from ..state.jobs import Job, queue
+from ..state.motions import find_motion
 from .build import describe
 from .worker_operator import WorkerOperator, new_motion
 
@@ -45,12 +45,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         from ..rig.cleanup import asked_of
 
         chosen, armature = settings(context), captured(context)
-        motion = Path(bpy.path.abspath(armature.kinelift.motion)).absolute()
-        if not motion.is_file():
-            raise CaptureError(
-                f"The captured motion {motion} is gone: capture the video again. "
-                "Clean Up Feet works without it."
-            )
+        motion = find_motion(context, armature.kinelift.motion)
         values = chosen.capture_settings(preferences(context).device)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
         self._armature, self._frames = armature.name, chosen.clean_up.frames()

@@ -208,7 +208,7 @@ class KINELIFT_OT_remove_runtime(bpy.types.Operator):
 
 
 class KINELIFT_OT_clear_cache(bpy.types.Operator):
-    """Delete the captured motions; armatures stay, but can't be rebuilt from them any more"""
+    """Delete the captured motions; those packed in Blender files stay in these"""
 
     bl_idname = "kinelift.clear_cache"
     bl_label = "Clear"

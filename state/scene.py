@@ -163,6 +163,7 @@ class Result(bpy.types.PropertyGroup):
     """The facts about a captured armature; `motion` is empty on all other objects."""
 
     motion: StringProperty(description="File of the captured motion", subtype="FILE_PATH")
+    packed: PointerProperty(type=bpy.types.Text, description="The captured motion, packed in the .blend file")
     video: StringProperty(description="Name of the video that it was captured from")
     detected: FloatProperty(description="Share of the frames in which the person was seen")
     guessed_limbs: FloatProperty(description="Share of the frames with limbs that were hardly seen")

@@ -17,6 +17,7 @@ from ..operators.pick_person import KINELIFT_OT_pick_person
 from ..operators.rebuild import KINELIFT_OT_rebuild
 from ..state.access import captured, settings, worker_python
 from ..state.jobs import Job, queue
+from ..state.motions import PACKED_UP_TO
 from ..state.probe_video import probing
 from .options import draw_options
 from .text import paragraph
@@ -190,6 +191,9 @@ class KINELIFT_PT_result(_Tab, bpy.types.Panel):
             layout.operator(KINELIFT_OT_mark_unsure.bl_idname, icon="MARKER")
         for warning in result.warnings:
             paragraph(layout, context, warning.name, "ERROR")
+        if bpy.data.is_saved and not bpy.data.is_dirty and result.packed is None:
+            largest = pgettext_iface("The motion is gone, or larger than {size} MB: it isn't in this file")
+            paragraph(layout, context, largest.format(size=PACKED_UP_TO // 1_000_000), "INFO")
         layout.operator(KINELIFT_OT_rebuild.bl_idname, icon="FILE_REFRESH").motion = result.motion
 
 
