@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_rpt
 
-from ..state.access import settings
+from ..state.access import active_armature, settings
 from .reporting import OnActive
 
 
@@ -21,7 +21,7 @@ class KINELIFT_OT_clean_up(OnActive, bpy.types.Operator):
         # importing numpy takes longer than enabling an add-on may
         from ..rig.cleanup import clean_action, stands
 
-        armature, chosen = context.active_object, settings(context).clean_up
+        armature, chosen = active_armature(context), settings(context).clean_up
         frames = chosen.frames()
         render = context.scene.render
         action, told = clean_action(armature, chosen.clean_up(), render.fps / render.fps_base, frames)

@@ -59,9 +59,9 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
         from ..rig.export import export
         from ..rig.read import current_action, read_motion
 
-        armature = captured(context)
+        armature, active = captured(context), context.active_object
         path = Path(self.properties.filepath).absolute()
-        mode = armature.mode
+        mode = active.mode
         if mode != "OBJECT":
             bpy.ops.object.mode_set(mode="OBJECT")
         try:
@@ -70,5 +70,6 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
             export(self.kind, path, armature, motion)
         finally:
             if mode != "OBJECT":
+                context.view_layer.objects.active = active
                 bpy.ops.object.mode_set(mode=mode)
         self.report({"INFO"}, pgettext_rpt("Wrote {path}").format(path=path))

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ..core.errors import CaptureError
-from ..state.access import captured
+from ..state.access import active_armature, captured
 
 
 class Reporting:
@@ -36,20 +36,25 @@ class Reporting:
 
 
 class OnActive(Reporting):
-    """An operator on the active object."""
+    """An operator on the active armature, or on the one that moves the active mesh."""
+
+    poll_message_set: Any
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether any object is active; `work` says in a sentence if it is the wrong kind."""
-        return context.active_object is not None
+        """Whether there is one; `work` says in a sentence if it is the wrong kind."""
+        cls.poll_message_set("Select an armature, or a mesh that one moves")
+        return active_armature(context) is not None
 
 
 class OnCaptured(Reporting):
     """An operator on the active captured armature, in Object Mode."""
 
     bl_options = frozenset({"REGISTER", "UNDO"})
+    poll_message_set: Any
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether a captured armature is active in Object Mode."""
+        cls.poll_message_set("Select a captured armature, or its body, in Object Mode")
         return captured(context) is not None and context.mode == "OBJECT"

@@ -13,7 +13,7 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
-from ..state.access import ADDON, retarget_settings
+from ..state.access import ADDON, active_armature, retarget_settings
 from .reporting import OnActive
 
 
@@ -28,11 +28,15 @@ def find_source(context: bpy.types.Context) -> bpy.types.Object:
     Raises
     ------
     CaptureError
-        If nothing is chosen and there are none or several to choose from.
+        If nothing is chosen and a capture is selected, not a character, or there are none or several to
+        choose from.
     """
-    chosen, target = retarget_settings(context).source, context.active_object
+    chosen, target = retarget_settings(context).source, active_armature(context)
     if chosen is not None and chosen.name in context.scene.objects:
         return chosen
+    if target.kinelift.motion:
+        selected = pgettext_rpt("Select the character that is to get the motion: {name} is a capture itself.")
+        raise CaptureError(selected.format(name=target.name))
     others = [
         obj for obj in context.scene.objects
         if obj.type == "ARMATURE" and obj != target and obj.animation_data and obj.animation_data.action
@@ -58,7 +62,7 @@ def _fill(context: bpy.types.Context, bone_map: Any) -> None:
         row.certainty = bone_map.certainty.get(slot, 0.0)
     chosen.map_name = bone_map.name
     chosen.properties_json = json.dumps(bone_map.properties)
-    chosen.target = context.active_object
+    chosen.target = active_armature(context)
 
 
 def shown_map(operator: OnActive, context: bpy.types.Context) -> Any:
@@ -72,7 +76,7 @@ def shown_map(operator: OnActive, context: bpy.types.Context) -> Any:
     from ..rig.retarget.mapping import find_bone_map
     from ..rig.retarget.presets import own_presets
 
-    chosen, target = retarget_settings(context), check_target(context.active_object)
+    chosen, target = retarget_settings(context), check_target(active_armature(context))
     if chosen.target != target or not any(row.bone for row in chosen.bones):
         own, problems = own_presets(maps_folder())
         for problem in problems:
@@ -97,9 +101,9 @@ class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
         from ..rig.retarget.source import frames_of, perform_armature
 
         end_preview()
-        check_target(context.active_object)
+        check_target(active_armature(context))
         source = find_source(context)
-        target = check_target(context.active_object, source)
+        target = check_target(active_armature(context), source)
         render = context.scene.render
         performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
         playing = source.animation_data.action or source
@@ -149,9 +153,9 @@ class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
         if previewing():
             end_preview()
             return
-        check_target(context.active_object)
+        check_target(active_armature(context))
         source = find_source(context)
-        target = check_target(context.active_object, source)
+        target = check_target(active_armature(context), source)
         start_preview(source, target, shown_map(self, context), retarget_settings(context).settings())
 
 
@@ -197,7 +201,7 @@ class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
         """Suggest a file and open the file browser."""
         folder = Path(bpy.utils.extension_path_user(ADDON, path="bone_maps", create=True))
-        self.properties.filepath = str(folder / f"{context.active_object.name}.json")
+        self.properties.filepath = str(folder / f"{active_armature(context).name}.json")
         return set(ExportHelper.invoke(self, context, event))
 
     def work(self, context: bpy.types.Context) -> None:
@@ -223,5 +227,5 @@ class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):
         from ..rig.retarget.bones import read_rig
         from ..rig.retarget.presets import apply_preset, load_preset
 
-        target = check_target(context.active_object)
+        target = check_target(active_armature(context))
         _fill(context, apply_preset(read_rig(target), load_preset(Path(self.properties.filepath))))

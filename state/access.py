@@ -70,7 +70,22 @@ def redraw_sidebars(context: bpy.types.Context) -> None:
                         region.tag_redraw()
 
 
-def captured(context: bpy.types.Context) -> Any:
-    """The active object if it was captured from a video, else None."""
+def active_armature(context: bpy.types.Context) -> Any:
+    """The armature that the artist means by the active object: itself, or the one that moves it; or None.
+
+    A mesh is moved by the armature of its modifier; it, and everything else, by the one it hangs on.
+    """
     active = context.active_object
-    return active if active is not None and active.type == "ARMATURE" and active.kinelift.motion else None
+    if active is None or active.type == "ARMATURE":
+        return active
+    if (deforming := active.find_armature()) is not None:
+        return deforming
+    while active is not None and active.type != "ARMATURE":
+        active = active.parent
+    return active
+
+
+def captured(context: bpy.types.Context) -> Any:
+    """`active_armature` if it was captured from a video, else None."""
+    armature = active_armature(context)
+    return armature if armature is not None and armature.kinelift.motion else None

@@ -7,7 +7,7 @@ import bpy
 from ..core.options import CleanUp
 from ..operators.cleanup import KINELIFT_OT_clean_up
 from ..operators.resolve import KINELIFT_OT_resolve
-from ..state.access import captured, settings
+from ..state.access import active_armature, captured, settings
 from .options import draw_options
 
 
@@ -22,8 +22,8 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether an armature is active."""
-        return context.active_object is not None and context.active_object.type == "ARMATURE"
+        """Whether an armature, or what it moves, is active."""
+        return active_armature(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the settings, then the buttons."""

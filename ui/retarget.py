@@ -14,7 +14,7 @@ from ..operators.retarget import (
     KINELIFT_OT_swap_sides,
 )
 from ..rig.retarget import PREVIEW
-from ..state.access import retarget_settings
+from ..state.access import active_armature, retarget_settings
 from .options import draw_options
 
 #: least certainty of a bone that gets a check mark instead of a question mark
@@ -33,8 +33,8 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether an armature is active."""
-        return context.active_object is not None and context.active_object.type == "ARMATURE"
+        """Whether an armature, or what it moves, is active."""
+        return active_armature(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the source, the settings, the buttons and the bone map."""
@@ -59,7 +59,7 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
         self._bones(context)
 
     def _bones(self, context: bpy.types.Context) -> None:
-        layout, chosen, target = self.layout, retarget_settings(context), context.active_object
+        layout, chosen, target = self.layout, retarget_settings(context), active_armature(context)
         known = chosen.target == target and len(chosen.bones) > 0
         icon = "DISCLOSURE_TRI_DOWN" if chosen.show_bones else "DISCLOSURE_TRI_RIGHT"
         row = layout.row(align=True)
