@@ -6,12 +6,15 @@ All frames are solved at once.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain, repeat
+from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from .arrays import Bools, Floats
 from .banded import whittaker
-from .contacts import CONTACT_THRESHOLD, keep_long
+from .contacts import CONTACT_THRESHOLD, keep_long, runs
 from .errors import CaptureError
 from .hands import hands_up
 from .kinematics import joint_positions, local_rotations
@@ -29,6 +32,7 @@ from .rotations import (
     unit,
 )
 from .skeleton import BALL_HEIGHT, END_POINTS, HEEL_OFFSET, INDEX, STANDARD_HEIGHT
+from .stances import feet
 
 #: a leg never reaches farther than this share of its length: knees don't lock
 _STRAIGHT = 0.995
@@ -38,7 +42,17 @@ _REACH = 0.97
 #: factor on the way that the hips need, because smoothing takes some of it away
 _OVERSHOOT = 1.2
 #: rounds in which jolts are taken off
-_ROUNDS = 50
+_ROUNDS = 100
+#: share of a jolt that a round takes off: neighbours share frames, and all at once would overshoot
+_CALMLY = 0.5
+#: planting moves the hips by no more than this within `_WITHIN` seconds, metres: more makes a step a lunge
+_LUNGE = 0.08
+_WITHIN = 0.5
+#: planting moves the hips no quicker than this, m/s: quicker is a pop
+_POP = 0.8
+#: a foot that pulls so is let go where its own path is farther than this from its spot, metres: what strays
+#: farthest first, round by round, and at last all of its stance
+_FARTHER = (0.3, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03)
 
 
 def clean_up(motion: Motion, settings: CleanUp | None = None) -> Motion:
@@ -116,8 +130,57 @@ def _smoothed(motion: Motion, seconds: float) -> Motion:
 
 
 def _planted(motion: Motion, how: CleanUp) -> Motion:
-    """The same with planted feet, and legs that reach them."""
-    on = keep_long(motion.contacts >= CONTACT_THRESHOLD, how.minimum * motion.life_fps)
+    """The same with planted feet, and legs that reach them.
+
+    A foot that is told to stand while it is on its way pulls the hips after it: there it is let go. Who is
+    told to stand on both feet all the time stays on them, wherever the hips have to be.
+    """
+    shortest = how.minimum * motion.life_fps
+    on = keep_long(motion.contacts >= CONTACT_THRESHOLD, shortest)
+    planted = _stepped(motion, on, how)
+    if feet(on).all():
+        return planted.motion
+    for farther in chain(_FARTHER, repeat(0.0)):
+        pulling = _pulling(planted.moved, feet(on), motion)
+        if not pulling.any():
+            break
+        far = pulling & (planted.strays >= farther * motion.height / STANDARD_HEIGHT)
+        on = keep_long(on & ~np.repeat(far, 2, axis=1), shortest)
+        planted = _stepped(motion, on, how)
+    return planted.motion
+
+
+def _pulling(moved: Floats, standing: Bools, motion: Motion) -> Bools:
+    """Where (T, 2) feet stand in stances around which the hips lunge or pop.
+
+    Parameters
+    ----------
+    moved : (T, 3), metres
+        From the hips of the motion to where planting puts them.
+    standing : (T, 2) bool
+    motion : Motion
+    """
+    scale, reach = motion.height / STANDARD_HEIGHT, round(_WITHIN * motion.life_fps / 2)
+    around = sliding_window_view(np.pad(moved, ((reach, reach), (0, 0)), mode="edge"), 2 * reach + 1, axis=0)
+    lunges = np.linalg.norm(np.ptp(around, axis=-1), axis=1) > _LUNGE * scale
+    lunges[1:] |= np.linalg.norm(np.diff(moved, axis=0), axis=1) > _POP * scale / motion.life_fps
+    out = np.zeros_like(standing)
+    for foot in range(standing.shape[1]):
+        for first, end in zip(*runs(standing[:, foot]), strict=True):
+            out[first:end, foot] = lunges[max(first - reach, 0) : end + reach].any()
+    return out
+
+
+class _Planted(NamedTuple):
+    """A motion with planted feet, and how far that moved hips (T, 3) and ankles (T, 2), metres."""
+
+    motion: Motion
+    moved: Floats
+    strays: Floats
+
+
+def _stepped(motion: Motion, on: Bools, how: CleanUp) -> _Planted:
+    """Feet planted where heels and balls are `on` (T, 4), and legs that reach them."""
     scale = motion.height / STANDARD_HEIGHT
     world, joints = motion.world_rotations.copy(), motion.joints
     offsets = motion.offsets.astype(np.float64)
@@ -152,7 +215,9 @@ def _planted(motion: Motion, how: CleanUp) -> Motion:
             world[:, thigh], world[:, shin], placed[:, thigh], ankle, offsets[shin], offsets[foot_joint]
         )
     world = hands_up(world, placed, scale, float(floors.min()), motion.life_fps)
-    return replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
+    planted = replace(motion, rotations=quaternion_from_matrix(local_rotations(world)), root=root)
+    own = joints[:, [INDEX["foot.L"], INDEX["foot.R"]]]
+    return _Planted(planted, root - motion.root, np.linalg.norm(np.stack(ankles, axis=1) - own, axis=-1))
 
 
 def _without_jolts(ankle: Floats, ball: Floats, free: Bools, limit: float) -> Floats:
@@ -183,7 +248,7 @@ def _without_jolts(ankle: Floats, ball: Floats, free: Bools, limit: float) -> Fl
             excess = np.where(np.abs(beyond) > np.abs(excess), beyond, excess)
         if not excess.any():
             break
-        before, here, after = share.T[..., None] * excess
+        before, here, after = _CALMLY * share.T[..., None] * excess
         out -= here
         out[:-1] -= before[1:]
         out[1:] -= after[:-1]

@@ -124,6 +124,52 @@ def test_contact_out_of_reach_moves_the_hips_not_the_bones():
     assert (cleaned.root[:, 2] < raised.root[:, 2] + 1e-6).all()
 
 
+def longer(contacts, frames):
+    """Contacts that begin and end so many frames too early and too late."""
+    return np.max([np.roll(contacts, shift, axis=0) for shift in range(-frames, frames + 1)], axis=0)
+
+
+def scattered(frames, seed):
+    """Contacts without any sense, of a fifth of a second each."""
+    blocks = np.random.default_rng(seed).random((frames // 6 + 1, 4)) < 0.5
+    return np.repeat(blocks, 6, axis=0)[:frames].astype(float)
+
+
+def pulled(raw, cleaned):
+    """How far (T, 3) planting moved the hips."""
+    return cleaned.root - raw.root
+
+
+@pytest.mark.parametrize("how", [walk, lambda: sliding(walk())], ids=["true", "sliding"])
+@pytest.mark.parametrize(
+    "contacts",
+    [longer(CONTACTS, 4), longer(CONTACTS, 5), np.maximum(CONTACTS, [1, 1, 0, 0]), scattered(120, 1)],
+    ids=["0.13 s longer", "0.17 s longer", "left all the time", "scattered"],
+)
+def test_wrong_contacts_make_no_lunge_of_a_step_and_never_pop(how, contacts):
+    raw = replace(how(), contacts=contacts)
+    cleaned = clean_up(raw)
+    moved = pulled(raw, cleaned)
+    assert np.linalg.norm(np.diff(moved, axis=0), axis=1).max() * raw.fps < 0.8
+    for first in range(0, len(raw) - 15):
+        assert np.linalg.norm(np.ptp(moved[first : first + 15], axis=0)) < 0.08
+    assert np.abs(moved[:, 2]).max() < 0.1
+    before, after = (np.linalg.norm(np.diff(m.root, axis=0), axis=1).max() for m in (raw, cleaned))
+    assert after < before + 0.8 / raw.fps
+
+
+def test_contacts_a_little_too_long_are_kept():
+    raw = replace(sliding(walk()), contacts=longer(CONTACTS, 4))
+    assert slide(clean_up(raw), CONTACTS).max() < 0.001
+
+
+@pytest.mark.parametrize("seed", [7, 12, 20, 28, 31, 36, 37, 38, 50, 51])
+def test_senseless_contacts_throw_no_foot_out_of_the_world(seed):
+    raw = replace(sliding(walk(90)), contacts=scattered(90, seed))
+    for motion in (raw, replace(random_motion(90, seed=seed), contacts=raw.contacts)):
+        assert np.abs(clean_up(motion).joints - motion.joints).max() < 1.5
+
+
 def test_feet_that_sink_come_up_without_contacts_too():
     raw = walk()
     sunk = replace(raw, root=raw.root - [0, 0, 0.1], contacts=np.zeros((120, 4)))

@@ -167,6 +167,18 @@ def test_contacts_that_cannot_be_kept_are_told_with_their_frames(contacts: str) 
         assert not told
 
 
+def test_a_stance_that_is_asked_for_too_long_makes_no_lunge_of_a_step() -> None:
+    motion = sliding(walk())
+    armature = captured(motion)
+    # it stands until frame 34 and takes its next step then
+    set_contacts(armature, "R", [(1, 0.0), (16, 1.0), (45, 0.0)])
+    action, told = clean_action(armature, CleanUp(), 30.0)
+    moved = read_motion(armature, action, 30.0).root - motion.root
+    assert np.linalg.norm(np.diff(moved, axis=0), axis=1).max() < 0.8 / 30
+    assert np.abs(moved[:, 2]).max() < 0.1
+    assert told.startswith("Contacts can't be kept of the right foot in frames ")
+
+
 def test_a_range_that_was_solved_again_goes_into_what_is_played() -> None:
     motion = walk()
     armature = captured(sliding(motion))
@@ -219,10 +231,10 @@ def test_what_the_artist_asks_for_is_known_in_the_frames_of_the_capture(fps: flo
     assert found is not None and not found.edited.any() and (found.first, found.per_frame) == (1, fps / 30)
     off = (found.standing != feet(capture.motion.contacts > 0.5)).sum()
     assert off == 0 if fps > 24 else off < 16  # a frame at each landing and lifting
-    set_contacts(armature, "R", [(1, 1.0), (1 + round(2 * fps), 0.0)])
+    set_contacts(armature, "R", [(1, 0.0), (1 + fps / 2, 1.0), (1 + fps, 0.0)])
     edited = asked_of(armature, capture, fps)
     assert edited is not None and edited.edited.tolist() == [False, True]
-    np.testing.assert_array_equal(edited.standing[:, 1], np.arange(120) < 60)
+    np.testing.assert_array_equal(edited.standing[:, 1], np.arange(120) // 15 == 1)
     # a clean-up with these contacts doesn't make them those that were found
     clean(armature, CleanUp(), fps)
     again = asked_of(armature, capture, fps)
