@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import bpy
-from bpy.props import IntProperty
+from bpy.app.translations import pgettext_iface
+from bpy.props import StringProperty
 
 from ..core.options import default_threads
 from ..state.access import preferences, redraw_sidebars, settings, worker_python
@@ -35,7 +36,7 @@ def new_job(context: bpy.types.Context) -> Job:
 
 
 class KINELIFT_OT_capture(WorkerOperator, bpy.types.Operator):
-    """Capture the person in the video; Blender stays usable, Escape cancels"""
+    """Capture the person in the video; Blender stays usable meanwhile"""
 
     bl_idname = "kinelift.capture"
     bl_label = "Capture from Video"
@@ -55,11 +56,28 @@ class KINELIFT_OT_cancel(bpy.types.Operator):
     bl_label = "Cancel"
     bl_options = {"INTERNAL"}
 
-    index: IntProperty(options={"HIDDEN"})
+    motion: StringProperty(options={"HIDDEN"})
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Ask first if more than half is done."""
+        if not any(job.half_done for job in self._jobs()):
+            return self.execute(context)
+        answer: set[str] = context.window_manager.invoke_confirm(
+            self,
+            event,
+            title=pgettext_iface("End this capture?"),
+            message=pgettext_iface("More than half of it is done."),
+            confirm_text=pgettext_iface("End Capture"),
+        )
+        return answer
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """End the job; its modal operator notices."""
-        if self.index < len(queue.jobs):
-            queue.jobs[self.index].end()
+        for job in self._jobs():
+            job.end()
         redraw_sidebars(context)
         return {"FINISHED"}
+
+    def _jobs(self) -> list[Job]:
+        """The job that makes the motion; it may have ended since the button was drawn."""
+        return [job for job in queue.jobs if str(job.motion) == self.motion]

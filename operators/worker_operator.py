@@ -14,7 +14,7 @@ from bpy.app.translations import pgettext_rpt
 
 from ..core.errors import CaptureError
 from ..core.files import clip_name, new_motion_name
-from ..state.access import ADDON, captures_folder, redraw_sidebars
+from ..state.access import ADDON, captures_folder, over_tab, redraw_sidebars
 from ..state.jobs import Job, queue
 from .build import build
 
@@ -85,12 +85,16 @@ class WorkerOperator:
             return self._refuse(error)
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Check the worker's progress at each tick of the timer; pass all other events on, but for Escape."""
+        """Check the worker's progress at each tick of the timer; pass all other events on.
+
+        Escape over the progress is the running job's Cancel. Elsewhere it is the artist's own: it ends the
+        playback, for example.
+        """
         job = self._job
-        if event.type == "ESC" and event.value == "PRESS":
-            queue.jobs[0].end()
-            redraw_sidebars(context)
-            return self._leave(context, {"CANCELLED"}) if job not in queue.jobs else {"RUNNING_MODAL"}
+        escaped = event.type == "ESC" and event.value == "PRESS" and over_tab(context, event)
+        if escaped and queue.jobs[:1] == [job]:
+            bpy.ops.kinelift.cancel("INVOKE_DEFAULT", motion=str(job.motion))
+            return {"RUNNING_MODAL"}
         if event.type != "TIMER":
             return {"PASS_THROUGH"}
         if job not in queue.jobs:

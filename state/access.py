@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: Blender's name for this add-on: `kinelift`, or `bl_ext.<repository>.kinelift`
 ADDON = __package__.rpartition(".")[0]
+#: the tab of its panels in the sidebar
+TAB = "Kinelift"
 
 
 def preferences(context: bpy.types.Context) -> Preferences:
@@ -83,6 +85,17 @@ def active_armature(context: bpy.types.Context) -> Any:
     while active is not None and active.type != "ARMATURE":
         active = active.parent
     return active
+
+
+def over_tab(context: bpy.types.Context, event: bpy.types.Event) -> bool:
+    """Whether the pointer is over Kinelift's tab in a sidebar."""
+    return any(
+        0 <= event.mouse_x - region.x < region.width and 0 <= event.mouse_y - region.y < region.height
+        for area in context.window.screen.areas
+        if area.type == "VIEW_3D"
+        for region in area.regions
+        if region.type == "UI" and region.width > 1 and region.active_panel_category == TAB
+    )
 
 
 def captured(context: bpy.types.Context) -> Any:

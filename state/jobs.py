@@ -18,6 +18,14 @@ from ..core.worker import Message, Worker
 
 #: seconds of silence after which a worker is taken to hang; the first start of a runtime can take a minute
 HANGS_AFTER = 120.0
+#: stages of a worker in their order, and their labels
+STAGES = {
+    "start": "Starting",
+    "shots": "Looking for cuts",
+    "detect": "Finding the person",
+    "lift": "Lifting to 3D",
+    "solve": "Solving",
+}
 
 
 @dataclass(eq=False)
@@ -101,6 +109,14 @@ class Job:
         done = self.progress.frame / max(self.progress.of, 1)
         passed = time.monotonic() - self._stage_began
         return passed * (1 - done) / done if self._worker and 0 < done < 1 and passed > 1 else None
+
+    @property
+    def half_done(self) -> bool:
+        """Whether more than half is done. Finding the person takes most of a capture's time."""
+        stages = list(STAGES)
+        longest = stages.index("detect" if self.command == "capture" else "solve")
+        stage = stages.index(self.progress.stage)
+        return stage > longest or (stage == longest and 2 * self.progress.frame > self.progress.of)
 
     def end(self) -> None:
         """Leave the queue, and end a running worker without waiting for it."""

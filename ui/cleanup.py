@@ -7,7 +7,7 @@ import bpy
 from ..core.options import CleanUp
 from ..operators.cleanup import KINELIFT_OT_clean_up
 from ..operators.resolve import KINELIFT_OT_resolve
-from ..state.access import active_armature, captured, settings
+from ..state.access import TAB, active_armature, captured, settings
 from .options import draw_options
 
 
@@ -16,7 +16,7 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Kinelift"
+    bl_category = TAB
     bl_label = "Clean Up Feet"
     bl_order = 4
 

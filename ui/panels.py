@@ -15,27 +15,18 @@ from ..operators.export import KINELIFT_OT_export
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
 from ..operators.pick_person import KINELIFT_OT_pick_person
 from ..operators.rebuild import KINELIFT_OT_rebuild
-from ..state.access import captured, settings, worker_python
-from ..state.jobs import Job, queue
+from ..state.access import TAB, captured, settings, worker_python
+from ..state.jobs import STAGES, Job, queue
 from ..state.motions import PACKED_UP_TO
 from ..state.probe_video import probing
 from .options import draw_options
 from .text import paragraph
 
-#: labels of the worker's stages
-_STAGES = {
-    "start": "Starting",
-    "shots": "Looking for cuts",
-    "detect": "Finding the person",
-    "lift": "Lifting to 3D",
-    "solve": "Solving",
-}
-
 
 class _Tab:
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Kinelift"
+    bl_category = TAB
 
 
 class KINELIFT_PT_video(_Tab, bpy.types.Panel):
@@ -135,7 +126,7 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
             box.label(text="Waiting")
         else:
             message = job.progress
-            stage = pgettext_iface(_STAGES.get(message.stage, message.stage.capitalize()))
+            stage = pgettext_iface(STAGES[message.stage])
             counted = (
                 f"{stage}: {message.frame} / {message.of}" if message.stage != "start" else f"{stage}..."
             )
@@ -145,7 +136,7 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
                 text=pgettext_iface("{time} left").format(time=_clock(left)) if left is not None else "",
                 translate=False,
             )
-        box.operator(KINELIFT_OT_cancel.bl_idname, icon="X").index = index
+        box.operator(KINELIFT_OT_cancel.bl_idname, icon="X").motion = str(job.motion)
 
 
 class KINELIFT_PT_result(_Tab, bpy.types.Panel):

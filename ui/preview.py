@@ -6,7 +6,7 @@ import bpy
 
 from ..operators.body import KINELIFT_OT_add_body, KINELIFT_OT_bind_mesh, KINELIFT_OT_show_confidence
 from ..operators.camera import KINELIFT_OT_add_camera, KINELIFT_OT_view_camera
-from ..state.access import captured
+from ..state.access import TAB, captured
 
 
 class KINELIFT_PT_preview(bpy.types.Panel):
@@ -14,7 +14,7 @@ class KINELIFT_PT_preview(bpy.types.Panel):
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Kinelift"
+    bl_category = TAB
     bl_label = "Preview"
     bl_order = 5
 

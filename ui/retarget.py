@@ -14,7 +14,7 @@ from ..operators.retarget import (
     KINELIFT_OT_swap_sides,
 )
 from ..rig.retarget import PREVIEW
-from ..state.access import active_armature, retarget_settings
+from ..state.access import TAB, active_armature, retarget_settings
 from .options import draw_options
 
 #: least certainty of a bone that gets a check mark instead of a question mark
@@ -26,7 +26,7 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Kinelift"
+    bl_category = TAB
     bl_label = "Retarget"
     bl_order = 6
     bl_options = {"DEFAULT_CLOSED"}

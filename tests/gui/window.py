@@ -237,12 +237,16 @@ area.type = 'OUTLINER'
         self._run("xdotool", "keyup", "ctrl")
         self.rest()
 
-    def click_at(self, x: int, y: int, times: int = 1) -> None:
-        """Move the mouse and click."""
+    def hover(self, x: int, y: int) -> None:
+        """Move the mouse."""
         self._run("xdotool", "mousemove", str(x - 3), str(y - 1))
         self.settle()
         self._run("xdotool", "mousemove", str(x), str(y))
         self.settle()
+
+    def click_at(self, x: int, y: int, times: int = 1) -> None:
+        """Move the mouse and click."""
+        self.hover(x, y)
         for _ in range(times):
             self._run("xdotool", "click", "1")
             time.sleep(0.1)

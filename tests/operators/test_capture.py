@@ -162,6 +162,19 @@ def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.Monk
     assert not queue.jobs
 
 
+@pytest.mark.parametrize(
+    ("stage", "frame", "half"),
+    [("start", 1, False), ("shots", 5, False), ("detect", 5, False), ("detect", 6, True), ("lift", 0, True)],
+)
+def test_only_the_named_capture_is_cancelled(stage: str, frame: int, half: bool) -> None:
+    choose(last=30)
+    job = new_job(bpy.context)
+    job.progress = Message(stage, frame, 10, "")
+    assert job.half_done == half
+    assert bpy.ops.kinelift.cancel(motion="one that has ended") == {"FINISHED"} and queue.jobs == [job]
+    assert bpy.ops.kinelift.cancel(motion=str(job.motion)) == {"FINISHED"} and not queue.jobs
+
+
 def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
     code = f"""
         import json, os, sys, time
