@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import bpy
 from bpy.props import BoolProperty
 
@@ -19,9 +21,14 @@ class KINELIFT_OT_add_body(OnCaptured, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Build the mannequin."""
-        from ..rig.body import add_body
+        from ..rig.body import add_body, body_of
+        from ..rig.confidence import hide_confidence, shows_confidence
 
-        add_body(captured(context))
+        armature = captured(context)
+        before = body_of(armature)
+        if shows_confidence(before):
+            hide_confidence(before, _shading(context))
+        add_body(armature)
 
 
 class KINELIFT_OT_bind_mesh(OnCaptured, bpy.types.Operator):
@@ -50,19 +57,27 @@ class KINELIFT_OT_bind_mesh(OnCaptured, bpy.types.Operator):
 
 
 class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
-    """Colour the body frame by frame: green where it was seen, red where it is a guess or off the picture"""
+    """Colour the body, green where it was seen to red where it is a guess; again: the colours it had"""
 
     bl_idname = "kinelift.show_confidence"
     bl_label = "Show Confidence"
 
     def work(self, context: bpy.types.Context) -> None:
-        """Colour the body, adding one if there is none, and show the colours in this viewport."""
+        """Colour the body, adding one if there is none, and show that in this viewport; or undo it."""
         from ..core.capture import Capture
         from ..rig.body import add_body, body_of
-        from ..rig.confidence import show_confidence
+        from ..rig.confidence import hide_confidence, show_confidence, shows_confidence
 
         armature = captured(context)
+        body = body_of(armature)
+        if shows_confidence(body):
+            hide_confidence(body, _shading(context))
+            return
         capture = Capture.load(find_motion(context, armature.kinelift.motion))
-        show_confidence(body_of(armature) or add_body(armature), capture, context.scene)
-        if context.area is not None and context.area.type == "VIEW_3D":
-            context.space_data.shading.color_type = "VERTEX"
+        show_confidence(body or add_body(armature), capture, context.scene, _shading(context))
+
+
+def _shading(context: bpy.types.Context) -> Any:
+    """The shading of the viewport in which the button was pressed, or None."""
+    in_viewport = context.area is not None and context.area.type == "VIEW_3D"
+    return context.space_data.shading if in_viewport else None

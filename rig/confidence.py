@@ -20,14 +20,26 @@ ATTRIBUTE = "Confidence"
 VALUE = "confidence"
 #: name of the modifier
 _MODIFIER = "Confidence"
+#: custom property of the body: what was shown before
+_BEFORE = "kinelift_colours"
 
 
-def show_confidence(body: bpy.types.Object, capture: Capture, scene: bpy.types.Scene) -> None:
+def shows_confidence(body: bpy.types.Object | None) -> bool:
+    """Whether a body is coloured by `show_confidence`."""
+    return body is not None and _BEFORE in body
+
+
+def show_confidence(
+    body: bpy.types.Object,
+    capture: Capture,
+    scene: bpy.types.Scene,
+    shading: bpy.types.View3DShading | None = None,
+) -> None:
     """Colour a body by `quality.doubt`: from green over yellow to red, a guess or off the picture.
 
     A geometry nodes modifier looks up every frame of the scene, at its frame rate, and writes the colour
-    attribute `ATTRIBUTE`, which the viewport shows with Shading > Colour > Attribute. Materials are kept;
-    removing the modifier undoes it.
+    attribute `ATTRIBUTE`, which the viewport shows with Shading > Colour > Attribute. Materials are kept, and
+    `hide_confidence` undoes it.
 
     Parameters
     ----------
@@ -35,19 +47,72 @@ def show_confidence(body: bpy.types.Object, capture: Capture, scene: bpy.types.S
         Made by `add_body`.
     capture : Capture
     scene : bpy.types.Scene
+    shading : bpy.types.View3DShading, optional
+        Of the viewport that is to show the colours.
     """
+    if shows_confidence(body):
+        hide_confidence(body, shading)
+    colours = body.data.color_attributes
+    body[_BEFORE] = {
+        "edited": colours.active_color_name,
+        "rendered": colours[colours.render_color_index].name if len(colours) else "",
+        "shown": shading.color_type if shading is not None else "",
+    }
     _keep_bones(body)
-    before = body.modifiers.get(_MODIFIER)
-    if before is not None:
-        body.modifiers.remove(before)
     modifier = body.modifiers.new(_MODIFIER, "NODES")
     per_frame = capture.motion.fps / (scene.render.fps / scene.render.fps_base)
     modifier.node_group = _nodes(_table(capture), len(capture), per_frame)
-    colours = body.data.color_attributes
     if ATTRIBUTE not in colours:
         colours.new(ATTRIBUTE, "FLOAT_COLOR", "POINT")
-    colours.active_color_name = ATTRIBUTE
-    colours.render_color_index = colours.find(ATTRIBUTE)
+    _choose(colours, ATTRIBUTE, ATTRIBUTE)
+    if shading is not None:
+        shading.color_type = "VERTEX"
+
+
+def hide_confidence(body: bpy.types.Object, shading: bpy.types.View3DShading | None = None) -> None:
+    """Undo `show_confidence`: the colours that were there are chosen and shown again."""
+    before = body[_BEFORE].to_dict()
+    del body[_BEFORE]
+    modifier = body.modifiers.get(_MODIFIER)
+    if modifier is not None:
+        nodes = modifier.node_group
+        body.modifiers.remove(modifier)
+        if nodes is not None and nodes.users == 0:
+            _remove(nodes)
+    attributes = body.data.attributes
+    for name in (ATTRIBUTE, *(name for slot in range(MOST_BONES) for name in _slot_names(slot))):
+        if (attribute := attributes.get(name)) is not None:
+            attributes.remove(attribute)
+    _choose(body.data.color_attributes, before["edited"], before["rendered"])
+    # the artist may have chosen others meanwhile
+    if shading is not None and shading.color_type == "VERTEX" and before["shown"]:
+        shading.color_type = before["shown"]
+
+
+def _choose(colours: Any, edited: str, rendered: str) -> None:
+    """Choose the colour attributes that are edited and rendered, if they are there."""
+    if edited in colours:
+        colours.active_color_name = edited
+    if rendered in colours:
+        colours.render_color_index = colours.find(rendered)
+
+
+def _remove(nodes: bpy.types.NodeTree) -> None:
+    """Remove the node tree, and the table that it reads."""
+    tables = [
+        socket.default_value for node in nodes.nodes for socket in node.inputs if socket.type == "OBJECT"
+    ]
+    bpy.data.node_groups.remove(nodes)
+    for table in tables:
+        if table is not None and table.users == 0:
+            mesh = table.data
+            bpy.data.objects.remove(table)
+            bpy.data.meshes.remove(mesh)
+
+
+def _slot_names(slot: int) -> tuple[str, str]:
+    """Attributes on the vertices: which bone is in a slot, and its share."""
+    return f"bone{slot}", f"share{slot}"
 
 
 def _keep_bones(body: bpy.types.Object) -> None:
@@ -60,7 +125,7 @@ def _keep_bones(body: bpy.types.Object) -> None:
             bones[slot, vertex.index] = JOINTS.index(names[entry.group])
             shares[slot, vertex.index] = entry.weight
     for slot in range(MOST_BONES):
-        for name, kind, values in ((f"bone{slot}", "INT", bones), (f"share{slot}", "FLOAT", shares)):
+        for name, kind, values in zip(_slot_names(slot), ("INT", "FLOAT"), (bones, shares), strict=True):
             attribute = body.data.attributes.get(name) or body.data.attributes.new(name, kind, "POINT")
             attribute.data.foreach_set("value", values[slot])
 
@@ -113,11 +178,12 @@ def _nodes(table: bpy.types.Object, frames: int, per_frame: float) -> bpy.types.
     for slot in range(MOST_BONES):
         sample = node("GeometryNodeSampleIndex", data_type="FLOAT", domain="POINT")
         tree.links.new(info.outputs["Geometry"], sample.inputs["Geometry"])
+        bone, share = _slot_names(slot)
         value = next(s for s in sample.inputs if s.name == "Value" and s.enabled)
         tree.links.new(named(VALUE, "FLOAT"), value)
-        tree.links.new(math("ADD", first, named(f"bone{slot}", "INT")), sample.inputs["Index"])
+        tree.links.new(math("ADD", first, named(bone, "INT")), sample.inputs["Index"])
         seen = next(s for s in sample.outputs if s.enabled)
-        total = math("MULTIPLY_ADD", seen, named(f"share{slot}", "FLOAT"), total)
+        total = math("MULTIPLY_ADD", seen, named(share, "FLOAT"), total)
     ramp = node("ShaderNodeValToRGB")
     ramp.color_ramp.elements.new(0.5)
     for element, colour in zip(ramp.color_ramp.elements, (LOW, MIDDLING, HIGH), strict=True):

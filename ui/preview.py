@@ -23,12 +23,19 @@ class KINELIFT_PT_preview(bpy.types.Panel):
         """Whether a captured armature is active."""
         return captured(context) is not None
 
-    def draw(self, _context: bpy.types.Context) -> None:
+    def draw(self, context: bpy.types.Context) -> None:
         """Draw the buttons."""
+        from ..rig.body import body_of
+        from ..rig.confidence import shows_confidence
+
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_body.bl_idname, icon="OUTLINER_OB_ARMATURE")
         column.operator(KINELIFT_OT_bind_mesh.bl_idname, icon="MOD_ARMATURE")
-        column.operator(KINELIFT_OT_show_confidence.bl_idname, icon="COLOR")
+        column.operator(
+            KINELIFT_OT_show_confidence.bl_idname,
+            icon="COLOR",
+            depress=shows_confidence(body_of(captured(context))),
+        )
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_camera.bl_idname, icon="VIEW_CAMERA")
         column.operator(KINELIFT_OT_view_camera.bl_idname, icon="HIDE_OFF")

@@ -498,6 +498,12 @@ def test_clean_up_body_and_camera(window: Window) -> None:
     window.rest()
     window.settle()
     window.shot("confidence")
+    shown = "[a.spaces[0].shading.color_type for a in context.window.screen.areas if a.type == 'VIEW_3D'][0]"
+    assert window.ask(shown) == "VERTEX"
+    window.click("Show Confidence")
+    window.rest()
+    window.settle()
+    assert window.ask(shown) == "MATERIAL"
     window.click("Add Capture Camera")
     window.until(lambda: "CAMERA" in window.ask("[o.type for o in context.object.children]"))
     window.rest()

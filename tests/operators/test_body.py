@@ -14,6 +14,9 @@ def test_body_and_own_mesh(armature: bpy.types.Object) -> None:
         assert bpy.ops.kinelift.show_confidence() == {"FINISHED"}
     body = body_of(armature)
     assert [m.type for m in body.modifiers] == ["ARMATURE", "NODES"]
+    with bpy.context.temp_override(active_object=armature, object=armature):
+        assert bpy.ops.kinelift.show_confidence() == {"FINISHED"}
+    assert [m.type for m in body.modifiers] == ["ARMATURE"]
     mesh = bpy.data.objects.new("Mine", body.data.copy())
     mesh.vertex_groups.clear()
     bpy.context.scene.collection.objects.link(mesh)

@@ -13,7 +13,7 @@ from kinelift.core.colours import HIGH, LOW, MIDDLING
 from kinelift.core.mannequin import mannequin
 from kinelift.core.skeleton import JOINTS
 from kinelift.rig.body import add_body
-from kinelift.rig.confidence import ATTRIBUTE, show_confidence
+from kinelift.rig.confidence import ATTRIBUTE, hide_confidence, show_confidence, shows_confidence
 from kinelift.rig.scene import build_scene
 from kinelift.tests.motions import random_capture
 
@@ -47,3 +47,41 @@ def test_colours_follow_the_confidence(double: bool) -> None:
         np.testing.assert_allclose(colours(body), expected, atol=2e-3)
     scene.frame_set(500)
     assert np.isfinite(colours(body)).all()
+
+
+class Shading:
+    """A viewport's, which the module without a window has none of."""
+
+    color_type = "RANDOM"
+
+
+@pytest.mark.parametrize("painted", [False, True])
+def test_hiding_gives_back_what_was_there(painted: bool) -> None:
+    capture = random_capture(8)
+    body = add_body(build_scene(capture, "clip"))
+    if painted:
+        for name in ("Mine", "Rendered"):
+            body.data.color_attributes.new(name, "BYTE_COLOR", "CORNER")
+        body.data.color_attributes.active_color_name = "Mine"
+        body.data.color_attributes.render_color_index = 1
+
+    def state() -> object:
+        colours = body.data.color_attributes
+        kinds = ("objects", "meshes", "node_groups")
+        return (
+            [m.type for m in body.modifiers], [a.name for a in body.data.attributes], sorted(body.keys()),
+            colours.active_color_name if painted else "", colours.render_color_index if painted else 0,
+            [sorted(one.name for one in getattr(bpy.data, kind)) for kind in kinds], shading.color_type,
+        )  # fmt: skip
+
+    shading = Shading()
+    before = state()
+    for _ in range(2):
+        show_confidence(body, capture, bpy.context.scene, shading)
+        assert shows_confidence(body) and shading.color_type == "VERTEX" and state() != before
+    hide_confidence(body, shading)
+    assert not shows_confidence(body) and state() == before
+    show_confidence(body, capture, bpy.context.scene, shading)
+    shading.color_type = "SINGLE"
+    hide_confidence(body, shading)
+    assert shading.color_type == "SINGLE"  # the artist's own choice
