@@ -115,6 +115,7 @@ def end_workers(*_: object) -> None:
     """End the workers of a file before another one is loaded."""
     probe_video.end_probe()
     jobs.end_all()
+    jobs.queue.problem = ""  # it was of a capture into that file
 
 
 def _run_command(arguments: list[str]) -> int:

@@ -232,7 +232,7 @@ class RetargetSettings:
         choices={part: what for part, (what, _) in _PARTS.items()}, metavar="PARTS",
     )  # fmt: skip
     root_motion: str = option(
-        HIPS, "Path", "What carries the character through space",
+        HIPS, "Root Motion", "What carries the character through space",
         choices={
             HIPS: "The hips move through space",
             ROOT: "The root bone moves along the floor, the hips above it",

@@ -67,6 +67,7 @@ class KINELIFT_OT_view_camera(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether the armature has a camera and the area is a viewport."""
+        cls.poll_message_set("Select a captured armature and press Add Capture Camera first")
         return _camera(context) is not None and context.area is not None and context.area.type == "VIEW_3D"
 
     def execute(self, context: bpy.types.Context) -> set[str]:

@@ -34,6 +34,7 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether a captured armature is active."""
+        cls.poll_message_set("Select a captured armature, or its body")
         return captured(context) is not None
 
     @classmethod

@@ -21,6 +21,7 @@ class KINELIFT_OT_mark_unsure(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether the active armature has such a stretch."""
+        cls.poll_message_set("Select a captured armature that is unsure somewhere")
         armature = captured(context)
         return armature is not None and len(armature.kinelift.unsure) > 0
 

@@ -23,6 +23,7 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there is a video and a 3D viewport to show it in."""
+        cls.poll_message_set("Choose a video first, in a 3D viewport")
         return (
             context.area is not None and context.area.type == "VIEW_3D" and settings(context).info.frames > 0
         )

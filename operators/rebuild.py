@@ -19,7 +19,7 @@ class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
     """Add the captured motion once more, as it was captured"""
 
     bl_idname = "kinelift.rebuild"
-    bl_label = "Rebuild"
+    bl_label = "From File"
     bl_options = {"REGISTER", "UNDO"}
 
     motion: StringProperty(
@@ -37,4 +37,4 @@ class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
             raise CaptureError("Nothing was captured yet; press Capture from Video.")
         path = find_motion(context, motion)
         armature = build(path, clip_name(path), context.scene.name, chosen.rate == "VIDEO")
-        self.report({"INFO"}, pgettext_rpt("Rebuilt {name}").format(name=armature.name))
+        self.report({"INFO"}, pgettext_rpt("Added {name} from its file").format(name=armature.name))

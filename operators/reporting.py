@@ -5,9 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface, pgettext_rpt
 
 from ..core.errors import CaptureError
 from ..state.access import active_armature, captured
+
+
+def report_done(operator: Any, done: str, warnings: int, panel: str) -> None:
+    """Report what was done, once: later reports would hide earlier ones, so a panel has the warnings.
+
+    Parameters
+    ----------
+    operator : bpy.types.Operator
+    done : str
+        A sentence without its full stop, translated.
+    warnings : int
+        How many there are.
+    panel : str
+        The label of the panel that shows them.
+    """
+    if not warnings:
+        operator.report({"INFO"}, done)
+        return
+    told = pgettext_rpt("{done}; warnings: {count}, in the panel {panel}")
+    operator.report({"WARNING"}, told.format(done=done, count=warnings, panel=pgettext_iface(panel)))
 
 
 class Reporting:

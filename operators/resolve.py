@@ -6,7 +6,6 @@ import math
 from typing import TYPE_CHECKING
 
 import bpy
-from bpy.app.translations import pgettext_rpt
 
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
@@ -36,6 +35,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether a captured armature is active."""
+        cls.poll_message_set("Select a captured armature, or its body")
         return captured(context) is not None
 
     def new_job(self, context: bpy.types.Context) -> Job:
@@ -107,7 +107,6 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         told = not_kept_of(armature, asked, self._frames) if asked is not None else ""
         if told:
             armature.kinelift.warnings.add().name = told
-            self.report({"WARNING"}, pgettext_rpt(told))
         return armature
 
     def _put_range(self, job: Job, capture: Capture, frames: tuple[int, int]) -> bpy.types.Object:

@@ -14,7 +14,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
 from ..state.access import ADDON, active_armature, retarget_settings
-from .reporting import OnActive
+from .reporting import OnActive, report_done
 
 
 def maps_folder() -> Path:
@@ -65,10 +65,10 @@ def _fill(context: bpy.types.Context, bone_map: Any) -> None:
     chosen.target = active_armature(context)
 
 
-def shown_map(operator: OnActive, context: bpy.types.Context) -> Any:
+def shown_map(context: bpy.types.Context) -> Any:
     """The bone map in the panel; detects it first if it is empty or belongs to another character.
 
-    The operator warns of the artist's own maps that can't be read.
+    The panel warns of the artist's own maps that can't be read.
     """
     from ..rig.retarget.apply import check_target
     from ..rig.retarget.bone_map import BoneMap
@@ -80,7 +80,7 @@ def shown_map(operator: OnActive, context: bpy.types.Context) -> Any:
     if chosen.target != target or not any(row.bone for row in chosen.bones):
         own, problems = own_presets(maps_folder())
         for problem in problems:
-            operator.report({"WARNING"}, problem)
+            chosen.warnings.add().name = problem
         _fill(context, find_bone_map(read_rig(target), target.data, own))
     bones = {row.name: row.bone for row in chosen.bones if row.bone}
     sure = {row.name: row.certainty for row in chosen.bones if row.bone}
@@ -105,15 +105,16 @@ class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
         source = find_source(context)
         target = check_target(active_armature(context), source)
         render = context.scene.render
+        chosen = retarget_settings(context)
+        chosen.warnings.clear()
         performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
         playing = source.animation_data.action or source
         name = f"{target.name} {playing.name}"
-        result = retarget(
-            performance, target, shown_map(self, context), retarget_settings(context).settings(), name
-        )
+        result = retarget(performance, target, shown_map(context), chosen.settings(), name)
         for warning in result.warnings:
-            self.report({"WARNING"}, warning)
-        self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=result.action.name))
+            chosen.warnings.add().name = warning
+        made = pgettext_rpt("Made the action {name}").format(name=result.action.name)
+        report_done(self, made, len(chosen.warnings), "Retarget")
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -156,7 +157,7 @@ class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
         check_target(active_armature(context))
         source = find_source(context)
         target = check_target(active_armature(context), source)
-        start_preview(source, target, shown_map(self, context), retarget_settings(context).settings())
+        start_preview(source, target, shown_map(context), retarget_settings(context).settings())
 
 
 class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
@@ -168,11 +169,12 @@ class KINELIFT_OT_detect_bones(OnActive, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Replace the bone map by a detected one."""
-        retarget_settings(context).target = None
-        found = shown_map(self, context)
-        self.report(
-            {"INFO"}, pgettext_rpt("{name}: {count} bones").format(name=found.name, count=len(found.bones))
-        )
+        chosen = retarget_settings(context)
+        chosen.target = None
+        chosen.warnings.clear()
+        found = shown_map(context)
+        told = pgettext_rpt("{name}: {count} bones").format(name=found.name, count=len(found.bones))
+        report_done(self, told, len(chosen.warnings), "Retarget")
 
 
 class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
@@ -186,7 +188,7 @@ class KINELIFT_OT_swap_sides(OnActive, bpy.types.Operator):
         """Swap left and right in the panel."""
         from ..rig.retarget.bone_map import swapped
 
-        _fill(context, swapped(shown_map(self, context)))
+        _fill(context, swapped(shown_map(context)))
 
 
 class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
@@ -209,7 +211,7 @@ class KINELIFT_OT_save_bone_map(OnActive, bpy.types.Operator, ExportHelper):
         from ..rig.retarget.presets import save_preset
 
         path = Path(self.properties.filepath).absolute()
-        save_preset(path, path.stem, shown_map(self, context))
+        save_preset(path, path.stem, shown_map(context))
 
 
 class KINELIFT_OT_load_bone_map(OnActive, bpy.types.Operator, ImportHelper):

@@ -81,6 +81,7 @@ class KINELIFT_OT_test_runtime(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether no test runs."""
+        cls.poll_message_set("A test runs")
         return state.test is None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
@@ -108,6 +109,7 @@ class KINELIFT_OT_install_runtime(bpy.types.Operator):
         if importlib.util.find_spec("ensurepip") is None:
             cls.poll_message_set("The Python of this Blender lacks ensurepip; name another Python instead")
             return False
+        cls.poll_message_set("An installation runs")
         return state.installation is None
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
@@ -189,6 +191,7 @@ class KINELIFT_OT_remove_runtime(bpy.types.Operator):
     @classmethod
     def poll(cls, _context: bpy.types.Context) -> bool:
         """Whether there is one, and no installation runs."""
+        cls.poll_message_set("An installation runs, or nothing was installed from here")
         return state.installation is None and runtime_folder().exists()
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
@@ -217,6 +220,7 @@ class KINELIFT_OT_clear_cache(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether there are any."""
+        cls.poll_message_set("There are no captured motions in the cache folder")
         return bool(captures(context))
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:

@@ -17,6 +17,7 @@ from ..core.files import clip_name, new_motion_name
 from ..state.access import ADDON, captures_folder, over_tab, redraw_sidebars
 from ..state.jobs import Job, queue
 from .build import build
+from .reporting import report_done
 
 #: seconds between two checks of the worker's progress
 _TICK = 0.1
@@ -126,7 +127,8 @@ class WorkerOperator:
 
     def _build(self, job: Job) -> set[str]:
         armature = self.add(job)
-        self.report({"INFO"}, pgettext_rpt(self.done).format(name=armature.name))
+        done = pgettext_rpt(self.done).format(name=armature.name)
+        report_done(self, done, len(armature.kinelift.warnings), "Result")
         return {"FINISHED"}
 
     def _refuse(self, error: CaptureError) -> set[str]:

@@ -102,7 +102,8 @@ def rest_of(armature: bpy.types.Object) -> tuple[Floats, Floats]:
     if askew.max() > _ASKEW * float(standing_height(lengths)):
         raise CaptureError(
             f"The rest pose of {armature.name} is no longer the T-pose of its capture: the bone "
-            f"'{JOINTS[int(askew.argmax())]}' was moved. Rebuild the armature, or bind a mesh of your own."
+            f"'{JOINTS[int(askew.argmax())]}' was moved. Add the armature once more with From File, or bind "
+            "a mesh of your own."
         )
     return offsets, heads[INDEX["hips"]]
 

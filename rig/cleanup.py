@@ -299,6 +299,6 @@ def not_kept_of(armature: bpy.types.Object, asked: Asked, frames: tuple[int, int
 
 def _moved(raw: bpy.types.Action) -> str:
     return (
-        f"The keys of {raw.name} are no longer on the frames of its capture: press Rebuild in the panel "
+        f"The keys of {raw.name} are no longer on the frames of its capture: press From File in the panel "
         "Result for an armature whose keys are, and solve that again."
     )

@@ -7,6 +7,7 @@ from bpy.props import BoolProperty, CollectionProperty, FloatProperty, PointerPr
 
 from ..core.options import RetargetSettings
 from .derived import values_of, with_options
+from .scene import Sentence
 
 
 def _armature(_settings: bpy.types.PropertyGroup, obj: bpy.types.Object) -> bool:
@@ -41,6 +42,7 @@ class SceneRetarget(bpy.types.PropertyGroup):
     bones: CollectionProperty(type=BoneRow, description="Which bone is which")
     map_name: StringProperty(description="Where the bone map comes from")
     properties_json: StringProperty(description="Switches of the rig that the bone map sets, as JSON")
+    warnings: CollectionProperty(type=Sentence, description="Problems that the last retarget noticed")
     show_bones: BoolProperty(name="Bone Map", description="Show which bone is which")
 
     def settings(self) -> RetargetSettings:

@@ -15,7 +15,7 @@ from ..operators.export import KINELIFT_OT_export
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
 from ..operators.pick_person import KINELIFT_OT_pick_person
 from ..operators.rebuild import KINELIFT_OT_rebuild
-from ..state.access import TAB, captured, settings, worker_python
+from ..state.access import ADDON, TAB, captured, settings, worker_python
 from ..state.jobs import STAGES, Job, queue
 from ..state.motions import PACKED_UP_TO
 from ..state.probe_video import probing
@@ -100,11 +100,12 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
         except CaptureError as error:
             shown.append(str(error))
             paragraph(layout, context, str(error), "ERROR")
+            show = layout.operator("preferences.addon_show", text="Open Preferences", icon="PREFERENCES")
+            show.module = ADDON
         for index, job in enumerate(queue.jobs):
             self._job(layout, index, job)
         row = layout.row()
         row.scale_y = 1.4
-        row.enabled = bool(settings(context).video)
         row.operator(
             KINELIFT_OT_capture.bl_idname,
             text="Add to Queue" if queue.jobs else "Capture from Video",
@@ -115,7 +116,7 @@ class KINELIFT_PT_capture(_Tab, bpy.types.Panel):
         last = settings(context).last_motion or queue.last_motion
         if last and captured(context) is None and not queue.jobs:
             layout.operator(
-                KINELIFT_OT_rebuild.bl_idname, text="Rebuild Last Result", icon="FILE_REFRESH"
+                KINELIFT_OT_rebuild.bl_idname, text="Last Result from File", icon="FILE_REFRESH"
             ).motion = last
 
     @staticmethod
@@ -211,11 +212,9 @@ def draw_import(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     self.layout.operator(KINELIFT_OT_import_video.bl_idname, text="Motion from Video (.mp4, .mov, ...)")
 
 
-def draw_add(self: bpy.types.Menu, context: bpy.types.Context) -> None:
+def draw_add(self: bpy.types.Menu, _context: bpy.types.Context) -> None:
     """Draw the entry in Add > Armature, for the sidebar's video."""
-    row = self.layout.row()
-    row.enabled = bool(settings(context).video)
-    row.operator(KINELIFT_OT_capture.bl_idname, icon="RENDER_ANIMATION")
+    self.layout.operator(KINELIFT_OT_capture.bl_idname, icon="RENDER_ANIMATION")
 
 
 def _clock(seconds: float) -> str:

@@ -16,6 +16,7 @@ from ..operators.retarget import (
 from ..rig.retarget import PREVIEW
 from ..state.access import TAB, active_armature, retarget_settings
 from .options import draw_options
+from .text import paragraph
 
 #: least certainty of a bone that gets a check mark instead of a question mark
 _CERTAIN = 0.9
@@ -56,6 +57,9 @@ class KINELIFT_PT_retarget(bpy.types.Panel):
         row = layout.row()
         row.scale_y = 1.4
         row.operator(KINELIFT_OT_retarget.bl_idname, icon="ARMATURE_DATA")
+        if chosen.target == active_armature(context):
+            for warning in chosen.warnings:
+                paragraph(layout, context, warning.name, "ERROR")
         self._bones(context)
 
     def _bones(self, context: bpy.types.Context) -> None:

@@ -321,7 +321,7 @@ def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     window.settle()
     assert things(window) != before
     text = window.text()
-    assert "Result" in text and "Rebuild" in text and "100%" in text
+    assert "Result" in text and "From File" in text and "100%" in text
 
 
 def test_the_cancel_button(window: Window, long_video: Path) -> None:
@@ -494,13 +494,14 @@ def test_clean_up_body_and_camera(window: Window) -> None:
     window.until(lambda: "MESH" in window.ask("[o.type for o in context.object.children]"))
     window.rest()
     window.shot("body")
-    window.click("Show Confidence")
+    button = window.find("Show Confidence")[-1]
+    window.click_at(*button)
     window.rest()
     window.settle()
     window.shot("confidence")
     shown = "[a.spaces[0].shading.color_type for a in context.window.screen.areas if a.type == 'VIEW_3D'][0]"
     assert window.ask(shown) == "VERTEX"
-    window.click("Show Confidence")
+    window.click_at(*button)  # pressed, its label is too bright to be read here
     window.rest()
     window.settle()
     assert window.ask(shown) == "MATERIAL"

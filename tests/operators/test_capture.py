@@ -128,6 +128,8 @@ def test_what_cannot_be_captured_is_told_in_the_panel_and_in_the_report(tmp_path
     preferences.cache_folder = str(tmp_path / "captures")
     preferences.python = str(tmp_path / "no python")
     assert "no Python at" in refusal(captured) and "no Python at" in queue.problem
+    bpy.ops.wm.read_homefile(use_empty=True)
+    assert not queue.problem  # it was the other file's
     assert not queue.jobs and len(bpy.data.objects) == 0
 
 

@@ -118,10 +118,13 @@ def test_a_broken_map_changes_nothing(
 def test_detect_names_own_maps_that_cannot_be_read(
     scene: tuple[Any, Any], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
+    chosen = bpy.context.scene.kinelift_retarget
     (tmp_path / "bone_maps").mkdir()
     (tmp_path / "bone_maps/broken.json").write_text("[" * 100_000)
     assert bpy.ops.kinelift.detect_bones() == {"FINISHED"}
-    assert "broken.json is not a bone map of Kinelift" in capfd.readouterr().out
+    (warning,) = chosen.warnings
+    assert "broken.json is not a bone map of Kinelift" in warning.name
+    assert "bones; warnings: 1, in the panel Retarget" in capfd.readouterr().out
     assert {"hips", *LIMBS} <= shown().keys()
 
 
@@ -158,3 +161,24 @@ def test_nothing_to_take_the_motion_from() -> None:
     bpy.context.view_layer.objects.active = character()
     with pytest.raises(RuntimeError, match="Choose the source"):
         bpy.ops.kinelift.retarget()
+
+
+def test_warnings_are_counted_in_one_report_and_told_in_the_panel(
+    scene: tuple[Any, Any], capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, target = scene
+    for bone in (MIXAMO["head"], MIXAMO["forearm.L"]):
+        target.pose.bones[bone].lock_rotation = (True, True, True)
+        target.pose.bones[bone].lock_rotation_w = True
+    capfd.readouterr()
+    for _ in range(2):  # those of the last retarget
+        assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+        told = [one.name for one in bpy.context.scene.kinelift_retarget.warnings]
+        assert told and any(MIXAMO["head"] in one for one in told)
+        (line,) = [one for one in capfd.readouterr().out.splitlines() if one.startswith(("Info", "Warning"))]
+        assert line.startswith("Warning: Made the action Character Walk")
+        assert line.endswith(f"; warnings: {len(told)}, in the panel Retarget")
+    for bone in target.pose.bones:
+        bone.lock_rotation, bone.lock_rotation_w = (False, False, False), False
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert not bpy.context.scene.kinelift_retarget.warnings

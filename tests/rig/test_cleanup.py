@@ -215,7 +215,7 @@ def test_a_range_that_was_solved_again_goes_into_what_is_played() -> None:
 def test_a_range_of_another_motion_is_refused() -> None:
     armature = captured(sliding(walk()))
     before = set(bpy.data.actions)
-    with pytest.raises(CaptureError, match="no longer on the frames of its capture: press Rebuild"):
+    with pytest.raises(CaptureError, match="no longer on the frames of its capture: press From File"):
         solved_action(armature, walk(90), CleanUp(), 30.0, (41, 80))
     with pytest.raises(CaptureError, match="nothing to clean from frame 200"):
         solved_action(armature, walk(), CleanUp(), 30.0, (200, 210))

@@ -52,6 +52,18 @@ def test_everything_has_a_tooltip(cls: type) -> None:
             assert item.name and item.description, (prop.identifier, item.identifier)
 
 
+def test_a_greyed_button_says_why() -> None:
+    greyed = 0
+    for cls in (one for one in CLASSES if issubclass(one, bpy.types.Operator)):
+        operator = getattr(bpy.ops.kinelift, cls.bl_idname.partition(".")[2])
+        if not operator.poll():
+            greyed += 1
+            with pytest.raises(RuntimeError) as caught:
+                operator()
+            assert "context is incorrect" not in str(caught.value), cls
+    assert greyed > 10
+
+
 def name_of(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
 
