@@ -6,15 +6,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
+from mathutils import Vector
 
+from ..state.access import settings
 from ..state.jobs import queue
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
 
+#: how far apart captures are placed, metres: outstretched arms don't meet
+_APART = 2.0
+
 
 def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types.Object:
     """Add an armature that plays the motion of a file and keeps its quality and warnings.
+
+    It stands where the 3D cursor is, or beside it if a capture stands there already.
 
     Parameters
     ----------
@@ -38,10 +45,47 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
 
     capture = Capture.load(path)
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
-    armature, action = add_result(scene, capture.motion, name, video_rate)
+    armature, action = add_result(scene, capture.motion, name, video_rate, _free_place(scene))
     describe(armature, action, capture, path)
     scene.kinelift.last_motion = queue.last_motion = str(path)
     return armature
+
+
+def takes_rate(scene: bpy.types.Scene, rate: str) -> bool:
+    """Whether a scene takes over the video's frame rate, as `SceneSettings.rate` says."""
+    from ..rig.result import is_still
+
+    return rate == "VIDEO" or (rate == "AUTO" and is_still(scene))
+
+
+def present(context: bpy.types.Context, armature: bpy.types.Object) -> None:
+    """Give a new armature a body, if the artist wants that, and frame it in the viewports.
+
+    Viewports that look through a camera stay, and all do if the artist is busy with something else.
+    """
+    from ..rig.body import add_body
+
+    if settings(context).add_body:
+        add_body(armature)
+    if bpy.app.background or context.view_layer.objects.active != armature:
+        return
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type != "VIEW_3D" or area.spaces.active.region_3d.view_perspective == "CAMERA":
+                continue
+            (region, *_) = (one for one in area.regions if one.type == "WINDOW")
+            with context.temp_override(window=window, area=area, region=region):
+                bpy.ops.view3d.view_selected()
+
+
+def _free_place(scene: bpy.types.Scene) -> Vector:
+    """Where the 3D cursor is, or the next place beside it on which no captured armature stands."""
+    scene.view_layers[0].update()
+    taken = [obj.matrix_world.translation for obj in scene.objects if obj.kinelift.motion]
+    place = scene.cursor.location.copy()
+    while any((one - place).length < _APART / 2 for one in taken):
+        place.x += _APART
+    return place
 
 
 def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capture, path: Path) -> None:

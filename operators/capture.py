@@ -30,7 +30,7 @@ def new_job(context: bpy.types.Context) -> Job:
         motion=new_motion(context, video),
         settings=chosen.capture_settings(preferences(context).device),
         scene=context.scene.name,
-        video_rate=chosen.rate == "VIDEO",
+        rate=chosen.rate,
         arguments=("--threads", str(threads)),
     )
 

@@ -11,7 +11,7 @@ from ..core.files import clip_name
 from ..state.access import settings
 from ..state.jobs import queue
 from ..state.motions import find_motion
-from .build import build
+from .build import build, present, takes_rate
 from .reporting import Reporting
 
 
@@ -36,5 +36,7 @@ class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
         if not motion:
             raise CaptureError("Nothing was captured yet; press Capture from Video.")
         path = find_motion(context, motion)
-        armature = build(path, clip_name(path), context.scene.name, chosen.rate == "VIDEO")
+        takes = takes_rate(context.scene, chosen.rate)
+        armature = build(path, clip_name(path), context.scene.name, takes)
+        present(context, armature)
         self.report({"INFO"}, pgettext_rpt("Added {name} from its file").format(name=armature.name))

@@ -65,7 +65,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
             motion=out,
             settings=wanted,
             scene=context.scene.name,
-            video_rate=chosen.rate == "VIDEO",
+            rate=chosen.rate,
             command="solve",
             arguments=tuple(arguments),
             inputs=(asked,) if given else (),

@@ -16,7 +16,7 @@ from ..core.errors import CaptureError
 from ..core.files import clip_name, new_motion_name
 from ..state.access import ADDON, captures_folder, over_tab, redraw_sidebars
 from ..state.jobs import Job, queue
-from .build import build
+from .build import build, present, takes_rate
 from .reporting import report_done
 
 #: seconds between two checks of the worker's progress
@@ -123,7 +123,11 @@ class WorkerOperator:
         CaptureError
             If that can't be done.
         """
-        return build(job.motion, clip_name(job.video), job.scene, job.video_rate)
+        context = bpy.context
+        takes = takes_rate(bpy.data.scenes.get(job.scene) or context.scene, job.rate)
+        armature = build(job.motion, clip_name(job.video), job.scene, takes)
+        present(context, armature)
+        return armature
 
     def _build(self, job: Job) -> set[str]:
         armature = self.add(job)

@@ -44,8 +44,8 @@ class Job:
         Values of `options.Settings` by name.
     scene : str
         Name of the scene that gets the result.
-    video_rate : bool
-        Whether that scene takes over the video's frame rate.
+    rate : str
+        At which frame rate that scene gets it: `SceneSettings.rate`.
     command : str
         The worker's command: capture or solve.
     arguments : tuple of str
@@ -66,7 +66,7 @@ class Job:
     motion: Path
     settings: Mapping[str, Any]
     scene: str
-    video_rate: bool
+    rate: str
     command: str = "capture"
     arguments: tuple[str, ...] = ()
     inputs: tuple[Path, ...] = ()

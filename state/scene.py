@@ -97,10 +97,19 @@ class SceneSettings(bpy.types.PropertyGroup):
         name="Frame Rate",
         description="At which frame rate the motion is keyed",
         items=(
-            ("SCENE", "Scene", "The scene keeps its frame rate; the motion plays at its real speed"),
-            ("VIDEO", "Video", "The scene takes over the video's frame rate"),
+            (
+                "AUTO",
+                "Automatic",
+                "The video's in a scene in which nothing moves yet, else the scene's",
+                "",
+                2,
+            ),
+            ("SCENE", "Scene", "The scene keeps its frame rate; the motion plays at its real speed", "", 0),
+            ("VIDEO", "Video", "The scene takes over the video's frame rate", "", 1),
         ),
+        default="AUTO",
     )
+    add_body: BoolProperty(name="Add Body", description="Give new captures a body", default=True)
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
     clean_up: PointerProperty(type=SceneCleanUp, description="How feet are cleaned up")
 

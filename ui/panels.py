@@ -82,6 +82,7 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         column.prop(chosen, "first")
         column.prop(chosen, "last", text="Last")
         layout.prop(chosen, "rate")
+        layout.prop(chosen, "add_body")
         draw_options(layout, chosen, Settings)
 
 

@@ -299,14 +299,20 @@ def test_the_same_is_not_captured_twice(window: Window, long_video: Path) -> Non
 
 def test_a_capture_arrives_while_the_artist_works(window: Window) -> None:
     choose(window, CLIP, 120)
+    window.ask("setattr(context.scene.cursor, 'location', (5, 0, 0))")
     before = things(window)
     capture(window)
     window.until(lambda: window.ask("context.object is not None"))
     window.settle()
     window.shot("result")
+    assert window.ask("[one.type for one in context.object.children]") == ["MESH"]
+    view = "[a.spaces[0].region_3d for a in context.window.screen.areas if a.type == 'VIEW_3D'][0]"
+    window.until(lambda: window.ask(f"{view}.view_location.x") > 3)  # framed
+    window.ask("setattr(context.scene.cursor, 'location', (0, 0, 0))")
     assert window.ask("(context.object.type, len(context.object.data.bones))") == ["ARMATURE", 21]
-    # 4 s of video in a scene of 24 frames a second
-    assert window.ask("list(context.object.animation_data.action.frame_range)") == [1.0, 96.0]
+    # nothing moved in the scene, so it takes over the video's range and frame rate
+    assert window.ask("list(context.object.animation_data.action.frame_range)") == [1.0, 120.0]
+    assert window.ask("[context.scene.frame_end, context.scene.render.fps]") == [120, 30]
     assert not workers()
     window.ask("context.scene.frame_set(40)")
     # a closer look, from the front and a little from the side and above
@@ -424,6 +430,13 @@ def test_refusals_are_read_in_the_panel(window: Window, tmp_path: Path) -> None:
     try:
         text = refusal(window)  # the light zip alone
         window.shot("no_runtime")
+        window.click("Open Preferences")
+        window.until(lambda: window.ask("len(context.window_manager.windows)") == 2)
+        window.ask(
+            "with context.temp_override(window=context.window_manager.windows[-1]): bpy.ops.wm.window_close()"
+        )
+        window.until(lambda: window.ask("len(context.window_manager.windows)") == 1)
+        window.rest()
     finally:
         window.ask(f"__import__('os').environ.update(KINELIFT_PYTHON={named!r})")
     assert text.count("lacks av, cv2, mediapipe, safetensors, torch: take the Kinelift zip") == 1
@@ -566,6 +579,24 @@ def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
     assert things(window) == before
     window.until(lambda: window.ask("context.scene.kinelift.info.frames") == 120)
     choose(window, CLIP, 120)
+
+
+def test_a_file_reopened_without_its_captures_has_them(window: Window) -> None:
+    file = CLIPS / "shot.blend"
+    window.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(file)!r})")
+    for motion in Path(window.folder).rglob("*.motion.npz"):
+        motion.unlink()
+    window.ask(f"bpy.app.timers.register(lambda: bpy.ops.wm.open_mainfile(filepath={str(file)!r}) and None)")
+    window.until(lambda: window.ask("bpy.data.filepath") == str(file))
+    window.settle()
+    body = "next(one for one in bpy.data.objects['walk_front'].children if one.type == 'MESH')"
+    window.ask(f"setattr(context.view_layer.objects, 'active', {body})")
+    window.rest()
+    window.open_panel("Result")
+    window.click("From File")
+    window.until(lambda: window.ask("'walk_front.001' in bpy.data.objects"))
+    window.rest()
+    window.shot("reopened")
 
 
 def test_another_file_ends_the_capture(window: Window) -> None:

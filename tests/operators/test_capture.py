@@ -20,6 +20,7 @@ from kinelift.core.skeleton import INDEX
 from kinelift.core.worker import Message
 from kinelift.operators.build import build
 from kinelift.operators.capture import new_job
+from kinelift.rig.body import body_of
 from kinelift.state import jobs
 from kinelift.state.jobs import queue
 from kinelift.tests.motions import random_capture
@@ -48,7 +49,7 @@ def refusal(operator: object, **options: object) -> str:
 
 def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) -> None:
     bpy.context.scene.render.fps = 60
-    choose(first=31, last=60, use_height=True, height=1.9, use_focal=True, focal=35.0)
+    choose(first=31, last=60, rate="SCENE", use_height=True, height=1.9, use_focal=True, focal=35.0)
     assert bpy.ops.kinelift.capture() == {"FINISHED"}
     armature = bpy.context.object
     result = armature.kinelift
@@ -61,7 +62,7 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
     assert tuple(armature.animation_data.action.frame_range) == (1, 59)
-    assert bpy.context.scene.render.fps == 60 and bpy.context.scene.frame_end == 250
+    assert bpy.context.scene.render.fps == 60 and bpy.context.scene.frame_end == 59
     assert not queue.jobs
 
     # and again from the file alone, in another file
@@ -240,6 +241,39 @@ def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:
     assert bpy.context.object == cube and cube.mode == "EDIT" and not armature.select_get()
     bpy.ops.object.mode_set(mode="OBJECT")
     assert build(tmp_path / "m.npz", "m", "a scene that is gone", False) == bpy.context.object
+
+
+def test_the_first_capture_gives_an_empty_scene_its_rate_and_range(tmp_path: Path) -> None:
+    random_capture(20, fps=25.0).save(tmp_path / "m.motion.npz")
+    scene = bpy.context.scene
+    scene.render.fps, scene.frame_start = 60, 7
+    bpy.ops.mesh.primitive_cube_add()  # which doesn't move
+    assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "m.motion.npz")) == {"FINISHED"}
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (25, 1, 20)
+    random_capture(50, fps=50.0).save(tmp_path / "other.motion.npz")
+    scene.frame_start = 3
+    assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "other.motion.npz")) == {"FINISHED"}
+    assert (scene.render.fps, scene.frame_start, scene.frame_end) == (25, 3, 25)
+
+
+def test_captures_stand_beside_each_other_and_have_bodies(tmp_path: Path) -> None:
+    random_capture(5).save(tmp_path / "m.motion.npz")
+    scene = bpy.context.scene
+
+    def added() -> bpy.types.Object:
+        assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "m.motion.npz")) == {"FINISHED"}
+        assert bpy.context.object.type == "ARMATURE" and bpy.context.selected_objects == [bpy.context.object]
+        return bpy.context.object
+
+    scene.cursor.location = (0, 3, 0.5)
+    first = added()
+    assert tuple(first.location) == (0, 3, 0.5) and body_of(first) is not None
+    second, third = added(), added()
+    assert [one.location.x for one in (second, third)] == [2, 4]
+    second.location.x += 10  # the artist moves it: its place is free
+    assert tuple(added().location) == (2, 3, 0.5)
+    scene.kinelift.add_body = False
+    assert body_of(added()) is None
 
 
 def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
