@@ -185,27 +185,27 @@ class Capture:
         """Each shot as a capture of its own."""
         if not self.later_cameras:
             return [self]
-        # people are in one shot, or in some
-        there = [[one[frames] for one in self.others] for frames in self.motion.shots]
-        others = [[one for one in people if np.isfinite(one).any()] for people in there]
         return [
-            replace(
-                self,
-                motion=self.motion.part(frames),
-                camera=camera,
-                later_cameras=(),
-                unsure_sides=tuple(
-                    (max(first - frames.start, 0), min(last, frames.stop - 1) - frames.start)
-                    for first, last in self.unsure_sides
-                    if first < frames.stop and last >= frames.start
-                ),
-                **{name: getattr(self, name)[frames] for name in _OF_FRAMES},
-                others=np.stack(people) if people else np.zeros((0, 0, len(LANDMARKS), COLUMNS)),
-            )
-            for frames, camera, people in zip(
-                self.motion.shots, (self.camera, *self.later_cameras), others, strict=True
-            )
+            replace(self.part(frames), camera=camera)
+            for frames, camera in zip(self.motion.shots, (self.camera, *self.later_cameras), strict=True)
         ]
+
+    def part(self, frames: slice) -> Capture:
+        """A stretch of it within one shot, which the first camera filmed."""
+        # people are in one shot, or in some
+        others = [one for one in self.others[:, frames] if np.isfinite(one).any()]
+        return replace(
+            self,
+            motion=self.motion.part(frames),
+            later_cameras=(),
+            unsure_sides=tuple(
+                (max(first - frames.start, 0), min(last, frames.stop - 1) - frames.start)
+                for first, last in self.unsure_sides
+                if first < frames.stop and last >= frames.start
+            ),
+            **{name: getattr(self, name)[frames] for name in _OF_FRAMES},
+            others=np.stack(others) if others else np.zeros((0, 0, len(LANDMARKS), COLUMNS)),
+        )
 
     def save(self, path: Path) -> None:
         """Write the .npz (no pickles); `path` appears whole or not at all."""

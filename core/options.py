@@ -69,6 +69,8 @@ def read_person(text: str) -> str | int | Place:
 
 #: captures what is above the hips
 UPPER = "upper"
+# what a motion does where nobody is seen:
+HOLD, TRIM, FADE = "hold", "trim", "fade"
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,16 @@ class Settings:
             UPPER: "What is above the hips; the legs rest, and no foot is planted",
         },
         in_resolve=True,
+    )  # fmt: skip
+    unseen: str = option(
+        HOLD, "Unseen",
+        "What the motion does before the person is seen first, after they are seen last, and while they "
+        "aren't seen for more than a second in between",
+        choices={
+            HOLD: "It rests in the pose that was seen",
+            TRIM: "It begins and ends with what is seen; in between it rests",
+            FADE: "It slows down and rests; in between it goes evenly from pose to pose",
+        },
     )  # fmt: skip
     quality: str = option(
         "normal", "Quality", "How carefully people are looked at",

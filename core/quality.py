@@ -51,10 +51,11 @@ class Stretch(NamedTuple):
 
 def detected_share(capture: Capture) -> float:
     """Share of the frames in which the person was detected; bridged gaps don't count."""
-    return float(_found(capture).mean())
+    return float(found_in(capture).mean())
 
 
-def _found(capture: Capture) -> Bools:
+def found_in(capture: Capture) -> Bools:
+    """Where (T,) the person was found."""
     return np.asarray(np.isfinite(capture.landmarks[..., :2]).all(axis=(1, 2)))
 
 
@@ -149,7 +150,7 @@ def states(capture: Capture) -> Indices:
     out = np.where(unsure.any(axis=1), STATES.index("guessed_limbs"), STATES.index("found"))
     out[(unsure & seen).any(axis=1)] = STATES.index("off_picture")
     out[sides] = STATES.index("unsure_sides")
-    out[~_found(capture)] = STATES.index("bridged")
+    out[~found_in(capture)] = STATES.index("bridged")
     return out
 
 

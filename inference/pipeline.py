@@ -38,11 +38,23 @@ from ..core.landmarks import (
 )
 from ..core.motion import CONTACT_JOINTS, Motion
 from ..core.option import options_of
-from ..core.options import PARTS, UPPER, CleanUp, Place, Settings, check_options, from_plain, read_person
+from ..core.options import (
+    PARTS,
+    TRIM,
+    UPPER,
+    CleanUp,
+    Place,
+    Settings,
+    check_options,
+    from_plain,
+    read_person,
+)
+from ..core.quality import found_in
 from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 from ..core.skeleton import INDEX, standing_height
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
+from .doubts import doubts
 from .lift import Estimate, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
@@ -51,7 +63,7 @@ from .sideways import stood_up
 from .solve.problem import Evidence
 from .solve.solver import misfit, settle, solve
 from .track import Track, track
-from .unseen import LEGS, above_floor, rested, unseen, without_contacts
+from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from .video import VideoReader
 from .world import by_lengths, to_world
 
@@ -313,13 +325,28 @@ def _solved(
         for shot, one in zip(shots, captures, strict=True)
         if one is None
     ]
-    whole = joined([one or _waiting(first, shot) for shot, one in zip(shots, captures, strict=True)])
+    parts = [one or _waiting(first, shot) for shot, one in zip(shots, captures, strict=True)]
+    if settings.unseen == TRIM:
+        parts = _trimmed(parts)
+    whole = joined(parts)
     if nobody:
         said = (
             f"Nobody is to be found in the shot from {', '.join(nobody[:_NAMED])}; there the body only waits."
         )
         whole = replace(whole, warnings=(*whole.warnings, said))
-    return replace(whole, warnings=tuple(dict.fromkeys((*source.warnings, *whole.warnings))))
+    warnings = (*source.warnings, *whole.warnings, *doubts(whole))
+    return replace(whole, warnings=tuple(dict.fromkeys(warnings)))
+
+
+def _trimmed(shots: Sequence[Capture]) -> list[Capture]:
+    """Shots that begin with the first frame in which the person is found, and end with the last one."""
+    found = [found_in(one) for one in shots]
+    there = [number for number, one in enumerate(found) if one.any()]
+    first, last = there[0], there[-1]
+    out = list(shots[: last + 1])
+    out[last] = out[last].part(slice(0, int(np.flatnonzero(found[last])[-1]) + 1))
+    out[first] = out[first].part(slice(int(np.flatnonzero(found[first])[0]), len(out[first])))
+    return out[first:]
 
 
 def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
@@ -469,8 +496,9 @@ class _Shot:
         standing = replace(standing, contacts_given=known.contacts is not None)
         contacts = without_sliding(standing.motion, contacts, standing.contacts_given)
         motion = replace(standing.motion, contacts=contacts.astype(np.float32))
-        # without contacts, nothing says where the floor is
-        return replace(standing, motion=above_floor(motion, self.gone) if contacts.any() else motion)
+        if contacts.any():  # without any, nothing says where the floor is
+            motion = above_floor(motion, self.gone)
+        return replace(standing, motion=at_rest(motion, self.person.found, settings.unseen))
 
     def _capture(self, body: Estimate, floors: Floats | None, settings: Settings, source: Source) -> Capture:
         """The capture of a body that stands on the first of the floors, if there are any."""

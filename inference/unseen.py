@@ -14,6 +14,7 @@ from ..core.foot_ik import two_bone
 from ..core.kinematics import local_rotations
 from ..core.landmarks import LANDMARK
 from ..core.motion import CONTACT_JOINTS, Motion
+from ..core.options import FADE
 from ..core.rotations import (
     matrix_from_quaternion,
     mean_turn,
@@ -45,6 +46,8 @@ _SETTLED = 0.6
 #: legs go on from a trunk that lies on average: cosine of its angle from upright
 _UPRIGHT = 0.5
 
+#: how soon time comes to a stop where it fades: about three of these, seconds
+_SLOWS = 0.15
 #: feet that are deeper than this are in the floor, metres
 _SUNK = 0.005
 
@@ -166,6 +169,60 @@ def above_floor(motion: Motion, gone: Bools) -> Motion:
                 offsets[foot],
             )
     return replace(motion, rotations=quaternion_from_matrix(local_rotations(world))) if sunk else motion
+
+
+def at_rest(motion: Motion, found: Bools, how: str) -> Motion:
+    """The same motion, at rest where the person wasn't found: at both ends, and in long gaps.
+
+    Time stands still there, so the body never does what it didn't do before.
+
+    Parameters
+    ----------
+    motion : Motion
+        Of one shot; where the person wasn't found it goes on somehow.
+    found : (T,) bool
+        In at least one frame.
+    how : str
+        See the option ``unseen`` of `Settings`. Nothing is trimmed here.
+    """
+    frames, fps = np.arange(len(motion)), motion.life_fps
+    first, last = (int(one) for one in np.flatnonzero(found)[[0, -1]])
+    before, after = np.maximum(first - frames, 0), np.maximum(frames - last, 0)
+    soft = _SLOWS * fps if how == FADE else 0.0
+    at = np.clip(frames, first, last) + _slowed(after, soft) - _slowed(before, soft)
+    if how != FADE:
+        for begin, end in zip(*runs(~found[first:last]), strict=True):
+            if end - begin > _LONG * fps:
+                gap = np.arange(first + begin, first + end)
+                ramp = min(_BLEND * fps, len(gap) / 2)
+                share = _eased((gap - gap[-1] - 1 + ramp) / ramp)[:, 0]
+                at[gap] = gap[0] - 1 + share * (len(gap) + 1)
+    return _at(motion, at)
+
+
+def _slowed(frames: Floats, soft: float) -> Floats:
+    """How far (T,) time still goes in so many frames while it comes to a stop, frames; `soft`: how soon."""
+    return np.asarray(soft * -np.expm1(-frames / soft) if soft else np.zeros(len(frames)))
+
+
+def _at(motion: Motion, at: Floats) -> Motion:
+    """The motion as it is at moments (T,), counted in its frames; between them no foot stands."""
+    moved = at != np.arange(len(motion))
+    if not moved.any():
+        return motion
+    before = np.floor(at[moved]).astype(int)
+    after, share = np.minimum(before + 1, len(motion) - 1), at[moved] - before
+    rotations, root = motion.rotations.copy(), motion.root.copy()
+    rotations[moved] = slerp(
+        motion.rotations[before].astype(np.float64),
+        motion.rotations[after].astype(np.float64),
+        share[:, None, None],
+    )
+    share = share[:, None]
+    root[moved] = (1 - share) * motion.root[before] + share * motion.root[after]
+    whole = (at % 1 == 0)[:, None]
+    contacts = np.where(whole, motion.contacts[at.astype(int)], 0)
+    return replace(motion, rotations=rotations, root=root, contacts=contacts)
 
 
 def _ramps(first: int, end: int, frames: int, fps: float) -> tuple[Floats, Floats]:

@@ -10,10 +10,11 @@ import pytest
 
 from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.landmarks import LANDMARK, LANDMARKS
+from kinelift.core.options import FADE, HOLD, TRIM
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.inference.lift import Estimate
-from kinelift.inference.unseen import LEGS, above_floor, rested, unseen, without_contacts
+from kinelift.inference.unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from kinelift.tests.walks import walk
 
 FPS = 30.0
@@ -285,3 +286,64 @@ def test_somebody_who_is_never_seen_keeps_one_pose(squatting: Estimate) -> None:
     gone = np.ones((FRAMES, len(JOINTS)), bool)
     calm = rested(squatting, gone, np.zeros(FRAMES), FPS, False)
     assert quickest(calm, list(range(len(JOINTS)))) < 1e-3 and np.isfinite(calm.root).all()
+
+
+# --- where nobody is seen ---
+
+
+def found(*gaps: slice) -> npt.NDArray[np.bool_]:
+    out = np.ones(FRAMES, bool)
+    for gap in gaps:
+        out[gap] = False
+    return out
+
+
+@pytest.mark.parametrize("how", [HOLD, TRIM])
+def test_a_motion_that_is_held_stands_still_at_both_ends(how: str) -> None:
+    motion = walk(FRAMES)
+    rests = at_rest(motion, found(slice(0, 20), slice(110, FRAMES)), how)
+    np.testing.assert_array_equal(rests.rotations[20:110], motion.rotations[20:110])
+    np.testing.assert_array_equal(rests.contacts[20:110], motion.contacts[20:110])
+    assert np.abs(rests.joints[:20] - motion.joints[20]).max() < 1e-6
+    assert np.abs(rests.joints[110:] - motion.joints[109]).max() < 1e-6
+    assert (rests.contacts[:20] == motion.contacts[20]).all()
+    assert (rests.contacts[110:] == motion.contacts[109]).all() and rests.contacts[110:].any()
+
+
+def test_a_motion_that_fades_slows_down_to_rest_on_its_own_path() -> None:
+    motion = walk(FRAMES)
+    rests = at_rest(motion, found(slice(0, 20), slice(100, FRAMES)), FADE)
+    np.testing.assert_array_equal(rests.root[20:100], motion.root[20:100])
+    speed = np.linalg.norm(np.diff(rests.root, axis=0), axis=1) * FPS
+    assert (np.diff(speed[99:]) < 0.005).all() and (np.diff(speed[:20]) > -0.005).all()
+    assert speed[100] > 0.5 and speed[115:].max() < 0.05 and speed[:4].max() < 0.05
+    assert np.linalg.norm(rests.root[-1] - motion.root[99]) < 0.12
+
+
+@pytest.mark.parametrize("how", [HOLD, TRIM])
+def test_in_a_long_gap_the_motion_rests_and_then_goes_over(how: str) -> None:
+    motion = walk(FRAMES)
+    rests = at_rest(motion, found(slice(40, 90)), how)
+    assert np.abs(rests.joints[40:75] - motion.joints[39]).max() < 1e-6
+    np.testing.assert_array_equal(rests.root[90:], motion.root[90:])
+    way = motion.root[90] - motion.root[39]
+    steps = np.diff(rests.root[74:91], axis=0) @ way / (way @ way)
+    assert (steps > -1e-6).all() and steps.sum() == pytest.approx(1)
+    assert steps[[0, -1]].max() < steps.max() / 3
+
+
+def test_what_is_short_or_fades_in_between_is_left_alone() -> None:
+    motion = walk(FRAMES)
+    assert at_rest(motion, found(), HOLD) is motion
+    assert at_rest(motion, found(slice(40, 60)), HOLD) is motion
+    assert at_rest(motion, found(slice(40, 90)), FADE) is motion
+    slow = replace(motion, slow_motion=4.0)
+    assert at_rest(slow, found(slice(40, 90)), HOLD) is slow
+
+
+@pytest.mark.parametrize("how", [HOLD, TRIM, FADE])
+@pytest.mark.parametrize("frame", [0, 70, FRAMES - 1])
+def test_somebody_who_is_found_once_rests_all_the_time(how: str, frame: int) -> None:
+    motion = walk(FRAMES)
+    rests = at_rest(motion, found(slice(0, frame), slice(frame + 1, FRAMES)), how)
+    assert np.linalg.norm(rests.root - motion.root[frame], axis=1).max() < 0.12

@@ -49,7 +49,16 @@ def refusal(operator: object, **options: object) -> str:
 
 def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) -> None:
     bpy.context.scene.render.fps = 60
-    choose(first=31, last=60, rate="SCENE", use_height=True, height=1.9, use_focal=True, focal=35.0)
+    choose(
+        first=31,
+        last=60,
+        rate="SCENE",
+        use_height=True,
+        height=1.9,
+        use_focal=True,
+        focal=35.0,
+        unseen="trim",
+    )
     assert bpy.ops.kinelift.capture() == {"FINISHED"}
     armature = bpy.context.object
     result = armature.kinelift
@@ -57,7 +66,7 @@ def test_the_settings_reach_the_worker_and_the_result_the_scene(tmp_path: Path) 
     motion = capture.motion
     assert len(motion) == 30 and motion.start == pytest.approx(1.0)
     assert motion.height == pytest.approx(1.9, abs=1e-3)
-    assert (capture.settings["focal"], capture.settings["quality"]) == (35.0, "quick")
+    assert [capture.settings[name] for name in ("focal", "quality", "unseen")] == [35.0, "quick", "trim"]
     assert bpy.context.scene.kinelift.bl_rna.properties["quality"].default == "normal"
     assert result.detected == 1.0 and result.video == SAMPLE.name
     # one second stays a second at the scene's rate
