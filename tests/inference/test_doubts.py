@@ -100,6 +100,13 @@ def test_a_body_below_the_floor_is_told() -> None:
     assert doubts(seen(raised(during(50, 80, -0.05)))) == ()
 
 
+def test_a_floor_that_climbs_as_only_stairs_do_is_told() -> None:
+    (said,) = doubts(seen(raised(during(80, 120, 0.7), contacts=True)))
+    assert said.startswith("The feet stand more than 0.5 m higher or lower than elsewhere in frames ")
+    (said,) = doubts(seen(raised(np.linspace(0, -1.4, FRAMES), contacts=True)))
+    assert "stairs and roofs" in said
+
+
 def test_an_end_at_which_nobody_is_seen_is_told_and_a_gap_within_is_not() -> None:
     (said,) = doubts(seen(walk(FRAMES), slice(100, 120)))
     assert said == "Nobody is seen in frames 100 to 119 (3.3 to 4.0 s): the body only rests there."
