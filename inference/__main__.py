@@ -86,7 +86,12 @@ def _parser() -> argparse.ArgumentParser:
         add_options(command.add_argument_group("clean-up"), CleanUp)
     probe = commands.add_parser("probe", help="print what a video is, and advice, as a line of JSON")
     probe.add_argument("video", type=Path)
-    probe.add_argument("--still", type=Path, metavar="F.png", help="only save the picture shown at --at")
+    probe.add_argument(
+        "--still",
+        type=Path,
+        metavar="F.png",
+        help="save the picture shown at --at, and print where its numbered people are",
+    )
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
     add_options(probe, Settings, lambda one: one.name == "turn")
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
@@ -205,7 +210,8 @@ def _probe(args: argparse.Namespace) -> None:
 
     turn = args.turn or Settings.turn
     if args.still is not None:
-        save_still(args.video, args.at, args.still, turn)
+        people = save_still(args.video, args.at, args.still, turn)
+        print(json.dumps({"people": people}), flush=True)
     else:
         print(json.dumps(asdict(probe(args.video, turn)), ensure_ascii=False), flush=True)
 

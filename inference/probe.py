@@ -12,9 +12,10 @@ import numpy as np
 import torch
 
 from ..core.arrays import Image
+from ..core.colours import LEFT
 from ..core.errors import CaptureError
 from ..core.files import replacing
-from ..core.landmarks import LANDMARK
+from ..core.landmarks import LANDMARK, TORSO
 from ..core.options import Settings
 from .camera_motion import FEWEST, SIDE, background_points, followed, small_grey
 from .detect.follower import networks_of, people_in
@@ -35,6 +36,8 @@ _COMPANION = 0.4
 #: the camera moves if the background shifts by more than this from frame to frame, as a share of the
 #: picture's longer side
 _SHIFT = 0.005
+#: so many discs with numbers fit into half of a still's longer side
+_DISCS = 45
 #: landmarks at the ends of a person
 _ENDS = [LANDMARK["nose"], LANDMARK["foot_index.L"], LANDMARK["foot_index.R"]]
 
@@ -96,8 +99,15 @@ def probe(video: Path, turn: str = Settings.turn) -> Probe:
     return Probe(reader.frames, reader.fps, *reader.size, round(seconds, 3), advice)
 
 
-def save_still(video: Path, time: float, path: Path, turn: str = Settings.turn) -> None:
+def save_still(video: Path, time: float, path: Path, turn: str = Settings.turn) -> list[tuple[float, float]]:
     """Save the picture shown at a `time` (seconds) of a video as a PNG, turned as in `probe`.
+
+    Everybody in it gets a number: 1 is the largest.
+
+    Returns
+    -------
+    list of (x, y)
+        Where the people are, pixels, in the order of their numbers.
 
     Raises
     ------
@@ -106,11 +116,32 @@ def save_still(video: Path, time: float, path: Path, turn: str = Settings.turn) 
     """
     reader, _ = stood_up(VideoReader(video), turn)
     (image,) = _frames(video, time, 1, reader.turned_by)
+    with networks_of("quick", torch.device("cpu")) as networks:
+        ((*people,),) = people_in([image], reader.size, networks)
+    people.sort(key=lambda one: -float(np.ptp(one.landmarks[:, 1])))
+    image = image.copy()
+    for number, person in enumerate(people, 1):
+        _draw_number(image, number, person)
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise CaptureError(f"{path.name} can't be encoded as a PNG.")
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
+    middles = [one.landmarks[TORSO, :2].mean(axis=0) for one in people]
+    return [(float(x), float(y)) for x, y in middles]
+
+
+def _draw_number(image: Image, number: int, person: Person) -> None:
+    """Draw a number on a disc over a person's head, inside the picture."""
+    height, width = image.shape[:2]
+    radius = max(height, width) // _DISCS
+    x, y = int(person.landmarks[LANDMARK["nose"], 0]), int(person.landmarks[:, 1].min()) - 2 * radius
+    middle = (min(max(x, radius), width - radius), min(max(y, radius), height - radius))
+    cv2.circle(image, middle, radius, LEFT, cv2.FILLED, cv2.LINE_AA)
+    scale, font = radius / 16, cv2.FONT_HERSHEY_SIMPLEX
+    (wide, high), _ = cv2.getTextSize(str(number), font, scale, 2)
+    at = (middle[0] - wide // 2, middle[1] + high // 2)
+    cv2.putText(image, str(number), at, font, scale, (255, 255, 255), 2, cv2.LINE_AA)
 
 
 def _frames(video: Path, time: float, count: int, turn: int) -> list[Image]:

@@ -12,9 +12,14 @@ from ..core.errors import CaptureError
 from ..core.worker import Worker
 from ..state.access import redraw_sidebars, settings, worker_python
 
+#: frames to go on or back, by key
+_STEPS = {"RIGHT_ARROW": 1, "LEFT_ARROW": -1, "UP_ARROW": 10, "DOWN_ARROW": -10}
+#: keys of the numbered people
+_NUMBERS = ("ONE", "TWO", "THREE", "FOUR", "FIVE", "SIX")
+
 
 class KINELIFT_OT_pick_person(bpy.types.Operator):
-    """Show the first frame of the range and click on the person to follow"""
+    """Show a frame of the range, with numbered people, and click on the one to follow"""
 
     bl_idname = "kinelift.pick_person"
     bl_label = "Pick on a Still"
@@ -30,53 +35,62 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         """Start a worker that saves the still."""
-        self._time = settings(context).stretch()[0]
+        chosen = settings(context)
         self._folder = tempfile.TemporaryDirectory(prefix="kinelift-")
-        self._still = Path(self._folder.name) / "still.png"
         self._area, self._image = context.area, None
+        self._people: list[tuple[float, float]] = []
         try:
-            self._worker = Worker(
-                worker_python(context),
-                [
-                    "probe",
-                    str(settings(context).chosen_video()),
-                    "--still",
-                    str(self._still),
-                    "--at",
-                    f"{self._time:.6f}",
-                    "--turn",
-                    settings(context).turn,
-                ],
-            )
+            self._look(context, chosen.first)
         except CaptureError as error:
             self._folder.cleanup()
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self._timer = context.window_manager.event_timer_add(0.1, window=context.window)
         context.window_manager.modal_handler_add(self)
-        context.window.cursor_modal_set("WAIT")
         return {"RUNNING_MODAL"}
 
+    def _look(self, context: bpy.types.Context, frame: int) -> None:
+        """Start a worker that saves a frame of the range as a still.
+
+        Raises
+        ------
+        CaptureError
+            If the video or the Python that captures is gone.
+        """
+        chosen = settings(context)
+        last = min(chosen.last or chosen.info.frames, chosen.info.frames)
+        self._frame = min(max(frame, chosen.first), last)
+        self._time = (self._frame - 1) / chosen.info.fps
+        self._still = Path(self._folder.name) / f"still {self._frame}.png"
+        words = ["probe", str(chosen.chosen_video()), "--still", str(self._still)]
+        words += ["--at", f"{self._time:.6f}", "--turn", chosen.turn]
+        self._worker = Worker(worker_python(context), words)
+        self._looking = True
+        context.window.cursor_modal_set("WAIT")
+
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Wait for the still, then for the click."""
+        """Wait for the still, then for a click, a number, or the wish for another frame."""
         if event.type in {"ESC", "RIGHTMOUSE"} and event.value == "PRESS":
             return self._leave(context, {"CANCELLED"})
-        if self._image is None:
-            if event.type == "TIMER":
-                try:
-                    list(self._worker.said(wait=False))
-                except CaptureError as error:
-                    self.report({"ERROR"}, str(error))
-                    return self._leave(context, {"CANCELLED"})
-                if not self._worker.running:
-                    self._show(context)
-            return {"RUNNING_MODAL"}
-        if event.type == "LEFTMOUSE" and event.value == "PRESS":
-            place = self._place(event)
-            if place is not None:
-                chosen = settings(context)
-                chosen.pick, chosen.pick_time, chosen.picked = place, self._time, True
-                return self._leave(context, {"FINISHED"})
+        try:
+            if self._looking:
+                if event.type == "TIMER":
+                    for said in self._worker.said(wait=False):
+                        self._people = said["people"]
+                    if not self._worker.running:
+                        self._show(context)
+                return {"RUNNING_MODAL"}
+            if event.value == "PRESS" and event.type in _STEPS:
+                self._look(context, self._frame + _STEPS[event.type])
+                return {"RUNNING_MODAL"}
+        except CaptureError as error:
+            self.report({"ERROR"}, str(error))
+            return self._leave(context, {"CANCELLED"})
+        place = self._chosen(event) if event.value == "PRESS" else None
+        if place is not None:
+            chosen = settings(context)
+            chosen.pick, chosen.pick_time, chosen.picked = place, self._time, True
+            return self._leave(context, {"FINISHED"})
         # let the artist zoom and pan, and block everything else
         navigating = event.type in {
             "MIDDLEMOUSE",
@@ -94,14 +108,28 @@ class KINELIFT_OT_pick_person(bpy.types.Operator):
         self._folder.cleanup()
 
     def _show(self, context: bpy.types.Context) -> None:
-        self._image = bpy.data.images.load(str(self._still))
+        self._looking = False
+        before, self._image = self._image, bpy.data.images.load(str(self._still))
         self._area.type = "IMAGE_EDITOR"
         self._area.spaces.active.image = self._image
-        self._area.header_text_set(pgettext_iface("Click on the person to follow; Escape to go back"))
+        if before is not None:
+            bpy.data.images.remove(before)
+        told = pgettext_iface(
+            "Frame {frame}: click on the person to follow, or press their number; arrow keys: another frame; "
+            "Escape to go back"
+        )
+        self._area.header_text_set(told.format(frame=self._frame))
         context.window.cursor_modal_set("CROSSHAIR")
         (region,) = (r for r in self._area.regions if r.type == "WINDOW")
         with context.temp_override(window=context.window, area=self._area, region=region):
             bpy.ops.image.view_all(fit_view=True)
+
+    def _chosen(self, event: bpy.types.Event) -> tuple[float, float] | None:
+        """Where the person is whom a click or a number means, pixels from the top left; None: nobody."""
+        if event.type in _NUMBERS:
+            number = _NUMBERS.index(event.type)
+            return self._people[number] if number < len(self._people) else None
+        return self._place(event) if event.type == "LEFTMOUSE" else None
 
     def _place(self, event: bpy.types.Event) -> tuple[float, float] | None:
         """The clicked place in the video's picture, pixels from its top left; None: outside of it."""

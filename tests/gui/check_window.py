@@ -374,7 +374,13 @@ def test_a_person_is_picked_on_a_still(window: Window) -> None:
     window.click("Pick")
     window.until(lambda: window.ask("any(a.type == 'IMAGE_EDITOR' for a in context.window.screen.areas)"))
     window.settle()
+    window.key("Up", "Right")  # while the frame is looked at keys do nothing
+    window.until(lambda: not workers())
+    window.settle()
     window.shot("pick")
+    assert window.ask("[one.name for one in bpy.data.images if one.name.startswith('still')]") == [
+        "still 11.png"
+    ]
     x, y, width, height = window.ask(
         "[(r.x, r.y, r.width, r.height) for a in context.window.screen.areas if a.type == 'IMAGE_EDITOR'"
         " for r in a.regions if r.type == 'WINDOW'][0]"
@@ -384,6 +390,16 @@ def test_a_person_is_picked_on_a_still(window: Window) -> None:
     assert window.ask("[a.type for a in context.window.screen.areas].count('VIEW_3D')") == 1
     pick = window.ask("list(context.scene.kinelift.pick)")
     assert pick == pytest.approx([360, 360], abs=8)
+    assert window.ask("context.scene.kinelift.pick_time") == pytest.approx(10 / 30, abs=1e-3)
+    # and by their number
+    window.rest()
+    window.click("Pick Again")
+    window.until(lambda: window.ask("any(a.type == 'IMAGE_EDITOR' for a in context.window.screen.areas)"))
+    window.settle()
+    window.key("1")
+    window.until(lambda: window.ask("context.scene.kinelift.pick_time") == 0)
+    x, y = window.ask("list(context.scene.kinelift.pick)")
+    assert [x, y] != pick and 0 < x < 720 and 150 < y < 500
     window.ask("context.scene.kinelift.person = 'largest'")
 
 
@@ -597,6 +613,7 @@ def test_a_file_reopened_without_its_captures_has_them(window: Window) -> None:
     window.until(lambda: window.ask("'walk_front.001' in bpy.data.objects"))
     window.rest()
     window.shot("reopened")
+    window.open_panel("Capture from Video")
 
 
 def test_another_file_ends_the_capture(window: Window) -> None:

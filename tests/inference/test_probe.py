@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from kinelift.core.colours import LEFT
 from kinelift.inference.__main__ import main
 from kinelift.inference.probe import probe, save_still
 from kinelift.tests.videos import SAMPLE, Image, background, read_video, recoloured, turned, write_video
@@ -46,9 +47,24 @@ def test_what_is_hard_is_told(walk: list[Image], tmp_path: Path) -> None:
 
 
 def test_the_still_is_the_frame_at_that_time(tmp_path: Path) -> None:
-    save_still(SAMPLE, 1.0, tmp_path / "still.png")
+    ((x, y),) = save_still(SAMPLE, 1.0, tmp_path / "still.png")
+    assert (x, y) == pytest.approx((484, 274), abs=15)  # her trunk
     still = cv2.imread(str(tmp_path / "still.png"))
     assert np.abs(cv2.cvtColor(still, cv2.COLOR_BGR2RGB).astype(int) - read_video(SAMPLE)[30]).mean() < 1
+
+
+@pytest.mark.slow
+def test_people_on_the_still_are_numbered_by_size(walk: list[Image], tmp_path: Path) -> None:
+    far = cv2.copyMakeBorder(
+        cv2.resize(walk[0], (540, 540)), 180, 0, 0, 0, cv2.BORDER_CONSTANT, value=3 * [150]
+    )
+    both = [np.hstack([far, walk[0]])] * 10
+    video = write_video(tmp_path / "two.mp4", both)
+    (first, second) = save_still(video, 0.0, tmp_path / "still.png")
+    assert first[0] > 540 > second[0]
+    still = cv2.cvtColor(cv2.imread(str(tmp_path / "still.png")), cv2.COLOR_BGR2RGB).astype(int)
+    drawn = (np.abs(still - LEFT).sum(-1) < 30).nonzero()
+    assert (drawn[1] < 540).any() and (drawn[1] > 540).any()
 
 
 def test_a_phones_portrait_video_is_upright(walk: list[Image], tmp_path: Path) -> None:
