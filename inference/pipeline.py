@@ -320,6 +320,10 @@ def _solved(
         for one, also in zip(solved, known or [_Known()] * len(shots), strict=True)
     ]
     first = next(one for one in captures if one is not None)
+    if settings.unseen == TRIM:
+        known_in = [number for number, one in enumerate(captures) if one is not None]
+        within = slice(known_in[0], known_in[-1] + 1)
+        captures, shots = captures[within], shots[within]
     nobody = [
         f"{shot.start:.2f} to {shot.start + shot.frames / shot.fps:.2f} s"
         for shot, one in zip(shots, captures, strict=True)
@@ -338,15 +342,12 @@ def _solved(
     return replace(whole, warnings=tuple(dict.fromkeys(warnings)))
 
 
-def _trimmed(shots: Sequence[Capture]) -> list[Capture]:
+def _trimmed(shots: list[Capture]) -> list[Capture]:
     """Shots that begin with the first frame in which the person is found, and end with the last one."""
-    found = [found_in(one) for one in shots]
-    there = [number for number, one in enumerate(found) if one.any()]
-    first, last = there[0], there[-1]
-    out = list(shots[: last + 1])
-    out[last] = out[last].part(slice(0, int(np.flatnonzero(found[last])[-1]) + 1))
-    out[first] = out[first].part(slice(int(np.flatnonzero(found[first])[0]), len(out[first])))
-    return out[first:]
+    last = int(np.flatnonzero(found_in(shots[-1]))[-1])
+    shots = [*shots[:-1], shots[-1].part(slice(0, last + 1))]
+    first = int(np.flatnonzero(found_in(shots[0]))[0])
+    return [shots[0].part(slice(first, len(shots[0]))), *shots[1:]]
 
 
 def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:

@@ -75,3 +75,13 @@ def test_shots_within_keep_their_length_when_the_ends_are_trimmed() -> None:
     assert len(trimmed.later_cameras) == 1
     # between the shots it rests
     assert quickest(trimmed.motion, slice(59, FRAMES - 10)) < 1e-4
+
+
+def test_shots_at_the_ends_without_anybody_are_trimmed_and_those_within_wait() -> None:
+    nobody = lost(leaving(TRIM), slice(None))
+    trimmed = resolve(joined([nobody, leaving(TRIM), nobody, leaving(TRIM), nobody]), LENS)
+    assert len(trimmed) == 3 * FRAMES - 30
+    assert trimmed.motion.cuts == (FRAMES - 10, 2 * FRAMES - 10)
+    # the shots of this made-up video begin at 0 s, each
+    assert sum("Nobody is to be found in the shot" in said for said in trimmed.warnings) == 1
+    assert quickest(trimmed.motion, slice(FRAMES - 10, 2 * FRAMES - 10)) < 1e-4
