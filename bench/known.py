@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from kinelift.bench.score import LIMBS, similarity
+from kinelift.bench.score import LIMBS, Figures, similarity
 from kinelift.bench.truth import true_capture
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA
 from kinelift.core.capture import Capture
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.landmarks import PLACES
 from kinelift.core.motion import Motion
-from kinelift.core.rotations import geodesic_angle, rotation_between
+from kinelift.core.rotations import axis_angle, geodesic_angle, rotation_between
 from kinelift.core.skeleton import INDEX, STANDARD_HEIGHT, rest_offsets
 from kinelift.inference.lift import Estimate
 from kinelift.inference.solve.problem import Evidence
@@ -34,18 +34,39 @@ _NO_TURN = {"neck", "nose", "heel", "toe_tip"}
 _CPU = torch.device("cpu")
 
 
-def rotation_error(motion: Motion, reference: Path) -> float | None:
-    """Mean angle, degrees, between the captured bones' rotations and the true ones, all three axes of each.
+class _Compared(NamedTuple):
+    """A captured motion beside the truth.
 
-    Both are relative to the T-pose. One rotation of the whole clip (that of `sa_mpjpe_mm`) is removed first,
-    as the captured world's heading is arbitrary. None if the reference has no rotations.
+    Attributes
+    ----------
+    truth : dict
+        The reference's arrays.
+    names : list of str
+        Its joints.
+    frames : (N,)
+        The captured frames that show the truth's first N.
+    turn : (3, 3)
+        The one rotation of the clip that `sa_mpjpe_mm` removes, from the captured world to the true one.
     """
+
+    truth: dict[str, Any]
+    names: list[str]
+    frames: npt.NDArray[np.int64]
+    turn: Array
+
+    def true(self, joint: str) -> Array:
+        """World rotations (N, 3, 3) of a joint's bone, relative to the reference's rest pose."""
+        rotations = self.truth["joint_rotations"][: len(self.frames), self.names.index(joint)]
+        return np.asarray(rotations.astype(float))
+
+
+def _compared(motion: Motion, reference: Path) -> _Compared | None:
+    """A motion beside a reference; None if that has no rotations."""
     with np.load(reference, allow_pickle=False) as data:
         d: dict[str, Any] = dict(data)
     if "joint_rotations" not in d:
         return None
     names = [str(n) for n in d["joint_names"]]
-    rest = {n: d["joint_rest"][i].astype(float) for i, n in enumerate(names)}
     frames = np.round(np.arange(len(d["joints_world"])) * motion.fps / float(d["fps"])).astype(int)
     frames = frames[frames < len(motion)]
     truth, captured = d["joints_world"][: len(frames)].astype(float), motion.joints[frames]
@@ -54,13 +75,25 @@ def rotation_error(motion: Motion, reference: Path) -> float | None:
         (truth[:, [names.index(n) for n in LIMBS]], truth[:, [names.index(f"thigh.{s}") for s in "LR"]]),
     ]
     a, b = ((limbs - hips.mean(1, keepdims=True)).reshape(-1, 3) for limbs, hips in pairs)
-    _, turn, _ = similarity(a, b)
+    return _Compared(d, names, frames, similarity(a, b)[1])
+
+
+def rotation_error(motion: Motion, reference: Path) -> float | None:
+    """Mean angle, degrees, between the captured bones' rotations and the true ones, all three axes of each.
+
+    Both are relative to the T-pose. One rotation of the whole clip (that of `sa_mpjpe_mm`) is removed first,
+    as the captured world's heading is arbitrary. None if the reference has no rotations.
+    """
+    both = _compared(motion, reference)
+    if both is None:
+        return None
+    rest = {n: both.truth["joint_rest"][i].astype(float) for i, n in enumerate(both.names)}
     errors = []
-    for name in names:
+    for name in both.names:
         base, _, side = name.partition(".")
         if base in _NO_TURN:
             continue
-        true = d["joint_rotations"][: len(frames), names.index(name)].astype(float)
+        true = both.true(name)
         sign = -1.0 if side == "R" else 1.0
         if base == "hand":
             true = true @ rotation_between(_HAND * [sign, 1, 1], np.array([sign, 0, 0])).T
@@ -68,8 +101,38 @@ def rotation_error(motion: Motion, reference: Path) -> float | None:
             bone = rest[f"{_CHILD[base]}.{side}"] - rest[name]
             out = np.array([sign, 0, 0]) if "arm" in base else np.array([0.0, 0, -1])
             true = true @ rotation_between(bone, out).T
-        errors.append(geodesic_angle(turn @ motion.world_rotations[frames, INDEX[name]], true).mean())
+        captured = both.turn @ motion.world_rotations[both.frames, INDEX[name]]
+        errors.append(geodesic_angle(captured, true).mean())
     return float(np.degrees(np.mean(errors)))
+
+
+def head_error(motion: Motion, reference: Path) -> Figures:
+    """How far the captured head looks away from where the true one looks, degrees.
+
+    The captured world is turned about the vertical first, as its heading is arbitrary: what is wrong with its
+    gravity counts. Nothing if the reference has no rotations.
+
+    Returns
+    -------
+    dict
+        ``head_deg``: the mean angle between both directions; ``head_down_deg``: how much farther down the
+        captured head looks, on average.
+    """
+    both = _compared(motion, reference)
+    if both is None:
+        return {}
+    turn = both.turn
+    heading = axis_angle(np.array([0.0, 0, 1]), np.arctan2(turn[1, 0] - turn[0, 1], turn[0, 0] + turn[1, 1]))
+    captured, true = (
+        -rotations[..., 1]
+        for rotations in (heading @ motion.world_rotations[both.frames, INDEX["head"]], both.true("head"))
+    )
+    away = np.arccos(np.clip((captured * true).sum(1), -1, 1))
+    down = [np.arcsin(np.clip(-look[:, 2], -1, 1)) for look in (captured, true)]
+    return {
+        "head_deg": float(np.degrees(away.mean())),
+        "head_down_deg": float(np.degrees((down[0] - down[1]).mean())),
+    }
 
 
 def _before_camera(capture: Capture) -> tuple[Estimate, Array, Array]:

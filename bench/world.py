@@ -11,6 +11,8 @@ its target is bold.
     planting    how much of it the planting of the feet adds
     PA costs    how much planting adds to PA
     PA, SA, WA, straight, knee, elbow, tilt, accel, drift    as explained at the head of score.py
+    head, down  how far the head looks away from where the true one looks, and how much farther down on
+                average, as explained in known.py (`head_error`)
     slide       way of a heel or ball from frame to frame while it is planted, by our own contacts: mean, most
     hover       distance of planted heels and balls from the floor: mean, most
     found       frames in which the person was found
@@ -41,6 +43,7 @@ import numpy as np
 from kinelift.bench.detections import ROOT, default_clips, detected, group_of
 from kinelift.bench.feet import touching
 from kinelift.bench.heights import floors, heights
+from kinelift.bench.known import head_error
 from kinelift.bench.long import repeated
 from kinelift.bench.score import Figures, score
 from kinelift.bench.sheets import sheet
@@ -107,6 +110,8 @@ COLUMNS = {
     "straight_deg": Column("straight °", 1, _upto(7)),
     "knee_deg": Column("knee °", 1, means={"": _upto(6)}),
     "elbow_deg": Column("elbow °", 1, means={"": _upto(11)}),
+    "head_deg": Column("head °", 1, means={"": _upto(8)}),
+    "head_down_deg": Column("down °", 1),
     "tilt_deg": Column("tilt °", 1, means={"beam": _upto(5)}),
     # who is put where a rule says stands stiller than anybody can: a ratio to that says nothing
     "accel_ratio": Column("accel", 2, means=dict.fromkeys(_PA, (0.85, 1.2))),
@@ -171,7 +176,7 @@ def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
             path = out / f"{video.stem}.{name}.bvh"
             write_bvh(motion, path)
             of[name] = score(path, reference)
-        figures |= of["exported"]
+        figures |= of["exported"] | head_error(exported.motion, reference)
         costs = [of[name]["pa_mpjpe_mm"] for name in ("exported", "captured")]
         figures["planting_pa_mm"] = float(costs[0] or 0) - float(costs[1] or 0)
         with np.load(reference, allow_pickle=False) as data:

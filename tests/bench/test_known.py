@@ -8,7 +8,7 @@ import pytest
 
 from kinelift.bench.accuracy import mean
 from kinelift.bench.accuracy_page import TARGETS, targets
-from kinelift.bench.known import rotation_error, swing_kept
+from kinelift.bench.known import head_error, rotation_error, swing_kept
 from kinelift.bench.truth import true_capture
 from kinelift.core.kinematics import local_rotations
 from kinelift.core.rotations import axis_angle, quaternion_from_matrix
@@ -32,6 +32,23 @@ def test_true_rotations_have_no_error_whatever_the_heading_and_a_turned_bone_has
     head = INDEX["head"]
     world[:, head] = world[:, head] @ axis_angle(np.array([1.0, 0, 0]), np.radians(48.0))
     assert rotation_error(turned(motion, world), REFERENCE) == pytest.approx(error + 48 / 16, abs=0.7)
+
+
+def test_a_head_that_nods_looks_off_by_as_much_and_down_whatever_the_heading():
+    motion = true_capture(REFERENCE).motion
+    heading = axis_angle(np.array([0.0, 0, 1]), np.array(2.0))
+    for degrees in (0.0, 12.0, -12.0):
+        world = motion.world_rotations.copy()
+        head = INDEX["head"]
+        # about the level axis across the look, so that all of it is pitch
+        look = -world[:, head, :, 1]
+        across = np.cross([0.0, 0, 1], look)
+        across /= np.linalg.norm(across, axis=1, keepdims=True)
+        world[:, head] = axis_angle(across, np.full(len(world), np.radians(degrees))) @ world[:, head]
+        about = replace(turned(motion, heading @ world), root=motion.root @ heading.T)
+        figures = head_error(about, REFERENCE)
+        assert figures["head_deg"] == pytest.approx(abs(degrees), abs=0.5)
+        assert figures["head_down_deg"] == pytest.approx(degrees, abs=0.5)
 
 
 def test_the_solver_keeps_the_width_of_arm_swings():
