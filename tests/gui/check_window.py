@@ -188,6 +188,13 @@ def test_the_panel_says_what_the_video_is(window: Window) -> None:
     assert "..." not in text and "…" not in text  # labels cut off
 
 
+def test_what_is_unseen_is_trimmed_on_wish(window: Window) -> None:
+    window.click("Hold")
+    window.click("Trim")
+    window.until(lambda: window.ask("context.scene.kinelift.unseen") == "trim")
+    window.ask("context.scene.kinelift.property_unset('unseen')")
+
+
 def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
     choose(window, long_video, LONG)
     window.search("capture from video")
