@@ -19,6 +19,7 @@ from .operators import (
     resolve,
     retarget,
     runtime,
+    takes,
 )
 from .state import jobs, motions, probe_video
 from .state import retarget as retarget_state
@@ -28,6 +29,7 @@ from .ui import cleanup as cleanup_panel
 from .ui import panels, preferences
 from .ui import preview as preview_panel
 from .ui import retarget as retarget_panel
+from .ui import takes as takes_panel
 
 #: all classes in the order of registration: a property group before those that point to it
 CLASSES: tuple[type, ...] = (
@@ -53,6 +55,7 @@ CLASSES: tuple[type, ...] = (
     camera.KINELIFT_OT_view_camera,
     cleanup.KINELIFT_OT_clean_up,
     resolve.KINELIFT_OT_resolve,
+    takes.KINELIFT_OT_use_take,
     export.KINELIFT_OT_export,
     runtime.KINELIFT_OT_test_runtime,
     runtime.KINELIFT_OT_install_runtime,
@@ -64,6 +67,7 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_capture,
     panels.KINELIFT_PT_result,
     cleanup_panel.KINELIFT_PT_clean_up,
+    takes_panel.KINELIFT_PT_takes,
     retarget_state.BoneRow,
     retarget_state.SceneRetarget,
     retarget.KINELIFT_OT_retarget,

@@ -16,6 +16,7 @@ from ..core.rotations import continuous_quaternions, slerp
 from ..core.skeleton import JOINTS
 from ..core.stances import feet
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES
+from .takes import new_take
 from .versions import assign_action, assign_strip_slot
 
 #: custom property of an action: for each frame, a bit for each of `motion.CONTACT_POINTS` that stands
@@ -61,7 +62,12 @@ def animate(
     Returns
     -------
     bpy.types.Action
-        Assigned to `armature`. An earlier action stays as it was.
+        Assigned to `armature`. An earlier action stays as it was, and in the file (`takes`).
+
+    Raises
+    ------
+    CaptureError
+        See `takes.check_replaceable`.
     """
     frames, rotations, root, contacts = at_rate(motion, fps)
     cuts = cuts_at_rate(motion, fps, frames)
@@ -74,11 +80,7 @@ def animate(
     turned[..., 1:] = np.einsum("jba,tjb->tja", rest[:, :3, :3], rotations[..., 1:])
     location = (root - rest[0, :3, 3]) @ rest[0, :3, :3]
 
-    if base is None:
-        action = bpy.data.actions.new(name)
-    else:
-        action = base.copy()
-        action.name = name
+    action = new_take(armature, name, base)
     curves = Curves(action, armature)
     for joint, bone in enumerate(JOINTS):
         path = f'pose.bones["{bone}"].'
@@ -100,11 +102,11 @@ def animate(
 def animate_shots(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -> None:
     """Make an action for each shot of a motion that has several; the armature goes on with none of them.
 
-    They are kept in the file, and lie on the same frames of the scene as in the action of the whole.
+    They are takes of it, and lie on the same frames of the scene as in the action of the whole.
     """
     for number, shot in enumerate(motion.shots if motion.cuts else (), 1):
         first = FIRST_FRAME + round(shot.start * fps / motion.fps)
-        animate(armature, motion.part(shot), f"{name} Shot {number}", fps, first).use_fake_user = True
+        animate(armature, motion.part(shot), f"{name} Shot {number}", fps, first)
 
 
 def slowness(action: bpy.types.Action) -> float:

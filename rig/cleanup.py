@@ -68,10 +68,8 @@ def animate_both(
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:
-    """The cleaned action, with a link to the raw one that keeps that in the file."""
+    """The cleaned action, with a link to the raw one."""
     cleaned[_RAW] = raw
-    if raw.library is None:
-        raw.use_fake_user = True
     return cleaned
 
 

@@ -17,6 +17,7 @@ from ...core.planting import floors_under
 from ...core.rotations import geodesic_angle, rotation_between
 from ...core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from ..action import Curves, add_strip, key_contacts
+from ..takes import check_replaceable, new_take
 from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
 from .carriers import Carriers, constrained, find_carriers
@@ -64,6 +65,7 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
             f"{target.name} is a library override that is not editable: choose Object > Library Override > "
             "Make for it first."
         )
+    check_replaceable(target)
     return target
 
 
@@ -89,8 +91,8 @@ def retarget(
     Returns
     -------
     Result
-        An earlier action of `target` is kept as it was. If only parts of the body move, the new action is a
-        copy of it in which they are replaced.
+        An earlier action of `target` is kept as it was, also in the file (`takes`). If only parts of the body
+        move, the new action is a copy of it in which they are replaced.
 
     Raises
     ------
@@ -102,11 +104,7 @@ def retarget(
     keys = retargeter.keys(performance, carriers)
     animation = target.animation_data_create()
     earlier = animation.action
-    if earlier is not None and set(settings.parts) != set(PARTS):
-        action = earlier.copy()
-        action.name = name
-    else:
-        action = bpy.data.actions.new(name)
+    action = new_take(target, name, earlier if set(settings.parts) != set(PARTS) else None)
     curves = Curves(action, target)
     frames = performance.frames
     for key in keys:

@@ -31,7 +31,7 @@ LONG = 2880
 PYTHON = ROOT / ".venv/bin/python"
 PANELS = (
     "Video", "Person & Range", "Capture from Video", "Result",
-    "Clean Up Feet", "Preview", "Retarget", "Export",
+    "Clean Up Feet", "Motions", "Preview", "Retarget", "Export",
 )  # fmt: skip
 #: as Blender is asked about them
 PREFERENCES = "context.preferences.addons['bl_ext.user_default.kinelift'].preferences"
@@ -552,6 +552,31 @@ def test_clean_up_body_and_camera(window: Window) -> None:
     assert "CAMERA" in window.ask(
         "[a.spaces[0].region_3d.view_perspective for a in context.window.screen.areas if a.type == 'VIEW_3D']"
     )
+
+
+def test_motions_are_kept_listed_and_gone_back_to(window: Window) -> None:
+    playing = "context.object.animation_data.action.name"
+    now = window.ask(playing)
+    window.open_panel("Motions")
+    window.shot("motions")
+    assert "walk_front raw" in said(window)
+    window.click("walk_front raw")
+    window.until(lambda: window.ask(playing) == "walk_front raw")
+    saved = "/tmp/motions.blend"
+    window.ask(
+        f"bpy.app.timers.register(lambda: bpy.ops.wm.save_as_mainfile(filepath={saved!r})"
+        f" and bpy.ops.wm.open_mainfile(filepath={saved!r}) and None)"
+    )
+    window.until(lambda: window.ask("bpy.data.filepath") == saved)
+    window.rest()
+    window.settle()
+    assert window.ask(playing) == "walk_front raw"
+    window.click(now)
+    window.until(lambda: window.ask(playing) == now)
+    window.key("ctrl+z")
+    window.until(lambda: window.ask(playing) == "walk_front raw")
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask(playing) == now)
 
 
 def test_retarget(window: Window) -> None:

@@ -1,0 +1,33 @@
+"""The sidebar's panel that lists the motions of an armature."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.takes import KINELIFT_OT_use_take
+from ..rig.takes import playing, takes_of
+
+
+class KINELIFT_PT_takes(bpy.types.Panel):
+    """All motions that the active armature was given, to go back to."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Kinelift"
+    bl_label = "Motions"
+    bl_order = 4
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether the active object has any."""
+        return context.active_object is not None and bool(takes_of(context.active_object))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw a button for each motion; the one that is played is pressed."""
+        column, owner = self.layout.column(align=True), context.active_object
+        for take in takes_of(owner):
+            shown = take == playing(owner)
+            column.operator(
+                KINELIFT_OT_use_take.bl_idname, text=take.name_full, translate=False,
+                icon="ACTION", depress=shown,
+            ).action = take.name_full  # fmt: skip
