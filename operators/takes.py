@@ -6,6 +6,7 @@ import bpy
 from bpy.props import StringProperty
 
 from ..core.errors import CaptureError
+from ..state.access import active_armature
 from .reporting import OnActive
 
 
@@ -24,7 +25,7 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
         """Assign the action."""
         from ..rig.takes import takes_of, use_take
 
-        owner = context.active_object
+        owner = active_armature(context)
         found = {take.name_full: take for take in takes_of(owner)}
         if self.action not in found:
             raise CaptureError(

@@ -6,6 +6,7 @@ import bpy
 
 from ..operators.takes import KINELIFT_OT_use_take
 from ..rig.takes import playing, takes_of
+from ..state.access import active_armature
 
 
 class KINELIFT_PT_takes(bpy.types.Panel):
@@ -19,12 +20,13 @@ class KINELIFT_PT_takes(bpy.types.Panel):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether the active object has any."""
-        return context.active_object is not None and bool(takes_of(context.active_object))
+        """Whether it has any."""
+        owner = active_armature(context)
+        return owner is not None and bool(takes_of(owner))
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw a button for each motion; the one that is played is pressed."""
-        column, owner = self.layout.column(align=True), context.active_object
+        column, owner = self.layout.column(align=True), active_armature(context)
         for take in takes_of(owner):
             shown = take == playing(owner)
             column.operator(
