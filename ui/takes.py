@@ -6,7 +6,7 @@ import bpy
 
 from ..operators.takes import KINELIFT_OT_use_take
 from ..rig.takes import playing, takes_of
-from ..state.access import active_armature
+from ..state.access import TAB, active_armature
 
 
 class KINELIFT_PT_takes(bpy.types.Panel):
@@ -14,7 +14,7 @@ class KINELIFT_PT_takes(bpy.types.Panel):
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
-    bl_category = "Kinelift"
+    bl_category = TAB
     bl_label = "Motions"
     bl_order = 4
 
