@@ -19,6 +19,7 @@ from ..core.stances import feet, heels_and_toes, held, not_kept
 from .action import animate, animate_shots, contact_points, every_frame, slowness
 from .contacts import read_contacts
 from .read import check_captured, current_action, keyed_frames, read_motion
+from .takes import playing
 from .versions import curves_of
 
 #: custom property of a cleaned action: the action that it was cleaned from
@@ -259,7 +260,7 @@ def asked_of(armature: bpy.types.Object, capture: Capture, fps: float) -> Asked 
     CaptureError
         If its keys aren't on the frames of the capture any more.
     """
-    current = armature.animation_data.action if armature.animation_data else None
+    current = playing(armature)
     points = contact_points(raw_action(current)) if current is not None else np.zeros((0, 4), bool)
     if not len(points):
         return None

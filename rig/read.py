@@ -12,6 +12,7 @@ from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
 from .action import contact_points, cut_frames, slowness
+from .takes import playing
 from .versions import curves_of
 
 #: `Keyframe.interpolation` as a number
@@ -88,7 +89,7 @@ def current_action(armature: bpy.types.Object) -> bpy.types.Action:
     CaptureError
         If it has none.
     """
-    action = armature.animation_data.action if armature.animation_data else None
+    action = playing(armature)
     if action is None:
         raise CaptureError(f"{armature.name} has no action: choose the one that was captured.")
     return action

@@ -20,6 +20,7 @@ from ...core.stances import RAISED
 from ..action import at_rate, contact_points, cut_frames, cuts_at_rate, slowness
 from ..contacts import CONTACT_CURVES, read_contacts
 from ..read import values as values_of
+from ..takes import playing
 from ..versions import curves_of
 from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
@@ -110,7 +111,7 @@ def perform_armature(
     root = root - [*body.centre[:2], body.floor]
     soles = _sole_heights(body, world, root)
     standing = _contacts(source, frames, soles)
-    action = source.animation_data.action if source.animation_data else None
+    action = playing(source)
     # of a captured armature
     cuts = [int(at) for at in np.searchsorted(frames, cut_frames(action) if action is not None else [])]
     slow = slowness(action) if action is not None else 1.0
