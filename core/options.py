@@ -213,6 +213,25 @@ class CleanUp:
         return slice(self.first, None if self.last is None else self.last + 1)
 
 
+# --- key reduction ---
+
+
+@dataclass(frozen=True)
+class KeyReduction:
+    """How far a motion with fewer keys may be from what it was."""
+
+    rotation: float = option(
+        1.0,
+        "Rotation",
+        "How far any bone may turn away from how it was turned, in degrees",
+        limits=(0.01, 45),
+    )
+    distance: float = option(
+        10.0, "Distance", "How far the hips may be from where they were; the ankles half as far, so that no "
+        "foot that stands slides farther", unit="mm", limits=(0.1, 1000),
+    )  # fmt: skip
+
+
 # --- retarget ---
 
 #: parts of the body that can be left out: a description, and their joints without sides

@@ -217,6 +217,8 @@ class Curves:
         self._there = {(curve.data_path, curve.array_index): curve for curve in self._bag.fcurves}
         interpolation = bpy.types.Keyframe.bl_rna.properties["interpolation"]
         self._interpolations = {i.identifier: i.value for i in interpolation.enum_items}
+        handle = bpy.types.Keyframe.bl_rna.properties["handle_left_type"]
+        self._aligned = handle.enum_items["ALIGNED"].value
 
     def add(
         self,
@@ -227,10 +229,12 @@ class Curves:
         values: Array,
         interpolation: str,
         held: Sequence[int] = (),
+        slopes: Array | None = None,
     ) -> None:
         """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses its keys.
 
-        The values of the keys `held` stay up to the next key.
+        The values of the keys `held` stay up to the next key. `slopes` (N,), per frame, give the keys handles
+        with which Bézier curves are the polynomials of `key_reduction.cubic`.
         """
         count = len(frames)
         curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
@@ -245,4 +249,15 @@ class Curves:
         kinds[list(held)] = self._interpolations["CONSTANT"]
         # the handles are AUTO_CLAMPED already: an artist who changes this to Bézier gets smooth curves
         curve.keyframe_points.foreach_set("interpolation", kinds)
+        if slopes is not None:
+            self._handle(curve, keys, slopes)
         curve.update()
+
+    def _handle(self, curve: Any, keys: Array, slopes: Array) -> None:
+        """Give keys (N, 2) handles along slopes (N,), each a third of the way to the next key."""
+        steps = np.concatenate([[1.0], np.diff(keys[:, 0]), [1.0]]) / 3
+        for side, reach in (("left", -steps[:-1]), ("right", steps[1:])):
+            handles = keys + np.stack([reach, reach * slopes], axis=1)
+            curve.keyframe_points.foreach_set(f"handle_{side}", handles.astype(np.float32).ravel())
+            aligned = np.full(len(keys), self._aligned, dtype=np.intc)
+            curve.keyframe_points.foreach_set(f"handle_{side}_type", aligned)

@@ -18,7 +18,7 @@ from ..core.options import CleanUp
 from ..core.stances import feet, heels_and_toes, held, not_kept
 from .action import animate, animate_shots, contact_points, every_frame, slowness
 from .contacts import read_contacts
-from .read import check_captured, current_action, keyed_frames, read_motion
+from .read import check_captured, check_local, current_action, keyed_frames, read_motion
 from .takes import playing
 from .versions import curves_of
 
@@ -95,11 +95,7 @@ class _Played:
 
     def __init__(self, armature: bpy.types.Object, fps: float) -> None:
         check_captured(armature)
-        if armature.library is not None:
-            raise CaptureError(
-                f"{armature.name} is linked from another file: make a library override of it "
-                "(Object > Library Override > Make) or append it."
-            )
+        check_local(armature)
         self._armature, self._current = armature, current_action(armature)
         self.raw = raw_action(self._current)
         self.name = _RAW_END.sub("", self.raw.name)

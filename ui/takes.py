@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..operators.reduce_keys import KINELIFT_OT_reduce_keys
 from ..operators.takes import KINELIFT_OT_use_take
 from ..rig.takes import playing, takes_of
 from ..state.access import TAB, active_armature
@@ -25,7 +26,7 @@ class KINELIFT_PT_takes(bpy.types.Panel):
         return owner is not None and bool(takes_of(owner))
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw a button for each motion; the one that is played is pressed."""
+        """Draw a button for each motion, the one that is played pressed, and what thins it out."""
         column, owner = self.layout.column(align=True), active_armature(context)
         for take in takes_of(owner):
             shown = take == playing(owner)
@@ -33,3 +34,4 @@ class KINELIFT_PT_takes(bpy.types.Panel):
                 KINELIFT_OT_use_take.bl_idname, text=take.name_full, translate=False,
                 icon="ACTION", depress=shown,
             ).action = take.name_full  # fmt: skip
+        self.layout.operator(KINELIFT_OT_reduce_keys.bl_idname, icon="KEYFRAME")

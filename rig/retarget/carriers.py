@@ -65,6 +65,10 @@ class Carriers:
     joined: dict[int, int]
     warnings: tuple[str, ...]
 
+    def line(self, bone: int) -> list[int]:
+        """A bone, its carrier, and so on."""
+        return _line(bone, self.of)
+
     def frame(
         self, bone: int, turned: Mapping[int, Floats], placed: Mapping[int, Floats], frames: int
     ) -> tuple[Floats, Floats]:

@@ -19,6 +19,7 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.option import Option, options_of
 from kinelift.core.options import (
     CleanUp,
+    KeyReduction,
     Outputs,
     RetargetSettings,
     Settings,
@@ -29,7 +30,7 @@ from kinelift.core.options import (
 from kinelift.tests.videos import SAMPLE
 
 ROOT = Path(__file__).resolve().parents[2]
-CLASSES = (Settings, CleanUp, RetargetSettings, Outputs)
+CLASSES = (Settings, CleanUp, KeyReduction, RetargetSettings, Outputs)
 EVERY = [(cls, name) for cls in CLASSES for name in options_of(cls)]
 
 
@@ -64,7 +65,7 @@ def test_what_is_not_said_is_not_heard() -> None:
     parser = argparse.ArgumentParser()
     for cls in CLASSES:
         add_options(parser, cls)
-    assert [given(parser.parse_args([]), cls) for cls in CLASSES] == [{}, {}, {}, {}]
+    assert [given(parser.parse_args([]), cls) for cls in CLASSES] == [{} for _ in CLASSES]
 
 
 @pytest.mark.parametrize("cls", CLASSES)
