@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -10,19 +11,21 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.bench.score import LIMBS, similarity
+from kinelift.core.camera import Camera
 from kinelift.core.capture import Capture
 from kinelift.core.colours import LEFT, LOW, MIDDLE, RIGHT
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX
+from kinelift.inference.figure import Figure
 from kinelift.inference.overlay import overlay
 from kinelift.inference.video import VideoReader
 
 Array = npt.NDArray[np.float64]
 Picture = npt.NDArray[np.uint8]
 
-#: moments on a sheet
-_MOMENTS = 6
+#: moments on a sheet, and on a sheet of bodies
+_MOMENTS, _BODIES = 6, 12
 #: width of each, pixels
 _WIDE = 220
 #: colour of the true limbs, RGB
@@ -39,6 +42,12 @@ _SIDE_LINES = (
     ("shoulder", "elbow"), ("elbow", "wrist"), ("wrist", "index"), ("shoulder", "hip"), ("hip", "knee"),
     ("knee", "ankle"), ("ankle", "heel"), ("heel", "foot_index"),
 )  # fmt: skip
+#: how far away bodies are seen from, metres: so far that nothing is foreshortened
+_AWAY = 40.0
+#: how wide and high a picture of a body is, metres and pixels
+_METRES, _PIXELS = 2.4, 200
+#: colours of what is behind a body, and of the floor
+_PAPER, _FLOOR = (250, 250, 250), (160, 160, 160)
 #: longer side of a picture with landmarks, pixels
 _LONG = 420
 #: a landmark less visible than this is doubted
@@ -114,14 +123,8 @@ def sheet(
     views : sequence of str
         Rows below: ``side``, ``back`` or ``top``.
     """
-    drawn = out.with_suffix(".overlay.mp4")
     motion = capture.motion
-    overlay(video, capture, drawn)
-    moments = [int(t) for t in np.linspace(0, len(motion) - 1, _MOMENTS + 2)[1:-1]]
-    pictures = {f.index: f.image for f in VideoReader(drawn, 0.0, None, motion.fps) if f.index in moments}
-    drawn.unlink()
-    moments = [t for t in moments if t in pictures]
-    above = [_fitted(picture) for picture in _around(capture, moments, [pictures[t] for t in moments])]
+    moments, above = _in_the_picture(video, capture, out, _MOMENTS)
     rows = [np.concatenate(above, axis=1)]
     high = above[0].shape[0]
     for view in views:
@@ -129,6 +132,78 @@ def sheet(
         row = np.concatenate([_drawn(captured[t], true[t], high) for t in moments if t < len(true)], axis=1)
         rows.append(np.pad(row, ((0, 0), (0, rows[0].shape[1] - row.shape[1]), (0, 0)), constant_values=255))
     _write(np.concatenate(rows), out)
+
+
+def body_sheet(video: Path, capture: Capture, out: Path) -> None:
+    """Write a JPEG of the body as an artist sees it: in the picture, from the side, behind and above.
+
+    Each column is a moment. The side is the camera's right, as in `sheet`; "behind" looks towards the camera;
+    above, the camera is at the bottom. The grey line is the floor.
+
+    Parameters
+    ----------
+    video : Path
+    capture : Capture
+    out : Path
+    """
+    moments, above = _in_the_picture(video, capture, out, _BODIES, "body")
+    look = capture.camera.camera_from_world[2, :3] * [1, 1, 0]
+    away, up = look / np.linalg.norm(look), np.array([0.0, 0.0, 1.0])
+    right = np.cross(away, up)
+    rows = [np.concatenate([_padded(picture) for picture in above], axis=1)]
+    for axes in ((away, up), (-right, up), (right, away)):
+        rows.append(np.concatenate(_bodies(capture, moments, *axes), axis=1))
+    _write(np.concatenate(rows), out)
+
+
+def _bodies(capture: Capture, moments: list[int], right: Array, up: Array) -> list[Picture]:
+    """Pictures of the body at some moments, with world directions that point right and up in them."""
+    size = (_PIXELS, _PIXELS)
+    motion = capture.motion
+    # each moment above the origin, as high as it is above the floor
+    level = up[2] > 0
+    root = motion.root * [0, 0, 1] if level else np.zeros_like(motion.root)
+    centred = replace(capture, motion=replace(motion, root=root.astype(motion.root.dtype)))
+    turn = np.stack([right, -up, np.cross(right, -up)])
+    pose = np.eye(4)
+    pose[:3, :3] = turn
+    pose[:3, 3] = -turn @ [0, 0, 0.4 * _METRES if level else 0.0] + [0, 0, _AWAY]
+    camera = Camera(_PIXELS / _METRES * _AWAY, size, pose)
+    figure = Figure(replace(centred, camera=camera))
+    floor = round(camera.project(np.zeros((1, 3)))[0, 1])
+    pictures = []
+    for t in moments:
+        picture = np.full((_PIXELS, _PIXELS, 3), _PAPER, np.uint8)
+        if level:
+            cv2.line(picture, (0, floor), (_PIXELS, floor), _FLOOR, 1)
+        figure.draw(picture, t)
+        cv2.putText(picture, str(t), (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (0, 0, 0), 1, cv2.LINE_AA)
+        pictures.append(picture)
+    return pictures
+
+
+def _padded(image: Picture) -> Picture:
+    """A picture as wide and high as a picture of a body."""
+    scale = _PIXELS / max(image.shape[:2])
+    size = (round(image.shape[1] * scale), round(image.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    left, top = (_PIXELS - size[0]) // 2, (_PIXELS - size[1]) // 2
+    around = [(top, _PIXELS - size[1] - top), (left, _PIXELS - size[0] - left), (0, 0)]
+    return np.pad(np.asarray(small, np.uint8), around, constant_values=_PAPER[0])
+
+
+def _in_the_picture(
+    video: Path, capture: Capture, out: Path, count: int, style: str = "skeleton"
+) -> tuple[list[int], list[Picture]]:
+    """Moments of a capture, and the part of the video around the person at each, drawn on in a style."""
+    drawn = out.with_suffix(".overlay.mp4")
+    motion = capture.motion
+    overlay(video, capture, drawn, style=style)
+    moments = [int(t) for t in np.linspace(0, len(motion) - 1, count + 2)[1:-1]]
+    pictures = {f.index: f.image for f in VideoReader(drawn, 0.0, None, motion.fps) if f.index in moments}
+    drawn.unlink()
+    moments = [t for t in moments if t in pictures]
+    return moments, [_fitted(one) for one in _around(capture, moments, [pictures[t] for t in moments])]
 
 
 def _around(capture: Capture, moments: list[int], pictures: list[Picture]) -> list[Picture]:

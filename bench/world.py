@@ -24,8 +24,9 @@ its target is bold.
 The detections are kept in --out until the video or the detector's sources change
 (`detections.detection_key`), and so are the scenes' videos, so a second run only lifts and solves.
 --kept-lens takes the lenses that were found together with the detections, for a quicker run. --sheets draws
-contact sheets of the clips with truth into --out. With all clips, the time of everything after the lifter is
-measured too: time of the processor, so that it doesn't depend on what else runs.
+contact sheets into --out: the body in the picture, from the side, from behind and from above (.body.jpg);
+of clips with truth also the captured limbs over the true ones. With all clips, the time of everything after
+the lifter is measured too: time of the processor, so that it doesn't depend on what else runs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ from kinelift.bench.heights import floors, heights
 from kinelift.bench.known import head_error
 from kinelift.bench.long import repeated
 from kinelift.bench.score import Figures, score
-from kinelift.bench.sheets import sheet
+from kinelift.bench.sheets import body_sheet, sheet
 from kinelift.bench.stage import films
 from kinelift.core import quality
 from kinelift.core.arrays import Floats
@@ -170,6 +171,8 @@ def measure(video: Path, out: Path, kept_lens: bool, sheets: bool) -> Figures:
     }
     reference = video.with_suffix(".npz")
     levels = [0.0]
+    if sheets:
+        body_sheet(video, exported, out / f"{video.stem}.body.jpg")
     if reference.exists():
         of = {}
         for name, motion in (("captured", captured.motion), ("exported", exported.motion)):
