@@ -22,5 +22,5 @@ def repeated(capture: Capture, frames: int) -> Capture:
         capture,
         motion=replace(capture.motion, **of(capture.motion, "rotations", "root", "contacts")),
         others=capture.others[:, order] if len(capture.others) else capture.others,
-        **of(capture, "confidence", "landmarks", "world_landmarks", "spread", "presence"),
+        **of(capture, "confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread"),
     )

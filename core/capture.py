@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array
+from .arrays import Array, Floats
 from .camera import Camera
 from .errors import CaptureError, UnsoundError
 from .files import replacing
@@ -26,10 +27,10 @@ from .skeleton import JOINTS, rest_offsets
 from .sound import ROUNDING, SHARE, Part, check_number, checked, is_text
 
 #: raised when a field changes its meaning
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 #: versions that `Capture.load` reads. In 1 the source lay among the settings; in 1 and 2 there was neither
-#: spread nor presence
-_READ = (1, 2, 3)
+#: spread nor presence; up to 3 there was no spread of the turns
+_READ = (1, 2, 3, 4)
 #: bytes of a file and of its arrays: two hours of one person, or half an hour of six, at 60 frames per second
 _LARGEST = 1 << 30
 #: characters of a warning
@@ -44,6 +45,8 @@ _PIXELS = (-1e6, 1e6)
 _REACH = (-100.0, 100.0)
 #: limits of variances and covariances of landmarks, pixels squared
 _VARIANCE, _COVARIANCE = (0.0, 1e12), (-1e12, 1e12)
+#: limits of the spread of a turn, radians
+_TURN = (0.0, math.pi)
 #: limits of bone lengths, metres
 _LENGTHS = (1e-3, 10.0)
 
@@ -111,6 +114,10 @@ class Capture:
         isn't known: in gaps, and in files of earlier versions.
     presence : (T, 33)
         Whether the picture shows where the landmark is, be it hidden or not, 0 to 1; NaN likewise.
+    turn_spread : (T, J)
+        How far off the lifter expects each joint's rotation to be: one standard deviation about each axis,
+        radians. Most of it is depth, which the picture doesn't show. NaN where it isn't known: in shots
+        without the person, and in files of earlier versions.
     others : (P, T, 33, 10)
         The other people of the video, to choose again: `landmarks.evidence_of` each of them.
     settings : dict
@@ -134,6 +141,7 @@ class Capture:
     world_landmarks: Array
     spread: Array
     presence: Array
+    turn_spread: Array
     others: Array = field(default_factory=lambda: np.zeros((0, 0, len(LANDMARKS), COLUMNS)))
     settings: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
@@ -151,6 +159,7 @@ class Capture:
             "world_landmarks": Part((frames, 33, 3), _REACH, gaps=True),
             "spread": Part((frames, 33, 3), wide, gaps=True),
             "presence": Part((frames, 33), SHARE, gaps=True),
+            "turn_spread": Part((frames, len(JOINTS)), _TURN, gaps=True),
             "others": Part(
                 (people, frames if people else 0, 33, COLUMNS),
                 (*seen, *[_REACH] * 3, *wide, SHARE),
@@ -321,21 +330,27 @@ def joined(shots: Sequence[Capture]) -> Capture:
 
 _OF_MOTION = ("offsets", "rotations", "root", "contacts")
 #: arrays of a capture with a row for each frame
-_OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence")
+_OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread")
 _OF_CAPTURE = (*_OF_FRAMES, "others")
 
 
 def _arrays(path: Path, version: int) -> dict[str, Any]:
     """The arrays in a file of some version, with NaN for what wasn't known then."""
-    if version > 2:
-        return read_npz(path, ("camera_from_world", *_OF_MOTION, *_OF_CAPTURE), _LARGEST)
-    data = read_npz(path, ("camera_from_world", *_OF_MOTION, *_OF_FRAMES[:3], "others"), _LARGEST)
+    known = _OF_FRAMES[: {1: 3, 2: 3, 3: 5}.get(version)]
+    data = read_npz(path, ("camera_from_world", *_OF_MOTION, *known, "others"), _LARGEST)
     landmarks, others = data["landmarks"], data["others"]
+    columns = COLUMNS if version > 2 else IN_SPACE.stop
     # what is added is as large as what was read, whatever an empty array says of its shape
-    if landmarks.shape[1:] != (33, 3) or others.shape[2:] != (33, IN_SPACE.stop):
+    if landmarks.shape[1:] != (33, 3) or others.shape[2:] != (33, columns):
         raise UnsoundError(f"the shapes of its landmarks are {landmarks.shape} and {others.shape}")
-    more = np.full((*others.shape[:-1], COLUMNS - IN_SPACE.stop), np.nan, np.float32)
-    return nothing_known(len(landmarks)) | data | {"others": np.concatenate([others, more], axis=-1)}
+    more = np.full((*others.shape[:-1], COLUMNS - columns), np.nan, np.float32)
+    lacking = nothing_known(len(landmarks)) | {"turn_spread": turns_not_known(len(landmarks))}
+    return lacking | data | {"others": np.concatenate([others, more], axis=-1)}
+
+
+def turns_not_known(frames: int) -> Floats:
+    """`Capture.turn_spread` where nothing is known of it."""
+    return np.full((frames, len(JOINTS)), np.nan)
 
 
 def _check_covariance(spread: Array) -> None:

@@ -79,7 +79,10 @@ def lift(rays: Floats, confidence: Floats, fps: float, model: Lifter) -> Estimat
         root=_numpy(_interpolate(lifted.root[0], back)),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=levelled(_numpy(up)),
-        turn_spread=None if lifted.spread is None else _numpy(_interpolate(lifted.spread.turn[0], back)),
+        # of its logarithm, so that it stays positive
+        turn_spread=None
+        if lifted.spread is None
+        else _numpy(_interpolate(lifted.spread.turn[0].log(), back).exp()),
     )
 
 

@@ -13,7 +13,7 @@ import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from ..core.capture import Capture, Source, joined
+from ..core.capture import Capture, Source, joined, turns_not_known
 from ..core.contacts import (
     CONTACT_THRESHOLD,
     find_contacts,
@@ -418,6 +418,7 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
         ),
         confidence=np.zeros((count, capture.confidence.shape[1])),
         **nothing_known(count),
+        turn_spread=turns_not_known(count),
         others=_NOBODY,
         warnings=(),
         unsure_sides=(),
@@ -513,6 +514,7 @@ class _Shot:
             camera=camera,
             confidence=self._joint_confidence(unsure),
             **fields_of(_open(person)),
+            turn_spread=self._turn_spread(),
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,
@@ -523,6 +525,11 @@ class _Shot:
         if feet.mean() < _FEET_SEEN and settings.body != UPPER:
             captured = replace(captured, warnings=(*captured.warnings, _NO_FEET))
         return captured
+
+    def _turn_spread(self) -> Floats:
+        """The lifter's spread of its turns (T, J), radians; NaN if it tells none."""
+        told = self.evidence.lifted.turn_spread
+        return turns_not_known(len(self.gone)) if told is None else np.minimum(told, np.pi)
 
     def _joint_confidence(self, unsure: Bools) -> Floats:
         """Confidence of the joints (T, J): less where sides are `unsure` (T, 2), none where they rest."""

@@ -57,7 +57,7 @@ class KINELIFT_OT_bind_mesh(OnCaptured, bpy.types.Operator):
 
 
 class KINELIFT_OT_show_confidence(OnCaptured, bpy.types.Operator):
-    """Colour the body, green where it was seen to red where it is a guess; again: the colours it had"""
+    """Colour the body, green where it is sure to red where it is a guess; again: the colours it had"""
 
     bl_idname = "kinelift.show_confidence"
     bl_label = "Show Confidence"

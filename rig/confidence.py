@@ -10,7 +10,7 @@ import numpy as np
 from ..core.capture import Capture
 from ..core.colours import HIGH, LOW, MIDDLING, linear
 from ..core.mannequin import MOST_BONES
-from ..core.quality import doubt
+from ..core.quality import depth_doubt, doubt
 from ..core.skeleton import JOINTS
 from .action import FIRST_FRAME
 
@@ -35,7 +35,9 @@ def show_confidence(
     scene: bpy.types.Scene,
     shading: bpy.types.View3DShading | None = None,
 ) -> None:
-    """Colour a body by `quality.doubt`: from green over yellow to red, a guess or off the picture.
+    """Colour a body by `quality.doubt` and `quality.depth_doubt`, the larger of both.
+
+    From green over yellow to red: a guess, off the picture, or unknown in depth.
 
     A geometry nodes modifier looks up every frame of the scene, at its frame rate, and writes the colour
     attribute `ATTRIBUTE`, which the viewport shows with Shading > Colour > Attribute. Materials are kept, and
@@ -133,7 +135,7 @@ def _keep_bones(body: bpy.types.Object) -> None:
 def _table(capture: Capture) -> bpy.types.Object:
     """An object in no scene whose points hold how sure joints are, joint after joint, frame after frame."""
     mesh = bpy.data.meshes.new(_MODIFIER)
-    values = (1 - doubt(capture)).astype(np.float32).ravel()
+    values = 1 - np.maximum(doubt(capture), depth_doubt(capture)).astype(np.float32).ravel()
     mesh.vertices.add(len(values))
     mesh.attributes.new(VALUE, "FLOAT", "POINT").data.foreach_set("value", values)
     return bpy.data.objects.new(_MODIFIER, mesh)

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from kinelift.core.capture import Capture, Source
+from kinelift.core.capture import Capture, Source, turns_not_known
 from kinelift.core.landmarks import PLACES, nothing_known
 from kinelift.core.motion import Motion
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, rest_offsets
@@ -91,6 +91,7 @@ def random_capture(
         world_landmarks=(seen - motion.joints[:, :1]) @ camera.camera_from_world[:3, :3].T,
         spread=rng.uniform([4, -2, 4], [9, 2, 9], (frames, 33, 3)),
         presence=np.full((frames, 33), 0.98),
+        turn_spread=np.full((frames, len(JOINTS)), 0.05),
         source=Source("random.mp4"),
         warnings=warnings,
     )
@@ -108,5 +109,6 @@ def capture_of(motion: Motion, size: tuple[int, int] = (1920, 1080)) -> Capture:
         motion=motion,
         camera=level_camera(size),
         confidence=np.ones((frames, len(JOINTS))),
+        turn_spread=turns_not_known(frames),
         **nothing_known(frames),
     )

@@ -21,7 +21,7 @@ from kinelift.core.skeleton import JOINTS, TEMPLATE_LENGTHS, rest_offsets
 from kinelift.tests.motions import random_capture
 
 OF_MOTION = ("offsets", "rotations", "root", "contacts")
-OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence")
+OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread")
 OF_CAPTURE = (*OF_FRAMES, "others")
 
 
@@ -103,19 +103,35 @@ def test_a_file_from_before_spread_and_presence_is_read(tmp_path: Path) -> None:
     whole = joined(shots())
     whole.save(tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
-        arrays = {name: data[name] for name in data.files if name not in ("spread", "presence")}
+        arrays = {name: data[name] for name in data.files if name not in OF_FRAMES[3:]}
     arrays["others"] = arrays["others"][..., : IN_SPACE.stop]
-    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 3', '"version": 2'))
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 4', '"version": 2'))
     np.savez(tmp_path / "old.npz", **arrays)
     again = Capture.load(tmp_path / "old.npz")
     np.testing.assert_array_equal(again.landmarks, whole.landmarks)
     assert again.spread.shape == whole.spread.shape and np.isnan(again.spread).all()
     assert np.isnan(again.presence).all() and np.isnan(again.others[..., IN_SPACE.stop :]).all()
+    assert again.turn_spread.shape == (20, len(JOINTS)) and np.isnan(again.turn_spread).all()
     np.testing.assert_array_equal(again.others[..., : IN_SPACE.stop], arrays["others"])
     # what an empty array says of its shape isn't believed either
     for name, shape in (("landmarks", (1 << 33, 0)), ("others", (1 << 30, 1 << 20, 0))):
         np.savez(tmp_path / "old.npz", **arrays | {name: np.zeros(shape)})
         assert "the shapes of its landmarks" in refusal(tmp_path / "old.npz")
+
+
+def test_a_file_from_before_the_spread_of_turns_is_read(tmp_path: Path) -> None:
+    whole = joined(shots())
+    whole.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
+        arrays = {name: data[name] for name in data.files if name != "turn_spread"}
+    np.savez(tmp_path / "no.npz", **arrays)
+    assert "is not a Kinelift motion file" in refusal(tmp_path / "no.npz")
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 4', '"version": 3'))
+    np.savez(tmp_path / "old.npz", **arrays)
+    again = Capture.load(tmp_path / "old.npz")
+    assert again.turn_spread.shape == (20, len(JOINTS)) and np.isnan(again.turn_spread).all()
+    for name in OF_CAPTURE[:5]:
+        np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
 
 
 def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path) -> None:
@@ -218,7 +234,7 @@ def test_archives_of_other_things_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 99}, "another version of Kinelift (format 99, this one reads 3)"),
+        ({"version": 99}, "another version of Kinelift (format 99, this one reads 4)"),
         ({"joints": ["hips"]}, "another version of Kinelift"),
         ({"version": None}, "not a Kinelift motion file"), ({"size": None}, "not a Kinelift motion file"),
         ({"header": "[" * 100_000}, "not a Kinelift motion file"), ({"header": "7"}, "not a Kinelift motion"),
@@ -266,7 +282,7 @@ def spoilt_array(name: str, kind: str) -> Array:
     value = np.array(getattr(owner, name), np.float64)
     if kind == "missing frame":
         return value[1:]
-    value.reshape(-1)[-2] = {"nan": np.nan, "inf": np.inf, "far": 1e30, "below": -0.5, "beyond": 1.5}[kind]
+    value.reshape(-1)[-2] = {"nan": np.nan, "inf": np.inf, "far": 1e30, "below": -0.5, "beyond": 3.5}[kind]
     return value
 
 
@@ -275,7 +291,11 @@ def spoilt_array(name: str, kind: str) -> Array:
     [
         *((name, kind) for name in (*OF_MOTION, "confidence") for kind in ("nan", "inf", "far")),
         *((name, kind) for name in OF_FRAMES[1:] for kind in ("inf", "far")),
-        *((name, kind) for name in ("contacts", "confidence", "presence") for kind in ("below", "beyond")),
+        *(
+            (name, kind)
+            for name in ("contacts", "confidence", "presence", "turn_spread")
+            for kind in ("below", "beyond")
+        ),
         *((name, "missing frame") for name in OF_MOTION + OF_CAPTURE[:-1]),
     ],
 )

@@ -13,6 +13,7 @@ from kinelift.core.landmarks import LANDMARK
 from kinelift.core.quality import (
     LIMBS,
     STATES,
+    depth_doubt,
     doubt,
     joints_off_picture,
     limbs_off_picture,
@@ -170,3 +171,13 @@ def test_a_clip_of_few_frames(frames: int) -> None:
     assert not unsure_stretches(capture) and shares(capture)["found"] == 1
     capture.confidence[:] = 0
     assert unsure_stretches(capture) == ([(0, frames - 1, "")] if frames == 3 else [])
+
+
+def test_depth_is_doubtful_as_far_as_the_lifter_doubts_its_turn() -> None:
+    capture = random_capture(6)
+    spread = np.radians(np.tile([[3.0], [5.0], [15.0], [25.0], [90.0], [np.nan]], len(JOINTS)))
+    told = depth_doubt(replace(capture, turn_spread=spread))
+    np.testing.assert_allclose(told, np.tile([[0], [0], [0.5], [1], [1], [0]], len(JOINTS)), atol=1e-6)
+    # and the picture has no part in it
+    capture.landmarks[:] = np.nan
+    np.testing.assert_array_equal(depth_doubt(replace(capture, turn_spread=spread)), told)

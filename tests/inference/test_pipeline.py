@@ -48,6 +48,14 @@ def test_landmarks_are_about_as_far_off_as_is_said(captured):
     np.testing.assert_array_equal(evidence_of(again), evidence_of(captured))
 
 
+def test_the_lifters_doubt_of_its_turns_is_kept(captured):
+    assert np.isfinite(captured.turn_spread).all()
+    assert 2 < np.degrees(np.median(captured.turn_spread)) < 20
+    # hands turn in ways that hips don't
+    hips, hand = (captured.turn_spread[:, INDEX[name]].mean() for name in ("hips", "hand.L"))
+    assert hips < hand
+
+
 def test_a_height_scales_the_person_and_the_path(captured):
     tall = resolve(captured, {"height": 1.25 * captured.motion.height})
     assert np.isclose(tall.motion.height, 1.25 * captured.motion.height, rtol=1e-4)

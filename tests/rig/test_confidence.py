@@ -49,6 +49,26 @@ def test_colours_follow_the_confidence(double: bool) -> None:
     assert np.isfinite(colours(body)).all()
 
 
+def test_a_limb_that_is_uncertain_in_depth_is_not_green() -> None:
+    """Although it was seen, and lies where it was seen."""
+    capture = random_capture(4)
+    capture = replace(capture, confidence=np.ones_like(capture.confidence))
+    arm = [JOINTS.index(name) for name in ("forearm.L", "hand.L")]
+    spread = np.full_like(capture.turn_spread, np.radians(4))
+    spread[2, arm] = np.radians(30)
+    capture = replace(capture, turn_spread=spread)
+    body = add_body(build_scene(capture, "clip"))
+    show_confidence(body, capture, bpy.context.scene)
+    of_arm = mannequin(capture.motion.offsets).weights[:, arm].sum(axis=1) > 0.999
+    green, red = ((np.array(colour) / 255) ** 2.2 for colour in (HIGH, LOW))
+    for index, colour in ((1, green), (2, red), (3, green)):
+        bpy.context.scene.frame_set(1 + index)
+        shown = colours(body)
+        np.testing.assert_allclose(shown[of_arm], np.tile(colour, (of_arm.sum(), 1)), atol=2e-3)
+        far = mannequin(capture.motion.offsets).weights[:, arm].sum(axis=1) == 0
+        np.testing.assert_allclose(shown[far], np.tile(green, (far.sum(), 1)), atol=2e-3)
+
+
 class Shading:
     """A viewport's, which the module without a window has none of."""
 
