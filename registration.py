@@ -29,6 +29,7 @@ from .state import scene as scene_state
 from .ui import cleanup as cleanup_panel
 from .ui import panels, preferences
 from .ui import preview as preview_panel
+from .ui import resolve as resolve_panel
 from .ui import retarget as retarget_panel
 from .ui import takes as takes_panel
 
@@ -69,6 +70,7 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_capture,
     panels.KINELIFT_PT_result,
     cleanup_panel.KINELIFT_PT_clean_up,
+    resolve_panel.KINELIFT_PT_resolve,
     takes_panel.KINELIFT_PT_takes,
     retarget_state.BoneRow,
     retarget_state.SceneRetarget,

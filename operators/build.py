@@ -91,7 +91,11 @@ def _free_place(scene: bpy.types.Scene) -> Vector:
 def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capture, path: Path) -> None:
     """Note the quality and the warnings of a capture, a file at `path`, with the armature that plays it."""
     from ..core.quality import detected_share, shares, unsure_stretches
+    from ..rig.cleanup import raw_action
+    from ..rig.takes import note_motion
 
+    for take in (action, raw_action(action)):
+        note_motion(take, str(path))
     result = armature.kinelift
     result.unsure.clear()
     result.warnings.clear()

@@ -1,4 +1,7 @@
-"""Re-solve: solve a captured motion again with another lens, height or person, and with edited contacts."""
+"""Re-solve: solve a captured motion again with another lens, height or person, and with edited contacts.
+
+The armature gets a new action, and bones that fit it; all that the artist made of it stays.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_rpt
 
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
@@ -22,7 +26,7 @@ if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
 
 
 class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
-    """Solve the captured motion again with your contacts and the lens, height and person chosen above"""
+    """Solve the captured motion again with your contacts and the settings above, in a new action"""
 
     bl_idname = "kinelift.resolve"
     bl_label = "Re-solve"
@@ -30,7 +34,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
 
     done = "Solved {name} again"
     _frames: tuple[int, int] | None
-    _armature: str
+    _target: int
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -43,18 +47,23 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         from ..core.capture import Capture
         from ..core.stances import write_stances
         from ..rig.cleanup import asked_of
+        from ..rig.read import check_captured
+        from ..rig.takes import check_replaceable
 
         chosen, armature = settings(context), captured(context)
+        check_captured(armature)
+        check_replaceable(armature)
         motion = find_motion(context, armature.kinelift.motion)
         values = chosen.capture_settings(preferences(context).device)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
-        self._armature, self._frames = armature.name, chosen.clean_up.frames()
+        # it may have another name by then, or lie elsewhere in memory
+        self._target, self._frames = armature.session_uid, chosen.clean_up.frames()
         render = context.scene.render
         self._asked = asked_of(armature, Capture.load(motion), render.fps / render.fps_base)
         out, arguments = new_motion(context, motion), ["--no-feet"]
         if self._frames is not None:
             wanted = {"device": wanted["device"]}  # the rest of the motion keeps its lens and height
-            arguments += arguments_of(CleanUp, self._range(self._frames))
+            arguments += arguments_of(CleanUp, self._range(armature, self._frames))
         asked = out.with_suffix(".json")
         given = self._asked is not None and (self._asked.edited.any() or self._frames is not None)
         if given:
@@ -78,12 +87,12 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
                 raise
         return job
 
-    def _range(self, frames: tuple[int, int]) -> dict[str, int]:
+    def _range(self, armature: bpy.types.Object, frames: tuple[int, int]) -> dict[str, int]:
         """Options of a clean-up: the frames of the capture that lie in a range of frames of the scene."""
         asked = self._asked
         if asked is None:
             raise CaptureError(
-                f"{self._armature} plays nothing that was captured, so a range of it can't be solved again: "
+                f"{armature.name} plays nothing that was captured, so a range of it can't be solved again: "
                 "switch Frame Range off."
             )
         first = max(math.ceil((frames[0] - asked.first) / asked.per_frame), 0)
@@ -91,34 +100,52 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         if last < first:
             raise CaptureError(
                 f"There is nothing to solve from frame {frames[0]} to {frames[1]}: choose frames of "
-                f"{self._armature}, or switch Frame Range off."
+                f"{armature.name}, or switch Frame Range off."
             )
         return {"first": first, "last": last}
 
     def add(self, job: Job) -> bpy.types.Object:
-        """Add another armature; if only a range was solved, its frames go into a new action of the same."""
+        """Give the armature its new action; if it can't have that any more, add another one."""
         from ..core.capture import Capture
         from ..rig.cleanup import not_kept_of
 
         capture = Capture.load(job.motion)
-        armature = super().add(job) if self._frames is None else self._put_range(job, capture, self._frames)
+        try:
+            armature, told = self._renew(job, capture), ""
+        except CaptureError as error:
+            armature = super().add(job)
+            told = pgettext_rpt("This armature was added for the new motion. {error}").format(error=error)
         # they aren't given to another person, nor to an upper body
         asked = self._asked if capture.contacts_given else None
-        told = not_kept_of(armature, asked, self._frames) if asked is not None else ""
-        if told:
-            armature.kinelift.warnings.add().name = told
+        lost = not_kept_of(armature, asked, self._frames) if asked is not None else ""
+        for warning in (told, lost):
+            if warning:
+                armature.kinelift.warnings.add().name = warning
         return armature
 
-    def _put_range(self, job: Job, capture: Capture, frames: tuple[int, int]) -> bpy.types.Object:
+    def _renew(self, job: Job, capture: Capture) -> bpy.types.Object:
+        """Give the armature its new action.
+
+        Raises
+        ------
+        CaptureError
+            If it was deleted meanwhile, or can't be animated.
+        """
         from ..rig.cleanup import solved_action
+        from ..rig.result import renew_result
 
         scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
-        armature = bpy.data.objects.get(self._armature)
-        if armature is None:
-            raise CaptureError(f"{self._armature} is gone, so frames of it can't be changed any more.")
+        armature = next((one for one in bpy.data.objects if one.session_uid == self._target), None)
+        if armature is None or not armature.users_scene:  # deleted, but something points to it
+            raise CaptureError("The one that was to get it is gone.")
         how = scene.kinelift.clean_up.clean_up()
         fps = scene.render.fps / scene.render.fps_base
-        action = solved_action(armature, capture.motion, how, fps, frames)
+        if self._frames is not None:
+            action = solved_action(armature, capture.motion, how, fps, self._frames)
+        elif self._asked is not None:
+            action = renew_result(armature, capture, how, fps, round(self._asked.first))
+        else:
+            action = renew_result(armature, capture, how, fps)
         describe(armature, action, capture, job.motion)
         scene.kinelift.last_motion = queue.last_motion = str(job.motion)
         return armature

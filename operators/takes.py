@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import bpy
+from bpy.app.translations import pgettext_rpt
 from bpy.props import StringProperty
 
 from ..core.errors import CaptureError
 from ..state.access import active_armature
+from ..state.motions import find_motion
+from .build import describe
 from .reporting import OnActive
 
 
@@ -23,7 +28,10 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Assign the action."""
-        from ..rig.takes import takes_of, use_take
+        from ..core.capture import Capture
+        from ..rig.camera import fit_cameras
+        from ..rig.result import play_take
+        from ..rig.takes import noted_motion, takes_of
 
         owner = active_armature(context)
         found = {take.name_full: take for take in takes_of(owner)}
@@ -31,4 +39,16 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
             raise CaptureError(
                 f"{owner.name} has no motion named {self.action}: choose one of the panel Motions."
             )
-        use_take(owner, found[self.action])
+        take = found[self.action]
+        play_take(owner, take)
+        motion = noted_motion(take)
+        if motion in ("", owner.kinelift.motion):
+            return
+        try:
+            capture = Capture.load(find_motion(context, motion))
+        except CaptureError as error:
+            told = pgettext_rpt("The panel Result and the capture camera stay with the other motion. {error}")
+            self.report({"WARNING"}, told.format(error=error))
+            return
+        fit_cameras(owner, capture)
+        describe(owner, take, capture, Path(motion))

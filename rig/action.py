@@ -99,14 +99,17 @@ def animate(
     return action
 
 
-def animate_shots(armature: bpy.types.Object, motion: Motion, name: str, fps: float) -> None:
+def animate_shots(
+    armature: bpy.types.Object, motion: Motion, name: str, fps: float, first: int = FIRST_FRAME
+) -> None:
     """Make an action for each shot of a motion that has several; the armature goes on with none of them.
 
-    They are takes of it, and lie on the same frames of the scene as in the action of the whole.
+    They are takes of it, and lie on the same frames of the scene as in the action of the whole, which begins
+    at `first`.
     """
     for number, shot in enumerate(motion.shots if motion.cuts else (), 1):
-        first = FIRST_FRAME + round(shot.start * fps / motion.fps)
-        animate(armature, motion.part(shot), f"{name} Shot {number}", fps, first)
+        begin = first + round(shot.start * fps / motion.fps)
+        animate(armature, motion.part(shot), f"{name} Shot {number}", fps, begin)
 
 
 def slowness(action: bpy.types.Action) -> float:

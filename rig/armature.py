@@ -23,6 +23,7 @@ from ..core.skeleton import (
     lengths_of,
     standing_height,
 )
+from .takes import OFFSETS, noted_offsets
 
 #: the joint that a bone with more than one child points to
 _TOWARDS = {"hips": "spine", "chest": "neck"}
@@ -44,7 +45,9 @@ def _size(offsets: Array) -> float:
     return float(standing_height(lengths_of(offsets))) / STANDARD_HEIGHT
 
 
-def _tails(offsets: Array, heads: Floats) -> Floats:
+def rest_tails(offsets: Array) -> Floats:
+    """Positions (J, 3) of the ends of the joints' bones in the T-pose, as `rest_joints` of their heads."""
+    heads = rest_joints(offsets)
     tails = np.empty_like(heads)
     for joint, name in enumerate(JOINTS):
         children = [c for c, parent in enumerate(PARENTS) if parent == joint]
@@ -53,6 +56,18 @@ def _tails(offsets: Array, heads: Floats) -> Floats:
         else:
             tails[joint] = heads[INDEX[_TOWARDS[name]] if name in _TOWARDS else children[0]]
     return tails
+
+
+def offsets_of(armature: bpy.types.Object) -> Floats:
+    """Rest offsets (J, 3) of the joints that a captured armature's bones were put on, metres.
+
+    If it isn't known where they were put, it is taken that they are still there.
+    """
+    noted = noted_offsets(armature.data)
+    if noted is not None:
+        return np.array(noted, dtype=float).reshape(len(JOINTS), 3)
+    heads = np.array([armature.data.bones[name].head_local for name in JOINTS], dtype=float)
+    return np.asarray(heads - heads[np.maximum(PARENTS, 0)])
 
 
 def build_armature(name: str, offsets: Array, collection: bpy.types.Collection) -> bpy.types.Object:
@@ -83,7 +98,8 @@ def build_armature(name: str, offsets: Array, collection: bpy.types.Collection) 
     bpy.context.view_layer.objects.active = armature
 
     heads = rest_joints(offsets)
-    tails = _tails(offsets, heads)
+    tails = rest_tails(offsets)
+    data[OFFSETS] = np.asarray(offsets, dtype=float).ravel().tolist()
     bpy.ops.object.mode_set(mode="EDIT")
     for joint, bone_name in enumerate(JOINTS):
         bone = data.edit_bones.new(bone_name)

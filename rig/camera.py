@@ -24,10 +24,14 @@ from .versions import TURNS_VIDEOS
 BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
 #: what marks the empty on the floor, a custom property
 FLOOR_PROPERTY = "kinelift_floor"
+#: custom property of a camera: its shot, its lens and the 16 numbers of its place, as Kinelift set them
+_SET = "kinelift_camera"
 #: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
 _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 #: metres
 _FLOOR_SIZE = 0.5
+#: a camera whose numbers differ by less is where it was put
+_AS_SET = 1e-5
 #: "The video is missing", on grey
 _NOTICE = Path(__file__).with_name("video_missing.png")
 #: longer side of the picture behind the camera that has it in its middle, pixels
@@ -38,7 +42,7 @@ def add_cameras(
     scene: bpy.types.Scene, capture: Capture, parent: bpy.types.Object | None = None
 ) -> list[bpy.types.Object]:
     """Add the camera of each shot, see `add_camera`; where there are several, markers switch between them."""
-    cameras = [add_camera(scene, shot.camera, parent) for shot in capture.shots]
+    cameras = [add_camera(scene, shot.camera, parent, number) for number, shot in enumerate(capture.shots)]
     rate = scene.render.fps / scene.render.fps_base / capture.motion.fps
     if len(cameras) > 1:
         for number, (camera, shot) in enumerate(zip(cameras, capture.motion.shots, strict=True), 1):
@@ -52,7 +56,7 @@ def add_cameras(
 
 
 def add_camera(
-    scene: bpy.types.Scene, camera: Camera, parent: bpy.types.Object | None = None
+    scene: bpy.types.Scene, camera: Camera, parent: bpy.types.Object | None = None, shot: int = 0
 ) -> bpy.types.Object:
     """Add the camera that filmed to `scene`, make it the scene's camera and take over the picture's size.
 
@@ -62,22 +66,50 @@ def add_camera(
     camera : Camera
     parent : bpy.types.Object, optional
         The armature, wherever it is now: camera and armature keep seeing each other as they did.
+    shot : int
+        Which shot of the capture it filmed, from 0.
     """
     data = bpy.data.cameras.new("Camera")
     # AUTO: the sensor's 36 mm lie along the longer side, so that portrait works and mm are 35 mm equivalents
     data.sensor_fit = "AUTO"
     data.sensor_width = FILM_WIDTH_MM
-    data.lens = camera.focal_mm
     data.clip_end = 1000.0
     placed = bpy.data.objects.new("Camera", data)
     placed.parent = parent
-    placed.matrix_basis = Matrix(np.linalg.inv(camera.camera_from_world) @ _OPENCV_FROM_BLENDER)
+    _set(placed, camera, shot)
     scene.collection.objects.link(placed)
     scene.camera = placed
     scene.render.resolution_x, scene.render.resolution_y = camera.size
     scene.render.resolution_percentage = 100
     scene.render.pixel_aspect_x = scene.render.pixel_aspect_y = 1.0
     return placed
+
+
+def fit_cameras(armature: bpy.types.Object, capture: Capture) -> None:
+    """Give the capture cameras of an armature the lens and the place of another solve of the same video.
+
+    Those that the artist has animated, moved or given another lens stay.
+    """
+    shots = capture.shots
+    for placed in armature.children:
+        kept = placed.get(_SET)
+        animation = placed.animation_data
+        if kept is None or (animation is not None and (animation.action or animation.nla_tracks)):
+            continue
+        shot = round(kept[0])
+        if shot < len(shots) and np.allclose(kept[1:], _as_set(placed), atol=_AS_SET):
+            _set(placed, shots[shot].camera, shot)
+
+
+def _set(placed: bpy.types.Object, camera: Camera, shot: int) -> None:
+    """Give a camera its lens and its place, and note them with it."""
+    placed.data.lens = camera.focal_mm
+    placed.matrix_basis = Matrix(np.linalg.inv(camera.camera_from_world) @ _OPENCV_FROM_BLENDER)
+    placed[_SET] = [float(shot), *_as_set(placed)]
+
+
+def _as_set(placed: bpy.types.Object) -> list[float]:
+    return [placed.data.lens, *(number for row in placed.matrix_basis for number in row)]
 
 
 def add_floor(

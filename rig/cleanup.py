@@ -16,10 +16,10 @@ from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
 from ..core.options import CleanUp
 from ..core.stances import feet, heels_and_toes, held, not_kept
-from .action import animate, animate_shots, contact_points, every_frame, slowness
+from .action import FIRST_FRAME, animate, animate_shots, contact_points, every_frame, slowness
 from .contacts import read_contacts
-from .read import check_captured, check_local, current_action, keyed_frames, read_motion
-from .takes import playing
+from .read import check_captured, current_action, keyed_frames, read_motion
+from .takes import check_replaceable, playing
 from .versions import curves_of
 
 #: custom property of a cleaned action: the action that it was cleaned from
@@ -39,15 +39,25 @@ def raw_action(action: bpy.types.Action) -> bpy.types.Action:
     return action.get(_RAW) or action
 
 
+def base_name(action: bpy.types.Action) -> str:
+    """The name of what is made of an action: that of its raw one, without what marks it as raw."""
+    return _RAW_END.sub("", raw_action(action).name)
+
+
 def stands(action: bpy.types.Action) -> bool:
     """Whether a foot stands anywhere in an action of `clean_action`."""
     return bool(contact_points(action).any())
 
 
 def animate_cleaned(
-    armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp
+    armature: bpy.types.Object,
+    motion: Motion,
+    name: str,
+    fps: float,
+    how: CleanUp,
+    first: int = FIRST_FRAME,
 ) -> bpy.types.Action:
-    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned.
+    """Give `armature` actions of a raw motion and of the cleaned one: see `animate_both`.
 
     Faster than `animate` and `clean_action`, which reads the motion back from its keys.
 
@@ -56,16 +66,26 @@ def animate_cleaned(
     CaptureError
         If the range of frames of `how` is empty.
     """
-    return animate_both(armature, motion, clean_up(every_frame(motion, fps), how), name, fps)
+    return animate_both(armature, motion, clean_up(every_frame(motion, fps), how), name, fps, first)
 
 
 def animate_both(
-    armature: bpy.types.Object, raw: Motion, cleaned: Motion, name: str, fps: float
+    armature: bpy.types.Object,
+    raw: Motion,
+    cleaned: Motion,
+    name: str,
+    fps: float,
+    first: int = FIRST_FRAME,
 ) -> bpy.types.Action:
-    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned."""
-    raw_one = animate(armature, raw, raw_name(name), fps)
-    animate_shots(armature, cleaned, name, fps)
-    return _beside(raw_one, animate(armature, cleaned, name, fps))
+    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned.
+
+    They begin at the frame `first` of the scene. Curves of what it plays that the motion doesn't have, such
+    as those of bones that the artist added, come along.
+    """
+    before = playing(armature)
+    raw_one = animate(armature, raw, raw_name(name), fps, first, before and raw_action(before))
+    animate_shots(armature, cleaned, name, fps, first)
+    return _beside(raw_one, animate(armature, cleaned, name, fps, first, before))
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:
@@ -95,10 +115,10 @@ class _Played:
 
     def __init__(self, armature: bpy.types.Object, fps: float) -> None:
         check_captured(armature)
-        check_local(armature)
+        check_replaceable(armature)
         self._armature, self._current = armature, current_action(armature)
         self.raw = raw_action(self._current)
-        self.name = _RAW_END.sub("", self.raw.name)
+        self.name = base_name(self._current)
         self.raw_motion = read_motion(armature, self.raw, fps)
         self.at = keyed_frames(armature, self.raw)
         same = self._current == self.raw

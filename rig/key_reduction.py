@@ -16,13 +16,13 @@ from ..core.key_reduction import cubic, farthest, slopes_of, with_needed_keys
 from ..core.options import KeyReduction
 from ..core.rotations import continuous_quaternions, geodesic_angle
 from .action import Curves, cut_frames
-from .read import check_local, current_action
+from .read import current_action
 from .read import values as values_of
 from .retarget.bones import Rig, read_rig
 from .retarget.carriers import Carriers, find_carriers
 from .retarget.channels import bone_path, rotation_channel, rotations_of
 from .retarget.mapping import find_bone_map
-from .takes import new_take
+from .takes import check_replaceable, new_take
 from .versions import curves_of
 
 #: millimetres of a metre
@@ -147,9 +147,9 @@ def reduce_keys(owner: bpy.types.Object, how: KeyReduction) -> Reduced:
     Raises
     ------
     CaptureError
-        If the armature is linked, or none of its bones has keys.
+        If its action can't be replaced (`takes.check_replaceable`), or none of its bones has keys.
     """
-    check_local(owner)
+    check_replaceable(owner)
     action = current_action(owner)
     frames, cuts, tracks = _read(owner, action)
     size = float(np.linalg.svd(np.array(owner.matrix_world)[:3, :3], compute_uv=False).max())

@@ -81,21 +81,6 @@ def check_captured(armature: bpy.types.Object) -> None:
         )
 
 
-def check_local(armature: bpy.types.Object) -> None:
-    """Refuse an armature that is linked: nothing can be assigned to it.
-
-    Raises
-    ------
-    CaptureError
-        If it is.
-    """
-    if armature.library is not None:
-        raise CaptureError(
-            f"{armature.name} is linked from another file: make a library override of it "
-            "(Object > Library Override > Make) or append it."
-        )
-
-
 def current_action(armature: bpy.types.Object) -> bpy.types.Action:
     """The action that an armature plays.
 

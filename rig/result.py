@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
+from ..core.capture import Capture
 from ..core.motion import Motion
 from ..core.options import CleanUp
+from .action import FIRST_FRAME
 from .armature import build_armature
-from .cleanup import animate_cleaned
+from .camera import fit_cameras
+from .cleanup import animate_cleaned, base_name
+from .fit import artist_kept, fit
+from .read import check_captured
 from .scene import frame_rate
+from .takes import check_replaceable, noted_offsets, playing, use_take
 from .versions import current_window
 
 
@@ -65,23 +72,64 @@ def add_result(
 def _object_mode(scene: bpy.types.Scene) -> Iterator[None]:
     """Go to Object Mode of `scene`, and back to what the artist was doing if that was something else."""
     active = bpy.context.view_layer.objects.active
-    mode = active.mode if active is not None else "OBJECT"
     before = bpy.context.scene
-    selected = list(bpy.context.selected_objects)
-    elsewhere = scene != before
-    if mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    if elsewhere:
-        current_window().scene = scene
-    try:
-        yield
-    finally:
-        if elsewhere:
-            current_window().scene = before
-        if mode != "OBJECT":
-            for other in bpy.context.selected_objects:
-                other.select_set(other in selected)
-            for other in selected:
-                other.select_set(True)
-            bpy.context.view_layer.objects.active = active
-            bpy.ops.object.mode_set(mode=mode)
+    with artist_kept() if active is not None and active.mode != "OBJECT" else nullcontext():
+        if scene != before:
+            current_window().scene = scene
+        try:
+            yield
+        finally:
+            if scene != before:
+                current_window().scene = before
+
+
+def renew_result(
+    armature: bpy.types.Object, capture: Capture, how: CleanUp, fps: float, first: int = FIRST_FRAME
+) -> bpy.types.Action:
+    """Give a captured armature that is there, perhaps in use, the motion of another solve of its video.
+
+    Its bones, the mannequin and the capture camera fit the new solve; whatever else the artist made of it
+    stays, and so does what it played (`takes`).
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+    capture : Capture
+    how : CleanUp
+        Of the feet.
+    fps : float
+        The scene's frames per second.
+    first : int
+        Frame of the scene for the motion's first frame.
+
+    Returns
+    -------
+    bpy.types.Action
+        The cleaned one, assigned to `armature`.
+
+    Raises
+    ------
+    CaptureError
+        If it lacks captured bones or can't be animated; it is left as it was.
+    """
+    check_captured(armature)
+    check_replaceable(armature)
+    before = playing(armature)
+    name = armature.name if before is None else base_name(before)
+    fit(armature, capture.motion.offsets)
+    fit_cameras(armature, capture)
+    return animate_cleaned(armature, capture.motion, name, fps, how, first)
+
+
+def play_take(owner: bpy.types.Object, take: bpy.types.Action) -> None:
+    """Let an armature play one of its takes, on the bones that it was made for; what it played is kept.
+
+    Raises
+    ------
+    CaptureError
+        See `takes.check_replaceable`.
+    """
+    use_take(owner, take)
+    offsets = noted_offsets(take)
+    if offsets is not None:
+        fit(owner, np.reshape(offsets, (-1, 3)))

@@ -18,6 +18,11 @@ from .versions import assign_action
 _TAKES = "kinelift_takes"
 #: custom property of a take: the action that was played before, which a file keeps so even if it is linked
 _BEFORE = "kinelift_before"
+#: custom property of a take: the file of the captured motion that it was made from
+_MOTION = "kinelift_motion"
+#: custom property of a captured armature's data and of its takes: the rest offsets of the joints that its
+#: bones have, or that the take was made for, as one list
+OFFSETS = "kinelift_offsets"
 
 
 def playing(owner: bpy.types.Object) -> bpy.types.Action | None:
@@ -31,8 +36,18 @@ def check_replaceable(owner: bpy.types.Object) -> None:
     Raises
     ------
     CaptureError
-        If a strip of its NLA tracks is being tweaked.
+        If it is linked, an override that isn't editable, or a strip of its NLA tracks is being tweaked.
     """
+    if owner.library is not None:
+        raise CaptureError(
+            f"{owner.name} is linked from another file: make a library override of it "
+            "(Object > Library Override > Make) or append it."
+        )
+    if owner.override_library is not None and owner.override_library.is_system_override:
+        raise CaptureError(
+            f"{owner.name} is a library override that is not editable: choose Object > Library Override > "
+            "Make for it first."
+        )
     if owner.animation_data is not None and owner.animation_data.use_tweak_mode:
         raise CaptureError(
             f"A strip of {owner.name} is being edited in the NLA editor, and Blender lets no other action be "
@@ -64,13 +79,15 @@ def new_take(owner: bpy.types.Object, name: str, base: bpy.types.Action | None =
     take.name = name
     take.use_fake_user = True
     take[_TAKES] = word
-    if owner.library is None:
-        owner[_TAKES] = word
+    owner[_TAKES] = word
     if earlier is not None:
         take[_BEFORE] = earlier
         _keep(earlier, word)
     elif _BEFORE in take:
         del take[_BEFORE]
+    offsets = noted_offsets(owner.data)
+    if offsets is not None:
+        take[OFFSETS] = offsets
     return take
 
 
@@ -84,8 +101,35 @@ def takes_of(owner: bpy.types.Object) -> list[bpy.types.Action]:
     return sorted({*takes, *before}, key=lambda take: take.name_full)
 
 
+def note_motion(take: bpy.types.Action, path: str) -> None:
+    """Note with a take the file of the captured motion that it was made from."""
+    if take.library is None:
+        take[_MOTION] = path
+
+
+def noted_motion(take: bpy.types.Action) -> str:
+    """The file of the captured motion that a take was made from; empty: it isn't known."""
+    return str(take.get(_MOTION, ""))
+
+
+def noted_offsets(block: bpy.types.ID) -> list[float] | None:
+    """The `OFFSETS` that are noted with an armature's data or a take."""
+    noted = block.get(OFFSETS)
+    return None if noted is None else list(noted)
+
+
+def note_offsets(owner: bpy.types.Object, offsets: list[float]) -> None:
+    """Note the `OFFSETS` of the bones of an armature, before they move, with all takes that lack them."""
+    now = playing(owner)
+    for take in {*takes_of(owner), *([now] if now is not None else [])}:
+        if take.library is None and OFFSETS not in take:
+            take[OFFSETS] = offsets
+
+
 def use_take(owner: bpy.types.Object, take: bpy.types.Action) -> None:
     """Let an armature play one of its takes; the one that it played is kept.
+
+    Its bones may have been moved since the take was made: see `result.play_take`.
 
     Raises
     ------

@@ -6,13 +6,12 @@ import bpy
 
 from ..core.options import CleanUp
 from ..operators.cleanup import KINELIFT_OT_clean_up
-from ..operators.resolve import KINELIFT_OT_resolve
-from ..state.access import TAB, active_armature, captured, settings
-from .options import draw_options
+from ..state.access import TAB, active_armature, settings
+from .options import draw_options, draw_range
 
 
 class KINELIFT_PT_clean_up(bpy.types.Panel):
-    """Clean Up Feet and Re-solve."""
+    """Clean Up Feet."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -26,7 +25,7 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
         return active_armature(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Draw the settings, then the buttons."""
+        """Draw the settings, then the button."""
         layout, chosen = self.layout, settings(context).clean_up
         layout.use_property_split = True
         layout.use_property_decorate = False
@@ -36,12 +35,5 @@ class KINELIFT_PT_clean_up(bpy.types.Panel):
         feet.active = chosen.feet
         draw_options(feet, chosen, CleanUp, but=("feet", "smooth"))
         layout.prop(chosen, "smooth")
-        row = layout.row(heading="Frame Range")
-        row.prop(chosen, "use_range", text="")
-        row = row.row(align=True)
-        row.active = chosen.use_range
-        row.prop(chosen, "first", text="")
-        row.prop(chosen, "last", text="")
+        draw_range(layout, chosen)
         layout.operator(KINELIFT_OT_clean_up.bl_idname, icon="CON_FLOOR")
-        if captured(context) is not None:
-            layout.operator(KINELIFT_OT_resolve.bl_idname, icon="FILE_REFRESH")

@@ -1,4 +1,4 @@
-"""Draw the options of a capture, a clean-up or a retarget as rows of a panel."""
+"""Draw the options of a capture, a clean-up or a retarget, and what goes with them, as rows of a panel."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 import bpy
 
+from ..operators.pick_person import KINELIFT_OT_pick_person
 from ..state.derived import panel_options, use
 
 
@@ -34,3 +35,29 @@ def draw_options(layout: bpy.types.UILayout, group: Any, cls: type, but: Collect
         row = row.row()
         row.active = getattr(group, use(name))
         row.prop(group, name, text="")
+
+
+def draw_person(layout: bpy.types.UILayout, chosen: Any) -> None:
+    """Draw whom to follow, by the scene's settings."""
+    column = layout.column(align=True)
+    column.prop(chosen, "person")
+    if chosen.person == "number":
+        column.prop(chosen, "number")
+    elif chosen.person == "pick":
+        split = column.split(factor=0.4)  # as property rows are split
+        split.label()
+        split.operator(
+            KINELIFT_OT_pick_person.bl_idname,
+            text="Pick Again" if chosen.picked else "Pick",
+            icon="EYEDROPPER",
+        )
+
+
+def draw_range(layout: bpy.types.UILayout, chosen: Any) -> None:
+    """Draw the range of frames to change, by the settings of a clean-up."""
+    row = layout.row(heading="Frame Range")
+    row.prop(chosen, "use_range", text="")
+    row = row.row(align=True)
+    row.active = chosen.use_range
+    row.prop(chosen, "first", text="")
+    row.prop(chosen, "last", text="")

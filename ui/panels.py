@@ -13,13 +13,12 @@ from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
 from ..operators.choose_video import KINELIFT_OT_import_video
 from ..operators.export import KINELIFT_OT_export
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
-from ..operators.pick_person import KINELIFT_OT_pick_person
 from ..operators.rebuild import KINELIFT_OT_rebuild
 from ..state.access import ADDON, TAB, captured, settings, worker_python
 from ..state.jobs import STAGES, Job, queue
 from ..state.motions import PACKED_UP_TO
 from ..state.probe_video import probing
-from .options import draw_options
+from .options import draw_options, draw_person
 from .text import paragraph
 
 
@@ -66,18 +65,7 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         layout, chosen = self.layout, settings(context)
         layout.use_property_split = True
         layout.use_property_decorate = False
-        column = layout.column(align=True)
-        column.prop(chosen, "person")
-        if chosen.person == "number":
-            column.prop(chosen, "number")
-        elif chosen.person == "pick":
-            split = column.split(factor=0.4)  # as property rows are split
-            split.label()
-            split.operator(
-                KINELIFT_OT_pick_person.bl_idname,
-                text="Pick Again" if chosen.picked else "Pick",
-                icon="EYEDROPPER",
-            )
+        draw_person(layout, chosen)
         column = layout.column(align=True)
         column.prop(chosen, "first")
         column.prop(chosen, "last", text="Last")

@@ -55,16 +55,6 @@ def check_target(target: bpy.types.Object | None, source: bpy.types.Object | Non
         raise CaptureError("Select the armature of your character: there is none in the selection.")
     if target == source:
         raise CaptureError(f"{target.name} is the source itself: select the armature of your character.")
-    if target.library is not None:
-        raise CaptureError(
-            f"{target.name} is linked, and Blender does not let linked objects be animated: choose Object > "
-            "Library Override > Make, and retarget onto the override."
-        )
-    if target.override_library is not None and target.override_library.is_system_override:
-        raise CaptureError(
-            f"{target.name} is a library override that is not editable: choose Object > Library Override > "
-            "Make for it first."
-        )
     check_replaceable(target)
     return target
 

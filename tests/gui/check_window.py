@@ -31,7 +31,7 @@ LONG = 2880
 PYTHON = ROOT / ".venv/bin/python"
 PANELS = (
     "Video", "Person & Range", "Capture from Video", "Result",
-    "Clean Up Feet", "Motions", "Preview", "Retarget", "Export",
+    "Clean Up Feet", "Re-solve", "Motions", "Preview", "Retarget", "Export",
 )  # fmt: skip
 #: as Blender is asked about them
 PREFERENCES = "context.preferences.addons['bl_ext.user_default.kinelift'].preferences"

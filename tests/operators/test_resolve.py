@@ -8,13 +8,19 @@ from pathlib import Path
 import bpy
 import numpy as np
 import pytest
+from mathutils import Vector
 
 from kinelift.core.capture import Capture
 from kinelift.core.landmarks import evidence_of
+from kinelift.core.mannequin import mannequin
 from kinelift.core.options import Settings
+from kinelift.core.skeleton import JOINTS
 from kinelift.inference.pipeline import capture, resolve
 from kinelift.operators.build import build
+from kinelift.rig.armature import rest_joints
+from kinelift.rig.body import add_body
 from kinelift.rig.contacts import CONTACT_CURVES
+from kinelift.rig.takes import takes_of
 from kinelift.rig.versions import curves_of
 from kinelift.state.jobs import queue
 from kinelift.tests.inference.test_bad_input import filmed, walking
@@ -26,17 +32,94 @@ from kinelift.tests.walks import slide, walk
 pytestmark = pytest.mark.slow
 
 
-def test_resolve_gives_another_armature_and_leaves_the_first(tmp_path: Path) -> None:
-    capture(SAMPLE, Settings(end=1.0, quality="quick")).save(tmp_path / "walk.motion.npz")
-    first = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
-    action = first.animation_data.action
+def plain_matrix(owner: bpy.types.Object) -> np.ndarray:
+    bpy.context.view_layer.update()
+    return np.array(owner.matrix_world)
+
+
+def rest(armature: bpy.types.Object) -> np.ndarray:
+    return np.array([armature.data.bones[name].head_local for name in JOINTS])
+
+
+def vertices(body: bpy.types.Object) -> np.ndarray:
+    flat = np.empty(3 * len(body.data.vertices), dtype=np.float32)
+    body.data.vertices.foreach_get("co", flat)
+    return flat.reshape(-1, 3)
+
+
+def test_resolve_gives_the_armature_a_new_action_and_all_else_stays(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    first, before, body = armature.animation_data.action, played(armature), add_body(armature)
+    bones = rest(armature)
+    assert bpy.ops.kinelift.add_camera() == {"FINISHED"}
+    camera = bpy.context.scene.camera
+    # renamed, moved, hung on something, dressed, with a bone, a key and a constraint of the artist's own
+    empty = bpy.data.objects.new("Stage", None)
+    bpy.context.scene.collection.objects.link(empty)
+    armature.name, armature.location, armature.parent = "Hero", (1, 2, 3), empty
+    armature.rotation_euler.z = 0.5
+    body.name = "Suit"
+    shell = body.modifiers.new("Shell", "SOLIDIFY")
+    bpy.ops.object.mode_set(mode="EDIT")
+    prop = armature.data.edit_bones.new("prop")
+    prop.parent = armature.data.edit_bones["hand.R"]
+    prop.head = prop.parent.tail
+    prop.tail, prop.use_connect = prop.head + Vector((0, 0, 0.3)), True
+    bpy.ops.object.mode_set(mode="POSE")
+    armature.pose.bones["head"].constraints.new("LIMIT_ROTATION").name = "Mine"
+    armature.pose.bones["prop"].rotation_mode = "XYZ"
+    armature.pose.bones["prop"].rotation_euler.x = 0.7
+    armature.pose.bones["prop"].keyframe_insert("rotation_euler", frame=10)
+    world, sees = plain_matrix(armature), np.array(camera.matrix_basis)
+    objects, armatures, meshes = set(bpy.data.objects), set(bpy.data.armatures), set(bpy.data.meshes)
     chosen = bpy.context.scene.kinelift
     chosen.use_height, chosen.height = True, 1.2
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
-    second = bpy.context.object
-    assert second != first and first.animation_data.action == action
-    assert Capture.load(Path(second.kinelift.motion)).motion.height == pytest.approx(1.2, abs=0.01)
-    assert second.dimensions.z == pytest.approx(first.dimensions.z * 1.2 / 1.71, rel=0.02)
+
+    assert (set(bpy.data.objects), set(bpy.data.armatures)) == (objects, armatures)
+    assert set(bpy.data.meshes) == meshes
+    assert bpy.context.object == armature and armature.mode == "POSE" and armature.select_get()
+    assert (armature.name, armature.parent, body.parent) == ("Hero", empty, armature)
+    np.testing.assert_array_equal(plain_matrix(armature), world)
+    assert [modifier.name for modifier in body.modifiers] == ["Walk", "Shell"] and shell.name == "Shell"
+    assert armature.pose.bones["head"].constraints["Mine"].type == "LIMIT_ROTATION"
+    action = armature.animation_data.action
+    assert action != first and first in takes_of(armature)
+    # the motion, the bones and the body of 1.2 m
+    solved = Capture.load(Path(armature.kinelift.motion)).motion
+    assert solved.height == pytest.approx(1.2, abs=0.01)
+    np.testing.assert_allclose(rest(armature), rest_joints(solved.offsets), atol=1e-5)
+    np.testing.assert_allclose(played(armature).offsets, solved.offsets, atol=1e-5)
+    np.testing.assert_allclose(played(armature).joints[:, :9], solved.joints[:, :9], atol=0.08)
+    fresh = mannequin(solved.offsets).vertices + rest_joints(solved.offsets)[0]
+    np.testing.assert_allclose(vertices(body), fresh, atol=1e-5)
+    # what hangs on the hand goes along with it, as large as it was, and keeps its keys
+    hand, prop = armature.data.bones["hand.R"], armature.data.bones["prop"]
+    np.testing.assert_allclose(prop.head_local, hand.tail_local, atol=1e-6)
+    assert prop.length == pytest.approx(0.3, abs=1e-5) and prop.use_connect
+    curve = curves_of(action, armature)[('pose.bones["prop"].rotation_euler', 0)]
+    assert curve.evaluate(10) == pytest.approx(0.7)
+    # the camera is where the new solve has it
+    assert not np.allclose(np.array(camera.matrix_basis), sees, atol=0.1)
+    assert bpy.context.scene.camera == camera
+
+    # back to the first motion: its bones, its body and its camera too
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert bpy.ops.kinelift.use_take(action=first.name) == {"FINISHED"}
+    np.testing.assert_allclose(rest(armature), bones, atol=1e-5)
+    np.testing.assert_allclose(played(armature).joints, before.joints, atol=1e-4)
+    fresh = mannequin(before.offsets).vertices + rest_joints(before.offsets)[0]
+    np.testing.assert_allclose(vertices(body), fresh, atol=1e-5)
+    np.testing.assert_allclose(np.array(camera.matrix_basis), sees, atol=1e-5)
+    assert Path(armature.kinelift.motion).name == "walk.motion.npz"
+    # and forth, from a saved file
+    name, motion = action.name, str(armature.kinelift.motion)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    armature = bpy.data.objects["Hero"]
+    assert bpy.ops.kinelift.use_take(action=name) == {"FINISHED"}
+    np.testing.assert_allclose(rest(armature), rest_joints(solved.offsets), atol=1e-5)
+    assert armature.kinelift.motion != motion
 
 
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
@@ -48,6 +131,8 @@ def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
     two = dataclasses.replace(captured, others=aside[None])
     two.save(tmp_path / "walk.motion.npz")
     build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
+    assert bpy.ops.kinelift.add_camera() == {"FINISHED"}
+    camera = bpy.context.scene.camera
     chosen = bpy.context.scene.kinelift
 
     def solved() -> Capture:
@@ -57,8 +142,10 @@ def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
     chosen.use_focal, chosen.focal = True, 56.0
     tele = solved()
     assert tele.settings["focal"] == 56.0 and tele.camera.focal == pytest.approx(2 * captured.camera.focal)
+    assert camera.data.lens == pytest.approx(56)
+    camera.location.z += 0.1  # the artist's from now on
     chosen.use_focal = False
-    assert solved().settings["focal"] is None
+    assert solved().settings["focal"] is None and camera.data.lens == pytest.approx(56)
     chosen.person, chosen.number = "number", 2
     other = solved()
     assert np.allclose(other.landmarks, aside[..., :3], atol=1e-2, equal_nan=True)
@@ -80,13 +167,14 @@ def test_edited_contacts_are_solved_with_and_others_are_found(tmp_path: Path) ->
     first = filmed_walk(tmp_path)
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
     same = bpy.context.object
+    assert same == first
     found = Capture.load(Path(same.kinelift.motion))
     assert not found.contacts_given and not len(same.kinelift.warnings)
     edit(same, "L", [(1, 0.0)])
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
     one_foot = bpy.context.object
     solved = Capture.load(Path(one_foot.kinelift.motion))
-    assert one_foot != same and solved.contacts_given
+    assert one_foot == first and solved.contacts_given
     assert not solved.motion.contacts[:, :2].any()
     np.testing.assert_array_equal(solved.motion.contacts[:, 2:], found.motion.contacts[:, 2:])
     assert not len(one_foot.kinelift.warnings)
@@ -103,7 +191,7 @@ def test_edited_contacts_are_solved_with_and_others_are_found(tmp_path: Path) ->
     assert not [one for one in bpy.context.object.kinelift.warnings if "Contacts" in one.name]
     # only motions are left in the cache
     assert {path.suffix for path in (tmp_path / "captures").iterdir()} == {".npz"}
-    assert first.animation_data.action.name == "Walk"
+    assert "Walk" in [take.name for take in takes_of(first)] and len(bpy.data.armatures) == 1
 
 
 def test_contacts_that_cannot_be_kept_are_told_in_the_panel(tmp_path: Path) -> None:
