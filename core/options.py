@@ -278,6 +278,10 @@ class RetargetSettings:
     plant: bool = option(
         True, "Plant Feet", "Plant the feet on the character's floor where the source's feet stand"
     )
+    ik: bool = option(
+        True, "IK Controls",
+        "Key the controls of inverse kinematics, too: switching to them then leaves the pose as it is",
+    )  # fmt: skip
     strip: bool = option(False, "As NLA Strip", "Put the result into an NLA strip; the active action stays")
 
 

@@ -24,6 +24,7 @@ from .carriers import Carriers, constrained, find_carriers
 from .channels import Channels, Keys, bone_path, quoted, rotations_of
 from .checks import check_body, left_behind
 from .feet import plant
+from .ik import Limb, find_limbs, off_fk, switched
 from .tpose import NEXT, leg_length, read_body
 from .transfer import Performance, bone_deltas
 
@@ -104,9 +105,12 @@ def retarget(
         for prop, value in values.items():
             path = f"{bone_path(bone)}[{quoted(prop)}]"
             curves.add(path, 0, bone, frames[:1], np.array([value]), "CONSTANT")
+    for bone in (bone for limb in retargeter.limbs for bone in limb.stretching(target, retargeter.rig)):
+        curves.add(f"{bone_path(bone)}.ik_stretch", 0, bone, frames[:1], np.array([0.0]), "CONSTANT")
     if performance.contacts.any() and target.override_library is None:
         key_contacts(curves, target, frames, performance.contacts)
     held = held_elsewhere(target, retargeter.rig, carriers, keys, frames)
+    held += off_fk(target, retargeter.rig, retargeter.limbs, frames)
     if "hips" in retargeter.bones:
         held += left_behind(target, retargeter.rig, carriers)
     if settings.strip:
@@ -159,6 +163,14 @@ class Retargeter:
                 "hips."
             )
         self.channels = Channels(target, self.rig)
+        #: limbs whose controls of inverse kinematics get keys, too
+        self.limbs: list[Limb] = []
+        if settings.ik:
+            self.limbs, unclear = find_limbs(target, self.rig, self.bones)
+            self.channels.warnings += unclear
+        #: bones of limbs by the controls that go along with them
+        self.follow = {control: bone for limb in self.limbs for control, bone in limb.follow.items()}
+        self.poles = {limb.pole: limb for limb in self.limbs if limb.pole is not None}
         #: lengths along the floor of the source in those of the target
         self.scale = leg_length(self.body.offsets) / leg_length(source.offsets)
 
@@ -171,15 +183,19 @@ class Retargeter:
         for bone, values in self.bone_map.properties.items():
             for prop, value in values.items():
                 if bone in pose and prop in pose[bone]:
-                    pose[bone][prop] = value
+                    pose[bone][prop] = type(pose[bone][prop])(value)
         still = np.tile(np.eye(3), (1, len(JOINTS), 1, 1))
         keyed = list(bone_deltas(self.rig, self.bones, self.body, still))
         if self.settings.root_motion == ROOT and self.root is not None and "hips" in self.bones:
             keyed = list(dict.fromkeys([self.root, *keyed]))
+        keyed += [control for control in (*self.follow, *self.poles) if control not in keyed]
         keyed.sort(key=lambda bone: len(self.rig.ancestors(bone)))
         limbs = [(f"{upper}.{side}", f"{lower}.{side}") for upper, lower in NEXT.items() for side in "LR"]
         pairs = [(self.bones[a], self.bones[b]) for a, b in limbs if a in self.bones and b in self.bones]
-        return find_carriers(self.target, self.rig, keyed, pairs)
+        pairs += [(bone, control) for control, bone in self.follow.items()]
+        pairs += [(limb.bones[2], pole) for pole, limb in self.poles.items()]
+        with switched(self.limbs, on=False):
+            return find_carriers(self.target, self.rig, keyed, pairs)
 
     def keys(self, performance: Performance, carriers: Carriers) -> list[Keys]:
         """What to key in the frames of `performance` (same source as at the beginning)."""
@@ -195,6 +211,9 @@ class Retargeter:
         for bone in carriers.of:
             base_turn, base_place = carriers.frame(bone, turned, placed, len(performance.frames))
             name = rig.names[bone]
+            if bone in self.follow:
+                end = self.follow[bone]
+                deltas[bone] = turned[end] @ rig.rest[end, :3, :3].T
             if bone in deltas:
                 wanted = np.swapaxes(base_turn, -1, -2) @ deltas[bone] @ rig.rest[bone, :3, :3]
                 rotation, basis = self.channels.rotation(name, wanted)
@@ -208,6 +227,8 @@ class Retargeter:
                 head = self._hips_head(bone, turned[bone], root)
             elif bone == self.root and bone not in deltas:
                 head = self._root_head(bone, root)
+            elif bone in self.poles:
+                head = self.poles[bone].pole_head(rig, turned, placed)
             elif bone in carriers.joined:
                 upper = carriers.joined[bone]
                 way = rig.rest[bone, :3, 3] - rig.rest[upper, :3, 3]
