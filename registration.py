@@ -20,6 +20,7 @@ from .operators import (
     resolve,
     retarget,
     runtime,
+    side_by_side,
     takes,
 )
 from .state import jobs, motions, probe_video
@@ -55,6 +56,7 @@ CLASSES: tuple[type, ...] = (
     body.KINELIFT_OT_show_confidence,
     camera.KINELIFT_OT_add_camera,
     camera.KINELIFT_OT_view_camera,
+    side_by_side.KINELIFT_OT_side_by_side,
     cleanup.KINELIFT_OT_clean_up,
     resolve.KINELIFT_OT_resolve,
     takes.KINELIFT_OT_use_take,

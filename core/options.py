@@ -222,8 +222,8 @@ class KeyReduction:
 
     rotation: float = option(
         1.0,
-        "Rotation",
-        "How far any bone may turn away from how it was turned, in degrees",
+        "Rotation in Degrees",
+        "How far any bone may turn away from how it was turned",
         limits=(0.01, 45),
     )
     distance: float = option(

@@ -37,25 +37,56 @@ class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Add camera and floor; a problem with the video is only a warning."""
-        from ..core.capture import Capture
-        from ..rig.camera import add_cameras, add_floor, find_video, show_video
-
-        armature = captured(context)
-        path = find_motion(context, armature.kinelift.motion)
-        capture = Capture.load(path)
-        # the video may lie beside the motion, this file or the sidebar's video, wherever these were moved to
-        others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
         chosen = Path(bpy.path.abspath(self.video)) if self.video else None
-        video = chosen or find_video(capture.source, *(one.parent for one in (path, *others)))
-        cameras = add_cameras(context.scene, capture, armature)
-        add_floor(context.scene, capture.motion, armature)
-        try:
-            for camera in cameras:
-                problem = show_video(camera, context.scene, capture, video, self.background)
-        except CaptureError as error:
-            problem = str(error)
+        problem = add_capture_camera(context, captured(context), chosen, self.background)
         if problem:
             self.report({"WARNING"}, problem)
+
+
+def add_capture_camera(
+    context: bpy.types.Context,
+    armature: Any,
+    video: Path | None = None,
+    background: str = "IMAGE",
+) -> str:
+    """Add the camera of a captured armature, with its video, and the floor.
+
+    Parameters
+    ----------
+    context : bpy.types.Context
+    armature : bpy.types.Object
+    video : Path, optional
+        Where the video lies; by default it is looked for.
+    background : str
+        One of `rig.camera.BACKGROUNDS`.
+
+    Returns
+    -------
+    str
+        What is wrong with the video, a sentence, or nothing.
+
+    Raises
+    ------
+    CaptureError
+        If the captured motion is gone.
+    """
+    from ..core.capture import Capture
+    from ..rig.camera import add_cameras, add_floor, find_video, show_video
+
+    path = find_motion(context, armature.kinelift.motion)
+    capture = Capture.load(path)
+    # the video may lie beside the motion, this file or the sidebar's video, wherever these were moved to
+    others = [Path(bpy.path.abspath(one)) for one in (bpy.data.filepath, settings(context).video) if one]
+    shown = video or find_video(capture.source, *(one.parent for one in (path, *others)))
+    cameras = add_cameras(context.scene, capture, armature)
+    add_floor(context.scene, capture.motion, armature)
+    problem = ""
+    try:
+        for camera in cameras:
+            problem = show_video(camera, context.scene, capture, shown, background)
+    except CaptureError as error:
+        problem = str(error)
+    return problem
 
 
 class KINELIFT_OT_view_camera(bpy.types.Operator):
@@ -68,17 +99,20 @@ class KINELIFT_OT_view_camera(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Whether the armature has a camera and the area is a viewport."""
         cls.poll_message_set("Select a captured armature and press Add Capture Camera first")
-        return _camera(context) is not None and context.area is not None and context.area.type == "VIEW_3D"
+        return (
+            camera_of(captured(context)) is not None
+            and context.area is not None
+            and context.area.type == "VIEW_3D"
+        )
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         """Make it the scene's camera and look through it."""
-        context.scene.camera = _camera(context)
+        context.scene.camera = camera_of(captured(context))
         context.space_data.region_3d.view_perspective = "CAMERA"
         return {"FINISHED"}
 
 
-def _camera(context: bpy.types.Context) -> Any:
-    """The newest camera of the captured armature, or None."""
-    armature = captured(context)
+def camera_of(armature: Any) -> Any:
+    """The newest camera of a captured armature, or None."""
     cameras = [child for child in armature.children if child.type == "CAMERA"] if armature is not None else []
     return cameras[-1] if cameras else None

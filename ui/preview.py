@@ -6,6 +6,7 @@ import bpy
 
 from ..operators.body import KINELIFT_OT_add_body, KINELIFT_OT_bind_mesh, KINELIFT_OT_show_confidence
 from ..operators.camera import KINELIFT_OT_add_camera, KINELIFT_OT_view_camera
+from ..operators.side_by_side import KINELIFT_OT_side_by_side
 from ..state.access import TAB, captured
 
 
@@ -27,7 +28,11 @@ class KINELIFT_PT_preview(bpy.types.Panel):
         """Draw the buttons."""
         from ..rig.body import body_of
         from ..rig.confidence import shows_confidence
+        from ..rig.viewports import divided
 
+        self.layout.operator(
+            KINELIFT_OT_side_by_side.bl_idname, icon="VIEW3D", depress=divided(context.screen) is not None
+        )
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_body.bl_idname, icon="OUTLINER_OB_ARMATURE")
         column.operator(KINELIFT_OT_bind_mesh.bl_idname, icon="MOD_ARMATURE")

@@ -579,6 +579,82 @@ def test_motions_are_kept_listed_and_gone_back_to(window: Window) -> None:
     window.until(lambda: window.ask(playing) == now)
 
 
+def save_and_reopen(window: Window, path: str) -> None:
+    window.ask(
+        f"bpy.app.timers.register(lambda: bpy.ops.wm.save_as_mainfile(filepath={path!r})"
+        f" and bpy.ops.wm.open_mainfile(filepath={path!r}) and None)"
+    )
+    window.until(lambda: window.ask("bpy.data.filepath") == path)
+    window.rest()
+    window.settle()
+
+
+def test_keys_are_reduced_to_what_the_artist_tolerates(window: Window) -> None:
+    playing, before = "context.object.animation_data.action.name", things(window)
+    now = window.ask(playing)
+    window.open_panel("Motions")
+    window.click("Reduce Keys")
+    window.settle()
+    window.shot("reduce_keys")
+    assert window.ask(playing) == now  # it asks for the tolerance first
+    window.key("Return")
+    window.until(lambda: window.ask(playing) == f"{now} reduced")
+    window.rest()
+    window.settle()
+    window.shot("reduced")
+    assert "ankles are up to" in window.reports()[-1]
+    save_and_reopen(window, "/tmp/reduced.blend")
+    assert window.ask(playing) == f"{now} reduced"
+    window.click_at(*window.find(now)[0])
+    window.until(lambda: window.ask(playing) == now)
+    window.ask(f"bpy.data.actions.remove(bpy.data.actions[{now + ' reduced'!r}])")
+    assert things(window) == before
+
+
+def test_body_and_video_side_by_side_and_back(window: Window) -> None:
+    seen = "[(a.x, a.spaces[0].region_3d) for a in context.screen.areas if a.type == 'VIEW_3D']"
+    views = f"[view.view_perspective for _, view in sorted({seen}, key=lambda one: one[0])]"
+    turns = f"[list(view.view_rotation) for _, view in {seen}]"
+    for kind in ("CAMERA", "MESH", "EMPTY"):
+        window.ask(
+            f"[bpy.data.objects.remove(one) for one in context.object.children[:] if one.type == {kind!r}]"
+        )
+    window.rest()
+    window.key("KP_1")
+    window.settle()
+    (before,) = window.ask(turns)
+    away = CLIP.with_suffix(".away")
+    window.open_panel("Preview")
+    for gone in (True, False):
+        if gone:
+            CLIP.rename(away)
+        button = window.find("Show Side by Side")[-1]  # pressed, its label is too bright to be read here
+        window.click_at(*button)
+        window.until(lambda: len(window.ask(views)) == 2)
+        window.rest()
+        window.settle()
+        window.shot("side_by_side_without_video" if gone else "side_by_side")
+        assert window.ask(views) == ["CAMERA", "PERSP"]
+        assert {"MESH", "CAMERA"} <= set(window.ask("[one.type for one in context.object.children]"))
+        told = [line for line in window.reports() if "is not there or can't be read" in line]
+        assert len(told) == 1
+        if gone:
+            away.rename(CLIP)
+            window.ask("bpy.data.objects.remove(context.scene.camera)")
+        else:
+            save_and_reopen(window, "/tmp/side_by_side.blend")
+            if "Preview" not in window.text():
+                window.tab("Kinelift")  # a file is loaded with the first tab in front, up to Blender 4
+                window.open_panel("Preview")
+        window.click_at(*button)
+        window.until(lambda: len(window.ask(views)) == 1)
+        window.rest()
+        window.settle()
+        (after,) = window.ask(turns)
+        assert after == pytest.approx(before, abs=1e-4)
+    window.shot("side_by_side_again")
+
+
 def test_retarget(window: Window) -> None:
     window.ask("__import__('addon_utils').enable('rigify', default_set=True)")
     window.ask("bpy.ops.object.armature_human_metarig_add()")
