@@ -1,8 +1,9 @@
-"""Draws made-up scenes: a dressed body among boxes in a room, filmed by a camera that stands still."""
+"""Draws made-up scenes: a dressed body among boxes in a room, filmed by a camera."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -30,7 +31,7 @@ _SIZE = (1280, 720)
 #: focal length, pixels
 _FOCAL = 1150.0
 #: files that decide what the pictures show
-_SOURCES = (
+SOURCES = (
     "bench/stage.py", "bench/scenes.py", "bench/puppet.py", "core/mannequin.py", "training/appearance.py",
 )  # fmt: skip
 #: the room: the floor, and walls far behind everything
@@ -57,7 +58,7 @@ def films(out: Path) -> list[Path]:
     CaptureError
         If there is no codec to write a video.
     """
-    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in _SOURCES))
+    digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in SOURCES))
     folder = out / f"scenes.{digest.hexdigest()[:12]}" / "made"
     folder.mkdir(parents=True, exist_ok=True)
     found = []
@@ -68,7 +69,7 @@ def films(out: Path) -> list[Path]:
             if not video.exists():
                 camera = looking(eye, target)
                 np.savez(video.with_suffix(".npz"), **reference(scene, camera))
-                _film(scene, camera, number, video)
+                film(scene, [camera] * len(scene.motion), number, video)
             found.append(video)
     return found
 
@@ -103,11 +104,18 @@ def reference(scene: Scene, camera: Camera) -> dict[str, npt.NDArray[np.generic]
     }
 
 
-def _film(scene: Scene, camera: Camera, seed: int, out: Path) -> None:
-    stage = Stage(scene, camera, np.random.default_rng(_SEED + seed))
+def film(scene: Scene, cameras: Sequence[Camera], seed: int, out: Path) -> None:
+    """Write the video of a scene, with the camera of each frame; another seed is another person and room.
+
+    Raises
+    ------
+    CaptureError
+        If there is no codec to write a video.
+    """
+    stage = Stage(scene, cameras, np.random.default_rng(_SEED + seed))
     with replacing(out) as temporary:
         writer = cv2.VideoWriter(
-            str(temporary), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), FPS, camera.size
+            str(temporary), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), FPS, cameras[0].size
         )
         if not writer.isOpened():
             raise CaptureError(
@@ -121,11 +129,14 @@ def _film(scene: Scene, camera: Camera, seed: int, out: Path) -> None:
 
 
 class Stage:
-    """Draws the pictures of a scene."""
+    """Draws the pictures of a scene, with the camera of each frame."""
 
-    def __init__(self, scene: Scene, camera: Camera, rng: np.random.Generator) -> None:
-        self._motion, self._camera, self._rng = scene.motion, camera, rng
-        self._back, self._near = room((*_ROOM, *scene.boxes), camera, rng)
+    def __init__(self, scene: Scene, cameras: Sequence[Camera], rng: np.random.Generator) -> None:
+        self._motion, self._cameras, self._rng = scene.motion, cameras, rng
+        self._boxes = (*_ROOM, *scene.boxes)
+        self._shown = cameras[0]
+        self._tints = 1 + rng.normal(0, 0.05, (len(self._boxes), 3))
+        self._back, self._near = room(self._boxes, cameras[0], self._tints)
         self._noise = _NOISE * rng.standard_normal(self._back.shape, np.float32)
         self._look = Appearance(rng)
         template = mannequin(TEMPLATE_OFFSETS)
@@ -141,7 +152,10 @@ class Stage:
 
     def frame(self, index: int) -> Picture:
         """Draw the RGB picture (h, w, 3) of a frame."""
-        motion, camera = self._motion, self._camera
+        motion, camera = self._motion, self._cameras[index]
+        if camera is not self._shown:
+            self._shown = camera
+            self._back, self._near = room(self._boxes, camera, self._tints)
         turns, joints = (
             torch.as_tensor(a[index : index + 1], dtype=torch.float32)
             for a in (motion.world_rotations, motion.joints)
@@ -168,16 +182,16 @@ class Stage:
         return np.asarray(image.clip(0, 255), dtype=np.uint8)
 
 
-def room(
-    boxes: tuple[Box, ...], camera: Camera, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float32], Floats]:
-    """The picture (h, w, 3) of boxes, and how near (h, w) they are: 1 / depth."""
+def room(boxes: tuple[Box, ...], camera: Camera, tints: Floats) -> tuple[npt.NDArray[np.float32], Floats]:
+    """The picture (h, w, 3) of boxes, each with its tint (N, 3), and how near (h, w) they are: 1 / depth."""
     wide, high = camera.size
     pixels = np.stack(np.meshgrid(np.arange(wide) + 0.5, np.arange(high) + 0.5), axis=-1)
-    way = camera.rays(pixels) @ camera.camera_from_world[:3, :3]
-    near = np.full((high, wide), 1e-6)
-    image = np.full((high, wide, 3), 205, np.float32)
-    for box in boxes:
+    ways = camera.rays(pixels) @ camera.camera_from_world[:3, :3]
+    whole_near = np.full((high, wide), 1e-6)
+    whole = np.full((high, wide, 3), 205, np.float32)
+    for box, tint in zip(boxes, tints, strict=True):
+        part = _around(box, camera)
+        way, near, image = ways[part], whole_near[part], whole[part]
         # the faces that a ray enters are the last of those that look towards it
         with np.errstate(divide="ignore", invalid="ignore"):
             sides = (np.array([box.low, box.high])[:, None, None] - camera.eye) / way
@@ -190,6 +204,19 @@ def room(
         light = _SHADE + (1 - _SHADE) * np.clip(outwards * _LIGHT[face[hit]], 0, 1)
         # boards and plaster: without any pattern, nothing would say where the floor is
         boards = np.floor(place / 0.45).sum(1) % 2
-        colour = np.array(box.colour) * (1 + rng.normal(0, 0.05, 3)) * (0.94 + 0.06 * boards[:, None])
+        colour = np.array(box.colour) * tint * (0.94 + 0.06 * boards[:, None])
         image[hit], near[hit] = colour * light[:, None], 1 / first[hit]
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), 0.7)), near
+    return np.asarray(cv2.GaussianBlur(whole, (0, 0), 0.7)), whole_near
+
+
+def _around(box: Box, camera: Camera) -> tuple[slice, slice]:
+    """Rows and columns of the picture in which a box may be seen."""
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)])
+    places = camera.project(np.where(corners, box.high, box.low))
+    if np.isnan(places).any():  # some of it is behind the camera
+        return slice(None), slice(None)
+    limits = np.array(camera.size)
+    (left, top), (right, low) = (
+        np.clip(edge, 0, limits).astype(int) for edge in (np.floor(places.min(0)), np.ceil(places.max(0)) + 1)
+    )
+    return slice(top, low), slice(left, right)

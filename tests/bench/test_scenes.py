@@ -62,7 +62,7 @@ def test_a_room_is_as_near_as_its_boxes_and_hides_what_is_behind():
         Box((-0.5, 1.0, 0.5), (0.5, 2.0, 1.5), (250, 0, 0)),
     )
     for order in (boxes, boxes[::-1]):
-        image, near = room(order, camera, np.random.default_rng(0))
+        image, near = room(order, camera, np.ones((2, 3)))
         wide, high = camera.size
         assert 1 / near[high // 2, wide // 2] == pytest.approx(5.0, abs=1e-3)
         assert 1 / near[high // 2, wide // 8] == pytest.approx(9.0, abs=1e-3)
@@ -79,7 +79,9 @@ def test_the_body_is_drawn_where_its_joints_are_unless_something_hides_it():
     ahead, unseen = (Box((x, -2.0, 0.0), (x + 0.2, 2.0, 0.8), (0, 0, 0)) for x in (1.0, 9.0))
 
     def shown(of, box):
-        stage = Stage(replace(of, boxes=(*scene.boxes, box)), camera, np.random.default_rng(0))
+        stage = Stage(
+            replace(of, boxes=(*scene.boxes, box)), [camera] * len(of.motion), np.random.default_rng(0)
+        )
         return stage.frame(0).astype(float)
 
     body, nobody, behind = shown(scene, unseen), shown(away, unseen), shown(scene, ahead)

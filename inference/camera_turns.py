@@ -1,0 +1,202 @@
+"""How a camera turns and zooms: background points followed through the frames, and the turns they ask for.
+
+A camera that turns about its own place, and zooms, moves all of the background alike, however far away it is:
+a point in direction d of the first frame's axes is seen at f_t (R_t d). Where that explains the points, the
+camera stood; where it doesn't, it travelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ..core.arrays import Array, Bools, Floats, Image
+from ..core.rotations import matrix_from_vector
+from .camera_motion import FEWEST, SIDE, background_points, small_grey
+from .detect.people import Person
+
+#: a point that isn't found where it came from when it is followed back is lost, pixels of the small picture
+_BACK = 0.7
+#: points are looked for anew when fewer than this share of them are left ...
+_LEFT = 0.6
+#: ... or when they have moved by this, as a share of the picture's longer side
+_FAR = 0.12
+#: differences larger than this count less and less (Cauchy), pixels of the small picture
+_ODD = 0.7
+#: how exactly a point is followed, pixels of the small picture
+_NOISE = 0.3
+#: most steps of the least squares for one frame
+_STEPS = 8
+#: a step smaller than this ends them, radians
+_DONE = 1e-7
+#: focal lengths among which the one that explains the turns best is searched, as shares of the longer side
+_FOCALS: Floats = np.geomspace(0.5, 3.0, 25)
+
+
+class Pair(NamedTuple):
+    """Places of the same points (N, 2) in a key frame and in a later frame, as shares of the longer side.
+
+    They are measured from the picture's middle.
+    """
+
+    key: int
+    frame: int
+    before: Floats
+    after: Floats
+
+
+class CameraPoints:
+    """Follows the background's points through the frames of a video.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the video's picture, pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._frames = 0
+        self._key = 0
+        self._before: Image | None = None
+        self._start = self._here = np.zeros((0, 2), np.float32)
+        self._born = 0
+        #: for each frame but the first: where the points of a key frame are
+        self.pairs: list[Pair] = []
+
+    def observe(self, image: Image, people: Sequence[Person]) -> None:
+        """Take the next frame, RGB, with these people in it."""
+        grey = small_grey(image)
+        before, self._before = self._before, grey
+        frame, self._frames = self._frames, self._frames + 1
+        if before is None:
+            self._renew(grey, frame, people)
+            return
+        there, found = _followed(before, grey, self._here)
+        self._start, self._here = self._start[found], there[found]
+        middle = np.array(grey.shape[::-1]) / 2
+        self.pairs.append(Pair(self._key, frame, (self._start - middle) / SIDE, (self._here - middle) / SIDE))
+        moved = np.linalg.norm(self._here - self._start, axis=1)
+        if len(moved) < max(_LEFT * self._born, FEWEST) or np.median(moved) > _FAR * SIDE:
+            self._renew(grey, frame, people)
+
+    def _renew(self, grey: Image, frame: int, people: Sequence[Person]) -> None:
+        self._start = self._here = background_points(grey, people, self._size)
+        self._key, self._born = frame, len(self._here)
+
+
+def _followed(before: Image, after: Image, points: Array) -> tuple[Array, Bools]:
+    """Where points (N, 2) of a picture are in the next one, and which of them are there for sure."""
+    if not len(points):
+        return points, np.zeros(0, bool)
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, np.zeros_like(points))
+    back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, np.array(there))
+    sure = (np.ravel(found) == 1) & (np.ravel(again) == 1)
+    return there, sure & (np.linalg.norm(back - points, axis=1) < _BACK)
+
+
+class Turns(NamedTuple):
+    """How the camera turned and zoomed, and how well that explains the background.
+
+    Attributes
+    ----------
+    rotations : (T, 3, 3)
+        From the axes of the first frame's camera to those of each frame.
+    zooms : (T,)
+        Focal length, as a share of the first frame's.
+    misfit : (T,)
+        Median distance of the points from where they should be, as a share of the longer side; NaN where
+        nothing is known: there, the camera keeps what it had.
+    """
+
+    rotations: Floats
+    zooms: Floats
+    misfit: Floats
+
+
+def turns_of(pairs: Sequence[Pair], focal: float) -> Turns:
+    """The turns and zooms of a camera that stands in its place.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+        Of all frames but the first.
+    focal : float
+        Focal length of the first frame, as a share of the longer side.
+    """
+    count = len(pairs) + 1
+    rotations, zooms, misfit = np.tile(np.eye(3), (count, 1, 1)), np.ones(count), np.full(count, np.nan)
+    turn, zoom, key = np.eye(3), 0.0, -1
+    for pair in pairs:
+        if pair.key != key:
+            key, turn, zoom = pair.key, np.eye(3), 0.0
+        at = focal * zooms[key]
+        if len(pair.before) >= FEWEST:
+            turn, zoom, off = _fitted(pair, at, turn, zoom)
+            misfit[pair.frame] = np.median(off)
+        rotations[pair.frame] = turn @ rotations[key]
+        zooms[pair.frame] = zooms[key] * np.exp(zoom)
+    return Turns(rotations, zooms, misfit)
+
+
+def _fitted(pair: Pair, focal: float, turn: Floats, zoom: float) -> tuple[Floats, float, Floats]:
+    """Turn (3, 3) and logarithm of the zoom from key to frame, and how far off the points are (N,)."""
+    rays = np.column_stack([pair.before / focal, np.ones(len(pair.before))])
+    off = np.zeros(len(rays))
+    for _ in range(_STEPS):
+        x, y, z = (rays @ turn.T).T
+        scale = focal * np.exp(zoom)
+        seen = scale * np.stack([x, y], 1) / z[:, None]
+        left = pair.after - seen
+        off = np.linalg.norm(left, axis=1)
+        weight = 1 / (1 + (off * SIDE / _ODD) ** 2)
+        u, v = x / z, y / z
+        # a turn by w moves the ray by w x ray
+        slopes = np.stack(
+            [
+                np.stack([-scale * u * v, scale * (1 + u * u), -scale * v, seen[:, 0]], 1),
+                np.stack([-scale * (1 + v * v), scale * u * v, scale * u, seen[:, 1]], 1),
+            ],
+            axis=1,
+        )
+        weighted = slopes * weight[:, None, None]
+        step = np.linalg.solve(
+            np.einsum("nij,nik->jk", weighted, slopes) + 1e-9 * np.eye(4),
+            np.einsum("nij,ni->j", weighted, left),
+        )
+        turn = matrix_from_vector(step[:3]) @ turn
+        zoom += float(step[3])
+        if np.abs(step).max() < _DONE:
+            break
+    return turn, zoom, off
+
+
+def focal_of(pairs: Sequence[Pair]) -> tuple[float, float]:
+    """The focal length that explains a turning camera, as a share of the longer side, and how sure it is.
+
+    Returns
+    -------
+    focal, spread : float
+        The spread is the standard deviation of the logarithm; infinite if the camera turned too little to
+        tell, or if what moved the background was no turn.
+    """
+    # in each stretch, the frame that is the farthest from the key
+    last = {pair.key: pair for pair in pairs if len(pair.before) >= FEWEST}
+    costs = np.array([sum(_cost(pair, focal) for pair in last.values()) for focal in _FOCALS])
+    best = int(costs.argmin())
+    if not 0 < best < len(costs) - 1:
+        return float(_FOCALS[best]), np.inf
+    step = np.log(_FOCALS[1] / _FOCALS[0])
+    before, here, after = costs[best - 1 : best + 2]
+    bend = (before - 2 * here + after) / step**2
+    at = np.log(_FOCALS[best]) - (after - before) / (2 * step) / bend
+    return float(np.exp(at)), float(1 / np.sqrt(bend))
+
+
+def _cost(pair: Pair, focal: float) -> float:
+    """How badly a focal length explains a pair: minus the logarithm of its likelihood, up to a constant."""
+    off = _fitted(pair, focal, np.eye(3), 0.0)[2] * SIDE
+    return float(0.5 * (_ODD / _NOISE) ** 2 * np.log1p((off / _ODD) ** 2).sum())
