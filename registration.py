@@ -12,6 +12,7 @@ from .operators import (
     capture,
     choose_video,
     cleanup,
+    corrections,
     export,
     mark_unsure,
     pick_person,
@@ -28,6 +29,7 @@ from .state import retarget as retarget_state
 from .state import runtime as runtime_state
 from .state import scene as scene_state
 from .ui import cleanup as cleanup_panel
+from .ui import corrections as corrections_panel
 from .ui import panels, preferences
 from .ui import preview as preview_panel
 from .ui import resolve as resolve_panel
@@ -42,6 +44,7 @@ CLASSES: tuple[type, ...] = (
     scene_state.SceneSettings,
     scene_state.Stretch,
     scene_state.Sentence,
+    scene_state.ArmatureCorrections,
     scene_state.Result,
     capture.KINELIFT_OT_capture,
     capture.KINELIFT_OT_cancel,
@@ -59,6 +62,7 @@ CLASSES: tuple[type, ...] = (
     side_by_side.KINELIFT_OT_side_by_side,
     cleanup.KINELIFT_OT_clean_up,
     resolve.KINELIFT_OT_resolve,
+    corrections.KINELIFT_OT_reset_corrections,
     takes.KINELIFT_OT_use_take,
     reduce_keys.KINELIFT_OT_reduce_keys,
     export.KINELIFT_OT_export,
@@ -73,6 +77,7 @@ CLASSES: tuple[type, ...] = (
     panels.KINELIFT_PT_result,
     cleanup_panel.KINELIFT_PT_clean_up,
     resolve_panel.KINELIFT_PT_resolve,
+    corrections_panel.KINELIFT_PT_corrections,
     takes_panel.KINELIFT_PT_takes,
     retarget_state.BoneRow,
     retarget_state.SceneRetarget,

@@ -5,6 +5,7 @@ This module imports neither numpy nor bpy: command lines are read before either 
 
 from __future__ import annotations
 
+import inspect
 import math
 import sys
 from collections.abc import Callable, Mapping
@@ -183,7 +184,8 @@ def options_of(cls: type) -> Mapping[str, Option]:
 def _read_declaration(cls: type) -> dict[str, Option]:
     types = get_type_hints(cls)
     found = {}
-    for one in fields(cls):
+    own = inspect.get_annotations(cls)
+    for one in sorted(fields(cls), key=lambda one: one.name not in own):  # what it inherits comes last
         if "option" not in one.metadata:
             continue
         parts = [part for part in get_args(types[one.name]) if part in (bool, int, float, str, type(None))]

@@ -74,7 +74,50 @@ HOLD, TRIM, FADE = "hold", "trim", "fade"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Corrections:
+    """What is corrected in a whole clip; by default nothing. The artist chooses it for each armature."""
+
+    straighten_knees: float = option(
+        0.0, "Straighten Knees", "Share of their bend that is taken out of the knees",
+        limits=(0, 1), metavar="SHARE", in_resolve=True,
+    )  # fmt: skip
+    lean: float = option(
+        0.0, "Lean", "Degrees by which the trunk leans farther forwards, or back if negative",
+        limits=(-45, 45), metavar="DEGREES", in_resolve=True,
+    )  # fmt: skip
+    head_pitch: float = option(
+        0.0, "Head Pitch", "Degrees by which the head looks farther up, or down if negative",
+        limits=(-45, 45), metavar="DEGREES", in_resolve=True,
+    )  # fmt: skip
+    floor_tilt: float = option(
+        0.0, "Floor Tilt", "Degrees by which the floor rises away from the camera, or falls if negative",
+        limits=(-30, 30), metavar="DEGREES", in_resolve=True,
+    )  # fmt: skip
+    floor_roll: float = option(
+        0.0, "Floor Roll",
+        "Degrees by which the floor rises to the right of the picture, or to its left if negative",
+        limits=(-30, 30), metavar="DEGREES", in_resolve=True,
+    )  # fmt: skip
+    smooth_arms: float = option(
+        0.0, "Smooth Arms", "Smooth out movements of the arms faster than this; 0: none",
+        unit="s", limits=(0, 1), metavar="S", in_resolve=True,
+    )  # fmt: skip
+    smooth_legs: float = option(
+        0.0, "Smooth Legs", "Smooth out movements of the legs faster than this; 0: none",
+        unit="s", limits=(0, 1), metavar="S", in_resolve=True,
+    )  # fmt: skip
+    smooth_trunk: float = option(
+        0.0, "Smooth Trunk", "Smooth out movements of the hips, spine and chest faster than this; 0: none",
+        unit="s", limits=(0, 1), metavar="S", in_resolve=True,
+    )  # fmt: skip
+    smooth_head: float = option(
+        0.0, "Smooth Head", "Smooth out movements of the head faster than this; 0: none",
+        unit="s", limits=(0, 1), metavar="S", in_resolve=True,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Settings(Corrections):
     """The options of a capture."""
 
     start: float = option(

@@ -157,7 +157,8 @@ def _solve(args: argparse.Namespace) -> None:
     if changed.keys() - {"device"}:
         if in_range:
             raise CaptureError(
-                "A range of frames can't get a lens, height or person of its own: drop --first and --last."
+                "A range of frames can't get a lens, height, person or correction of its own: drop --first "
+                "and --last."
             )
         captured = resolve(captured, changed, progress, contacts)
     elif contacts is not None and not captured.source.video:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -155,16 +156,25 @@ def straightened(rotations: Floats) -> Floats:
     """World rotations (T, J, 3, 3) with knees and elbows that are a little bent made straighter.
 
     A limb that is straight can only be guessed too bent, so the mean of a lifter's guesses is bent: on filmed
-    people by 6 to 18 degrees where the truth is below 20. Both bones turn alike, so that the limb goes on
-    pointing where it pointed.
+    people by 6 to 18 degrees where the truth is below 20.
+    """
+    return bent(rotations, HINGES, lambda bend: _undoubted(bend, _NEARLY_STRAIGHT))
+
+
+def bent(
+    rotations: Floats, hinges: Sequence[tuple[int, int, Floats, Floats]], how: Callable[[Floats], Floats]
+) -> Floats:
+    """World rotations (T, J, 3, 3) with some of the `HINGES` bent otherwise.
+
+    Both bones turn alike, so that the limb goes on pointing where it pointed. `how` makes new angles (T,) of
+    the present ones, radians from straight.
     """
     out = rotations.copy()
-    for joint, child, bone, _ in HINGES:
+    for joint, child, bone, _ in hinges:
         before, after = rotations[:, joint] @ bone, rotations[:, child] @ bone
         bend = np.arctan2(np.linalg.norm(np.cross(before, after), axis=-1), (before * after).sum(-1))
-        straighter = _undoubted(bend, _NEARLY_STRAIGHT)
         axis = unit(np.cross(before, after))
-        turn = axis_angle(axis, (bend - straighter) / 2)
+        turn = axis_angle(axis, (bend - how(bend)) / 2)
         out[:, joint] = turn @ rotations[:, joint]
         out[:, child] = np.swapaxes(turn, -1, -2) @ rotations[:, child]
     return out

@@ -52,6 +52,7 @@ from ..core.options import (
 from ..core.quality import found_in
 from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 from ..core.skeleton import INDEX, standing_height
+from .corrections import corrected
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
 from .doubts import doubts
@@ -129,7 +130,7 @@ def resolve(
     progress: Progress | None = None,
     contacts: Bools | None = None,
 ) -> Capture:
-    """Solve again from the landmarks in a capture, without its video: with another lens, height or person.
+    """Solve again from the landmarks in a capture, without its video: another lens, height or correction.
 
     Parameters
     ----------
@@ -187,6 +188,7 @@ def resolve_range(
     """
     within_range(capture.motion, capture.motion, how)  # an empty range is refused before minutes are spent
     known = {"focal": capture.camera.focal_mm, "height": capture.motion.height, "device": device}
+    known |= {"floor_tilt": 0.0, "floor_roll": 0.0}  # gravity is tilted already
     settings = _settings_again(capture, known)
     standing = capture.motion.contacts >= CONTACT_THRESHOLD
     standing[how.frames] = contacts[how.frames]
@@ -494,6 +496,9 @@ class _Shot:
         evidence = replace(self.evidence, lifted=replace(lifted, rotations=turns, root=root, up=body.up))
         flying = in_flight(before.motion, contacts)
         body, floors = settle(evidence, body, contacts, flying, up_known=known.up is not None)
+        again = corrected(evidence, body, settings)
+        if again is not None:
+            body, floors = settle(*again, contacts, flying, up_known=True)
         standing = self._capture(body, floors, settings, source)
         standing = replace(standing, contacts_given=known.contacts is not None)
         contacts = without_sliding(standing.motion, contacts, standing.contacts_given)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import bpy
 from mathutils import Vector
 
+from ..core.option import options_of
+from ..core.options import Corrections
 from ..state.access import settings
 from ..state.jobs import queue
 
@@ -89,7 +91,7 @@ def _free_place(scene: bpy.types.Scene) -> Vector:
 
 
 def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capture, path: Path) -> None:
-    """Note the quality and the warnings of a capture, a file at `path`, with the armature that plays it."""
+    """Note quality, corrections and warnings of a capture, a file at `path`, with what plays it."""
     from ..core.quality import detected_share, shares, unsure_stretches
     from ..rig.cleanup import raw_action
     from ..rig.takes import note_motion
@@ -111,5 +113,7 @@ def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capt
         stretch = result.unsure.add()
         stretch.name = limb
         stretch.first, stretch.last = round(first + begin * per_frame), round(first + end * per_frame)
+    for name, one in options_of(Corrections).items():
+        setattr(result.corrections, name, capture.settings.get(name, one.default))
     for warning in capture.warnings:
         result.warnings.add().name = warning

@@ -14,8 +14,9 @@ from bpy.app.translations import pgettext_rpt
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import CleanUp, Settings
+from ..core.options import CleanUp, Corrections, Settings
 from ..state.access import captured, preferences, settings, worker_python
+from ..state.derived import values_of
 from ..state.jobs import Job, queue
 from ..state.motions import find_motion
 from .build import describe
@@ -55,6 +56,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         check_replaceable(armature)
         motion = find_motion(context, armature.kinelift.motion)
         values = chosen.capture_settings(preferences(context).device)
+        values |= values_of(armature.kinelift.corrections, Corrections)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
         # it may have another name by then, or lie elsewhere in memory
         self._target, self._frames = armature.session_uid, chosen.clean_up.frames()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,8 +44,9 @@ def with_options(cls: type) -> Callable[[type], type]:
 
 
 def panel_options(cls: type) -> Mapping[str, Option]:
-    """The options of a class that panels show directly, by name."""
-    return {name: one for name, one in options_of(cls).items() if one.in_panel}
+    """The options that a class itself declares and panels show directly, by name."""
+    own = inspect.get_annotations(cls)
+    return {name: one for name, one in options_of(cls).items() if one.in_panel and name in own}
 
 
 def use(name: str) -> str:

@@ -21,7 +21,7 @@ from bpy.props import (
 from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import PERSONS, CleanUp, Settings
+from ..core.options import PERSONS, CleanUp, Corrections, Settings
 from .derived import property_of, values_of, with_options
 from .probe_video import probe_video
 
@@ -168,6 +168,11 @@ class Sentence(bpy.types.PropertyGroup):
     """A sentence, kept as the name."""
 
 
+@with_options(Corrections)
+class ArmatureCorrections(bpy.types.PropertyGroup):
+    """What is corrected in the motion of a captured armature."""
+
+
 class Result(bpy.types.PropertyGroup):
     """The facts about a captured armature; `motion` is empty on all other objects."""
 
@@ -182,3 +187,4 @@ class Result(bpy.types.PropertyGroup):
         type=Stretch, description="Where a limb or the body was hardly seen or lies elsewhere in the picture"
     )
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")
+    corrections: PointerProperty(type=ArmatureCorrections, description="What Re-solve corrects in the motion")

@@ -150,6 +150,8 @@ class Evidence:
         xx, xy, yy of the covariance of the rays' errors; NaN where it isn't known.
     camera : CameraPath, optional
         How the camera moves; it stands still if there is none.
+    firmness : (J,), optional
+        How many times as much as usual the lifter's rotation of each joint counts; by default once.
     """
 
     lifted: Estimate
@@ -159,6 +161,7 @@ class Evidence:
     device: torch.device
     spread: Array | None = None
     camera: CameraPath | None = None
+    firmness: Floats | None = None
 
     def moving(self, stretch: slice) -> Moving | None:
         """The camera's motion in a stretch, None if it stands still."""
@@ -386,9 +389,12 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     group = np.array([_GROUP_WEIGHT.get(n.split(".")[0], 1.0) for n in LANDMARKS])
     confidence = np.clip(evidence.confidence[stretch], 0, 1)
     part = lifted.at(stretch)
+    turns = turn_spread(confidence) if part.turn_spread is None else _TOLD * part.turn_spread
+    if evidence.firmness is not None:
+        turns = turns / np.sqrt(evidence.firmness)
     return Problem(
         prior=state_of(part, standing.floors, tensor),
-        turn_spread=tensor(turn_spread(confidence) if part.turn_spread is None else _TOLD * part.turn_spread),
+        turn_spread=tensor(turns),
         free=torch.as_tensor(known.free(standing.floors), device=evidence.device),
         shared_precision=tensor(shared_precision(lifted.lengths, standing.floors)),
         lengths=tensor(lifted.lengths),

@@ -1,0 +1,62 @@
+"""Corrections of a captured armature: its own, solved with, kept, and taken back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import bpy
+import pytest
+
+from kinelift.core.capture import Capture
+from kinelift.core.options import Corrections
+from kinelift.state.derived import values_of
+from kinelift.tests.inference.test_corrections import lean
+from kinelift.tests.operators.test_resolve import filmed_walk
+
+# solves in other programs
+pytestmark = pytest.mark.slow
+
+NOTHING = dict.fromkeys(values_of(Corrections(), Corrections), 0.0)
+
+
+def chosen(armature: bpy.types.Object) -> dict[str, float]:
+    return values_of(armature.kinelift.corrections, Corrections)
+
+
+def test_resolve_corrects_the_motion_and_a_take_brings_its_own_back(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    scene = bpy.context.scene.kinelift
+    scene.use_focal, scene.focal = True, 28.0  # as that walk was solved
+    first, before = armature.animation_data.action, Capture.load(Path(armature.kinelift.motion))
+    assert chosen(armature) == NOTHING
+    armature.kinelift.corrections.lean = 10.0
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    solved = Capture.load(Path(armature.kinelift.motion))
+    assert solved.settings["lean"] == 10.0 and lean(solved) > lean(before) + 5
+    assert chosen(armature) == NOTHING | {"lean": 10.0}
+
+    leaning = armature.animation_data.action
+    assert bpy.ops.kinelift.use_take(action=first.name) == {"FINISHED"}
+    assert chosen(armature) == NOTHING
+    assert bpy.ops.kinelift.use_take(action=leaning.name) == {"FINISHED"}
+    assert chosen(armature)["lean"] == 10.0
+
+    # saved, and opened again
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "a.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "a.blend"))
+    armature = bpy.context.object
+    assert chosen(armature)["lean"] == 10.0
+    assert bpy.ops.kinelift.reset_corrections() == {"FINISHED"}
+    assert chosen(armature) == NOTHING
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    again = Capture.load(Path(armature.kinelift.motion))
+    assert lean(again) == pytest.approx(lean(before), abs=0.5)
+
+
+def test_a_range_keeps_the_corrections_of_the_whole(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    armature.kinelift.corrections.lean = 10.0
+    clean_up = bpy.context.scene.kinelift.clean_up
+    clean_up.use_range, clean_up.first, clean_up.last = True, 20, 40
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    assert chosen(armature) == NOTHING

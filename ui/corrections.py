@@ -1,0 +1,36 @@
+"""The sidebar's panel of whole-clip corrections, a part of Re-solve's."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..core.options import Corrections
+from ..operators.corrections import KINELIFT_OT_reset_corrections
+from ..state.access import TAB, captured
+from ..state.derived import panel_options
+
+
+class KINELIFT_PT_corrections(bpy.types.Panel):
+    """A slider for each correction, and Reset."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = TAB
+    bl_label = "Corrections"
+    bl_parent_id = "KINELIFT_PT_resolve"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a captured armature, or what it moves, is active."""
+        return captured(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the sliders, then the button."""
+        layout, corrections = self.layout, captured(context).kinelift.corrections
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        column = layout.column(align=True)
+        for name in panel_options(Corrections):
+            column.prop(corrections, name, slider=True)
+        layout.operator(KINELIFT_OT_reset_corrections.bl_idname, icon="LOOP_BACK")
