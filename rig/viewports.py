@@ -62,8 +62,9 @@ def divide(window: bpy.types.Window, area: bpy.types.Area, picture: _Size, point
         "view_perspective": seen.view_perspective,
     }
     regions = {one.type: one for one in area.regions}
-    width, height = area.width / 2, regions["WINDOW"].height
-    free = width - regions["UI"].width - regions["TOOLS"].width  # those that are hidden are a pixel wide
+    size = (area.width / 2, regions["WINDOW"].height)
+    beside = (regions["TOOLS"].width, regions["UI"].width)  # those that are hidden are a pixel wide
+    over = regions["WINDOW"].width == area.width
     with _inside(window, area):
         bpy.ops.screen.area_split(direction="VERTICAL", factor=0.5)
     new = next((one for one in screen.areas if one.as_pointer() not in before), None)
@@ -71,8 +72,8 @@ def divide(window: bpy.types.Window, area: bpy.types.Area, picture: _Size, point
         return False
     screen[_BEFORE] = view
     new.spaces.active.show_region_ui = new.spaces.active.show_region_toolbar = False
-    _look_through(new.spaces.active.region_3d, (width, height), picture)
-    _look_from_side(space, (max(free, width / 4), height), bpy.context.scene.camera, points)
+    _look_through(new.spaces.active.region_3d, size, picture)
+    _look_from_side(space, size, beside, over, points)
     return True
 
 
@@ -97,22 +98,29 @@ def _look_through(view: bpy.types.RegionView3D, size: _Size, picture: _Size) -> 
 
 
 def _look_from_side(
-    space: bpy.types.SpaceView3D, size: _Size, camera: bpy.types.Object, points: Floats
+    space: bpy.types.SpaceView3D, size: _Size, beside: tuple[float, float], over: bool, points: Floats
 ) -> None:
-    """Look level from the side of what a camera sees at points (N, 3), which fill a viewport of a size."""
-    ahead = camera.matrix_world.to_3x3() @ Vector((0, 0, -1))
+    """Look level, from the side of what the scene's camera sees, at points (N, 3) of the world.
+
+    They fill what the toolbar and the sidebar leave of a viewport of a size; `beside` are their widths, and
+    `over` whether they lie over it.
+    """
+    ahead = bpy.context.scene.camera.matrix_world.to_3x3() @ Vector((0, 0, -1))
     yaw = math.atan2(-ahead.x, ahead.y) + math.pi / 2
     turn = Quaternion((0, 0, 1), yaw) @ Quaternion((1, 0, 0), math.pi / 2)
     along = points @ np.array(turn.to_matrix())
     low, high = along.min(axis=0), along.max(axis=0)
-    across = max(float(high[axis] - low[axis]) / size[axis] for axis in (0, 1)) * max(size)
+    free = max(size[0] - sum(beside), size[0] / 4)
+    pixel = max(float(high[0] - low[0]) / free, float(high[1] - low[1]) / size[1]) / _FILLED
+    middle = (low + high) / 2
+    middle[0] += pixel * (beside[1] - beside[0]) / 2 if over else 0.0
+    longer = max(size[0] if over else free, size[1])
     view = space.region_3d
     view.view_perspective = "PERSP"
     view.view_rotation = turn
-    view.view_location = turn @ Vector(((low + high) / 2).tolist())
-    view.view_distance = (
-        across / _FILLED * space.lens / (_WIDER * FILM_WIDTH_MM) + float(high[2] - low[2]) / 2
-    )
+    view.view_location = turn @ Vector(middle.tolist())
+    # what is nearer than the middle looks larger
+    view.view_distance = pixel * longer * space.lens / (_WIDER * FILM_WIDTH_MM) + float(high[2] - low[2]) / 2
 
 
 def world_of(points: Floats, owner: bpy.types.Object) -> Floats:
