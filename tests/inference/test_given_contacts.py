@@ -218,8 +218,9 @@ def test_what_goes_with_a_range(solved: Capture, tmp_path: Path, capsys: pytest.
     path = tmp_path / "m.npz"
     solved.save(path)
     words = ["solve", str(path), "--out", str(tmp_path / "n.npz"), "--first", "3"]
-    assert main([*words, "--height", "1.9"]) == 1
-    assert "can't get a lens, height or person of its own" in capsys.readouterr().err
+    for own in ("--height=1.9", "--lean=10"):
+        assert main([*words, own]) == 1
+        assert "can't get a lens, height, person or correction of its own" in capsys.readouterr().err
     assert main([*words, "--contacts", str(tmp_path / "gone.json")]) == 1
     assert "can't be read: No such file" in capsys.readouterr().err
     assert not (tmp_path / "n.npz").exists()
