@@ -29,7 +29,7 @@ def new_job(context: bpy.types.Context) -> Job:
         video=video,
         motion=new_motion(context, video),
         settings=chosen.capture_settings(preferences(context).device),
-        scene=context.scene.name,
+        scene=context.scene.session_uid,
         rate=chosen.rate,
         arguments=("--threads", str(threads)),
     )

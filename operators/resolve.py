@@ -20,7 +20,7 @@ from ..state.derived import values_of
 from ..state.jobs import Job, queue
 from ..state.motions import find_motion
 from .build import describe
-from .worker_operator import WorkerOperator, new_motion
+from .worker_operator import WorkerOperator, new_motion, scene_of
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
@@ -75,7 +75,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
             video=motion,
             motion=out,
             settings=wanted,
-            scene=context.scene.name,
+            scene=context.scene.session_uid,
             rate=chosen.rate,
             command="solve",
             arguments=tuple(arguments),
@@ -136,7 +136,7 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         from ..rig.cleanup import solved_action
         from ..rig.result import renew_result
 
-        scene = bpy.data.scenes.get(job.scene) or bpy.context.scene
+        scene = scene_of(job)
         armature = next((one for one in bpy.data.objects if one.session_uid == self._target), None)
         if armature is None or not armature.users_scene:  # deleted, but something points to it
             raise CaptureError("The one that was to get it is gone.")

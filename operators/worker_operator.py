@@ -36,6 +36,11 @@ def new_motion(context: bpy.types.Context, source: Path) -> Path:
     return captures_folder(context) / new_motion_name(source, next(_numbers))
 
 
+def scene_of(job: Job) -> bpy.types.Scene:
+    """The scene that gets what a job makes; the current one if that scene is gone."""
+    return next((one for one in bpy.data.scenes if one.session_uid == job.scene), bpy.context.scene)
+
+
 class WorkerOperator:
     """An operator that queues a job, follows it without blocking Blender, and builds the armature at its end.
 
@@ -123,10 +128,9 @@ class WorkerOperator:
         CaptureError
             If that can't be done.
         """
-        context = bpy.context
-        takes = takes_rate(bpy.data.scenes.get(job.scene) or context.scene, job.rate)
-        armature = build(job.motion, clip_name(job.video), job.scene, takes)
-        present(context, armature)
+        scene = scene_of(job)
+        armature = build(job.motion, clip_name(job.video), scene.name, takes_rate(scene, job.rate))
+        present(bpy.context, armature)
         return armature
 
     def _build(self, job: Job) -> set[str]:

@@ -42,8 +42,9 @@ class Job:
         The file for the result.
     settings : dict
         Values of `options.Settings` by name.
-    scene : str
-        Name of the scene that gets the result.
+    scene : int
+        Blender's `session_uid` of the scene that gets the result: names change, and places in memory do when
+        something is undone.
     rate : str
         At which frame rate that scene gets it: `SceneSettings.rate`.
     command : str
@@ -65,7 +66,7 @@ class Job:
     video: Path
     motion: Path
     settings: Mapping[str, Any]
-    scene: str
+    scene: int
     rate: str
     command: str = "capture"
     arguments: tuple[str, ...] = ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -22,6 +24,7 @@ from kinelift.rig.body import add_body
 from kinelift.rig.contacts import CONTACT_CURVES
 from kinelift.rig.takes import takes_of
 from kinelift.rig.versions import curves_of
+from kinelift.state import motions
 from kinelift.state.jobs import queue
 from kinelift.tests.inference.test_bad_input import filmed, walking
 from kinelift.tests.operators.test_cleanup import played, walker
@@ -240,3 +243,123 @@ def test_resolve_without_the_motions_file(tmp_path: Path) -> None:
         bpy.ops.kinelift.resolve()
     assert bpy.ops.kinelift.clean_up() == {"FINISHED"}  # which needs no file
     assert slide(played(armature), walk().contacts).max() < 0.001
+
+
+def meanwhile(monkeypatch: pytest.MonkeyPatch, done: Callable[[], object]) -> None:
+    """Do something once, while the next job runs."""
+    left = [done]
+
+    def pause(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        if left:
+            left.pop()()
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", pause)
+
+
+def test_an_armature_deleted_meanwhile_gets_a_substitute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armature = filmed_walk(tmp_path)
+    chosen = bpy.context.scene.kinelift
+    bpy.context.scene.kinelift_retarget.source = armature  # points to it even when it is in no scene
+    bpy.context.scene.cursor.location.x = 7
+    meanwhile(monkeypatch, bpy.ops.object.delete)
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    added = bpy.context.object
+    assert added != armature and added.location.x == 7 and added in list(bpy.context.scene.objects)
+    assert [one.name for one in added.kinelift.warnings] == [
+        "This armature was added for the new motion. The one that was to get it is gone."
+    ]
+    # a range likewise: nothing that was solved is lost
+    chosen.clean_up.use_range, chosen.clean_up.first, chosen.clean_up.last = True, 31, 60
+    meanwhile(monkeypatch, bpy.ops.object.delete)
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    assert [one.type for one in bpy.context.scene.objects].count("ARMATURE") == 1
+    assert tuple(bpy.context.object.animation_data.action.frame_range) == (1, 80)
+    assert "The one that was to get it is gone." in bpy.context.object.kinelift.warnings[0].name
+
+
+def test_an_armature_that_cannot_take_it_any_more_keeps_what_it_plays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armature = filmed_walk(tmp_path)
+    animation = armature.animation_data
+    track = animation.nla_tracks.new()
+    track.strips.new("Walk", 1, animation.action)
+    animation.action = None
+
+    def tweak() -> None:
+        animation.nla_tracks.active, track.select, track.strips[0].select = track, True, True
+        animation.use_tweak_mode = True
+
+    before = rest(armature)
+    bpy.context.scene.kinelift.use_height, bpy.context.scene.kinelift.height = True, 1.2
+    meanwhile(monkeypatch, tweak)
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    assert (
+        bpy.context.object != armature and "leave tweak mode" in bpy.context.object.kinelift.warnings[0].name
+    )
+    np.testing.assert_array_equal(rest(armature), before)
+    with (
+        bpy.context.temp_override(active_object=armature),
+        pytest.raises(RuntimeError, match="leave tweak mode"),
+    ):
+        bpy.ops.kinelift.resolve()
+    assert not queue.jobs
+
+
+def test_what_is_renamed_or_undone_meanwhile_gets_its_motion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    armature = filmed_walk(tmp_path)
+    scene, name = bpy.context.scene, armature.name
+    bpy.ops.ed.undo_push(message="captured")
+    armature.location.x = 3
+    bpy.ops.ed.undo_push(message="moved")
+
+    def elsewhere() -> None:
+        bpy.ops.ed.undo()
+        bpy.data.scenes["Scene"].name = "Shot"
+        bpy.data.objects[name].name = "Hero"
+        bpy.context.window.scene = bpy.data.scenes.new("Scene")
+
+    meanwhile(monkeypatch, elsewhere)
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    hero, scene = bpy.data.objects["Hero"], bpy.data.scenes["Shot"]
+    assert [one for one in bpy.data.objects if one.type == "ARMATURE"] == [hero] and hero.location.x == 0
+    assert hero.animation_data.action.name == "Walk.001"
+    assert scene.kinelift.last_motion == hero.kinelift.motion
+    assert not bpy.data.scenes["Scene"].objects and bpy.context.scene.name == "Scene"
+
+
+def test_every_button_says_that_the_motion_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    armature = filmed_walk(tmp_path)
+    first = armature.animation_data.action.name
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    now = armature.animation_data.action.name
+    monkeypatch.setattr(motions, "PACKED_UP_TO", 10)
+    home = tmp_path / "home"
+    home.mkdir()
+    bpy.ops.wm.save_as_mainfile(filepath=str(home / "shot.blend"))
+    for motion in tmp_path.rglob("*.npz"):
+        motion.unlink()
+    bpy.ops.wm.open_mainfile(filepath=str(home / "shot.blend"))
+    armature = bpy.data.objects["Walk"]
+    for press in (
+        bpy.ops.kinelift.rebuild,
+        bpy.ops.kinelift.resolve,
+        bpy.ops.kinelift.show_confidence,
+        bpy.ops.kinelift.add_camera,
+    ):
+        with pytest.raises(
+            RuntimeError, match=r"^Error: The captured motion .* is gone: put it beside"
+        ) as told:
+            press()
+        assert "Traceback" not in str(told.value) and len(str(told.value).strip().splitlines()) == 1
+    assert len(bpy.data.objects) == 1 and not queue.jobs
+    # what needs no capture works
+    assert bpy.ops.kinelift.use_take(action=first) == {"FINISHED"}
+    assert armature.animation_data.action.name == first and armature.kinelift.warnings.keys() == []
+    assert bpy.ops.kinelift.use_take(action=now) == {"FINISHED"}
+    assert bpy.ops.kinelift.clean_up() == {"FINISHED"}
