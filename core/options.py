@@ -328,6 +328,28 @@ class RetargetSettings:
     strip: bool = option(False, "As NLA Strip", "Put the result into an NLA strip; the active action stays")
 
 
+# --- what an artist made by hand ---
+
+# what becomes of it in an action that Kinelift makes anew:
+CARRY, LAYER, RAW = "carry", "layer", "raw"
+#: the choices: a label, and a description
+EDITS: Mapping[str, tuple[str, str]] = {
+    CARRY: (
+        "Carry Over",
+        "The new action has the edits too, on top of the new motion; feet are planted with them",
+    ),
+    LAYER: (
+        "Keep on a Layer",
+        "The edits become an action of their own, which you go on editing; the new motion lies below it in "
+        "the NLA editor",
+    ),
+    RAW: (
+        "Start from the Raw Motion",
+        "The edits stay in the earlier action alone, which the panel Motions lists",
+    ),
+}
+
+
 # --- what is written ---
 
 #: styles of an overlay: how it draws the motion over the video

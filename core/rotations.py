@@ -123,6 +123,13 @@ def matrix_from_vector(v: Array) -> Array:
     return np.asarray(axis_angle(v / np.maximum(angle, 1e-12)[..., None], angle))
 
 
+def quaternion_product(a: Any, b: Any) -> Any:
+    """Quaternions (..., 4) that turn as `b` does and then as `a` does."""
+    w, v = a[..., :1], a[..., 1:]
+    x, u = b[..., :1], b[..., 1:]
+    return np.concatenate([w * x - (v * u).sum(-1, keepdims=True), w * u + x * v + _cross(v, u)], axis=-1)
+
+
 def slerp(a: Array, b: Array, share: float | Array) -> Array:
     """Quaternions (..., 4) at a share of the way from `a` to `b`, the short way round."""
     dot = (a * b).sum(-1, keepdims=True)

@@ -58,7 +58,7 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
     def work(self, context: bpy.types.Context) -> None:
         """Write the file, in Object Mode."""
         from ..rig.export import export
-        from ..rig.read import current_action, read_motion
+        from ..rig.layer import read_played
 
         armature, active = captured(context), context.active_object
         path = Path(self.properties.filepath).absolute()
@@ -67,7 +67,7 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
             bpy.ops.object.mode_set(mode="OBJECT")
         try:
             render = context.scene.render
-            motion = read_motion(armature, current_action(armature), render.fps / render.fps_base)
+            motion = read_played(armature, render.fps / render.fps_base)
             export(self.kind, path, armature, motion)
         finally:
             if mode != "OBJECT":

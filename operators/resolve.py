@@ -14,19 +14,21 @@ from bpy.app.translations import pgettext_rpt
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import CleanUp, Corrections, Settings
+from ..core.options import CARRY, CleanUp, Corrections, Settings
 from ..state.access import captured, preferences, settings, worker_python
 from ..state.derived import values_of
 from ..state.jobs import Job, queue
 from ..state.motions import find_motion
 from .build import describe
+from .edits import AsksAboutEdits
 from .worker_operator import WorkerOperator, new_motion, scene_of
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
+    from ..rig.edits import Edits
 
 
-class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
+class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
     """Solve the captured motion again with your contacts and the settings above, in a new action"""
 
     bl_idname = "kinelift.resolve"
@@ -42,6 +44,23 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         """Whether a captured armature is active."""
         cls.poll_message_set("Select a captured armature, or its body")
         return captured(context) is not None
+
+    def found(self, context: bpy.types.Context) -> tuple[Edits | None, str]:
+        """The edits in the frames to solve."""
+        from ..rig.cleanup import edits_within
+
+        return edits_within(captured(context), settings(context).clean_up.frames(), solved=True), CARRY
+
+    def start(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Queue the job and follow it."""
+        return WorkerOperator.invoke(self, context, event)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Run the job and wait for it, for scripts; if it is the dialog that was confirmed, follow it."""
+        if not self.told:
+            return super().execute(context)
+        bpy.ops.kinelift.resolve("INVOKE_DEFAULT", edits=self.edits)
+        return {"CANCELLED"}  # this one: it has changed nothing that could be undone
 
     def new_job(self, context: bpy.types.Context) -> Job:
         """Queue the active armature's motion, to be solved with the scene's settings and its contacts."""
@@ -143,11 +162,11 @@ class KINELIFT_OT_resolve(WorkerOperator, bpy.types.Operator):
         how = scene.kinelift.clean_up.clean_up()
         fps = scene.render.fps / scene.render.fps_base
         if self._frames is not None:
-            action = solved_action(armature, capture.motion, how, fps, self._frames)
+            action = solved_action(armature, capture.motion, how, fps, self._frames, self.edits)
         elif self._asked is not None:
-            action = renew_result(armature, capture, how, fps, round(self._asked.first))
+            action = renew_result(armature, capture, how, fps, round(self._asked.first), self.edits)
         else:
-            action = renew_result(armature, capture, how, fps)
+            action = renew_result(armature, capture, how, fps, way=self.edits)
         describe(armature, action, capture, job.motion)
         scene.kinelift.last_motion = queue.last_motion = str(job.motion)
         return armature

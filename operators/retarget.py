@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
 from bpy.app.handlers import persistent
@@ -13,8 +13,13 @@ from bpy.props import StringProperty
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
+from ..core.options import CARRY, RAW
 from ..state.access import ADDON, active_armature, retarget_settings
+from .edits import AsksAboutEdits
 from .reporting import OnActive, report_done
+
+if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
+    from ..rig.edits import Edits
 
 
 def maps_folder() -> Path:
@@ -87,18 +92,28 @@ def shown_map(context: bpy.types.Context) -> Any:
     return BoneMap(bones, sure, chosen.map_name, json.loads(chosen.properties_json or "{}"))
 
 
-class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
+class KINELIFT_OT_retarget(AsksAboutEdits, OnActive, bpy.types.Operator):
     """Give the active character the source's motion, in a new action on its own controls"""
 
     bl_idname = "kinelift.retarget"
     bl_label = "Retarget"
     bl_options = {"REGISTER", "UNDO"}
 
+    def found(self, context: bpy.types.Context) -> tuple[Edits | None, str]:
+        """The edits of the character; those of another clip are suggested to stay with it."""
+        from ..rig.retarget.apply import edits_before
+        from ..rig.takes import clip_of
+
+        found = edits_before(active_armature(context), retarget_settings(context).settings())
+        same = found is not None and found.clip == clip_of(find_source(context))
+        return found, CARRY if same else RAW
+
     def work(self, context: bpy.types.Context) -> None:
         """Retarget onto the active armature."""
         from ..rig.retarget.apply import check_target, retarget
         from ..rig.retarget.preview import end_preview
         from ..rig.retarget.source import frames_of, perform_armature
+        from ..rig.takes import clip_of, motion_of
 
         end_preview()
         check_target(active_armature(context))
@@ -108,9 +123,11 @@ class KINELIFT_OT_retarget(OnActive, bpy.types.Operator):
         chosen = retarget_settings(context)
         chosen.warnings.clear()
         performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
-        playing = source.animation_data.action or source
-        name = f"{target.name} {playing.name}"
-        result = retarget(performance, target, shown_map(context), chosen.settings(), name)
+        name = f"{target.name} {(motion_of(source) or source).name}"
+        # who isn't asked keeps the edits of the same clip
+        way = self.edits if self.properties.is_property_set("edits") else None
+        bone_map, how, clip = shown_map(context), chosen.settings(), clip_of(source)
+        result = retarget(performance, target, bone_map, how, name, clip, way)
         for warning in result.warnings:
             chosen.warnings.add().name = warning
         made = pgettext_rpt("Made the action {name}").format(name=result.action.name)

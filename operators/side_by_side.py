@@ -44,14 +44,14 @@ def _show(context: bpy.types.Context, armature: bpy.types.Object) -> None:
     CaptureError
         If there is none with room for two.
     """
-    from ..rig.read import current_action, read_motion
+    from ..rig.layer import read_played
     from ..rig.viewports import divide, world_of
 
     render, views = context.scene.render, [a for a in context.screen.areas if a.type == "VIEW_3D"]
     if context.scene.camera not in armature.children[:]:  # that of another shot is right, too
         context.scene.camera = camera_of(armature)
     context.view_layer.update()
-    motion = read_motion(armature, current_action(armature), render.fps / render.fps_base)
+    motion = read_played(armature, render.fps / render.fps_base)
     largest = max(views, key=lambda area: area.width * area.height, default=None)
     area = context.area if context.area in views else largest
     picture = (render.resolution_x, render.resolution_y)

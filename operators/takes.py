@@ -31,7 +31,7 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
         from ..core.capture import Capture
         from ..rig.camera import fit_cameras
         from ..rig.result import play_take
-        from ..rig.takes import noted_motion, takes_of
+        from ..rig.takes import motion_of, noted_motion, takes_of
 
         owner = active_armature(context)
         found = {take.name_full: take for take in takes_of(owner)}
@@ -39,8 +39,8 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
             raise CaptureError(
                 f"{owner.name} has no motion named {self.action}: choose one of the panel Motions."
             )
-        take = found[self.action]
-        play_take(owner, take)
+        play_take(owner, found[self.action])
+        take = motion_of(owner)
         motion = noted_motion(take)
         if motion in ("", owner.kinelift.motion):
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import bpy
@@ -16,8 +16,9 @@ from ..core.rotations import continuous_quaternions, slerp
 from ..core.skeleton import JOINTS
 from ..core.stances import feet
 from .contacts import CONTACT_CURVES, CONTACT_PROPERTIES
+from .edits import Edits, remember
 from .takes import new_take
-from .versions import assign_action, assign_strip_slot
+from .versions import assign_action
 
 #: custom property of an action: for each frame, a bit for each of `motion.CONTACT_POINTS` that stands
 _POINTS = "contact_points"
@@ -38,6 +39,7 @@ def animate(
     fps: float,
     first: int = FIRST_FRAME,
     base: bpy.types.Action | None = None,
+    carried: Edits | None = None,
 ) -> bpy.types.Action:
     """Give `armature` a new action that plays `motion` at its own speed in a scene of `fps` frames a second.
 
@@ -58,6 +60,8 @@ def animate(
         Frame of the scene for the motion's first frame.
     base : bpy.types.Action, optional
         An action of `armature` whose other curves the new one gets too.
+    carried : Edits, optional
+        Edits that an artist made by hand, which `motion` has already.
 
     Returns
     -------
@@ -96,6 +100,7 @@ def animate(
     key_contacts(curves, armature, frames, points)
     action[_CUTS] = [int(frames[cut]) for cut in cuts]
     action[_SLOW] = motion.slow_motion
+    remember(action, armature, curves.keyed, frames, carried)
     return action
 
 
@@ -203,19 +208,17 @@ def _key_before(frames: Floats) -> Indices:
     return np.asarray(np.searchsorted(frames, np.arange(frames[0], frames[-1] + 1), side="right") - 1)
 
 
-def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, first: int) -> Any:
-    """Put an action of an object into a strip on a new NLA track, from frame `first` on."""
-    track = owner.animation_data_create().nla_tracks.new()
-    track.name = name
-    strip = track.strips.new(name, first, action)
-    assign_strip_slot(strip, owner)
-    return strip
-
-
 class Curves:
-    """The F-curves of an action, which is assigned to its owner."""
+    """The F-curves of an action, which is assigned to its owner.
+
+    Attributes
+    ----------
+    keyed : list of str
+        The data paths that were keyed here.
+    """
 
     def __init__(self, action: bpy.types.Action, owner: bpy.types.ID) -> None:
+        self.keyed: list[str] = []
         self._bag = assign_action(owner, action)
         self._there = {(curve.data_path, curve.array_index): curve for curve in self._bag.fcurves}
         interpolation = bpy.types.Keyframe.bl_rna.properties["interpolation"]
@@ -234,7 +237,7 @@ class Curves:
         held: Sequence[int] = (),
         slopes: Array | None = None,
     ) -> None:
-        """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses its keys.
+        """Key `values` (N,) on `frames` (N,) in one F-curve; if there is one already, it loses what it has.
 
         The values of the keys `held` stay up to the next key. `slopes` (N,), per frame, give the keys handles
         with which Bézier curves are the polynomials of `key_reduction.cubic`.
@@ -242,6 +245,10 @@ class Curves:
         count = len(frames)
         curve = self._there.get((path, index)) or self._bag.fcurves.new(path, index=index)
         curve.keyframe_points.clear()
+        for modifier in list(curve.modifiers):
+            curve.modifiers.remove(modifier)
+        curve.mute, curve.extrapolation = False, "CONSTANT"
+        self.keyed.append(path)
         if curve.group is None:
             curve.group = self._bag.groups.get(group) or self._bag.groups.new(group)
         curve.keyframe_points.add(count)
@@ -264,3 +271,10 @@ class Curves:
             curve.keyframe_points.foreach_set(f"handle_{side}", handles.astype(np.float32).ravel())
             aligned = np.full(len(keys), self._aligned, dtype=np.intc)
             curve.keyframe_points.foreach_set(f"handle_{side}_type", aligned)
+
+    def drop(self, paths: Container[str]) -> None:
+        """Remove the F-curves of some data paths."""
+        for (path, index), curve in list(self._there.items()):
+            if path in paths:
+                self._bag.fcurves.remove(curve)
+                del self._there[path, index]

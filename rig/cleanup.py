@@ -14,12 +14,14 @@ from ..core.capture import Capture
 from ..core.errors import CaptureError
 from ..core.foot_ik import clean_up, within_range
 from ..core.motion import Motion
-from ..core.options import CleanUp
+from ..core.options import CARRY, LAYER, CleanUp
 from ..core.stances import feet, heels_and_toes, held, not_kept
-from .action import FIRST_FRAME, animate, animate_shots, contact_points, every_frame, slowness
+from .action import animate, animate_shots, contact_points, every_frame, slowness
 from .contacts import read_contacts
-from .read import check_captured, current_action, keyed_frames, read_motion
-from .takes import check_replaceable, playing
+from .edits import Edits, edits_of, with_edits
+from .layer import lay_above
+from .read import check_captured, current_motion, keyed_frames, read_motion
+from .takes import check_replaceable, layer_of, motion_of, playing
 from .versions import curves_of
 
 #: custom property of a cleaned action: the action that it was cleaned from
@@ -27,6 +29,8 @@ _RAW = "kinelift_raw"
 _RAW_SUFFIX = " raw"
 #: how a raw action's name ends, also if Blender has numbered it
 _RAW_END = re.compile(rf"{_RAW_SUFFIX}(\.\d+)?$")
+#: how the name of a layer of edits ends
+_LAYER_SUFFIX = " edits"
 
 
 def raw_name(name: str) -> str:
@@ -50,12 +54,7 @@ def stands(action: bpy.types.Action) -> bool:
 
 
 def animate_cleaned(
-    armature: bpy.types.Object,
-    motion: Motion,
-    name: str,
-    fps: float,
-    how: CleanUp,
-    first: int = FIRST_FRAME,
+    armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp
 ) -> bpy.types.Action:
     """Give `armature` actions of a raw motion and of the cleaned one: see `animate_both`.
 
@@ -66,26 +65,76 @@ def animate_cleaned(
     CaptureError
         If the range of frames of `how` is empty.
     """
-    return animate_both(armature, motion, clean_up(every_frame(motion, fps), how), name, fps, first)
+    return animate_both(armature, motion, clean_up(every_frame(motion, fps), how), name, fps)
 
 
 def animate_both(
-    armature: bpy.types.Object,
-    raw: Motion,
-    cleaned: Motion,
-    name: str,
-    fps: float,
-    first: int = FIRST_FRAME,
+    armature: bpy.types.Object, raw: Motion, cleaned: Motion, name: str, fps: float
 ) -> bpy.types.Action:
-    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned.
+    """Give `armature` actions of a raw motion and of the cleaned one; the latter is returned and assigned."""
+    raw_one = animate(armature, raw, raw_name(name), fps)
+    animate_shots(armature, cleaned, name, fps)
+    return _beside(raw_one, animate(armature, cleaned, name, fps))
 
-    They begin at the frame `first` of the scene. Curves of what it plays that the motion doesn't have, such
-    as those of bones that the artist added, come along.
+
+def animate_again(
+    armature: bpy.types.Object, motion: Motion, name: str, fps: float, how: CleanUp, first: int, way: str
+) -> bpy.types.Action:
+    """The same as `animate_cleaned` for another solve of what an armature plays.
+
+    Curves of that which the motion doesn't have, such as those of bones that the artist added, come along.
+
+    Parameters
+    ----------
+    armature, motion, name, fps, how
+        See `animate_cleaned`.
+    first : int
+        Frame of the scene for the motion's first frame.
+    way : str
+        What becomes of the edits in what it plays: one of `options.EDITS`.
     """
-    before = playing(armature)
-    raw_one = animate(armature, raw, raw_name(name), fps, first, before and raw_action(before))
+    before, layer = motion_of(armature), layer_of(armature)
+    raw_before = None if before is None else raw_action(before)
+    kept, above = _sorted(edits_of(armature, before), None, way)
+    raw = every_frame(motion, fps)
+    frames = np.arange(len(raw)) + float(first)
+    edited = raw if kept is None else with_edits(raw, armature, kept, frames)
+    cleaned = clean_up(edited, how)
+    # edits of the raw motion stay raw motion
+    in_raw = before == raw_before
+    made = animate(
+        armature, edited if in_raw and kept is not None else motion, raw_name(name), fps, first, raw_before,
+        kept if in_raw else None,
+    )  # fmt: skip
     animate_shots(armature, cleaned, name, fps, first)
-    return _beside(raw_one, animate(armature, cleaned, name, fps, first, before))
+    action = animate(armature, cleaned, name, fps, first, before, None if in_raw else kept)
+    _lay(armature, name, above, layer)
+    return _beside(made, action)
+
+
+def _sorted(
+    found: Edits | None, frames: tuple[int, int] | None, way: str
+) -> tuple[Edits | None, Edits | None]:
+    """The edits that go into a new motion, and those that go onto a layer above it.
+
+    Parameters
+    ----------
+    found : Edits, optional
+    frames : (int, int), optional
+        First and last frame of the scene to make anew; by default all.
+    way : str
+        One of `options.EDITS`.
+    """
+    if found is None:
+        return None, None
+    inside, outside = found.split(frames)
+    return (found if way == CARRY else outside), (inside if way == LAYER and inside.deltas else None)
+
+
+def _lay(armature: bpy.types.Object, name: str, above: Edits | None, layer: bpy.types.Action | None) -> None:
+    """Lay edits, and the layer that there was, above the motion that an armature plays now."""
+    if above is not None or layer is not None:
+        lay_above(armature, name + _LAYER_SUFFIX, above, layer)
 
 
 def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Action:
@@ -95,11 +144,13 @@ def _beside(raw: bpy.types.Action, cleaned: bpy.types.Action) -> bpy.types.Actio
 
 
 class _Played:
-    """What a captured armature plays: its current action, and the raw one that this was cleaned from.
+    """What a captured armature plays: its current motion, and the raw one that this was cleaned from.
 
     Attributes
     ----------
-    raw : bpy.types.Action
+    current, raw : bpy.types.Action
+    layer : bpy.types.Action or None
+        Edits that lie above.
     name : str
         Of what is made of it.
     at : (T,)
@@ -116,23 +167,23 @@ class _Played:
     def __init__(self, armature: bpy.types.Object, fps: float) -> None:
         check_captured(armature)
         check_replaceable(armature)
-        self._armature, self._current = armature, current_action(armature)
-        self.raw = raw_action(self._current)
-        self.name = base_name(self._current)
+        self._armature, self.current = armature, current_motion(armature)
+        self.raw, self.layer = raw_action(self.current), layer_of(armature)
+        self.name = base_name(self.current)
         self.raw_motion = read_motion(armature, self.raw, fps)
         self.at = keyed_frames(armature, self.raw)
-        same = self._current == self.raw
-        self.motion = self.raw_motion if same else read_motion(armature, self._current, fps)
-        first = keyed_frames(armature, self._current)[0]
+        same = self.current == self.raw
+        self.motion = self.raw_motion if same else read_motion(armature, self.current, fps)
+        first = keyed_frames(armature, self.current)[0]
         if len(self.motion) != len(self.raw_motion) or first != self.at[0]:
             raise CaptureError(
-                f"The actions {self._current.name} and {self.raw.name}, which it was cleaned from, have keys "
+                f"The actions {self.current.name} and {self.raw.name}, which it was cleaned from, have keys "
                 f"on different frames: make {self.raw.name} the action of {armature.name} and clean again."
             )
 
     def standing(self) -> Bools:
         """Which feet (T, 2) stand."""
-        return _standing(self._armature, self._current, self.at)
+        return _standing(self._armature, self.at)
 
     def within(self, how: CleanUp, frames: tuple[int, int] | None) -> CleanUp:
         """The same clean-up of a range of frames of the scene; None: of all.
@@ -153,15 +204,37 @@ class _Played:
         return replace(how, first=max(first, 0), last=min(last, len(self.at) - 1))
 
 
-def _standing(armature: bpy.types.Object, current: bpy.types.Action, frames: Floats) -> Bools:
-    """Which feet (T, 2) stand in `frames` (T,) by an action, or by the raw one if it lacks the curves."""
+def _standing(armature: bpy.types.Object, frames: Floats) -> Bools:
+    """Which feet (T, 2) stand in `frames` (T,) by what an armature plays.
+
+    If that lacks the curves: by the motion below it, then by the raw one.
+    """
+    current = current_motion(armature)
     raw = raw_action(current)
-    try:
-        return read_contacts(curves_of(current, armature), frames)
-    except CaptureError:
-        if current == raw:
-            raise
-        return read_contacts(curves_of(raw, armature), frames)
+    for action in (playing(armature), current):
+        if action == raw:
+            break
+        try:
+            return read_contacts(curves_of(action, armature), frames)
+        except CaptureError:
+            continue
+    return read_contacts(curves_of(raw, armature), frames)
+
+
+def edits_within(
+    armature: bpy.types.Object, frames: tuple[int, int] | None, solved: bool = False
+) -> Edits | None:
+    """What an artist has edited since the motion that an armature plays was made, in a range of frames.
+
+    None: nothing that is known, or nothing that can get lost: what is edited in a raw action goes into all
+    that is made of it, unless it is `solved` again.
+    """
+    current = motion_of(armature)
+    if current is None or (raw_action(current) == current and not solved):
+        return None
+    found = edits_of(armature, current)
+    # what Kinelift doesn't key always goes into the new action
+    return replace(found.split(frames)[0], extras=()) if found is not None else None
 
 
 def clean_action(
@@ -169,8 +242,11 @@ def clean_action(
     how: CleanUp,
     fps: float,
     frames: tuple[int, int] | None = None,
+    way: str = CARRY,
 ) -> tuple[bpy.types.Action, str]:
     """Clean the raw motion of a captured armature by the contacts of its current action.
+
+    What an artist has edited in the raw action itself is raw motion.
 
     Parameters
     ----------
@@ -181,11 +257,14 @@ def clean_action(
         The scene's frames per second.
     frames : (int, int), optional
         First and last frame of the scene to clean; outside, the motion of the current action remains.
+    way : str
+        What becomes of edits within these frames: one of `options.EDITS`.
 
     Returns
     -------
     action : bpy.types.Action
-        A new one, assigned to `armature`. The raw and the current one stay as they are.
+        A new one. `armature` plays it, below a layer if there are edits on one. The raw and the current one
+        stay as they are, and so does an earlier layer: the new one is a copy of it.
     told : str
         A sentence about contacts that can't be kept; empty if all are.
 
@@ -198,16 +277,26 @@ def clean_action(
     how, within = replace(how, first=None, last=None), played.within(how, frames)
     standing, first = played.standing(), int(played.at[0])
     contacts = heels_and_toes(standing, played.motion.contacts > 0, played.raw_motion)
-    cleaned = clean_up(replace(played.raw_motion, contacts=contacts), how)
+    found = None if played.current == played.raw else edits_of(armature, played.current)
+    kept, above = _sorted(found, frames, way)
+    raw = replace(played.raw_motion, contacts=contacts)
+    cleaned = clean_up(raw if kept is None else with_edits(raw, armature, kept, played.at), how)
     asked = np.zeros_like(standing)
     asked[within.frames] = standing[within.frames]
     told = not_kept(asked, held(cleaned, how), cleaned.life_fps, first)
     cleaned = within_range(replace(played.motion, contacts=contacts), cleaned, within)
-    return _beside(played.raw, animate(armature, cleaned, played.name, fps, first, base=played.raw)), told
+    action = animate(armature, cleaned, played.name, fps, first, base=played.current, carried=kept)
+    _lay(armature, played.name, above, played.layer)
+    return _beside(played.raw, action), told
 
 
 def solved_action(
-    armature: bpy.types.Object, solved: Motion, how: CleanUp, fps: float, frames: tuple[int, int]
+    armature: bpy.types.Object,
+    solved: Motion,
+    how: CleanUp,
+    fps: float,
+    frames: tuple[int, int],
+    way: str = CARRY,
 ) -> bpy.types.Action:
     """Give a captured armature actions in which a range of frames was solved again, raw and cleaned.
 
@@ -216,13 +305,13 @@ def solved_action(
     armature : bpy.types.Object
     solved : Motion
         All of the motion, of which the range was solved again.
-    how, fps, frames
+    how, fps, frames, way
         See `clean_action`.
 
     Returns
     -------
     bpy.types.Action
-        The cleaned one, assigned to `armature`. Outside of the range it plays what the armature played.
+        The cleaned one, which `armature` plays. Outside of the range it plays what the armature played.
 
     Raises
     ------
@@ -236,15 +325,22 @@ def solved_action(
         raise CaptureError(_moved(played.raw))
     known = played.motion.contacts > 0
     standing = heels_and_toes(played.standing(), known, played.motion)
+    known = played.raw_motion.contacts > 0
+    kept, above = _sorted(edits_of(armature, played.current), frames, way)
+    edited = raw if kept is None else with_edits(raw, armature, kept, played.at)
+    # edits of the raw motion stay raw motion
+    in_raw = played.current == played.raw
     made = []
-    for before, contacts, after, name in (
-        (played.raw_motion, played.raw_motion.contacts > 0, raw, raw_name(played.name)),
-        (played.motion, standing, clean_up(raw, how), played.name),
+    for before, contacts, after, name, base, carried in (
+        (played.raw_motion, known, edited if in_raw else raw, raw_name(played.name), played.raw, in_raw),
+        (played.motion, standing, clean_up(edited, how), played.name, played.current, not in_raw),
     ):
         contacts[within.frames] = raw.contacts[within.frames]
         motion = within_range(replace(before, contacts=contacts), after, within)
-        made.append(animate(armature, motion, name, fps, int(played.at[0]), base=played.raw))
-    return _beside(*made)
+        made.append(animate(armature, motion, name, fps, int(played.at[0]), base, kept if carried else None))
+    action = _beside(*made)
+    _lay(armature, played.name, above, played.layer)
+    return action
 
 
 class Asked(NamedTuple):
@@ -276,7 +372,7 @@ def asked_of(armature: bpy.types.Object, capture: Capture, fps: float) -> Asked 
     CaptureError
         If its keys aren't on the frames of the capture any more.
     """
-    current = playing(armature)
+    current = motion_of(armature)
     points = contact_points(raw_action(current)) if current is not None else np.zeros((0, 4), bool)
     if not len(points):
         return None
@@ -286,8 +382,8 @@ def asked_of(armature: bpy.types.Object, capture: Capture, fps: float) -> Asked 
         raise CaptureError(_moved(raw))
     # whole frames of the scene, but for rounding, have to be those
     frames = np.round(at[0] + np.arange(len(capture)) * per_frame, 3)
-    edited = (_standing(armature, current, at) != feet(points)).any(axis=0)
-    return Asked(_standing(armature, current, frames), edited, float(at[0]), per_frame)
+    edited = (_standing(armature, at) != feet(points)).any(axis=0)
+    return Asked(_standing(armature, frames), edited, float(at[0]), per_frame)
 
 
 def not_kept_of(armature: bpy.types.Object, asked: Asked, frames: tuple[int, int] | None = None) -> str:
@@ -301,7 +397,7 @@ def not_kept_of(armature: bpy.types.Object, asked: Asked, frames: tuple[int, int
     frames : (int, int), optional
         First and last frame of the scene that were solved; by default all.
     """
-    action = armature.animation_data.action
+    action = current_motion(armature)
     kept, first = feet(contact_points(action)), round(action.frame_range[0])
     at = np.arange(len(kept))
     then = np.round(at / asked.per_frame).astype(int).clip(max=len(asked.standing) - 1)

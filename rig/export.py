@@ -13,6 +13,7 @@ from ..core.bvh import write_bvh
 from ..core.errors import CaptureError
 from ..core.files import replacing
 from ..core.motion import Motion
+from .takes import layer_of
 from .versions import mend_context
 
 #: how complete files end, for kinds that Blender cuts off on a full disk without an error
@@ -91,7 +92,8 @@ def _glb(path: Path) -> None:
             check_existing=False,
             export_format="GLB",
             use_selection=True,
-            export_animation_mode="ACTIVE_ACTIONS",
+            # the exporter doesn't know that a layer is combined with what lies below
+            export_animation_mode="ACTIVE_ACTIONS" if layer_of(bpy.context.object) is None else "SCENE",
             export_nla_strips_merged_animation_name=bpy.context.object.animation_data.action.name,
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,

@@ -16,13 +16,15 @@ from ..core.key_reduction import cubic, farthest, slopes_of, with_needed_keys
 from ..core.options import KeyReduction
 from ..core.rotations import continuous_quaternions, geodesic_angle
 from .action import Curves, cut_frames
-from .read import current_action
-from .read import values as values_of
+from .edits import edits_of, remember_anew
+from .layer import lay_above
+from .read import current_motion
 from .retarget.bones import Rig, read_rig
 from .retarget.carriers import Carriers, find_carriers
 from .retarget.channels import bone_path, rotation_channel, rotations_of
 from .retarget.mapping import find_bone_map
-from .takes import check_replaceable, new_take
+from .sampled import values as values_of
+from .takes import check_replaceable, layer_of, new_take
 from .versions import curves_of
 
 #: millimetres of a metre
@@ -135,7 +137,7 @@ def reduce_keys(owner: bpy.types.Object, how: KeyReduction) -> Reduced:
 
     All channels of a bone's rotation, or of its location, keep keys on the same frames, with smooth curves
     between them. Whatever else is animated stays as it is (contacts, switches, scales), and so do channels
-    that are muted or have modifiers.
+    that are muted or have modifiers. A layer of edits stays above.
 
     Parameters
     ----------
@@ -150,7 +152,8 @@ def reduce_keys(owner: bpy.types.Object, how: KeyReduction) -> Reduced:
         If its action can't be replaced (`takes.check_replaceable`), or none of its bones has keys.
     """
     check_replaceable(owner)
-    action = current_action(owner)
+    action, layer = current_motion(owner), layer_of(owner)
+    edits = edits_of(owner, action)
     frames, cuts, tracks = _read(owner, action)
     size = float(np.linalg.svd(np.array(owner.matrix_world)[:3, :3], compute_uv=False).max())
     feet = _feet(owner, {track.bone for track in tracks})
@@ -187,6 +190,10 @@ def reduce_keys(owner: bpy.types.Object, how: KeyReduction) -> Reduced:
                 f"{bone_path(track.bone)}.{track.channel}", index, track.bone, frames[at],
                 track.values[at, index], "BEZIER", held, track.slopes[at, index],
             )  # fmt: skip
+    if edits is not None:
+        remember_anew(take, owner, edits)
+    if layer is not None:
+        lay_above(owner, layer.name, None, layer)
     return Reduced(take, before, after, float(apart.max()) if feet else None)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 import numpy as np
 
@@ -12,32 +10,13 @@ from ..core.errors import CaptureError
 from ..core.motion import Motion
 from ..core.skeleton import JOINTS, PARENTS
 from .action import contact_points, cut_frames, slowness
-from .takes import playing
+from .sampled import values
+from .takes import motion_of
 from .versions import curves_of
-
-#: `Keyframe.interpolation` as a number
-_LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
-#: evaluating a curve in a frame takes as long as reading this many keys
-_EVALUATED = 10
 
 
 def _path(bone: str, channel: str) -> str:
     return f'pose.bones["{bone}"].{channel}'
-
-
-def values(curve: Any, frames: Floats) -> Floats:
-    """What an F-curve says at each of `frames` (T,)."""
-    keys = curve.keyframe_points
-    if _EVALUATED * len(frames) < len(keys):
-        return np.array([curve.evaluate(frame) for frame in frames])
-    kinds = np.empty(len(keys), dtype=np.intc)
-    keys.foreach_get("interpolation", kinds)
-    if len(curve.modifiers) or curve.extrapolation != "CONSTANT" or (kinds != _LINEAR).any():
-        return np.array([curve.evaluate(frame) for frame in frames])
-    # as captured: `_EVALUATED` times as fast as to ask Blender frame by frame
-    points = np.empty((len(keys), 2), dtype=np.float32)
-    keys.foreach_get("co", points.ravel())
-    return np.interp(frames, *points.T)
 
 
 def keyed_frames(armature: bpy.types.Object, action: bpy.types.Action) -> Floats:
@@ -81,15 +60,15 @@ def check_captured(armature: bpy.types.Object) -> None:
         )
 
 
-def current_action(armature: bpy.types.Object) -> bpy.types.Action:
-    """The action that an armature plays.
+def current_motion(armature: bpy.types.Object) -> bpy.types.Action:
+    """The action of the motion that an armature plays.
 
     Raises
     ------
     CaptureError
         If it has none.
     """
-    action = playing(armature)
+    action = motion_of(armature)
     if action is None:
         raise CaptureError(f"{armature.name} has no action: choose the one that was captured.")
     return action

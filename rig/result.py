@@ -11,15 +11,15 @@ from mathutils import Vector
 
 from ..core.capture import Capture
 from ..core.motion import Motion
-from ..core.options import CleanUp
+from ..core.options import CARRY, CleanUp
 from .action import FIRST_FRAME
 from .armature import build_armature
 from .camera import fit_cameras
-from .cleanup import animate_cleaned, base_name
+from .cleanup import animate_again, animate_cleaned, base_name
 from .fit import artist_kept, fit
 from .read import check_captured
 from .scene import frame_rate
-from .takes import check_replaceable, noted_offsets, playing, use_take
+from .takes import check_replaceable, motion_of, noted_offsets, use_take
 from .versions import current_window
 
 
@@ -84,7 +84,12 @@ def _object_mode(scene: bpy.types.Scene) -> Iterator[None]:
 
 
 def renew_result(
-    armature: bpy.types.Object, capture: Capture, how: CleanUp, fps: float, first: int = FIRST_FRAME
+    armature: bpy.types.Object,
+    capture: Capture,
+    how: CleanUp,
+    fps: float,
+    first: int = FIRST_FRAME,
+    way: str = CARRY,
 ) -> bpy.types.Action:
     """Give a captured armature that is there, perhaps in use, the motion of another solve of its video.
 
@@ -101,11 +106,13 @@ def renew_result(
         The scene's frames per second.
     first : int
         Frame of the scene for the motion's first frame.
+    way : str
+        What becomes of the artist's edits in what it plays: one of `options.EDITS`.
 
     Returns
     -------
     bpy.types.Action
-        The cleaned one, assigned to `armature`.
+        The cleaned one, which `armature` plays.
 
     Raises
     ------
@@ -114,11 +121,11 @@ def renew_result(
     """
     check_captured(armature)
     check_replaceable(armature)
-    before = playing(armature)
+    before = motion_of(armature)
     name = armature.name if before is None else base_name(before)
     fit(armature, capture.motion.offsets)
     fit_cameras(armature, capture)
-    return animate_cleaned(armature, capture.motion, name, fps, how, first)
+    return animate_again(armature, capture.motion, name, fps, how, first, way)
 
 
 def play_take(owner: bpy.types.Object, take: bpy.types.Action) -> None:

@@ -7,12 +7,14 @@ isn't saved, so its takes have that word too.
 
 from __future__ import annotations
 
+import math
 import uuid
+from typing import Any
 
 import bpy
 
 from ..core.errors import CaptureError
-from .versions import assign_action
+from .versions import assign_action, assign_strip_slot
 
 #: custom property of an armature and of its takes: the word that they share
 _TAKES = "kinelift_takes"
@@ -23,11 +25,31 @@ _MOTION = "kinelift_motion"
 #: custom property of a captured armature's data and of its takes: the rest offsets of the joints that its
 #: bones have, or that the take was made for, as one list
 OFFSETS = "kinelift_offsets"
+#: custom property of a take that is a layer of edits: the action of the motion that lies below it
+_BELOW = "kinelift_below"
+#: how the NLA track that a layer lies above is called
+_TRACK = "Kinelift Motion"
 
 
 def playing(owner: bpy.types.Object) -> bpy.types.Action | None:
     """The active action of an object."""
     return owner.animation_data.action if owner.animation_data is not None else None
+
+
+def below(action: bpy.types.Action | None) -> bpy.types.Action | None:
+    """The motion that lies below a layer of edits; None for any other action."""
+    return action.get(_BELOW) if action is not None else None
+
+
+def motion_of(owner: bpy.types.Object) -> bpy.types.Action | None:
+    """The action of the motion that an object plays: the active one, or what lies below that layer."""
+    return below(playing(owner)) or playing(owner)
+
+
+def layer_of(owner: bpy.types.Object) -> bpy.types.Action | None:
+    """The layer of edits that an object plays above its motion; None: there is none."""
+    action = playing(owner)
+    return action if below(action) is not None else None
 
 
 def check_replaceable(owner: bpy.types.Object) -> None:
@@ -61,7 +83,7 @@ def new_take(owner: bpy.types.Object, name: str, base: bpy.types.Action | None =
     Parameters
     ----------
     owner : bpy.types.Object
-        The armature; it goes on playing what it plays.
+        The armature; until it gets the new one it plays what it plays, but no motion below that.
     name : str
         Of the action.
     base : bpy.types.Action, optional
@@ -88,6 +110,7 @@ def new_take(owner: bpy.types.Object, name: str, base: bpy.types.Action | None =
     offsets = noted_offsets(owner.data)
     if offsets is not None:
         take[OFFSETS] = offsets
+    _lift(owner)
     return take
 
 
@@ -140,7 +163,49 @@ def use_take(owner: bpy.types.Object, take: bpy.types.Action) -> None:
     earlier, word = playing(owner), _word(owner)
     if earlier is not None:
         _keep(earlier, word)
+    play(owner, take)
+
+
+def put_above(owner: bpy.types.Object, layer: bpy.types.Action, motion: bpy.types.Action) -> None:
+    """Let an armature play a take as a layer of edits above another one."""
+    layer[_BELOW] = motion
+    play(owner, layer)
+
+
+def play(owner: bpy.types.Object, take: bpy.types.Action) -> None:
+    """Let an armature play a take; if that is a layer of edits, combined with the motion below it."""
+    _lift(owner)
     assign_action(owner, take)
+    motion = below(take)
+    if motion is None:
+        return
+    strip = add_strip(owner, motion, _TRACK, math.floor(motion.frame_range[0]))
+    animation = owner.animation_data
+    strip.blend_type, animation.action_blend_type = animation.action_blend_type, "COMBINE"
+    animation.use_nla = True
+
+
+def add_strip(owner: bpy.types.Object, action: bpy.types.Action, name: str, first: int) -> Any:
+    """Put an action of an object into a strip on a new NLA track, from frame `first` on."""
+    track = owner.animation_data_create().nla_tracks.new()
+    track.name = name
+    strip = track.strips.new(name, first, action)
+    assign_strip_slot(strip, owner)
+    return strip
+
+
+def _lift(owner: bpy.types.Object) -> None:
+    """Take the motion below a layer off the NLA tracks: the active action plays as if it were there."""
+    animation = owner.animation_data
+    for track in list(animation.nla_tracks) if animation is not None else ():
+        if track.name.startswith(_TRACK) and len(track.strips) == 1:
+            animation.action_blend_type = track.strips[0].blend_type
+            animation.nla_tracks.remove(track)
+
+
+def clip_of(owner: bpy.types.Object) -> str:
+    """What an armature's motions are of: the word that its takes share, else its name."""
+    return _word(owner) or owner.name
 
 
 def _word(owner: bpy.types.Object) -> str:

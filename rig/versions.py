@@ -47,12 +47,27 @@ def assign_strip_slot(strip: Any, owner: bpy.types.Object) -> None:
 
 
 def _slot(action: bpy.types.Action, owner: bpy.types.ID) -> Any:
-    """The slot of an action that animates an object: the one it uses, or was made for, or the first."""
+    """The slot of an action that animates an object.
+
+    That is the one it uses, or used in an action that this one is a copy of, or was made for, or the first.
+    """
     animation = owner.animation_data
     if animation is not None and animation.action == action and animation.action_slot is not None:
         return animation.action_slot
     slots = [slot for slot in action.slots if slot.target_id_type in (owner.id_type, "UNSPECIFIED")]
-    return next((s for s in slots if s.name_display == owner.name), slots[0] if slots else None)
+    used = animation.last_slot_identifier if animation is not None else ""
+    likely = (
+        *(slot for slot in slots if slot.identifier == used),
+        *(slot for slot in slots if slot.name_display == owner.name),
+        *slots,
+    )
+    return next(iter(likely), None)
+
+
+def slot_handle(action: bpy.types.Action, owner: bpy.types.ID) -> int:
+    """What tells the slot that an action has for an object from its others; 0 before there were slots."""
+    slot = _slot(action, owner) if hasattr(action, "slots") else None
+    return int(slot.handle) if slot is not None else 0
 
 
 def render_as_film(settings: bpy.types.ImageFormatSettings) -> None:

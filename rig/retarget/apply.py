@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, starmap
+from typing import NamedTuple
 
 import bpy
 import numpy as np
@@ -12,12 +13,14 @@ import numpy as np
 from ...core.arrays import Bools, Floats
 from ...core.contacts import keep_long
 from ...core.errors import CaptureError
-from ...core.options import IN_PLACE, PARTS, ROOT, RetargetSettings
+from ...core.options import CARRY, IN_PLACE, LAYER, PARTS, RAW, ROOT, RetargetSettings
 from ...core.planting import floors_under
 from ...core.rotations import geodesic_angle, rotation_between
 from ...core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
-from ..action import Curves, add_strip, key_contacts
-from ..takes import check_replaceable, new_take
+from ..action import Curves, key_contacts
+from ..edits import Edits, combined, edits_of, is_transform, own_channels, remember
+from ..layer import lay_above
+from ..takes import add_strip, check_replaceable, layer_of, motion_of, new_take, play, playing
 from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
 from .carriers import Carriers, constrained, find_carriers
@@ -66,6 +69,8 @@ def retarget(
     bone_map: BoneMap,
     settings: RetargetSettings,
     name: str,
+    clip: str = "",
+    way: str | None = None,
 ) -> Result:
     """Give `target` a new action that does what the source does.
 
@@ -78,6 +83,12 @@ def retarget(
     settings : RetargetSettings
     name : str
         Of the action.
+    clip : str
+        What the motion is of (`takes.clip_of`).
+    way : str, optional
+        What becomes of the edits that an artist made in an earlier action of `retarget`: one of
+        `options.EDITS`. By default they are carried over if that was of the same clip, else left out. A layer
+        above a motion of the same clip stays.
 
     Returns
     -------
@@ -93,30 +104,103 @@ def retarget(
     retargeter = Retargeter(target, bone_map, settings, performance)
     carriers = retargeter.take_over()
     keys = retargeter.keys(performance, carriers)
-    animation = target.animation_data_create()
-    earlier = animation.action
-    action = new_take(target, name, earlier if set(settings.parts) != set(PARTS) else None)
+    frames, earlier = performance.frames, playing(target)
+    before = _before(target, settings, clip, way, {key.path for key in keys})
+    kept = before.kept
+    keys = [
+        replace(key, values=combined(key.path, key.values, kept.at(key.path, frames)))
+        if key.path in kept.deltas
+        else key
+        for key in keys
+    ]
+    action = new_take(target, name, before.base)
     curves = Curves(action, target)
-    frames = performance.frames
+    curves.drop(before.replaced)
     for key in keys:
         for index in key.free:
             curves.add(key.path, index, key.bone, frames, key.values[:, index], "LINEAR")
     for bone, values in bone_map.properties.items():
         for prop, value in values.items():
             path = f"{bone_path(bone)}[{quoted(prop)}]"
-            curves.add(path, 0, bone, frames[:1], np.array([value]), "CONSTANT")
+            if path not in kept.deltas:
+                curves.add(path, 0, bone, frames[:1], np.array([value]), "CONSTANT")
     for bone in (bone for limb in retargeter.limbs for bone in limb.stretching(target, retargeter.rig)):
         curves.add(f"{bone_path(bone)}.ik_stretch", 0, bone, frames[:1], np.array([0.0]), "CONSTANT")
+    own = [*before.own, *curves.keyed]
     if performance.contacts.any() and target.override_library is None:
         key_contacts(curves, target, frames, performance.contacts)
+    remember(action, target, own, frames, kept, clip)
     held = held_elsewhere(target, retargeter.rig, carriers, keys, frames)
     held += off_fk(target, retargeter.rig, retargeter.limbs, frames)
     if "hips" in retargeter.bones:
         held += left_behind(target, retargeter.rig, carriers)
+    if before.above.deltas or before.layer is not None:
+        lay_above(target, f"{name} edits", before.above, before.layer)
     if settings.strip:
-        animation.action = earlier
+        if earlier is not None:
+            play(target, earlier)
+        else:
+            target.animation_data.action = None
         add_strip(target, action, name, int(frames[0]))
     return Result(action, (*carriers.warnings, *retargeter.channels.warnings, *held))
+
+
+def edits_before(target: bpy.types.Object, settings: RetargetSettings) -> Edits | None:
+    """What an artist has edited in the action that a new one is going to replace; None: nothing is known."""
+    found = None if settings.strip else edits_of(target, motion_of(target))
+    # who retargets only parts gets a copy with all else
+    whole = set(settings.parts) == set(PARTS)
+    return found if found is None or whole else replace(found, extras=())
+
+
+class _Before(NamedTuple):
+    """What a new action takes over from the one before.
+
+    Attributes
+    ----------
+    base : bpy.types.Action or None
+        The new one is a copy of it.
+    replaced : set of str
+        Channels of it that the new one hasn't.
+    own : list of str
+        Channels of it that were retargeted, and that stay.
+    kept, above : Edits
+        What goes into the new action, and onto a layer above it.
+    layer : bpy.types.Action or None
+        An earlier layer that stays.
+    """
+
+    base: bpy.types.Action | None
+    replaced: set[str]
+    own: list[str]
+    kept: Edits
+    above: Edits
+    layer: bpy.types.Action | None
+
+
+def _before(
+    target: bpy.types.Object, settings: RetargetSettings, clip: str, way: str | None, moved: set[str]
+) -> _Before:
+    """What goes on from what a target plays; `moved` are the channels that get new keys."""
+    action, partly = motion_of(target), set(settings.parts) != set(PARTS)
+    found = None if settings.strip else edits_of(target, action)
+    if action is None or found is None:
+        none = Edits(np.zeros(1))
+        return _Before(action if partly else None, set(), [], none, none, None)
+    same = clip != "" and found.clip == clip
+    chosen = way or (CARRY if same else RAW)
+    own = own_channels(action)
+    still = {path for path in own if partly and path not in moved}
+    switches = {path for path in found.deltas if not is_transform(path)} if chosen != RAW else set()
+    kept = found.deltas.keys() if chosen == CARRY else still | switches
+    return _Before(
+        base=action if partly or chosen != RAW else None,
+        replaced=set(own) - moved - still - switches,
+        own=[path for path in own if path in still | switches],
+        kept=found.only(kept),
+        above=found.only(found.deltas.keys() - kept if chosen == LAYER else ()),
+        layer=layer_of(target) if partly or same else None,
+    )
 
 
 class Retargeter:

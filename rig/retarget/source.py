@@ -19,8 +19,8 @@ from ...core.skeleton import BALL_HEIGHT, INDEX, JOINTS, PARENTS, STANDARD_HEIGH
 from ...core.stances import RAISED
 from ..action import at_rate, contact_points, cut_frames, cuts_at_rate, slowness
 from ..contacts import CONTACT_CURVES, read_contacts
-from ..read import values as values_of
-from ..takes import playing
+from ..sampled import values as values_of
+from ..takes import motion_of
 from ..versions import curves_of
 from .bone_map import BoneMap
 from .bones import Rig, nearest_rotation, read_rig
@@ -111,7 +111,7 @@ def perform_armature(
     root = root - [*body.centre[:2], body.floor]
     soles = _sole_heights(body, world, root)
     standing = _contacts(source, frames, soles)
-    action = playing(source)
+    action = motion_of(source)
     # of a captured armature
     cuts = [int(at) for at in np.searchsorted(frames, cut_frames(action) if action is not None else [])]
     slow = slowness(action) if action is not None else 1.0
@@ -146,7 +146,7 @@ def _contacts(source: bpy.types.Object, frames: Floats, soles: Floats) -> Bools:
     if not all(key in curves for key in CONTACT_CURVES.values()):
         return none
     standing = np.repeat(read_contacts(curves, frames), 2, axis=1)
-    points = contact_points(action)
+    points = contact_points(motion_of(source) or action)
     known = points & standing if len(points) == len(frames) else none
     for side in range(2):
         columns = slice(2 * side, 2 * side + 2)

@@ -655,6 +655,79 @@ def test_body_and_video_side_by_side_and_back(window: Window) -> None:
     window.shot("side_by_side_again")
 
 
+HEAD = (
+    "[round(part, 3) for part in context.object.evaluated_get(context.evaluated_depsgraph_get())"
+    ".pose.bones['head'].matrix_basis.to_quaternion()]"
+)
+
+
+def edit_head(window: Window) -> list[float]:
+    """Turn the head by hand and key it, in frame 40; the pose after that."""
+    window.ask("context.scene.frame_set(40)")
+    window.rest()
+    window.key("ctrl+Tab")
+    window.until(lambda: window.ask("context.mode") == "POSE")
+    window.ask(
+        """
+for bone in context.object.pose.bones:
+    (bone if hasattr(bone, 'select') else bone.bone).select = bone.name == 'head'
+context.object.data.bones.active = context.object.data.bones['head']
+"""
+    )
+    before = window.ask(HEAD)
+    window.rest()
+    window.key("r", "x", "4", "0", "Return")
+    window.until(lambda: window.ask(HEAD) != before)
+    window.key("i")
+    window.settle()
+    edited: list[float] = window.ask(HEAD)
+    window.key("ctrl+Tab")
+    window.until(lambda: window.ask("context.mode") == "OBJECT")
+    window.ask("(context.scene.frame_set(41), context.scene.frame_set(40))")
+    assert window.ask(HEAD) == edited != before
+    return edited
+
+
+def test_edits_by_hand_are_asked_about_and_kept_on_a_layer(window: Window) -> None:
+    playing = "context.object.animation_data.action.name"
+    window.ask("bpy.data.objects['walk_front'].select_set(True)")
+    window.ask("setattr(context.view_layer.objects, 'active', bpy.data.objects['walk_front'])")
+    edited, now, actions = edit_head(window), window.ask(playing), window.ask("len(bpy.data.actions)")
+    window.open_panel("Clean Up Feet")
+    window.click("Clean Up Feet")
+    window.settle()
+    window.shot("edits_asked")
+    assert window.find("Edited by hand: head (frame 40)", everywhere=True)
+    window.key("Escape")
+    window.settle()
+    assert window.ask(playing) == now and window.ask("len(bpy.data.actions)") == actions
+    window.rest()
+    window.click("Clean Up Feet")
+    window.settle()
+    window.click("Keep on a Layer", everywhere=True)
+    window.click("OK", everywhere=True)
+    window.until(lambda: window.ask(playing) == "walk_front edits")
+    assert window.ask(HEAD) == pytest.approx(edited, abs=0.002)
+    window.rest()
+    window.key("ctrl+z")
+    window.until(lambda: window.ask(playing) == now)  # one step
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask(playing) == "walk_front edits")
+    # the artist goes on with the layer, as with any action
+    edited = edit_head(window)
+    save_and_reopen(window, "/tmp/edits.blend")
+    window.rest()
+    window.settle()
+    assert window.ask(HEAD) == pytest.approx(edited, abs=0.002)
+    window.click("Clean Up Feet")  # nothing is asked
+    window.until(lambda: window.ask(playing) == "walk_front edits.001")
+    assert window.ask(HEAD) == pytest.approx(edited, abs=0.002)
+    window.open_panel("Motions")
+    window.shot("layer")
+    window.click(now)
+    window.until(lambda: window.ask(playing) == now)
+
+
 def test_retarget(window: Window) -> None:
     window.ask("__import__('addon_utils').enable('rigify', default_set=True)")
     window.ask("bpy.ops.object.armature_human_metarig_add()")
@@ -672,6 +745,21 @@ def test_retarget(window: Window) -> None:
     window.shot("bone_map")
     rows = window.ask("[[row.name, row.bone] for row in context.scene.kinelift_retarget.bones]")
     assert ["thigh.L", "thigh.L"] in rows
+    window.click("Bone Map")
+    playing = "context.object.animation_data.action.name"
+    now = window.ask(playing)
+    window.ask("setattr(context.object.pose.bones['spine.006'], 'rotation_quaternion', (0.8, 0.6, 0, 0))")
+    window.ask("context.object.pose.bones['spine.006'].keyframe_insert('rotation_quaternion', frame=40)")
+    window.rest()
+    window.click("Retarget")
+    window.settle()
+    window.shot("retarget_asked")
+    window.click("Carry Over", everywhere=True)
+    window.click("OK", everywhere=True)
+    window.until(lambda: window.ask(playing) == f"{now}.001")
+    window.ask("context.scene.frame_set(40)")
+    turn = window.ask("list(context.object.pose.bones['spine.006'].rotation_quaternion)")
+    assert turn == pytest.approx([0.8, 0.6, 0, 0], abs=1e-3)
 
 
 def test_the_preferences(window: Window) -> None:
