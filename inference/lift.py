@@ -11,16 +11,7 @@ from torch import Tensor
 
 from ..core.arrays import Floats, Indices
 from ..core.limits import HINGES, limit_spine_twist
-from ..core.rotations import (
-    axis_angle,
-    matrix_from_6d,
-    matrix_from_vector,
-    rotation_vector,
-    sixd_from_matrix,
-    unit,
-)
-from ..core.skeleton import INDEX, STANDARD_HEIGHT, standing_height
-from .lifters.head import FACE, HeadReader, head_turns
+from ..core.rotations import axis_angle, matrix_from_6d, sixd_from_matrix, unit
 from .lifters.lifter import LIFTER_FPS, Lifted, Lifter, Spread
 from .lifters.view import smooth
 
@@ -96,38 +87,6 @@ def lift(rays: Floats, confidence: Floats, fps: float, model: Lifter) -> Estimat
     )
 
 
-def with_head(body: Estimate, rays: Floats, confidence: Floats, fps: float, model: HeadReader) -> Estimate:
-    """A lifted body whose head turns as its face tells too, each as far as it is sure.
-
-    A face that looks away, or that wasn't found, tells little, so that the lifter's turn remains. So it does
-    all the way if the lifter tells no spreads. How far the face tells another turn is smoothed over time: the
-    lifter, which sees the frames around, knows better how the head moves.
-
-    Parameters
-    ----------
-    body : Estimate
-    rays, confidence, fps
-        As for `lift`.
-    model : HeadReader
-    """
-    if body.turn_spread is None:
-        return body
-    at = INDEX["head"]
-    distance = body.root[:, 1] * STANDARD_HEIGHT / float(standing_height(body.lengths))
-    told, spread = head_turns(rays, distance, model)
-    seen = confidence[:, FACE].mean(1)
-    lifted = (_LESS_SURE * body.turn_spread[:, at]) ** -2
-    precision = seen / spread**2
-    turn = rotation_vector(told @ np.swapaxes(body.rotations[:, at], 1, 2))
-    both = np.column_stack([precision, precision[:, None] * turn])
-    summed = smooth(torch.as_tensor(both)[None], _STEADY * fps)[0].numpy()
-    face, turn = summed[:, 0], summed[:, 1:] / np.maximum(summed[:, :1], _NOTHING)
-    rotations = body.rotations.copy()
-    rotations[:, at] = matrix_from_vector(turn * (face / (face + lifted))[:, None]) @ rotations[:, at]
-    # a smaller spread would make the solver follow every tremor of the lifter's turn
-    return replace(body, rotations=rotations)
-
-
 def _at_lifter_fps(rays: Floats, confidence: Floats, fps: float) -> tuple[Tensor, Tensor]:
     """Rays and confidence of `lift`, each (1, N, ...), evenly spread over the same time."""
     joined = torch.as_tensor(np.concatenate([rays, confidence[..., None]], -1), dtype=torch.float32)[None]
@@ -165,12 +124,6 @@ def _lifted(model: Lifter, place: Tensor, seen: Tensor) -> Lifted:
     return Lifted(torch.stack(lengths).sum(0), rotations, root, contacts, up, spread=spread)
 
 
-#: how far the face tells another turn than the lifter is smoothed over so long, seconds
-_STEADY = 0.1
-#: a precision that is none
-_NOTHING = 1e-9
-#: the lifter's spread of a head's turn counts as so many times what it tells: it hasn't seen the inner face
-_LESS_SURE = 2.0
 #: of a limb that bends by this, half is a lifter's doubt, radians
 _NEARLY_STRAIGHT = np.radians(16.0)
 #: of a camera that seems to be rolled by this, half is a lifter's doubt, radians

@@ -56,8 +56,7 @@ from .corrections import corrected
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
 from .doubts import doubts
-from .lift import Estimate, lift, with_head
-from .lifters.head import load_head
+from .lift import Estimate, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .shots import shots_of
@@ -439,7 +438,6 @@ def _lifted(
     report("lift", 0, count)
     focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
     rays, confidence, estimate = seen.through(focal_mm)
-    estimate = with_head(estimate, rays, confidence, seen.life_fps, load_head())
     report("lift", count, count)
     gone = unseen(confidence, seen.life_fps)
     focal = focal_pixels(focal_mm, detections.size)

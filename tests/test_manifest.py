@@ -77,7 +77,6 @@ def test_the_zip_carries_the_extension_and_nothing_else(extension_zip: Path) -> 
         "inference/models/pose_landmarker_full.task",
         "inference/models/pose_landmarker_heavy.task",
         "inference/weights/pose.safetensors",
-        "inference/weights/head.safetensors",
         "core/contacts.npz",
     ):
         assert needed in names

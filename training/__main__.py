@@ -1,4 +1,4 @@
-"""`python -m training lifter|evaluate|contacts|head|detect|compare`."""
+"""`python -m training lifter|evaluate|contacts|detect|compare`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ import torch
 
 from kinelift.core.contacts import NETWORK
 from kinelift.core.errors import CaptureError
-from kinelift.inference.lifters.head import WEIGHTS as HEAD_WEIGHTS
 from kinelift.inference.lifters.weights import load_weights
 from kinelift.inference.pipeline import WEIGHTS
 from kinelift.training.bodies import make
@@ -21,7 +20,6 @@ from kinelift.training.compare import BUDGETS, SEEDS, compare, load_material
 from kinelift.training.contacts import fit_contacts
 from kinelift.training.detected import HELD_OUT, fit_detector, load_detected
 from kinelift.training.evaluate import detected_batches, figures, solved, test_batches, turn_errors
-from kinelift.training.head import train_head
 from kinelift.training.mocap import load_mocap
 from kinelift.training.pose_training import STAGES, full, train_lifter
 from kinelift.training.report import write_report
@@ -44,8 +42,6 @@ def _arguments() -> argparse.Namespace:
     contacts = commands.add_parser("contacts", help="train the network that decides contacts")
     contacts.add_argument("--weights", type=Path, default=WEIGHTS, help="weights of the lifter")
     contacts.add_argument("--out", type=Path, default=NETWORK)
-    head = commands.add_parser("head", help="train the network that reads how a head is turned")
-    head.add_argument("--out", type=Path, default=HEAD_WEIGHTS)
     film = commands.add_parser("detect", help="make detected sequences; continues an unfinished batch")
     film.add_argument("--out", type=Path, required=True, help="folder of the part_*.npz")
     film.add_argument("--clips", type=int, required=True, help="number of sequences of 1.5 s")
@@ -57,7 +53,7 @@ def _arguments() -> argparse.Namespace:
             "--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu"
         )
         command.add_argument("--threads", type=int, help="CPU cores to use (default: all)")
-    for command in (lifter, score, contacts, head, papers):
+    for command in (lifter, score, contacts, papers):
         command.add_argument(
             "--detected",
             type=Path,
@@ -138,9 +134,6 @@ def main() -> int:
             model = load_weights(args.weights, torch.device("cpu"))
             right = fit_contacts(load_detected(*args.detected), model, args.out)
             print(f"{100 * right:.1f} % of the labels of held-out sequences are right; written to {args.out}")
-        elif args.command == "head":
-            off = train_head(load_detected(*args.detected), args.out)
-            print(f"Held-out heads look {off:.1f} degrees away on average; written to {args.out}")
         else:
             sequences = load_detected(*args.detected)
             detector = fit_detector(sequences)

@@ -6,12 +6,10 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
 
 from ...core.errors import CaptureError
 from ...core.files import replacing
@@ -22,10 +20,9 @@ from .pose_lifter import PoseLifter
 FOLDER = Path(__file__).parent.parent / "weights"
 #: the lifters that a capture can load, by the name in the file of their weights
 SHIPPED: Mapping[str, type[Lifter]] = {"pose": PoseLifter}
-_Network = TypeVar("_Network", bound=nn.Module)
 
 
-def save_weights(model: nn.Module, path: Path, lifters: Mapping[str, type[nn.Module]] = SHIPPED) -> str:
+def save_weights(model: Lifter, path: Path, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> str:
     """Write `path` (safetensors, float16) and its checksum beside it (``.sha256``); return the checksum."""
     tensors = {
         name: value.detach().contiguous().half() if value.dtype.is_floating_point else value
@@ -42,17 +39,12 @@ def save_weights(model: nn.Module, path: Path, lifters: Mapping[str, type[nn.Mod
 
 
 def load_weights(path: Path, device: torch.device, lifters: Mapping[str, type[Lifter]] = SHIPPED) -> Lifter:
-    """Load a lifter that `save_weights` wrote, in float32, ready to lift; see `load_network`."""
-    return load_network(path, device, lifters)
-
-
-def load_network(path: Path, device: torch.device, kinds: Mapping[str, type[_Network]]) -> _Network:
-    """Load a network of one of some kinds that `save_weights` wrote, in float32, ready to use.
+    """Load a lifter that `save_weights` wrote, in float32, ready to lift.
 
     Raises
     ------
     CaptureError
-        If the file is missing or altered, or doesn't hold the weights of such a network.
+        If the file is missing or altered, or doesn't hold the weights of a lifter.
     """
     again = "Install Kinelift again, or restore the file."
     try:
@@ -67,7 +59,7 @@ def load_network(path: Path, device: torch.device, kinds: Mapping[str, type[_Net
         if not all(bool(torch.isfinite(value).all()) for value in tensors.values()):
             raise ValueError("not all weights are numbers")
         told = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        model = kinds[told["lifter"]](**json.loads(told["config"]))
+        model = lifters[told["lifter"]](**json.loads(told["config"]))
         model.load_state_dict({k: v.float() if v.dtype.is_floating_point else v for k, v in tensors.items()})
     except (SafetensorError, AttributeError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CaptureError(f"{path.name} holds no weights that this lifter can use. {again}") from error
