@@ -145,8 +145,8 @@ def choose(window: Window, video: Path, frames: int) -> None:
     window.rest()
 
 
-def things(window: Window) -> object:
-    """What is in the file."""
+def things(window: Window) -> list[list[str]]:
+    """What is in the file: objects, armatures and actions."""
     return window.ask(
         "[sorted(d.name for d in getattr(bpy.data, k)) for k in ('objects', 'armatures', 'actions')]"
     )
@@ -580,13 +580,20 @@ def test_motions_are_kept_listed_and_gone_back_to(window: Window) -> None:
 
 
 def save_and_reopen(window: Window, path: str) -> None:
+    """Save the file and open it again, with Kinelift's tab in front."""
     window.ask(
         f"bpy.app.timers.register(lambda: bpy.ops.wm.save_as_mainfile(filepath={path!r})"
         f" and bpy.ops.wm.open_mainfile(filepath={path!r}) and None)"
     )
-    window.until(lambda: window.ask("bpy.data.filepath") == path)
+    window.until(lambda: window.ask("bpy.data.filepath") == path and not window.ask("bpy.data.is_dirty"))
     window.rest()
     window.settle()
+    if "Kinelift" not in window.ask(
+        "[r.active_panel_category for a in context.window.screen.areas if a.type == 'VIEW_3D'"
+        " for r in a.regions if r.type == 'UI']"
+    ):
+        window.tab("Kinelift")  # a file is loaded with the first tab in front, up to Blender 4
+        window.rest()
 
 
 def test_keys_are_reduced_to_what_the_artist_tolerates(window: Window) -> None:
@@ -728,6 +735,107 @@ def test_edits_by_hand_are_asked_about_and_kept_on_a_layer(window: Window) -> No
     window.until(lambda: window.ask(playing) == now)
 
 
+def only(window: Window, name: str) -> None:
+    """Select one object alone, as a click in the outliner does."""
+    window.ask(f"[one.select_set(one.name == {name!r}) for one in context.view_layer.objects]")
+    window.ask(f"setattr(context.view_layer.objects, 'active', bpy.data.objects[{name!r}])")
+    window.rest()
+
+
+def test_solved_again_the_armature_stays(window: Window) -> None:
+    playing = "context.object.animation_data.action.name"
+    tall = "context.object.data.bones['head'].tail_local.z"
+    state = f"[{playing}, {tall}, context.object.name, list(context.object.location)]"
+    only(window, "walk_front")
+    window.key("g", "x", "1", "Return")
+    first, height, before = window.ask(playing), window.ask(tall), things(window)
+    children = window.ask("sorted(one.name for one in context.object.children)")
+    window.open_panel("Re-solve")
+    left, _, _, _ = window.sidebar()
+    (_, y), *_ = window.find("Height")
+    window.click_at(left + 124, y)  # the checkbox before the field
+    window.until(lambda: window.ask("context.scene.kinelift.use_height"))
+    window.click_at(left + 195, y, times=2)
+    window.key("ctrl+a")
+    window.type("1.2")
+    window.key("Return")
+    window.until(lambda: window.ask("round(context.scene.kinelift.height, 3)") == 1.2)
+    window.rest()
+    window.shot("resolve")
+    window.click("Re-solve")
+    window.until(workers)
+    window.rest()
+    # what is undone meanwhile, or renamed, doesn't matter
+    window.key("ctrl+z", "ctrl+shift+z", "F2")
+    window.settle()
+    window.key("ctrl+a")
+    window.type("Hero")
+    window.key("Return")
+    window.until(lambda: window.ask("context.object.name") == "Hero")
+    window.until(lambda: window.ask(playing) != first)
+    window.rest()
+    window.shot("resolved")
+    after = window.ask(state)
+    assert after[1] == pytest.approx(height * 1.2 / 1.71, rel=0.03)
+    assert (
+        after[2] == "Hero" and window.ask("sorted(one.name for one in context.object.children)") == children
+    )
+    objects, armatures, _ = things(window)
+    assert armatures == before[1] and sorted({*before[0], "Hero"} - {"walk_front"}) == objects
+    assert not workers()
+    window.key("ctrl+z")
+    window.until(lambda: window.ask(playing) == first)
+    assert window.ask(tall) == pytest.approx(height)
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask(playing) == after[0])
+    assert window.ask(tall) == pytest.approx(after[1])
+    save_and_reopen(window, str(CLIPS / "solved.blend"))
+    assert window.ask(state) == after
+    window.open_panel("Motions")
+    window.click(first)
+    window.until(lambda: window.ask(playing) == first)
+    assert window.ask(tall) == pytest.approx(height, abs=1e-5)
+    window.ask("setattr(context.scene.kinelift, 'use_height', False)")
+    window.ask("setattr(context.object, 'name', 'walk_front')")
+
+
+def test_an_armature_deleted_while_it_is_solved_again_is_told(window: Window) -> None:
+    only(window, "walk_front")
+    before = things(window)
+    window.open_panel("Re-solve")
+    window.click("Re-solve")
+    window.until(workers)
+    window.rest()
+    window.key("Delete")
+    window.until(lambda: "walk_front" not in window.ask("context.scene.objects.keys()"))
+    window.until(lambda: not workers() and window.ask("context.object is not None"))
+    window.rest()
+    window.open_panel("Result")
+    window.shot("deleted")
+    assert "This armature was added for the new motion. The one that was to get it is gone." in said(window)
+    window.key("ctrl+z", "ctrl+z")
+    window.until(lambda: things(window) == before)
+
+
+def test_what_is_undone_while_a_capture_runs(window: Window) -> None:
+    choose(window, CLIP, 120)
+    only(window, "walk_front")
+    window.key("g", "x", "1", "Return")
+    window.open_panel("Capture from Video")
+    before = things(window)
+    capture(window)
+    window.key("ctrl+z", "ctrl+z", "ctrl+shift+z")
+    window.until(lambda: not workers() and len(things(window)[1]) == len(before[1]) + 1)
+    window.rest()
+    window.shot("undone_meanwhile")
+    window.key("ctrl+z")
+    window.until(lambda: things(window) == before)
+    window.key("ctrl+shift+z")
+    window.until(lambda: things(window) != before)
+    window.key("ctrl+z")
+    window.until(lambda: things(window) == before)
+
+
 def test_retarget(window: Window) -> None:
     window.ask("__import__('addon_utils').enable('rigify', default_set=True)")
     window.ask("bpy.ops.object.armature_human_metarig_add()")
@@ -794,26 +902,44 @@ def test_a_video_is_dropped_into_the_viewport(window: Window) -> None:
 
 
 def test_a_file_reopened_without_its_captures_has_them(window: Window) -> None:
-    file = CLIPS / "shot.blend"
-    window.ask(f"bpy.ops.wm.save_as_mainfile(filepath={str(file)!r})")
+    save_and_reopen(window, str(CLIPS / "shot.blend"))
     for motion in Path(window.folder).rglob("*.motion.npz"):
         motion.unlink()
-    window.ask(f"bpy.app.timers.register(lambda: bpy.ops.wm.open_mainfile(filepath={str(file)!r}) and None)")
-    window.until(lambda: window.ask("bpy.data.filepath") == str(file))
-    window.settle()
     body = "next(one for one in bpy.data.objects['walk_front'].children if one.type == 'MESH')"
     window.ask(f"setattr(context.view_layer.objects, 'active', {body})")
     window.rest()
-    if "Kinelift" not in window.ask(
-        "[r.active_panel_category for a in context.window.screen.areas if a.type == 'VIEW_3D'"
-        " for r in a.regions if r.type == 'UI']"
-    ):
-        window.tab("Kinelift")  # a file is loaded with the first tab in front, up to Blender 4
     window.open_panel("Result")
     window.click("From File")
     window.until(lambda: window.ask("'walk_front.001' in bpy.data.objects"))
     window.rest()
     window.shot("reopened")
+    window.open_panel("Capture from Video")
+
+
+def test_every_button_says_that_a_motion_that_was_not_packed_is_gone(window: Window) -> None:
+    packing = "__import__('bl_ext.user_default.kinelift.state.motions', fromlist=['motions'])"
+    window.ask(f"setattr({packing}, 'PACKED_UP_TO', 10)")
+    window.ask("[bpy.data.texts.remove(text) for text in list(bpy.data.texts)]")
+    save_and_reopen(window, str(CLIPS / "elsewhere.blend"))
+    for motion in Path(window.folder).rglob("*.motion.npz"):
+        motion.unlink()
+    only(window, "walk_front")
+    before = things(window)
+    for panel, button in (
+        ("Result", "From File"),
+        ("Re-solve", "Re-solve"),
+        ("Preview", "Show Confidence"),
+        ("Preview", "Add Capture Camera"),
+    ):
+        window.open_panel(panel)
+        told = len(window.reports())
+        window.click(button)
+        window.until(lambda told=told: len(window.reports()) > told)
+        window.rest()
+        window.shot("gone_" + button.replace(" ", "_"))
+        window.key("Escape")
+        assert any("is gone: put it beside this Blender file" in line for line in window.reports()[told:])
+    assert things(window) == before
     window.open_panel("Capture from Video")
 
 
