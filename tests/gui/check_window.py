@@ -618,6 +618,39 @@ def test_keys_are_reduced_to_what_the_artist_tolerates(window: Window) -> None:
     assert things(window) == before
 
 
+def test_a_motion_is_corrected_with_a_slider(window: Window) -> None:
+    leans = "round(context.object.kinelift.corrections.lean, 2)"
+    playing = "context.object.animation_data.action.name"
+    window.ask("setattr(context.view_layer.objects, 'active', bpy.data.objects['walk_front'])")
+    before = window.ask(playing)
+    window.rest()
+    window.open_panel("Result")  # folds those above, so that the window shows the others
+    window.open_panel("Re-solve")
+    window.click("Corrections")
+    window.rest()
+    window.settle()
+    window.shot("corrections")
+    assert "Reset" in window.text() and "Head Pitch" in window.text()
+    window.click("Lean")
+    left, _, width, _ = window.sidebar()
+    window.click_at(left + int(0.7 * width), window.find("Lean")[0][1], times=2)
+    window.key("ctrl+a", "1", "0", "Return")
+    window.until(lambda: window.ask(leans) == 10)
+    window.rest()
+    window.shot("lean")
+    window.click_at(*window.find("Re-solve")[-1])
+    window.until(lambda: window.ask(playing) != before)
+    window.rest()
+    window.settle()
+    window.shot("leaning")
+    save_and_reopen(window, "/tmp/leaning.blend")
+    assert window.ask(leans) == 10
+    window.open_panel("Re-solve")
+    window.click("Corrections")
+    window.click("Reset")
+    window.until(lambda: window.ask(leans) == 0)
+
+
 def test_body_and_video_side_by_side_and_back(window: Window) -> None:
     seen = "[(a.x, a.spaces[0].region_3d) for a in context.screen.areas if a.type == 'VIEW_3D']"
     views = f"[view.view_perspective for _, view in sorted({seen}, key=lambda one: one[0])]"
