@@ -78,7 +78,7 @@ class Corrections:
     """What is corrected in a whole clip; by default nothing. The artist chooses it for each armature."""
 
     straighten_knees: float = option(
-        0.0, "Straighten Knees", "Share of their bend that is taken out of the knees",
+        0.0, "Straight Knees", "Share of their bend that is taken out of the knees",
         limits=(0, 1), metavar="SHARE", in_resolve=True,
     )  # fmt: skip
     lean: float = option(
