@@ -24,7 +24,7 @@ from .operators import (
     side_by_side,
     takes,
 )
-from .state import jobs, motions, probe_video
+from .state import jobs, live, motions, probe_video
 from .state import retarget as retarget_state
 from .state import runtime as runtime_state
 from .state import scene as scene_state
@@ -114,6 +114,7 @@ def unregister() -> None:
     bpy.utils.unregister_cli_command(_commands.pop())
     end_workers()
     runtime_state.end_runtime()
+    live.end_live()
     bpy.app.handlers.save_pre.remove(motions.pack_motions)
     bpy.app.handlers.load_pre.remove(end_workers)
     bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import bpy
 from bpy.app.translations import pgettext_rpt
+from bpy.props import BoolProperty
 
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
@@ -36,6 +37,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
     bl_options = {"UNDO"}
 
     done = "Solved {name} again"
+    preview: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
     _frames: tuple[int, int] | None
     _target: int
 
@@ -78,7 +80,8 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         values |= values_of(armature.kinelift.corrections, Corrections)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
         # it may have another name by then, or lie elsewhere in memory
-        self._target, self._frames = armature.session_uid, chosen.clean_up.frames()
+        self._target = armature.session_uid
+        self._frames = None if self.preview else chosen.clean_up.frames()
         render = context.scene.render
         self._asked = asked_of(armature, Capture.load(motion), render.fps / render.fps_base)
         out, arguments = new_motion(context, motion), ["--no-feet"]
@@ -153,7 +156,9 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
             If it was deleted meanwhile, or can't be animated.
         """
         from ..rig.cleanup import solved_action
+        from ..rig.edits import edits_of
         from ..rig.result import renew_result
+        from ..rig.takes import mark_preview, motion_of, remove_preview, takes_of
 
         scene = scene_of(job)
         armature = next((one for one in bpy.data.objects if one.session_uid == self._target), None)
@@ -161,12 +166,19 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
             raise CaptureError("The one that was to get it is gone.")
         how = scene.kinelift.clean_up.clean_up()
         fps = scene.render.fps / scene.render.fps_base
+        earlier, before = takes_of(armature), motion_of(armature)
+        edits = edits_of(armature, before)
         if self._frames is not None:
             action = solved_action(armature, capture.motion, how, fps, self._frames, self.edits)
         elif self._asked is not None:
             action = renew_result(armature, capture, how, fps, round(self._asked.first), self.edits)
         else:
             action = renew_result(armature, capture, how, fps, way=self.edits)
+        made = [take for take in takes_of(armature) if take not in earlier]
+        if edits is None or not edits.new:  # a preview that was edited by hand is a motion like any other
+            remove_preview(before, made)
+        if self.preview:
+            mark_preview(made)
         describe(armature, action, capture, job.motion)
         scene.kinelift.last_motion = queue.last_motion = str(job.motion)
         return armature

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import bpy
@@ -27,6 +28,8 @@ _MOTION = "kinelift_motion"
 OFFSETS = "kinelift_offsets"
 #: custom property of a take that is a layer of edits: the action of the motion that lies below it
 _BELOW = "kinelift_below"
+#: custom property of takes that sliders made while they were moved: a word that those made at once share
+_PREVIEW = "kinelift_preview"
 #: how the NLA track that a layer lies above is called
 _TRACK = "Kinelift Motion"
 
@@ -107,6 +110,8 @@ def new_take(owner: bpy.types.Object, name: str, base: bpy.types.Action | None =
         _keep(earlier, word)
     elif _BEFORE in take:
         del take[_BEFORE]
+    if _PREVIEW in take:
+        del take[_PREVIEW]
     offsets = noted_offsets(owner.data)
     if offsets is not None:
         take[OFFSETS] = offsets
@@ -122,6 +127,28 @@ def takes_of(owner: bpy.types.Object) -> list[bpy.types.Action]:
     takes = [action for action in bpy.data.actions if action.get(_TAKES) == word]
     before = [take[_BEFORE] for take in takes if take.get(_BEFORE)]
     return sorted({*takes, *before}, key=lambda take: take.name_full)
+
+
+def mark_preview(takes: Iterable[bpy.types.Action]) -> None:
+    """Note that takes are a preview: the next one replaces them."""
+    word = uuid.uuid4().hex
+    for take in takes:
+        take[_PREVIEW] = word
+
+
+def remove_preview(played: bpy.types.Action | None, made: Iterable[bpy.types.Action]) -> None:
+    """Remove the preview that an armature played, if it was one, as `made` was made in its place."""
+    word = played.get(_PREVIEW) if played is not None else None
+    preview = [one for one in bpy.data.actions if word and one.library is None and one.get(_PREVIEW) == word]
+    for take in made:
+        while take.get(_BEFORE) in preview:
+            before = take[_BEFORE].get(_BEFORE)
+            if before is None:
+                del take[_BEFORE]
+            else:
+                take[_BEFORE] = before
+    for take in preview:
+        bpy.data.actions.remove(take)
 
 
 def note_motion(take: bpy.types.Action, path: str) -> None:

@@ -20,7 +20,7 @@ _SUBTYPES = {
 _DIGITS = 6
 
 
-def with_options(cls: type) -> Callable[[type], type]:
+def with_options(cls: type, **more: Any) -> Callable[[type], type]:
     """Decorate a property group: give it a property for each option of a class that panels show directly.
 
     An optional value gets two: ``use_NAME``, whether it is known, and ``NAME``.
@@ -29,6 +29,8 @@ def with_options(cls: type) -> Callable[[type], type]:
     ----------
     cls : type
         The options class.
+    **more
+        Further arguments of the options' properties.
     """
 
     def decorate(group: type) -> type:
@@ -36,7 +38,7 @@ def with_options(cls: type) -> Callable[[type], type]:
         for name, one in panel_options(cls).items():
             if one.optional:
                 own[use(name)] = BoolProperty(name=f"{one.label} Known", description=one.help)
-            own[name] = property_of(one)
+            own[name] = property_of(one, **more)
         group.__annotations__ = {**own, **group.__annotations__}
         return group
 

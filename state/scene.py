@@ -23,6 +23,7 @@ from ..core.errors import CaptureError
 from ..core.option import options_of
 from ..core.options import PERSONS, CleanUp, Corrections, Settings
 from .derived import property_of, values_of, with_options
+from .live import slider_moved
 from .probe_video import probe_video
 
 
@@ -110,6 +111,11 @@ class SceneSettings(bpy.types.PropertyGroup):
         default="AUTO",
     )
     add_body: BoolProperty(name="Add Body", description="Give new captures a body", default=True)
+    live: BoolProperty(
+        name="Live",
+        description="Solve again when the sliders rest; each such motion replaces the one before it",
+        default=True,
+    )
     last_motion: StringProperty(subtype="FILE_PATH", options={"HIDDEN"})
     clean_up: PointerProperty(type=SceneCleanUp, description="How feet are cleaned up")
 
@@ -168,7 +174,7 @@ class Sentence(bpy.types.PropertyGroup):
     """A sentence, kept as the name."""
 
 
-@with_options(Corrections)
+@with_options(Corrections, update=slider_moved)
 class ArmatureCorrections(bpy.types.PropertyGroup):
     """What is corrected in the motion of a captured armature."""
 

@@ -6,12 +6,12 @@ import bpy
 
 from ..core.options import Corrections
 from ..operators.corrections import KINELIFT_OT_reset_corrections
-from ..state.access import TAB, captured
+from ..state.access import TAB, captured, settings
 from ..state.derived import panel_options
 
 
 class KINELIFT_PT_corrections(bpy.types.Panel):
-    """A slider for each correction, and Reset."""
+    """Live, a slider for each correction, and Reset."""
 
     bl_space_type = "VIEW_3D"
     bl_region_type = "UI"
@@ -30,6 +30,7 @@ class KINELIFT_PT_corrections(bpy.types.Panel):
         layout, corrections = self.layout, captured(context).kinelift.corrections
         layout.use_property_split = True
         layout.use_property_decorate = False
+        layout.prop(settings(context), "live")
         column = layout.column(align=True)
         for name in panel_options(Corrections):
             column.prop(corrections, name, slider=True)

@@ -636,19 +636,32 @@ def test_a_motion_is_corrected_with_a_slider(window: Window) -> None:
     window.click_at(left + int(0.7 * width), window.find("Lean")[0][1], times=2)
     window.key("ctrl+a", "1", "0", "Return")
     window.until(lambda: window.ask(leans) == 10)
+    # it is solved again without a press
+    window.until(lambda: window.ask(playing) != before)
     window.rest()
     window.shot("lean")
+    preview, actions = window.ask(playing), window.ask("len(bpy.data.actions)")
+    window.click_at(left + int(0.7 * width), window.find("Lean")[0][1], times=2)
+    window.key("ctrl+a", "8", "Return")
+    window.until(lambda: window.ask(playing) != preview)
+    assert window.ask("len(bpy.data.actions)") == actions  # each preview replaces the one before it
+    window.rest()
+    previewed = window.ask(playing)
     window.click_at(*window.find("Re-solve")[-1])
-    window.until(lambda: window.ask(playing) != before)
+    window.until(lambda: window.ask(playing) != previewed)
     window.rest()
     window.settle()
     window.shot("leaning")
     save_and_reopen(window, "/tmp/leaning.blend")
-    assert window.ask(leans) == 10
+    assert window.ask(leans) == 8
+    solved = window.ask(playing)
     window.open_panel("Re-solve")
     window.click("Corrections")
     window.click("Reset")
     window.until(lambda: window.ask(leans) == 0)
+    window.until(lambda: window.ask(playing) != solved)
+    window.open_panel("Motions")
+    assert window.find(solved)
 
 
 def test_body_and_video_side_by_side_and_back(window: Window) -> None:

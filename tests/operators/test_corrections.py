@@ -9,6 +9,7 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.options import Corrections
+from kinelift.rig.takes import takes_of
 from kinelift.state.derived import values_of
 from kinelift.tests.inference.test_corrections import lean
 from kinelift.tests.operators.test_resolve import filmed_walk
@@ -51,6 +52,46 @@ def test_resolve_corrects_the_motion_and_a_take_brings_its_own_back(tmp_path: Pa
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
     again = Capture.load(Path(armature.kinelift.motion))
     assert lean(again) == pytest.approx(lean(before), abs=0.5)
+
+
+def test_previews_replace_each_other_and_nothing_else(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    first, actions = armature.animation_data.action, set(bpy.data.actions)
+    for much in (5.0, 10.0):
+        armature.kinelift.corrections.lean = much
+        assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+        made = set(bpy.data.actions) - actions
+        assert len(made) == 2 and armature.animation_data.action in made  # a raw one and a cleaned one
+    assert actions < set(bpy.data.actions)
+    # a clean-up makes a motion that stays, whatever is previewed after it
+    assert bpy.ops.kinelift.clean_up() == {"FINISHED"}
+    kept = set(bpy.data.actions)
+    armature.kinelift.corrections.lean = 3.0
+    assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+    assert kept < set(bpy.data.actions)
+    # Re-solve makes one that stays, in place of the preview
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    solved = armature.animation_data.action
+    assert len(set(bpy.data.actions) - kept) == 2
+    armature.kinelift.corrections.lean = 1.0
+    assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+    assert solved in set(bpy.data.actions)
+    listed = takes_of(armature)
+    assert first in listed and solved in listed and armature.animation_data.action in listed
+
+
+def test_a_preview_edited_by_hand_stays(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    armature.kinelift.corrections.lean = 5.0
+    assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+    edited = armature.animation_data.action
+    head = armature.pose.bones["head"]
+    bpy.context.scene.frame_set(10)
+    head.rotation_quaternion = (0.9, 0.4, 0.0, 0.1)
+    head.keyframe_insert("rotation_quaternion")
+    armature.kinelift.corrections.lean = 8.0
+    assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+    assert edited in set(bpy.data.actions) and armature.animation_data.action != edited
 
 
 def test_a_range_keeps_the_corrections_of_the_whole(tmp_path: Path) -> None:
