@@ -741,6 +741,12 @@ context.object.data.bones.active = context.object.data.bones['head']
     return edited
 
 
+def confirm(window: Window) -> None:
+    """Press Return in the dialog about edits, where the pointer is on no button."""
+    window.hover(*window.find("Edited by hand:", everywhere=True)[0])
+    window.key("Return")
+
+
 def test_edits_by_hand_are_asked_about_and_kept_on_a_layer(window: Window) -> None:
     playing = "context.object.animation_data.action.name"
     window.ask("bpy.data.objects['walk_front'].select_set(True)")
@@ -758,7 +764,7 @@ def test_edits_by_hand_are_asked_about_and_kept_on_a_layer(window: Window) -> No
     window.click("Clean Up Feet")
     window.settle()
     window.click("Keep on a Layer", everywhere=True)
-    window.click("OK", everywhere=True)
+    confirm(window)
     window.until(lambda: window.ask(playing) == "walk_front edits")
     assert window.ask(HEAD) == pytest.approx(edited, abs=0.002)
     window.rest()
@@ -777,8 +783,9 @@ def test_edits_by_hand_are_asked_about_and_kept_on_a_layer(window: Window) -> No
     assert window.ask(HEAD) == pytest.approx(edited, abs=0.002)
     window.open_panel("Motions")
     window.shot("layer")
-    window.click(now)
-    window.until(lambda: window.ask(playing) == now)
+    window.click("walk_front raw")
+    window.until(lambda: window.ask(playing) == "walk_front raw")
+    assert not window.ask("len(context.object.animation_data.nla_tracks)")
 
 
 def only(window: Window, name: str) -> None:
@@ -786,6 +793,17 @@ def only(window: Window, name: str) -> None:
     window.ask(f"[one.select_set(one.name == {name!r}) for one in context.view_layer.objects]")
     window.ask(f"setattr(context.view_layer.objects, 'active', bpy.data.objects[{name!r}])")
     window.rest()
+
+
+def rename(window: Window, name: str) -> None:
+    """Rename the active object, as F2 does."""
+    window.rest()
+    window.key("F2")
+    window.settle()
+    window.key("ctrl+a")
+    window.type(name)
+    window.key("Return")
+    window.until(lambda: window.ask("context.object.name") == name)
 
 
 def test_solved_again_the_armature_stays(window: Window) -> None:
@@ -812,12 +830,8 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.until(workers)
     window.rest()
     # what is undone meanwhile, or renamed, doesn't matter
-    window.key("ctrl+z", "ctrl+shift+z", "F2")
-    window.settle()
-    window.key("ctrl+a")
-    window.type("Hero")
-    window.key("Return")
-    window.until(lambda: window.ask("context.object.name") == "Hero")
+    window.key("ctrl+z", "ctrl+shift+z")
+    rename(window, "Hero")
     window.until(lambda: window.ask(playing) != first)
     window.rest()
     window.shot("resolved")
@@ -842,7 +856,7 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.until(lambda: window.ask(playing) == first)
     assert window.ask(tall) == pytest.approx(height, abs=1e-5)
     window.ask("setattr(context.scene.kinelift, 'use_height', False)")
-    window.ask("setattr(context.object, 'name', 'walk_front')")
+    rename(window, "walk_front")
 
 
 def test_an_armature_deleted_while_it_is_solved_again_is_told(window: Window) -> None:
@@ -909,7 +923,7 @@ def test_retarget(window: Window) -> None:
     window.settle()
     window.shot("retarget_asked")
     assert window.find("Edited by hand: spine.006 (frame 40)", everywhere=True)
-    window.key("Return")  # they are carried over unless something else is chosen
+    confirm(window)  # they are carried over unless something else is chosen
     window.until(lambda: window.ask(playing) == f"{now}.001")
     window.ask("context.scene.frame_set(40)")
     turn = window.ask("list(context.object.pose.bones['spine.006'].rotation_quaternion)")
