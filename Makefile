@@ -36,9 +36,10 @@ test-blenders: $(READY)
 	@$(MAKE) --no-print-directory $(addprefix test-bpy-,$(OTHER_BLENDERS))
 
 # in a real window: Debian's Blenders, 4.3 and the newest; screenshots go to out/gui
-test-gui: $(READY)
-	@set -e; for release in trixie sid; do \
-		$(PYTHON) scripts/in_debian.py $$release $(PYTHON) -m pytest tests/gui/check_window.py; done
+test-gui: test-gui-trixie test-gui-sid
+
+test-gui-%: $(READY)
+	$(PYTHON) scripts/in_debian.py $* $(PYTHON) -m pytest tests/gui/check_window.py
 
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest --ignore=tests/training --ignore=tests/bench \

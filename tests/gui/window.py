@@ -26,6 +26,8 @@ TABS = 20
 _OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 <application class="*"><decor>no</decor><maximized>yes</maximized></application>
 </applications></openbox_config>"""
+#: nobody but this Debian reaches the screen, so that another one may have a screen of this number
+_ALONE = ("-nolisten", "tcp", "-nolisten", "local")
 #: text is enlarged so much before it is read
 _ENLARGE = 3
 
@@ -70,7 +72,7 @@ class Window:
         }
         (folder / "Künstler Ordner").mkdir(exist_ok=True)
         (folder / "socket").unlink(missing_ok=True)
-        self._start("Xvfb", ":77", "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24", "-nolisten", "tcp")
+        self._start("Xvfb", ":77", "-screen", "0", f"{SCREEN[0]}x{SCREEN[1]}x24", *_ALONE)
         self.until(lambda: self._run("xdotool", "getdisplaygeometry", check=False) != "")
         (folder / "openbox.xml").write_text(_OPENBOX, encoding="utf-8")
         self._start("openbox", "--config-file", str(folder / "openbox.xml"))
