@@ -795,17 +795,6 @@ def only(window: Window, name: str) -> None:
     window.rest()
 
 
-def rename(window: Window, name: str) -> None:
-    """Rename the active object, as F2 does."""
-    window.rest()
-    window.key("F2")
-    window.settle()
-    window.key("ctrl+a")
-    window.type(name)
-    window.key("Return")
-    window.until(lambda: window.ask("context.object.name") == name)
-
-
 def test_solved_again_the_armature_stays(window: Window) -> None:
     playing = "context.object.animation_data.action.name"
     tall = "context.object.data.bones['head'].tail_local.z"
@@ -831,7 +820,7 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.rest()
     # what is undone meanwhile, or renamed, doesn't matter
     window.key("ctrl+z", "ctrl+shift+z")
-    rename(window, "Hero")
+    window.ask("setattr(context.object, 'name', 'Hero')")
     window.until(lambda: window.ask(playing) != first)
     window.rest()
     window.shot("resolved")
@@ -856,7 +845,7 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.until(lambda: window.ask(playing) == first)
     assert window.ask(tall) == pytest.approx(height, abs=1e-5)
     window.ask("setattr(context.scene.kinelift, 'use_height', False)")
-    rename(window, "walk_front")
+    window.ask("setattr(context.object, 'name', 'walk_front')")
 
 
 def test_an_armature_deleted_while_it_is_solved_again_is_told(window: Window) -> None:
