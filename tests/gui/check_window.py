@@ -6,6 +6,7 @@ works on the window that the steps before have left.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -63,6 +64,15 @@ def workers() -> list[int]:
         if b"inference" in words and words[0] == str(PYTHON).encode():
             found.append(int(process.name))
     return found
+
+
+@pytest.fixture(autouse=True)
+def turn(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Wait while the other Blender's window has a test that is `alone`, or has any test if this one is."""
+    (ROOT / "out").mkdir(exist_ok=True)
+    with (ROOT / "out/gui.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +215,7 @@ def test_it_is_found_by_search(window: Window, long_video: Path) -> None:
     cancel(window)
 
 
+@pytest.mark.alone
 def test_file_import_captures(window: Window) -> None:
     window.search("motion from video")
     window.shot("search_import")
@@ -270,6 +281,7 @@ def test_escape_stops_the_playback_and_only_over_the_progress_the_capture(
     assert not list(Path(window.folder).rglob("*.motion.npz"))
 
 
+@pytest.mark.alone
 def test_the_window_stays_responsive(window: Window, long_video: Path) -> None:
     choose(window, long_video, LONG)
     window.ask("[log.clear() for log in took.values()]")
