@@ -49,6 +49,7 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
     armature, action = add_result(scene, capture.motion, name, video_rate, _free_place(scene))
     describe(armature, action, capture, path)
+    show_corrections(armature, capture)
     scene.kinelift.last_motion = queue.last_motion = str(path)
     return armature
 
@@ -91,7 +92,7 @@ def _free_place(scene: bpy.types.Scene) -> Vector:
 
 
 def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capture, path: Path) -> None:
-    """Note quality, corrections and warnings of a capture, a file at `path`, with what plays it."""
+    """Note the quality and the warnings of a capture, a file at `path`, with the armature that plays it."""
     from ..core.quality import detected_share, shares, unsure_stretches
     from ..rig.cleanup import raw_action
     from ..rig.takes import note_motion
@@ -113,7 +114,11 @@ def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capt
         stretch = result.unsure.add()
         stretch.name = limb
         stretch.first, stretch.last = round(first + begin * per_frame), round(first + end * per_frame)
-    for name, one in options_of(Corrections).items():
-        setattr(result.corrections, name, capture.settings.get(name, one.default))
     for warning in capture.warnings:
         result.warnings.add().name = warning
+
+
+def show_corrections(armature: bpy.types.Object, capture: Capture) -> None:
+    """Let the sliders of an armature say with which corrections its motion was solved."""
+    for name, one in options_of(Corrections).items():
+        setattr(armature.kinelift.corrections, name, capture.settings.get(name, one.default))

@@ -20,7 +20,7 @@ from ..state.access import captured, preferences, settings, worker_python
 from ..state.derived import values_of
 from ..state.jobs import Job, queue
 from ..state.motions import find_motion
-from .build import describe
+from .build import describe, show_corrections
 from .edits import AsksAboutEdits
 from .worker_operator import WorkerOperator, new_motion, scene_of
 
@@ -180,5 +180,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         if self.preview:
             mark_preview(made)
         describe(armature, action, capture, job.motion)
+        if self._frames is not None:  # else the sliders say it, unless they were moved meanwhile
+            show_corrections(armature, capture)
         scene.kinelift.last_motion = queue.last_motion = str(job.motion)
         return armature

@@ -11,7 +11,7 @@ from bpy.props import StringProperty
 from ..core.errors import CaptureError
 from ..state.access import active_armature
 from ..state.motions import find_motion
-from .build import describe
+from .build import describe, show_corrections
 from .reporting import OnActive
 
 
@@ -52,3 +52,4 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
             return
         fit_cameras(owner, capture)
         describe(owner, take, capture, Path(motion))
+        show_corrections(owner, capture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import bpy
@@ -78,6 +79,18 @@ def test_previews_replace_each_other_and_nothing_else(tmp_path: Path) -> None:
     assert solved in set(bpy.data.actions)
     listed = takes_of(armature)
     assert first in listed and solved in listed and armature.animation_data.action in listed
+
+
+def test_a_slider_that_is_moved_during_the_solve_stays_where_it_is(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    corrections = armature.kinelift.corrections
+    corrections.lean = 5.0
+    meanwhile = threading.Timer(0.3, setattr, (corrections, "lean", 8.0))
+    meanwhile.start()
+    assert bpy.ops.kinelift.resolve(preview=True) == {"FINISHED"}
+    meanwhile.join()
+    assert Capture.load(Path(armature.kinelift.motion)).settings["lean"] == 5.0
+    assert corrections.lean == 8.0
 
 
 def test_a_preview_edited_by_hand_stays(tmp_path: Path) -> None:
