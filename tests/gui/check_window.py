@@ -807,6 +807,13 @@ def only(window: Window, name: str) -> None:
     window.rest()
 
 
+def rename(window: Window, name: str) -> None:
+    """Rename the active object, with a step to undo as if it was done in the panel."""
+    window.ask(f"setattr(context.object, 'name', {name!r})")
+    window.ask("bpy.ops.ed.undo_push(message='Rename')")
+    window.rest()
+
+
 def test_solved_again_the_armature_stays(window: Window) -> None:
     playing = "context.object.animation_data.action.name"
     tall = "context.object.data.bones['head'].tail_local.z"
@@ -832,7 +839,7 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.rest()
     # what is undone meanwhile, or renamed, doesn't matter
     window.key("ctrl+z", "ctrl+shift+z")
-    window.ask("setattr(context.object, 'name', 'Hero')")
+    rename(window, "Hero")
     window.until(lambda: window.ask(playing) != first)
     window.rest()
     window.shot("resolved")
@@ -857,7 +864,7 @@ def test_solved_again_the_armature_stays(window: Window) -> None:
     window.until(lambda: window.ask(playing) == first)
     assert window.ask(tall) == pytest.approx(height, abs=1e-5)
     window.ask("setattr(context.scene.kinelift, 'use_height', False)")
-    window.ask("setattr(context.object, 'name', 'walk_front')")
+    rename(window, "walk_front")
 
 
 def test_an_armature_deleted_while_it_is_solved_again_is_told(window: Window) -> None:
