@@ -23,4 +23,5 @@ def repeated(capture: Capture, frames: int) -> Capture:
         motion=replace(capture.motion, **of(capture.motion, "rotations", "root", "contacts")),
         others=capture.others[:, order] if len(capture.others) else capture.others,
         **of(capture, "confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread"),
+        **of(capture, "camera_turns", "camera_places", "camera_zooms"),
     )

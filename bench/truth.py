@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kinelift.core.camera import Camera
-from kinelift.core.capture import Capture, turns_not_known
+from kinelift.core.capture import Capture, still_camera, turns_not_known
 from kinelift.core.contacts import find_contacts
 from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.landmarks import LANDMARK, nothing_known
@@ -69,6 +69,7 @@ def true_capture(reference: Path) -> Capture:
         camera=Camera(float(d["K"][0, 0]), (width, height), d["camera_from_world"].astype(float)),
         confidence=np.ones((len(world), len(JOINTS))),
         turn_spread=turns_not_known(len(world)),
+        **still_camera(len(world)),
         **nothing_known(len(world)) | {"landmarks": landmarks},
     )
     return replace(capture, motion=replace(motion, contacts=find_contacts(capture).astype(np.float32)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Array, Floats
 from .errors import UnsoundError
+from .rotations import matrix_from_quaternion, unit
 from .sound import METRES, ROUNDING, check_number
 
 #: width of 35 mm film: focal lengths in mm are 35 mm equivalents, for the longer side of the picture
@@ -85,6 +86,68 @@ class Camera:
         inside = points @ self.camera_from_world[:3, :3].T + self.camera_from_world[:3, 3]
         z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)
         return np.asarray(inside[..., :2] / z * self.focal + self.centre)
+
+
+@dataclass(frozen=True)
+class Cameras:
+    """The camera of each frame, which may turn, travel and zoom.
+
+    Attributes
+    ----------
+    focal : (T,)
+        Focal lengths in pixels.
+    size : (int, int)
+        Width and height of the picture in pixels; the principal point is its centre.
+    camera_from_world : (T, 4, 4)
+        Rigid transforms from Blender's world to the axes of each frame's camera, metres.
+    """
+
+    focal: Floats
+    size: tuple[int, int]
+    camera_from_world: Floats
+
+    @property
+    def centre(self) -> Floats:
+        """Principal point in pixels (2,)."""
+        return np.array(self.size) / 2.0
+
+    @property
+    def eyes(self) -> Floats:
+        """Positions in the world (T, 3)."""
+        turns, shifts = self.camera_from_world[:, :3, :3], self.camera_from_world[:, :3, 3]
+        return np.asarray(-np.einsum("tji,tj->ti", turns, shifts))
+
+    def seen(self, points: Array) -> Floats:
+        """World points (T, K, 3) in the axes of each frame's camera."""
+        turns, shifts = self.camera_from_world[:, :3, :3], self.camera_from_world[:, None, :3, 3]
+        return np.asarray(points @ np.swapaxes(turns, 1, 2) + shifts)
+
+    def rays(self, pixels: Array) -> Floats:
+        """Directions (T, K, 3) in the axes of each frame's camera, z = 1, through pixels (T, K, 2)."""
+        xy = (np.asarray(pixels, dtype=float) - self.centre) / self.focal[:, None, None]
+        return np.concatenate([xy, np.ones_like(xy[..., :1])], axis=-1)
+
+    def project(self, points: Array) -> Floats:
+        """Pixels (T, K, 2) of world points (T, K, 3); points behind the camera are NaN."""
+        inside = self.seen(points)
+        z = np.where(inside[..., 2:] > 1e-6, inside[..., 2:], np.nan)
+        return np.asarray(inside[..., :2] / z * self.focal[:, None, None] + self.centre)
+
+
+def relative_poses(turns: Array, places: Array) -> Floats:
+    """Rigid transforms (T, 4, 4) into the axes of cameras, from the axes that say where those are.
+
+    Parameters
+    ----------
+    turns : (T, 4)
+        Quaternions that turn coordinates into the cameras' axes.
+    places : (T, 3)
+        Where the cameras stand, metres.
+    """
+    out = np.tile(np.eye(4), (len(turns), 1, 1))
+    out[:, :3, :3] = matrix_from_quaternion(unit(turns.astype(np.float64)))
+    out[:, :3, 3] = -(out[:, :3, :3] @ places.astype(np.float64)[..., None])[..., 0]
+    return out
 
 
 def _is_rigid(pose: Array) -> bool:

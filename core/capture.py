@@ -8,6 +8,7 @@ import math
 import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from numbers import Integral
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .arrays import Array, Floats
-from .camera import Camera
+from .camera import Camera, Cameras, relative_poses
 from .errors import CaptureError, UnsoundError
 from .files import replacing
 from .landmarks import COLUMNS, IN_SPACE, LANDMARKS, SPREAD, nothing_known
@@ -24,13 +25,13 @@ from .npz import read_npz
 from .option import options_of
 from .options import Settings, problems_of
 from .skeleton import JOINTS, rest_offsets
-from .sound import ROUNDING, SHARE, Part, check_number, checked, is_text
+from .sound import METRES, ROUNDING, SHARE, Part, check_number, checked, is_text
 
 #: raised when a field changes its meaning
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 #: versions that `Capture.load` reads. In 1 the source lay among the settings; in 1 and 2 there was neither
-#: spread nor presence; up to 3 there was no spread of the turns
-_READ = (1, 2, 3, 4)
+#: spread nor presence; up to 3 there was no spread of the turns, up to 4 cameras stood still
+_READ = (1, 2, 3, 4, 5)
 #: bytes of a file and of its arrays: two hours of one person, or half an hour of six, at 60 frames per second
 _LARGEST = 1 << 30
 #: characters of a warning
@@ -47,6 +48,8 @@ _REACH = (-100.0, 100.0)
 _VARIANCE, _COVARIANCE = (0.0, 1e12), (-1e12, 1e12)
 #: limits of the spread of a turn, radians
 _TURN = (0.0, math.pi)
+#: limits of a zoom
+_ZOOMS = (0.05, 20.0)
 #: limits of bone lengths, metres
 _LENGTHS = (1e-3, 10.0)
 
@@ -101,7 +104,7 @@ class Capture:
     ----------
     motion : Motion
     camera : Camera
-        The camera that filmed, in the motion's world.
+        The camera that filmed, in the motion's world. Where it moves, each frame's camera is told from it.
     confidence : (T, J)
         How much of each joint was seen, 0 (bridged or guessed) to 1.
     landmarks : (T, 33, 3)
@@ -118,6 +121,13 @@ class Capture:
         How far off the lifter expects each joint's rotation to be: one standard deviation about each axis,
         radians. Most of it is depth, which the picture doesn't show. NaN where it isn't known: in shots
         without the person, and in files of earlier versions.
+    camera_turns : (T, 4)
+        How each frame's camera is turned: the quaternion that takes coordinates in the axes of the shot's
+        camera to those in the axes of the frame's.
+    camera_places : (T, 3)
+        Where each frame's camera stands in the axes of the shot's camera, metres.
+    camera_zooms : (T,)
+        The focal length of each frame's camera, as a share of that of the shot's camera.
     others : (P, T, 33, 10)
         The other people of the video, to choose again: `landmarks.evidence_of` each of them.
     settings : dict
@@ -142,6 +152,9 @@ class Capture:
     spread: Array
     presence: Array
     turn_spread: Array
+    camera_turns: Array
+    camera_places: Array
+    camera_zooms: Array
     others: Array = field(default_factory=lambda: np.zeros((0, 0, len(LANDMARKS), COLUMNS)))
     settings: dict[str, Any] = field(default_factory=dict)
     source: Source = field(default_factory=Source)
@@ -160,6 +173,8 @@ class Capture:
             "spread": Part((frames, 33, 3), wide, gaps=True),
             "presence": Part((frames, 33), SHARE, gaps=True),
             "turn_spread": Part((frames, len(JOINTS)), _TURN, gaps=True),
+            "camera_turns": Part((frames, 4), (-1, 1)), "camera_places": Part((frames, 3), METRES),
+            "camera_zooms": Part((frames,), _ZOOMS),
             "others": Part(
                 (people, frames if people else 0, 33, COLUMNS),
                 (*seen, *[_REACH] * 3, *wide, SHARE),
@@ -169,8 +184,9 @@ class Capture:
         for spread in (self.spread, self.others[..., SPREAD]):
             _check_covariance(spread)
         check_number("frame rate", motion.fps, options_of(Settings)["fps"].limits)
-        if np.abs(np.linalg.norm(motion.rotations, axis=-1) - 1).max() > ROUNDING:
-            raise UnsoundError("some of its rotations are no rotations")
+        for name, turns in (("rotations", motion.rotations), ("camera's turns", self.camera_turns)):
+            if np.abs(np.linalg.norm(turns, axis=-1) - 1).max() > ROUNDING:
+                raise UnsoundError(f"some of its {name} are no rotations")
         lengths = motion.lengths
         off = np.abs(rest_offsets(lengths) - motion.offsets).max()
         if not (_LENGTHS[0] <= lengths.min() and lengths.max() <= _LENGTHS[1] and off <= ROUNDING):
@@ -188,6 +204,25 @@ class Capture:
 
     def __len__(self) -> int:
         return len(self.motion)
+
+    @property
+    def camera_moves(self) -> bool:
+        """Whether the camera turns, travels or zooms in some shot."""
+        still = still_camera(len(self))
+        return not all(np.array_equal(getattr(self, name), value) for name, value in still.items())
+
+    @cached_property
+    def cameras(self) -> Cameras:
+        """The camera of each frame, in the motion's world."""
+        frames = [shot.stop - shot.start for shot in self.motion.shots]
+        each = (self.camera, *self.later_cameras)
+        focal = np.array([one.focal for one in each], np.float64)
+        poses = np.repeat([np.asarray(one.camera_from_world, np.float64) for one in each], frames, axis=0)
+        return Cameras(
+            np.repeat(focal, frames) * self.camera_zooms,
+            self.camera.size,
+            relative_poses(self.camera_turns, self.camera_places) @ poses,
+        )
 
     @property
     def shots(self) -> list[Capture]:
@@ -330,13 +365,16 @@ def joined(shots: Sequence[Capture]) -> Capture:
 
 _OF_MOTION = ("offsets", "rotations", "root", "contacts")
 #: arrays of a capture with a row for each frame
-_OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread")
+_OF_FRAMES = (
+    *("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread"),
+    *("camera_turns", "camera_places", "camera_zooms"),
+)
 _OF_CAPTURE = (*_OF_FRAMES, "others")
 
 
 def _arrays(path: Path, version: int) -> dict[str, Any]:
     """The arrays in a file of some version, with NaN for what wasn't known then."""
-    known = _OF_FRAMES[: {1: 3, 2: 3, 3: 5}.get(version)]
+    known = _OF_FRAMES[: {1: 3, 2: 3, 3: 5, 4: 6}.get(version)]
     data = read_npz(path, ("camera_from_world", *_OF_MOTION, *known, "others"), _LARGEST)
     landmarks, others = data["landmarks"], data["others"]
     columns = COLUMNS if version > 2 else IN_SPACE.stop
@@ -344,13 +382,23 @@ def _arrays(path: Path, version: int) -> dict[str, Any]:
     if landmarks.shape[1:] != (33, 3) or others.shape[2:] != (33, columns):
         raise UnsoundError(f"the shapes of its landmarks are {landmarks.shape} and {others.shape}")
     more = np.full((*others.shape[:-1], COLUMNS - columns), np.nan, np.float32)
-    lacking = nothing_known(len(landmarks)) | {"turn_spread": turns_not_known(len(landmarks))}
+    frames = len(landmarks)
+    lacking = nothing_known(frames) | {"turn_spread": turns_not_known(frames)} | still_camera(frames)
     return lacking | data | {"others": np.concatenate([others, more], axis=-1)}
 
 
 def turns_not_known(frames: int) -> Floats:
     """`Capture.turn_spread` where nothing is known of it."""
     return np.full((frames, len(JOINTS)), np.nan)
+
+
+def still_camera(frames: int) -> dict[str, Any]:
+    """`Capture.camera_turns`, `camera_places` and `camera_zooms` of a camera that stands still, by name."""
+    return {
+        "camera_turns": np.tile([1.0, 0.0, 0.0, 0.0], (frames, 1)),
+        "camera_places": np.zeros((frames, 3)),
+        "camera_zooms": np.ones(frames),
+    }
 
 
 def _check_covariance(spread: Array) -> None:

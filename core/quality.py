@@ -75,16 +75,13 @@ def off_picture(capture: Capture) -> Floats:
 
 def _off_picture(capture: Capture) -> tuple[Floats, Floats]:
     """From the landmarks to their places on the body (T, 33, 2), and the height of the body (T,); pixels."""
-    off, tall = [], []
-    for shot in capture.shots:
-        motion, camera = shot.motion, shot.camera
-        places = PLACE * (motion.height / STANDARD_HEIGHT)
-        points = motion.joints[:, AT] + (motion.world_rotations[:, BY] @ places[..., None])[..., 0]
-        off.append(camera.project(points) - shot.landmarks[..., :2])
-        away = motion.root @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
-        # who is behind the camera isn't in the picture
-        tall.append(motion.height * camera.focal / np.where(away > 0, away, np.nan))
-    return np.concatenate(off), np.concatenate(tall)
+    motion, cameras = capture.motion, capture.cameras
+    places = PLACE * (motion.height / STANDARD_HEIGHT)
+    points = motion.joints[:, AT] + (motion.world_rotations[:, BY] @ places[..., None])[..., 0]
+    off = cameras.project(points) - capture.landmarks[..., :2]
+    away = cameras.seen(motion.root[:, None])[:, 0, 2]
+    # who is behind the camera isn't in the picture
+    return off, motion.height * cameras.focal / np.where(away > 0, away, np.nan)
 
 
 def joints_off_picture(capture: Capture) -> Floats:

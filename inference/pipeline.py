@@ -13,7 +13,7 @@ import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from ..core.capture import Capture, Source, joined, turns_not_known
+from ..core.capture import Capture, Source, joined, still_camera, turns_not_known
 from ..core.contacts import (
     CONTACT_THRESHOLD,
     find_contacts,
@@ -421,6 +421,7 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
         confidence=np.zeros((count, capture.confidence.shape[1])),
         **nothing_known(count),
         turn_spread=turns_not_known(count),
+        **still_camera(count),
         others=_NOBODY,
         warnings=(),
         unsure_sides=(),
@@ -520,6 +521,7 @@ class _Shot:
             confidence=self._joint_confidence(unsure),
             **fields_of(_open(person)),
             turn_spread=self._turn_spread(),
+            **still_camera(len(motion)),
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,

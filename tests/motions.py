@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from kinelift.core.capture import Capture, Source, turns_not_known
+from kinelift.core.capture import Capture, Source, still_camera, turns_not_known
 from kinelift.core.landmarks import PLACES, nothing_known
 from kinelift.core.motion import Motion
+from kinelift.core.rotations import matrix_from_vector, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, rest_offsets
 
 
@@ -92,9 +94,24 @@ def random_capture(
         spread=rng.uniform([4, -2, 4], [9, 2, 9], (frames, 33, 3)),
         presence=np.full((frames, 33), 0.98),
         turn_spread=np.full((frames, len(JOINTS)), 0.05),
+        **still_camera(frames),
         source=Source("random.mp4"),
         warnings=warnings,
     )
+
+
+def filmed_moving(capture: Capture, seed: int = 0) -> Capture:
+    """The same person filmed by a camera that turns, travels and zooms, with its landmarks."""
+    frames = len(capture)
+    curves = _wander(np.random.default_rng(seed), np.arange(frames) / capture.motion.fps, (7,))
+    moving = replace(
+        capture,
+        camera_turns=quaternion_from_matrix(matrix_from_vector(0.3 * curves[:, :3])),
+        camera_places=0.5 * curves[:, 3:6],
+        camera_zooms=1.2 ** curves[:, 6],
+    )
+    pixels = moving.cameras.project(landmarks_on(capture.motion))
+    return replace(moving, landmarks=np.concatenate([pixels, capture.landmarks[..., 2:]], axis=-1))
 
 
 def random_motion(frames: int, seed: int = 0, *, fps: float = 30.0) -> Motion:
@@ -111,4 +128,5 @@ def capture_of(motion: Motion, size: tuple[int, int] = (1920, 1080)) -> Capture:
         confidence=np.ones((frames, len(JOINTS))),
         turn_spread=turns_not_known(frames),
         **nothing_known(frames),
+        **still_camera(frames),
     )

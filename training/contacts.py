@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from kinelift.core.arrays import Array
-from kinelift.core.capture import Capture, turns_not_known
+from kinelift.core.capture import Capture, still_camera, turns_not_known
 from kinelift.core.contacts import contact_features, log_odds
 from kinelift.core.files import replacing
 from kinelift.core.landmarks import bridge, joint_confidence, nothing_known
@@ -103,6 +103,7 @@ def lifted(sequence: DetectedSequence, model: Lifter) -> Capture:
         camera=camera,
         confidence=joint_confidence(confidence),
         turn_spread=turns_not_known(len(pixels)),
+        **still_camera(len(pixels)),
         **nothing_known(len(pixels))
         | {"landmarks": np.concatenate([pixels, confidence[..., None]], axis=-1)},
     )

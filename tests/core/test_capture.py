@@ -13,15 +13,20 @@ import numpy as np
 import pytest
 
 from kinelift.core.arrays import Array
+from kinelift.core.camera import Camera
 from kinelift.core.capture import Capture, Source, joined
 from kinelift.core.errors import CaptureError, UnsoundError
 from kinelift.core.landmarks import COLUMNS, IN_SPACE, evidence_of, nothing_known
 from kinelift.core.motion import Motion
+from kinelift.core.rotations import axis_angle, matrix_from_quaternion, quaternion_from_matrix
 from kinelift.core.skeleton import JOINTS, TEMPLATE_LENGTHS, rest_offsets
-from kinelift.tests.motions import random_capture
+from kinelift.tests.motions import filmed_moving, random_capture
 
 OF_MOTION = ("offsets", "rotations", "root", "contacts")
-OF_FRAMES = ("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread")
+OF_FRAMES = (
+    *("confidence", "landmarks", "world_landmarks", "spread", "presence", "turn_spread"),
+    *("camera_turns", "camera_places", "camera_zooms"),
+)
 OF_CAPTURE = (*OF_FRAMES, "others")
 
 
@@ -34,6 +39,7 @@ def test_file_gives_the_same_capture_back(tmp_path: Path) -> None:
         unsure_sides=((2, 5), (29, 29)),
         source=Source('tänz "1".mp4', "/a folder", 90, True, 270, ("It was dark.",)),
     )
+    capture = filmed_moving(capture)
     capture.landmarks[3] = np.nan
     capture.save(tmp_path / "m.npz")
     again = Capture.load(tmp_path / "m.npz")
@@ -56,6 +62,7 @@ def shots() -> list[Capture]:
     )
     motion = replace(other.motion, offsets=one.motion.offsets, start=0.4)
     others = np.stack([evidence_of(random_capture(8, seed=seed)) for seed in (3, 4)])
+    one, other = filmed_moving(one, seed=5), filmed_moving(other, seed=6)
     one, other = replace(one, unsure_sides=((1, 2), (11, 11))), replace(other, unsure_sides=((0, 7),))
     return [one, replace(other, motion=motion, others=others)]
 
@@ -75,6 +82,53 @@ def test_shots_are_joined_saved_and_told_apart_again(tmp_path: Path) -> None:
         assert after.camera.focal == before.camera.focal
         assert after.unsure_sides == before.unsure_sides
         np.testing.assert_array_equal(after.others, before.others)
+        for name in ("focal", "camera_from_world"):
+            np.testing.assert_array_equal(getattr(after.cameras, name), getattr(before.cameras, name))
+    for name in ("focal", "camera_from_world"):
+        np.testing.assert_array_equal(
+            getattr(whole.cameras, name), np.concatenate([getattr(one.cameras, name) for one in apart])
+        )
+
+
+def test_each_frame_is_seen_by_its_own_camera() -> None:
+    capture = filmed_moving(random_capture(20, seed=3), seed=4)
+    assert capture.camera_moves and not random_capture(20).camera_moves
+    cameras, joints = capture.cameras, capture.motion.joints
+    pixels = cameras.project(joints)
+    for frame in range(20):
+        relative = np.eye(4)
+        relative[:3, :3] = matrix_from_quaternion(capture.camera_turns[frame].astype(float))
+        relative[:3, 3] = -relative[:3, :3] @ capture.camera_places[frame]
+        focal = float(capture.camera.focal * capture.camera_zooms[frame])
+        one = Camera(focal, capture.camera.size, relative @ capture.camera.camera_from_world)
+        np.testing.assert_allclose(pixels[frame], one.project(joints[frame]), atol=1e-3)
+        np.testing.assert_allclose(cameras.eyes[frame], one.eye, atol=1e-6)
+        np.testing.assert_allclose(cameras.rays(pixels)[frame], one.rays(pixels[frame]), atol=1e-9)
+
+
+def test_what_the_numbers_of_a_frames_camera_mean() -> None:
+    """A metre to the right of the shot's camera, turned to the left by a right angle, at half the zoom."""
+    capture = random_capture(3)
+    left = axis_angle(np.array([0, 1.0, 0]), np.array(np.pi / 2))
+    aside = replace(
+        capture,
+        camera_turns=np.tile(quaternion_from_matrix(left), (3, 1)),
+        camera_places=np.tile([1.0, 0, 0], (3, 1)),
+        camera_zooms=np.full(3, 0.5),
+    )
+    # three metres before it, and 0.2 to its right
+    point = np.linalg.inv(capture.camera.camera_from_world) @ [-2.0, 0.1, 0.2, 1]
+    seen = aside.cameras.project(np.tile(point[:3], (3, 1, 1)))
+    wanted = capture.camera.centre + capture.camera.focal / 2 * np.array([0.2, 0.1]) / 3
+    np.testing.assert_allclose(seen, np.tile(wanted, (3, 1, 1)), atol=1e-3)
+
+
+def test_one_shot_of_several_may_move() -> None:
+    still, moving = random_capture(6), filmed_moving(random_capture(5))
+    whole = joined([still, replace(moving, motion=replace(moving.motion, offsets=still.motion.offsets))])
+    assert whole.camera_moves and [shot.camera_moves for shot in whole.shots] == [False, True]
+    part = moving.part(slice(2, 4))
+    np.testing.assert_array_equal(part.cameras.camera_from_world, moving.cameras.camera_from_world[2:4])
 
 
 @pytest.mark.parametrize("cuts", [(0,), (20,), (12, 12), (12, 5), (True,), (1.5,), (-3,)])
@@ -105,7 +159,7 @@ def test_a_file_from_before_spread_and_presence_is_read(tmp_path: Path) -> None:
     with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
         arrays = {name: data[name] for name in data.files if name not in OF_FRAMES[3:]}
     arrays["others"] = arrays["others"][..., : IN_SPACE.stop]
-    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 4', '"version": 2'))
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 5', '"version": 2'))
     np.savez(tmp_path / "old.npz", **arrays)
     again = Capture.load(tmp_path / "old.npz")
     np.testing.assert_array_equal(again.landmarks, whole.landmarks)
@@ -123,15 +177,34 @@ def test_a_file_from_before_the_spread_of_turns_is_read(tmp_path: Path) -> None:
     whole = joined(shots())
     whole.save(tmp_path / "m.npz")
     with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
-        arrays = {name: data[name] for name in data.files if name != "turn_spread"}
+        arrays = {name: data[name] for name in data.files if name not in OF_FRAMES[5:]}
     np.savez(tmp_path / "no.npz", **arrays)
     assert "is not a Kinelift motion file" in refusal(tmp_path / "no.npz")
-    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 4', '"version": 3'))
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 5', '"version": 3'))
     np.savez(tmp_path / "old.npz", **arrays)
     again = Capture.load(tmp_path / "old.npz")
     assert again.turn_spread.shape == (20, len(JOINTS)) and np.isnan(again.turn_spread).all()
     for name in OF_CAPTURE[:5]:
         np.testing.assert_array_equal(getattr(again, name), getattr(whole, name))
+
+
+def test_a_file_from_before_cameras_moved_is_read(tmp_path: Path) -> None:
+    whole = joined(shots())
+    whole.save(tmp_path / "m.npz")
+    with np.load(tmp_path / "m.npz", allow_pickle=False) as data:
+        arrays = {
+            name: data[name] for name in data.files if not name.startswith("camera_") or "world" in name
+        }
+    np.savez(tmp_path / "no.npz", **arrays)
+    assert "is not a Kinelift motion file" in refusal(tmp_path / "no.npz")
+    arrays["header"] = np.array(str(arrays["header"]).replace('"version": 5', '"version": 4'))
+    np.savez(tmp_path / "old.npz", **arrays)
+    again = Capture.load(tmp_path / "old.npz")
+    assert whole.camera_moves and not again.camera_moves
+    np.testing.assert_array_equal(again.turn_spread, whole.turn_spread)
+    for shot in again.shots:
+        pixels = shot.camera.project(shot.motion.joints)
+        np.testing.assert_array_equal(shot.cameras.project(shot.motion.joints), pixels)
 
 
 def test_a_file_from_before_motions_and_captures_were_two_is_read(tmp_path: Path) -> None:
@@ -234,7 +307,7 @@ def test_archives_of_other_things_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"version": 99}, "another version of Kinelift (format 99, this one reads 4)"),
+        ({"version": 99}, "another version of Kinelift (format 99, this one reads 5)"),
         ({"joints": ["hips"]}, "another version of Kinelift"),
         ({"version": None}, "not a Kinelift motion file"), ({"size": None}, "not a Kinelift motion file"),
         ({"header": "[" * 100_000}, "not a Kinelift motion file"), ({"header": "7"}, "not a Kinelift motion"),
@@ -289,8 +362,12 @@ def spoilt_array(name: str, kind: str) -> Array:
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        *((name, kind) for name in (*OF_MOTION, "confidence") for kind in ("nan", "inf", "far")),
-        *((name, kind) for name in OF_FRAMES[1:] for kind in ("inf", "far")),
+        *(
+            (name, kind)
+            for name in (*OF_MOTION, "confidence", *OF_FRAMES[6:])
+            for kind in ("nan", "inf", "far")
+        ),
+        *((name, kind) for name in OF_FRAMES[1:6] for kind in ("inf", "far")),
         *(
             (name, kind)
             for name in ("contacts", "confidence", "presence", "turn_spread")
@@ -322,6 +399,11 @@ def mixed(shape: tuple[int, ...], **columns: float) -> Array:
     [
         ({"rotations": np.zeros((12, len(JOINTS), 4))}, "rotations are no rotations"),
         ({"rotations": np.full((12, len(JOINTS), 4), 0.9)}, "rotations are no rotations"),
+        ({"camera_turns": np.zeros((12, 4))}, "its camera's turns are no rotations"),
+        ({"camera_turns": np.full((12, 4), 0.9)}, "its camera's turns are no rotations"),
+        ({"camera_zooms": np.zeros(12)}, "its camera_zooms aren't numbers from 0.05 to 20"),
+        ({"camera_zooms": np.full(12, 21.0)}, "its camera_zooms aren't numbers from 0.05 to 20"),
+        ({"camera_zooms": np.ones((12, 1))}, "its camera_zooms is (12, 1)"),
         ({"offsets": np.zeros((len(JOINTS), 3))}, "its skeleton isn't a person's"),
         ({"offsets": rest_offsets(TEMPLATE_LENGTHS * 100)}, "its skeleton isn't a person's"),
         ({"offsets": rest_offsets(TEMPLATE_LENGTHS) * [1, 1, -1]}, "its skeleton isn't a person's"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,7 @@ from kinelift.core.quality import (
 )
 from kinelift.core.rotations import axis_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS
-from kinelift.tests.motions import random_capture
+from kinelift.tests.motions import filmed_moving, random_capture
 
 
 def known() -> Capture:
@@ -86,8 +87,9 @@ def turned(capture: Capture, limb: str, frames: slice, degrees: float) -> Captur
     return replace(capture, motion=replace(motion, rotations=quaternion_from_matrix(local_rotations(world))))
 
 
-def test_a_body_on_its_landmarks_is_sure() -> None:
-    capture = random_capture(120)
+@pytest.mark.parametrize("filmed", [lambda capture: capture, filmed_moving], ids=["still", "moving"])
+def test_a_body_on_its_landmarks_is_sure(filmed: Callable[[Capture], Capture]) -> None:
+    capture = filmed(random_capture(120))
     assert off_picture(capture).max() < 1e-6 and np.allclose(doubt(capture), 0.1)
     assert not unsure_stretches(capture) and shares(capture)["found"] == 1
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pytest
 
 from kinelift.core.camera import WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
-from kinelift.core.capture import Capture, turns_not_known
+from kinelift.core.capture import Capture, still_camera, turns_not_known
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import nothing_known
 from kinelift.core.motion import Motion
@@ -38,7 +38,7 @@ def standing(size: tuple[int, int] = SIZE, fps: float = 30.0, frames: int = FRAM
     return Capture(
         motion=motion, confidence=np.ones((frames, len(JOINTS))),
         camera=Camera(focal_pixels(28, size), size, pose),
-        **nothing_known(frames), turn_spread=turns_not_known(frames),
+        **nothing_known(frames), turn_spread=turns_not_known(frames), **still_camera(frames),
     )  # fmt: skip
 
 
