@@ -40,7 +40,7 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
                 f"{owner.name} has no motion named {self.action}: choose one of the panel Motions."
             )
         play_take(owner, found[self.action])
-        take = motion_of(owner)
+        take = motion_of(owner) or found[self.action]
         motion = noted_motion(take)
         if motion in ("", owner.kinelift.motion):
             return
@@ -50,6 +50,7 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
             told = pgettext_rpt("The panel Result and the capture camera stay with the other motion. {error}")
             self.report({"WARNING"}, told.format(error=error))
             return
-        fit_cameras(owner, capture)
+        render = context.scene.render
+        fit_cameras(owner, capture, render.fps / render.fps_base, round(take.frame_range[0]))
         describe(owner, take, capture, Path(motion))
         show_corrections(owner, capture)

@@ -157,20 +157,46 @@ def contact_points(action: bpy.types.Action) -> Bools:
 def at_rate(motion: Motion, fps: float) -> tuple[Floats, Floats, Floats, Floats]:
     """A motion at a scene's rate: frames (N,) to key, from 0, and rotations, root and contacts in them."""
     rotations, root, contacts = (a.astype(float) for a in (motion.rotations, motion.root, motion.contacts))
-    at = np.arange(len(motion)) * fps / motion.fps
-    if np.all(np.abs(at - np.round(at)) < _WHOLE):
-        return np.round(at), rotations, root, contacts
-    frames = np.arange(math.floor(at[-1] + _WHOLE) + 1)
-    source = np.minimum(frames * motion.fps / fps, len(motion) - 1)
-    before = np.minimum(source.astype(int), len(motion) - 2)
-    share = (source - before)[:, None]
-    share = np.where(np.isin(before + 1, motion.cuts)[:, None], share >= 0.5, share)
+    pace = Pace(motion, fps)
+    turned = continuous_quaternions(pace.turns(rotations))
+    return pace.frames, turned, pace.blend(root), pace.blend(contacts)
 
-    def blend(a: Array) -> Array:
-        return np.asarray((1 - share) * a[before] + share * a[before + 1])
 
-    turned = slerp(rotations[before], rotations[before + 1], share[..., None])
-    return frames.astype(float), continuous_quaternions(turned), blend(root), blend(contacts)
+class Pace:
+    """How what has a value in each frame of a motion is keyed at a scene's rate.
+
+    Attributes
+    ----------
+    frames : (N,)
+        The frames to key, from 0.
+    """
+
+    def __init__(self, motion: Motion, fps: float) -> None:
+        last = len(motion) - 1
+        at = np.arange(len(motion)) * fps / motion.fps
+        self._own = bool(np.all(np.abs(at - np.round(at)) < _WHOLE))
+        if self._own:
+            self.frames = np.round(at)
+            return
+        self.frames = np.arange(math.floor(at[-1] + _WHOLE) + 1).astype(float)
+        source = np.minimum(self.frames * motion.fps / fps, last)
+        self._before = np.minimum(source.astype(int), last - 1)
+        share = source - self._before
+        self._share = np.where(np.isin(self._before + 1, motion.cuts), share >= 0.5, share)
+
+    def blend(self, values: Floats) -> Floats:
+        """Values (T, ...) in the frames to key (N, ...)."""
+        if self._own:
+            return values
+        share = self._share.reshape(-1, *[1] * (values.ndim - 1))
+        return np.asarray((1 - share) * values[self._before] + share * values[self._before + 1])
+
+    def turns(self, quaternions: Floats) -> Floats:
+        """Quaternions (T, ..., 4) in the frames to key (N, ..., 4)."""
+        if self._own:
+            return quaternions
+        share = self._share.reshape(-1, *[1] * (quaternions.ndim - 1))
+        return np.asarray(slerp(quaternions[self._before], quaternions[self._before + 1], share))
 
 
 def cuts_at_rate(motion: Motion, fps: float, frames: Floats) -> list[int]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import zlib
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +19,11 @@ from ..core.capture import Capture, Source
 from ..core.clips import PICTURE_ENDINGS, is_clip, pictures_of
 from ..core.errors import CaptureError
 from ..core.motion import Motion
-from .action import FIRST_FRAME, Curves
-from .versions import TURNS_VIDEOS
+from ..core.rotations import continuous_quaternions, quaternion_from_matrix
+from .action import FIRST_FRAME, Curves, Pace, cuts_at_rate
+from .sampled import keys_of
+from .takes import playing
+from .versions import TURNS_VIDEOS, curves_of
 
 #: what a video can be behind the camera
 BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
@@ -26,6 +31,12 @@ BACKGROUNDS = ("IMAGE", "MOVIE_CLIP")
 FLOOR_PROPERTY = "kinelift_floor"
 #: custom property of a camera: its shot, its lens and the 16 numbers of its place, as Kinelift set them
 _SET = "kinelift_camera"
+#: custom property of a camera that Kinelift animated: what tells its keys from others
+_KEYS = "kinelift_camera_keys"
+#: what Kinelift animates: of a camera that turns or travels, and of the data of one that zooms
+_WAY, _LENS = ("location", "rotation_quaternion"), "lens"
+#: what Kinelift animates of a camera's data where the video has another rate than the scene
+_SHIFT = "background_images[0].image_user.frame_offset"
 #: OpenCV's camera axes (y down, z forward) -> Blender's (y up, z backward)
 _OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 #: metres
@@ -41,9 +52,13 @@ _NOTICE_SIZE = 960
 def add_cameras(
     scene: bpy.types.Scene, capture: Capture, parent: bpy.types.Object | None = None
 ) -> list[bpy.types.Object]:
-    """Add the camera of each shot, see `add_camera`; where there are several, markers switch between them."""
+    """Add the camera of each shot, see `add_camera`; where there are several, markers switch between them.
+
+    A camera that moved is animated.
+    """
     cameras = [add_camera(scene, shot.camera, parent, number) for number, shot in enumerate(capture.shots)]
-    rate = scene.render.fps / scene.render.fps_base / capture.motion.fps
+    fps = scene.render.fps / scene.render.fps_base
+    rate = fps / capture.motion.fps
     if len(cameras) > 1:
         for number, (camera, shot) in enumerate(zip(cameras, capture.motion.shots, strict=True), 1):
             camera.name = f"Camera Shot {number}"
@@ -52,6 +67,8 @@ def add_cameras(
             )
             marker.camera = camera
         scene.camera = cameras[0]
+    for number, camera in enumerate(cameras):
+        _animate(camera, capture, number, fps, FIRST_FRAME)
     return cameras
 
 
@@ -85,20 +102,91 @@ def add_camera(
     return placed
 
 
-def fit_cameras(armature: bpy.types.Object, capture: Capture) -> None:
-    """Give the capture cameras of an armature the lens and the place of another solve of the same video.
+def fit_cameras(armature: bpy.types.Object, capture: Capture, fps: float, first: int = FIRST_FRAME) -> None:
+    """Give the capture cameras of an armature the lens and the way of another solve of the same video.
 
     Those that the artist has animated, moved or given another lens stay.
+
+    Parameters
+    ----------
+    armature : bpy.types.Object
+    capture : Capture
+    fps : float
+        The scene's frames per second.
+    first : int
+        Frame of the scene for the motion's first frame.
     """
     shots = capture.shots
     for placed in armature.children:
-        kept = placed.get(_SET)
-        animation = placed.animation_data
-        if kept is None or (animation is not None and (animation.action or animation.nla_tracks)):
-            continue
-        shot = round(kept[0])
-        if shot < len(shots) and np.allclose(kept[1:], _as_set(placed), atol=_AS_SET):
+        shot = round(placed[_SET][0]) if _SET in placed else len(shots)
+        if shot < len(shots) and _is_as_set(placed):
             _set(placed, shots[shot].camera, shot)
+            _animate(placed, capture, shot, fps, first)
+
+
+def _is_as_set(placed: bpy.types.Object) -> bool:
+    """Whether a camera is as Kinelift has set and animated it."""
+    animation = placed.animation_data
+    if animation is not None and animation.nla_tracks:
+        return False
+    if _KEYS in placed:
+        return bool(placed[_KEYS] == _keys(placed))
+    animated = animation is not None and animation.action
+    return not animated and np.allclose(placed[_SET][1:], _as_set(placed), atol=_AS_SET)
+
+
+def _animate(placed: bpy.types.Object, capture: Capture, shot: int, fps: float, first: int) -> None:
+    """Let a camera move and zoom as that of its shot did; what Kinelift animated before goes."""
+    if placed.pop(_KEYS, None) is not None:
+        _without(placed, _WAY)
+        _without(placed.data, (_LENS,))
+    part = capture.shots[shot]
+    if not part.camera_moves:
+        return
+    pace, cameras = Pace(capture.motion, fps), capture.cameras
+    cuts = (0, *cuts_at_rate(capture.motion, fps, pace.frames), len(pace.frames))
+    here = slice(*cuts[shot : shot + 2])
+    frames = pace.frames[here] + first
+    axes = np.swapaxes(cameras.camera_from_world[:, :3, :3], 1, 2) @ _OPENCV_FROM_BLENDER[:3, :3]
+    turns = continuous_quaternions(pace.turns(quaternion_from_matrix(axes))[here])
+    places = pace.blend(cameras.eyes)[here]
+    placed.rotation_mode = "QUATERNION"
+    curves = _curves(placed, placed.name)
+    for path, values in zip(_WAY, (places, turns), strict=True):
+        for index, column in enumerate(values.T):
+            curves.add(path, index, "Object Transforms", frames, column, "LINEAR")
+    if (part.camera_zooms != 1).any():
+        lens = pace.blend(cameras.focal)[here] * (capture.camera.focal_mm / capture.camera.focal)
+        _curves(placed.data, f"{placed.name} Lens").add(_LENS, 0, "Lens", frames, lens, "LINEAR")
+    placed[_KEYS] = _keys(placed)
+
+
+def _keys(placed: bpy.types.Object) -> str:
+    """What tells the keys of a camera, and of its lens, from others."""
+    found = 0
+    for owner in (placed, placed.data):
+        action = playing(owner)
+        for (path, index), curve in sorted((curves_of(action, owner) if action else {}).items()):
+            if owner == placed or path == _LENS:
+                found = zlib.crc32(f"{path} {index}".encode() + keys_of(curve).tobytes(), found)
+    return f"{found:08x}"
+
+
+def _curves(owner: bpy.types.ID, name: str) -> Curves:
+    """The curves of what a camera, or its data, plays; by default of a new action of that name."""
+    return Curves(playing(owner) or bpy.data.actions.new(name), owner)
+
+
+def _without(owner: bpy.types.ID, paths: Container[str]) -> None:
+    """Remove curves of a camera or its data, and the action that has no others."""
+    action = playing(owner)
+    if action is None:
+        return
+    Curves(action, owner).drop(paths)
+    if not curves_of(action, owner):
+        owner.animation_data_clear()
+        if not action.users:
+            bpy.data.actions.remove(action)
 
 
 def _set(placed: bpy.types.Object, camera: Camera, shot: int) -> None:
@@ -207,10 +295,9 @@ def show_video(
         user.frame_offset = int(shift[0]) + FIRST_FRAME - 1
         user.use_auto_refresh = True
         if not steady:
-            path = background.path_from_id("image_user") + ".frame_offset"
             values = shift + FIRST_FRAME - 1
-            curves = Curves(bpy.data.actions.new(placed.name), placed.data)
-            curves.add(path, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
+            curves = _curves(placed.data, placed.name)
+            curves.add(_SHIFT, 0, "Video", frames.astype(float), values.astype(float), "CONSTANT")
     placing = placing_of(capture)
     background.rotation = np.radians(placing.turn)
     background.use_flip_x = placing.mirrored
@@ -294,8 +381,7 @@ def _movie_clip(video: Path) -> Any:
 def _fresh_background(data: bpy.types.Camera) -> Any:
     """The camera's only background, new."""
     data.background_images.clear()
-    if data.animation_data is not None:
-        data.animation_data_clear()
+    _without(data, (_SHIFT,))
     data.show_background_images = True
     background = data.background_images.new()
     background.display_depth = "BACK"

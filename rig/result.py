@@ -124,7 +124,7 @@ def renew_result(
     before = motion_of(armature)
     name = armature.name if before is None else base_name(before)
     fit(armature, capture.motion.offsets)
-    fit_cameras(armature, capture)
+    fit_cameras(armature, capture, fps, first)
     return animate_again(armature, capture.motion, name, fps, how, first, way)
 
 
