@@ -59,6 +59,7 @@ CLASSES: tuple[type, ...] = (
     body.KINELIFT_OT_show_confidence,
     camera.KINELIFT_OT_add_camera,
     camera.KINELIFT_OT_view_camera,
+    camera.KINELIFT_OT_still_camera,
     side_by_side.KINELIFT_OT_side_by_side,
     cleanup.KINELIFT_OT_clean_up,
     resolve.KINELIFT_OT_resolve,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Array, Floats
+from .arrays import Array, Bools, Floats
 from .camera import Camera, Cameras, relative_poses
 from .errors import CaptureError, UnsoundError
 from .files import replacing
@@ -24,6 +24,7 @@ from .motion import Motion
 from .npz import read_npz
 from .option import options_of
 from .options import Settings, problems_of
+from .rotations import matrix_from_quaternion, quaternion_from_matrix
 from .skeleton import JOINTS, rest_offsets
 from .sound import METRES, ROUNDING, SHARE, Part, check_number, checked, is_text
 
@@ -208,8 +209,14 @@ class Capture:
     @property
     def camera_moves(self) -> bool:
         """Whether the camera turns, travels or zooms in some shot."""
+        return bool(self.camera_aside.any() or (self.camera_zooms != 1).any())
+
+    @property
+    def camera_aside(self) -> Bools:
+        """Where (T,) the camera has another place or direction than the shot's."""
         still = still_camera(len(self))
-        return not all(np.array_equal(getattr(self, name), value) for name, value in still.items())
+        turned = (self.camera_turns != still["camera_turns"]).any(1)
+        return np.asarray(turned | (self.camera_places != still["camera_places"]).any(1))
 
     @cached_property
     def cameras(self) -> Cameras:
@@ -223,6 +230,30 @@ class Capture:
             self.camera.size,
             relative_poses(self.camera_turns, self.camera_places) @ poses,
         )
+
+    def with_still_camera(self) -> Capture:
+        """The same as a camera sees it that keeps its place, so that the person moves instead of the camera.
+
+        The picture stays the same: each shot's camera is where `camera` says, and zooms as it did. Contacts
+        are left out of shots in which it turned or travelled: nobody stands on a floor that moves.
+
+        Returns
+        -------
+        Capture
+            This very one, if the camera keeps its place.
+        """
+        moved = self.camera_aside
+        if not moved.any():
+            return self
+        kept = replace(self, **still_camera(len(self)) | {"camera_zooms": self.camera_zooms})
+        way = np.linalg.inv(kept.cameras.camera_from_world) @ self.cameras.camera_from_world
+        rotations, contacts = self.motion.rotations.copy(), self.motion.contacts.copy()
+        rotations[:, 0] = quaternion_from_matrix(way[:, :3, :3] @ matrix_from_quaternion(rotations[:, 0]))
+        root = (way[:, :3, :3] @ self.motion.root[..., None])[..., 0] + way[:, :3, 3]
+        for shot in self.motion.shots:
+            if moved[shot].any():
+                contacts[shot] = 0
+        return replace(kept, motion=replace(self.motion, rotations=rotations, root=root, contacts=contacts))
 
     @property
     def shots(self) -> list[Capture]:

@@ -366,6 +366,10 @@ _RENDERS = {
 RENDERS = {kind: ending for kind, (ending, _) in _RENDERS.items()}
 
 
+#: what the switch of a camera that moved is called
+STILL_CAMERA = "Still Camera"
+
+
 @dataclass(frozen=True)
 class Outputs:
     """The files that a batch writes for a clip, beside its motion, a still picture and a summary."""
@@ -376,6 +380,9 @@ class Outputs:
     render: tuple[str, ...] = option(
         (), "Renders", "Also render the body",
         choices={kind: shown for kind, (_, shown) in _RENDERS.items()}, metavar="KINDS",
+    )  # fmt: skip
+    still_camera: bool = option(
+        False, STILL_CAMERA, "Keep a camera that moved still, and let the person move in its place"
     )  # fmt: skip
 
 

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bpy
+from bpy.app.translations import pgettext_rpt
 from bpy.props import EnumProperty, StringProperty
 
 from ..core.errors import CaptureError
+from ..core.options import CARRY, STILL_CAMERA
 from ..state.access import captured, settings
 from ..state.motions import find_motion
+from .build import describe
+from .edits import AsksAboutEdits
 from .reporting import OnCaptured
+from .takes import go_back
+from .worker_operator import new_motion
+
+if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
+    from ..rig.edits import Edits
 
 
 class KINELIFT_OT_add_camera(OnCaptured, bpy.types.Operator):
@@ -110,6 +119,50 @@ class KINELIFT_OT_view_camera(bpy.types.Operator):
         context.scene.camera = camera_of(captured(context))
         context.space_data.region_3d.view_perspective = "CAMERA"
         return {"FINISHED"}
+
+
+class KINELIFT_OT_still_camera(AsksAboutEdits, OnCaptured, bpy.types.Operator):
+    """Keep a camera that moved still and let the person move in its place, in a new action; again: go back"""
+
+    bl_idname = "kinelift.still_camera"
+    bl_label = STILL_CAMERA
+
+    def found(self, context: bpy.types.Context) -> tuple[Edits | None, str]:
+        """The edits of the motion in the room."""
+        from ..rig.edits import edits_of
+        from ..rig.result import in_room
+        from ..rig.takes import motion_of
+
+        armature = captured(context)
+        motion = motion_of(armature)
+        return (edits_of(armature, motion) if in_room(motion) is None else None), CARRY
+
+    def work(self, context: bpy.types.Context) -> None:
+        """Make the motion, or go back to the one in the room."""
+        from ..core.capture import Capture
+        from ..rig.result import in_room, keep_camera_still
+        from ..rig.takes import motion_of
+
+        armature = captured(context)
+        room = in_room(motion_of(armature))
+        if room is not None:
+            told = go_back(context, armature, room)
+            if told:
+                self.report({"WARNING"}, told)
+            return
+        path = find_motion(context, armature.kinelift.motion)
+        capture = Capture.load(path)
+        still = capture.with_still_camera()
+        if still is capture:
+            raise CaptureError(f"The camera of {armature.name} keeps its place: there is nothing to hold.")
+        out = new_motion(context, path)
+        still.save(out)
+        how = settings(context).clean_up.clean_up()
+        render = context.scene.render
+        fps = render.fps / render.fps_base
+        action = keep_camera_still(armature, still, how, fps, self.edits)
+        describe(armature, action, still, out)
+        self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=action.name))
 
 
 def camera_of(armature: Any) -> Any:

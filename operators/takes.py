@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_rpt
@@ -28,10 +29,7 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Assign the action."""
-        from ..core.capture import Capture
-        from ..rig.camera import fit_cameras
-        from ..rig.result import play_take
-        from ..rig.takes import motion_of, noted_motion, takes_of
+        from ..rig.takes import takes_of
 
         owner = active_armature(context)
         found = {take.name_full: take for take in takes_of(owner)}
@@ -39,18 +37,41 @@ class KINELIFT_OT_use_take(OnActive, bpy.types.Operator):
             raise CaptureError(
                 f"{owner.name} has no motion named {self.action}: choose one of the panel Motions."
             )
-        play_take(owner, found[self.action])
-        take = motion_of(owner) or found[self.action]
-        motion = noted_motion(take)
-        if motion in ("", owner.kinelift.motion):
-            return
-        try:
-            capture = Capture.load(find_motion(context, motion))
-        except CaptureError as error:
-            told = pgettext_rpt("The panel Result and the capture camera stay with the other motion. {error}")
-            self.report({"WARNING"}, told.format(error=error))
-            return
-        render = context.scene.render
-        fit_cameras(owner, capture, render.fps / render.fps_base, round(take.frame_range[0]))
-        describe(owner, take, capture, Path(motion))
-        show_corrections(owner, capture)
+        told = go_back(context, owner, found[self.action])
+        if told:
+            self.report({"WARNING"}, told)
+
+
+def go_back(context: bpy.types.Context, owner: Any, action: Any) -> str:
+    """Let an armature play one of its takes, and its cameras and the panel Result follow.
+
+    Returns
+    -------
+    str
+        Why they don't follow, a sentence, or nothing.
+
+    Raises
+    ------
+    CaptureError
+        If the take can't be assigned.
+    """
+    from ..core.capture import Capture
+    from ..rig.camera import fit_cameras
+    from ..rig.result import play_take
+    from ..rig.takes import motion_of, noted_motion
+
+    play_take(owner, action)
+    take = motion_of(owner) or action
+    motion = noted_motion(take)
+    if motion in ("", owner.kinelift.motion):
+        return ""
+    try:
+        capture = Capture.load(find_motion(context, motion))
+    except CaptureError as error:
+        told = pgettext_rpt("The panel Result and the capture camera stay with the other motion. {error}")
+        return str(told.format(error=error))
+    render = context.scene.render
+    fit_cameras(owner, capture, render.fps / render.fps_base, round(take.frame_range[0]))
+    describe(owner, take, capture, Path(motion))
+    show_corrections(owner, capture)
+    return ""

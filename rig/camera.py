@@ -150,11 +150,12 @@ def _animate(placed: bpy.types.Object, capture: Capture, shot: int, fps: float, 
     axes = np.swapaxes(cameras.camera_from_world[:, :3, :3], 1, 2) @ _OPENCV_FROM_BLENDER[:3, :3]
     turns = continuous_quaternions(pace.turns(quaternion_from_matrix(axes))[here])
     places = pace.blend(cameras.eyes)[here]
-    placed.rotation_mode = "QUATERNION"
-    curves = _curves(placed, placed.name)
-    for path, values in zip(_WAY, (places, turns), strict=True):
-        for index, column in enumerate(values.T):
-            curves.add(path, index, "Object Transforms", frames, column, "LINEAR")
+    if part.camera_aside.any():
+        placed.rotation_mode = "QUATERNION"
+        curves = _curves(placed, placed.name)
+        for path, values in zip(_WAY, (places, turns), strict=True):
+            for index, column in enumerate(values.T):
+                curves.add(path, index, "Object Transforms", frames, column, "LINEAR")
     if (part.camera_zooms != 1).any():
         lens = pace.blend(cameras.focal)[here] * (capture.camera.focal_mm / capture.camera.focal)
         _curves(placed.data, f"{placed.name} Lens").add(_LENS, 0, "Lens", frames, lens, "LINEAR")

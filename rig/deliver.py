@@ -66,6 +66,8 @@ def deliver(
     """
     folder, name = motion_path.parent, motion_path.name.removesuffix(".motion.npz")
     capture = Capture.load(motion_path)
+    if outputs.still_camera:
+        capture = capture.with_still_camera()
     cleaned = clean_up(capture.motion, how)
     # a file of its own for every clip, whatever the user's preferences
     bpy.ops.wm.read_factory_settings(use_empty=True)

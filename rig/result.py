@@ -15,12 +15,15 @@ from ..core.options import CARRY, CleanUp
 from .action import FIRST_FRAME
 from .armature import build_armature
 from .camera import fit_cameras
-from .cleanup import animate_again, animate_cleaned, base_name
+from .cleanup import animate_again, animate_cleaned, base_name, raw_action
 from .fit import artist_kept, fit
 from .read import check_captured
 from .scene import frame_rate
 from .takes import check_replaceable, motion_of, noted_offsets, use_take
 from .versions import current_window
+
+#: custom property of an action for a camera that is kept still: that of the person in the room
+_ROOM = "kinelift_room"
 
 
 def is_still(scene: bpy.types.Scene) -> bool:
@@ -126,6 +129,41 @@ def renew_result(
     fit(armature, capture.motion.offsets)
     fit_cameras(armature, capture, fps, first)
     return animate_again(armature, capture.motion, name, fps, how, first, way)
+
+
+def keep_camera_still(
+    armature: bpy.types.Object, capture: Capture, how: CleanUp, fps: float, way: str = CARRY
+) -> bpy.types.Action:
+    """Give a captured armature a motion in the place of its camera's, to go back from with `in_room`.
+
+    Parameters
+    ----------
+    armature, how, fps, way
+        See `renew_result`.
+    capture : Capture
+        Of `Capture.with_still_camera`, from what the armature plays.
+
+    Returns
+    -------
+    bpy.types.Action
+        The cleaned one, which `armature` plays, on the frames of the one before.
+
+    Raises
+    ------
+    CaptureError
+        See `renew_result`.
+    """
+    before = motion_of(armature)
+    first = FIRST_FRAME if before is None else round(before.frame_range[0])
+    action = renew_result(armature, capture, how, fps, first, way)
+    for made in (action, raw_action(action)):
+        made[_ROOM] = before
+    return action
+
+
+def in_room(action: bpy.types.Action | None) -> bpy.types.Action | None:
+    """The motion in the room that one of `keep_camera_still` was made from; None for any other."""
+    return action.get(_ROOM) if action is not None else None
 
 
 def play_take(owner: bpy.types.Object, take: bpy.types.Action) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import bpy
 
 from ..operators.body import KINELIFT_OT_add_body, KINELIFT_OT_bind_mesh, KINELIFT_OT_show_confidence
-from ..operators.camera import KINELIFT_OT_add_camera, KINELIFT_OT_view_camera
+from ..operators.camera import (
+    KINELIFT_OT_add_camera,
+    KINELIFT_OT_still_camera,
+    KINELIFT_OT_view_camera,
+)
 from ..operators.side_by_side import KINELIFT_OT_side_by_side
 from ..state.access import TAB, captured
 
@@ -28,6 +32,8 @@ class KINELIFT_PT_preview(bpy.types.Panel):
         """Draw the buttons."""
         from ..rig.body import body_of
         from ..rig.confidence import shows_confidence
+        from ..rig.result import in_room
+        from ..rig.takes import motion_of
         from ..rig.viewports import divided
 
         self.layout.operator(
@@ -44,3 +50,8 @@ class KINELIFT_PT_preview(bpy.types.Panel):
         column = self.layout.column(align=True)
         column.operator(KINELIFT_OT_add_camera.bl_idname, icon="VIEW_CAMERA")
         column.operator(KINELIFT_OT_view_camera.bl_idname, icon="HIDE_OFF")
+        column.operator(
+            KINELIFT_OT_still_camera.bl_idname,
+            icon="CON_CAMERASOLVER",
+            depress=in_room(motion_of(captured(context))) is not None,
+        )

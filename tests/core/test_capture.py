@@ -123,6 +123,27 @@ def test_what_the_numbers_of_a_frames_camera_mean() -> None:
     np.testing.assert_allclose(seen, np.tile(wanted, (3, 1, 1)), atol=1e-3)
 
 
+def test_a_camera_that_is_kept_still_sees_the_same() -> None:
+    still, moving = random_capture(6), filmed_moving(random_capture(5, seed=2))
+    whole = joined([still, replace(moving, motion=replace(moving.motion, offsets=still.motion.offsets))])
+    held = whole.with_still_camera()
+    for shot in held.shots:
+        poses = [shot.camera.camera_from_world] * len(shot)
+        np.testing.assert_array_equal(shot.cameras.camera_from_world, poses)
+    # the zoom stays the camera's
+    np.testing.assert_array_equal(held.camera_zooms, whole.camera_zooms)
+    pixels = (
+        one.cameras.project(np.concatenate([one.motion.joints, one.motion.sole_points()], axis=1))
+        for one in (held, whole)
+    )
+    np.testing.assert_allclose(*pixels, atol=0.01)
+    assert (held.motion.contacts[6:] == 0).all()
+    for name in ("rotations", "root", "contacts"):
+        before, after = (getattr(one.motion, name)[:6] for one in (whole, held))
+        np.testing.assert_allclose(after, before, atol=1e-6)
+    assert held.with_still_camera() is held and still.with_still_camera() is still
+
+
 def test_one_shot_of_several_may_move() -> None:
     still, moving = random_capture(6), filmed_moving(random_capture(5))
     whole = joined([still, replace(moving, motion=replace(moving.motion, offsets=still.motion.offsets))])

@@ -139,10 +139,15 @@ def test_a_still_camera_has_no_action() -> None:
     assert camera.rotation_mode == "XYZ"
 
 
-def test_only_a_camera_that_zooms_has_a_moving_lens() -> None:
+def test_what_does_not_change_has_no_keys() -> None:
     build_scene(replace(panning(10), camera_zooms=np.ones(10)), "clip")
     camera = bpy.context.scene.camera
     assert playing(camera) is not None and camera.data.animation_data is None
+    zooming = panning(10).with_still_camera()
+    build_scene(zooming, "clip")
+    camera = bpy.context.scene.camera
+    assert camera.animation_data is None and playing(camera.data) is not None
+    assert off(camera, zooming) < 0.05
 
 
 def test_each_shot_has_its_way() -> None:
