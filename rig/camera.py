@@ -140,8 +140,9 @@ def _animate(placed: bpy.types.Object, capture: Capture, shot: int, fps: float, 
     if placed.pop(_KEYS, None) is not None:
         _without(placed, _WAY)
         _without(placed.data, (_LENS,))
-    part = capture.shots[shot]
-    if not part.camera_moves:
+    own = capture.motion.shots[shot]
+    moves, zooms = capture.camera_aside[own].any(), (capture.camera_zooms[own] != 1).any()
+    if not (moves or zooms):
         return
     pace, cameras = Pace(capture.motion, fps), capture.cameras
     cuts = (0, *cuts_at_rate(capture.motion, fps, pace.frames), len(pace.frames))
@@ -150,13 +151,13 @@ def _animate(placed: bpy.types.Object, capture: Capture, shot: int, fps: float, 
     axes = np.swapaxes(cameras.camera_from_world[:, :3, :3], 1, 2) @ _OPENCV_FROM_BLENDER[:3, :3]
     turns = continuous_quaternions(pace.turns(quaternion_from_matrix(axes))[here])
     places = pace.blend(cameras.eyes)[here]
-    if part.camera_aside.any():
+    if moves:
         placed.rotation_mode = "QUATERNION"
         curves = _curves(placed, placed.name)
         for path, values in zip(_WAY, (places, turns), strict=True):
             for index, column in enumerate(values.T):
                 curves.add(path, index, "Object Transforms", frames, column, "LINEAR")
-    if (part.camera_zooms != 1).any():
+    if zooms:
         lens = pace.blend(cameras.focal)[here] * (capture.camera.focal_mm / capture.camera.focal)
         _curves(placed.data, f"{placed.name} Lens").add(_LENS, 0, "Lens", frames, lens, "LINEAR")
     placed[_KEYS] = _keys(placed)

@@ -221,3 +221,16 @@ def test_a_camera_that_the_artist_animated_stays(tmp_path: Path) -> None:
     assert freed.animation_data is None or freed.animation_data.action is None
     assert off(own, second) < 0.05
     assert ("dof.focus_distance", 0) in curves_of(playing(own.data), own.data)
+
+
+def test_a_shot_shorter_than_a_frame_of_the_scene() -> None:
+    """Nothing of it is shown, and its camera is where the shot's is."""
+    long, short = panning(13), panning(1)
+    shots = [long, replace(short, motion=replace(short.motion, offsets=long.motion.offsets)), long]
+    capture, scene = joined(shots), bpy.context.scene
+    scene.render.fps = 5
+    _, camera, _ = add_cameras(scene, capture)
+    scene.frame_set(2)
+    bpy.context.view_layer.update()
+    np.testing.assert_allclose(camera.matrix_world.translation, short.camera.eye, atol=1e-5)
+    assert camera.data.lens == pytest.approx(28, rel=1e-5)
