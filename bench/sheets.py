@@ -209,7 +209,7 @@ def _in_the_picture(
 def _around(capture: Capture, moments: list[int], pictures: list[Picture]) -> list[Picture]:
     """The part of each picture around the person at that moment; all have the same size."""
     size = np.array(pictures[0].shape[1::-1])
-    pixels = capture.camera.project(capture.motion.joints[moments]) * (size / capture.camera.size)
+    pixels = capture.cameras.project(capture.motion.joints)[moments] * (size / capture.camera.size)
     low, high = np.nanmin(pixels, axis=1), np.nanmax(pixels, axis=1)
     part = np.maximum((high - low).max(0) * 1.3, 16)
     part = np.ceil(np.minimum(np.maximum(part, part[::-1] * [0.7, 1.0]), size)).astype(int)
