@@ -10,8 +10,13 @@
     misfit      how far the background's points are from where turns and zoom put them: median, thousandths of
                 the picture's longer side. Cameras that travel have a large one, except when they come nearer
     ms/frame    following the points, without decoding
+    path        how far the captured path of the hips is from that before the still camera, % of its length:
+                mean, up to a similarity
+    drift       the same from the true path, by `score`
+    slide       how far planted feet move from frame to frame, mm
 
-People are told from the background by the true joints. Paths of cameras that travel aren't found yet.
+For all but the last three, people are told from the background by the true joints. Paths of cameras that
+travel aren't found yet: bodies are solved as before a still one.
 """
 
 from __future__ import annotations
@@ -22,8 +27,12 @@ from pathlib import Path
 
 import numpy as np
 
+from kinelift.bench.detections import detected
 from kinelift.bench.moving import CAMERAS, moving_films
+from kinelift.bench.score import score, similarity
+from kinelift.bench.world import slide_mm
 from kinelift.core.arrays import Array, Floats
+from kinelift.core.bvh import write_bvh
 from kinelift.core.camera import Camera
 from kinelift.core.rotations import geodesic_angle
 from kinelift.inference.camera_turns import CameraPoints, focal_of, turns_of
@@ -42,6 +51,9 @@ _COLUMNS = (
     ("sure", "± %", 1),
     ("misfit", "misfit ‰", 2),
     ("ms", "ms/frame", 1),
+    ("path", "path %", 2),
+    ("drift", "drift %", 2),
+    ("slide", "slide mm", 2),
 )
 
 
@@ -86,6 +98,21 @@ def measure(video: Path) -> Figures:
     return figures
 
 
+def captured_path(video: Path, still: Path, out: Path) -> Figures:
+    """Figures of the captured path of one film; what is detected is kept in `out`."""
+    motion = detected(video, out).motion
+    bvh = out / f"{video.stem}.bvh"
+    write_bvh(motion, bvh)
+    root, usual = (np.asarray(one.root, float) for one in (motion, detected(still, out).motion))
+    scale, turn, shift = similarity(root, usual)
+    off = np.linalg.norm(scale * root @ turn.T + shift - usual, axis=1).mean()
+    return {
+        "path": 100 * float(off / np.linalg.norm(np.diff(usual, axis=0), axis=1).sum()),
+        "drift": float(score(bvh, video.with_suffix(".npz"))["root_drift_pct"] or 0),
+        "slide": float(slide_mm(motion).mean()),
+    }
+
+
 def _most(some: Floats, others: Floats) -> float:
     return float(np.degrees(geodesic_angle(some, others)).max())
 
@@ -103,8 +130,9 @@ def main() -> None:
 
     print(f"| camera | {' | '.join(heading for _, heading, _ in _COLUMNS)} |")
     print(f"|{'---|' * (len(_COLUMNS) + 1)}")
+    (still,) = moving_films(args.out, ["still"]).values()
     for name, video in moving_films(args.out, args.names or list(CAMERAS)).items():
-        figures = measure(video)
+        figures = measure(video) | captured_path(video, still, args.out)
         cells = [f"{figures[key]:.{n}f}" if key in figures else "–" for key, _, n in _COLUMNS]
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
 

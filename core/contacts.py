@@ -15,6 +15,7 @@ from .capture import Capture
 from .landmarks import LANDMARK, bridge
 from .motion import Motion
 from .options import CleanUp
+from .rotations import unit
 from .skeleton import INDEX, STANDARD_HEIGHT
 
 #: contacts from this on count: the heel or toe stands
@@ -214,6 +215,10 @@ def _picture_speed(capture: Capture, places: Floats, seen: Floats) -> Floats:
     camera, motion = capture.camera, capture.motion
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
     rays = camera.rays(places)[..., :2]
+    if capture.camera_moves:
+        cameras = capture.cameras
+        distance = np.linalg.norm(motion.root - cameras.eyes, axis=1)
+        rays = unit(cameras.rays(places)) @ cameras.camera_from_world[:, :3, :3]
     return np.asarray(_speed(rays, seen + 0.05, motion.life_fps) * distance[:, None])
 
 

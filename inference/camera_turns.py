@@ -15,7 +15,7 @@ import numpy as np
 
 from ..core.arrays import Array, Bools, Floats, Image
 from ..core.rotations import matrix_from_vector
-from .camera_motion import FEWEST, SIDE, background_points, small_grey
+from .camera_motion import FEWEST, SIDE, CameraWatch, background_points, small_grey
 from .detect.people import Person
 
 #: a point that isn't found where it came from when it is followed back is lost, pixels of the small picture
@@ -26,6 +26,8 @@ _LEFT = 0.6
 _FAR = 0.12
 #: differences larger than this count less and less (Cauchy), pixels of the small picture
 _ODD = 0.7
+#: points that are off by more aren't explained, as a share of the picture's longer side
+_STRAY = 0.003
 #: how exactly a point is followed, pixels of the small picture
 _NOISE = 0.3
 #: most steps of the least squares for one frame
@@ -83,9 +85,40 @@ class CameraPoints:
         if len(moved) < max(_LEFT * self._born, FEWEST) or np.median(moved) > _FAR * SIDE:
             self._renew(grey, frame, people)
 
+    def go_on(self, later: CameraPoints) -> None:
+        """Append what another one followed that began with the last frame of this one."""
+        before = self._frames - 1
+        self.pairs += [
+            pair._replace(key=pair.key + before, frame=pair.frame + before) for pair in later.pairs
+        ]
+        self._frames += later._frames - 1
+
     def _renew(self, grey: Image, frame: int, people: Sequence[Person]) -> None:
         self._start = self._here = background_points(grey, people, self._size)
         self._key, self._born = frame, len(self._here)
+
+
+class Background:
+    """What the background of a video, or of a stretch of it, says of the camera.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the video's picture, pixels.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self.watch, self.points = CameraWatch(size), CameraPoints(size)
+
+    def observe(self, image: Image, time: float, people: Sequence[Person], always: bool = False) -> None:
+        """Take the next frame, see `CameraWatch.observe`."""
+        self.watch.observe(image, time, people, always)
+        self.points.observe(image, people)
+
+    def go_on(self, later: Background) -> None:
+        """Append what another one observed that began with the last frame of this one."""
+        self.watch.go_on(later.watch)
+        self.points.go_on(later.points)
 
 
 def _followed(before: Image, after: Image, points: Array) -> tuple[Array, Bools]:
@@ -110,11 +143,14 @@ class Turns(NamedTuple):
     misfit : (T,)
         Median distance of the points from where they should be, as a share of the longer side; NaN where
         nothing is known: there, the camera keeps what it had.
+    stray : (T,)
+        Share of the points that are much farther from there; NaN likewise.
     """
 
     rotations: Floats
     zooms: Floats
     misfit: Floats
+    stray: Floats
 
 
 def turns_of(pairs: Sequence[Pair], focal: float) -> Turns:
@@ -128,7 +164,8 @@ def turns_of(pairs: Sequence[Pair], focal: float) -> Turns:
         Focal length of the first frame, as a share of the longer side.
     """
     count = len(pairs) + 1
-    rotations, zooms, misfit = np.tile(np.eye(3), (count, 1, 1)), np.ones(count), np.full(count, np.nan)
+    rotations, zooms = np.tile(np.eye(3), (count, 1, 1)), np.ones(count)
+    misfit, stray = np.full((2, count), np.nan)
     turn, zoom, key = np.eye(3), 0.0, -1
     for pair in pairs:
         if pair.key != key:
@@ -136,10 +173,10 @@ def turns_of(pairs: Sequence[Pair], focal: float) -> Turns:
         at = focal * zooms[key]
         if len(pair.before) >= FEWEST:
             turn, zoom, off = _fitted(pair, at, turn, zoom)
-            misfit[pair.frame] = np.median(off)
+            misfit[pair.frame], stray[pair.frame] = np.median(off), (off > _STRAY).mean()
         rotations[pair.frame] = turn @ rotations[key]
         zooms[pair.frame] = zooms[key] * np.exp(zoom)
-    return Turns(rotations, zooms, misfit)
+    return Turns(rotations, zooms, misfit, stray)
 
 
 def _fitted(pair: Pair, focal: float, turn: Floats, zoom: float) -> tuple[Floats, float, Floats]:

@@ -53,23 +53,26 @@ class Figure:
         number = index // _BLOCK
         if self._block[0] != number:
             frames = slice(number * _BLOCK, (number + 1) * _BLOCK)
-            pose = self._capture.camera.camera_from_world
-            joints = self._capture.motion.joints[frames] @ pose[:3, :3].T + pose[:3, 3]
-            turns = pose[:3, :3] @ self._capture.motion.world_rotations[frames]
+            pose = self._capture.cameras.camera_from_world[frames, None]
+            joints = (pose[..., :3, :3] @ self._capture.motion.joints[frames, ..., None])[..., 0]
+            joints += pose[..., :3, 3]
+            turns = pose[..., :3, :3] @ self._capture.motion.world_rotations[frames]
             moved = self._skin(*(torch.as_tensor(a, dtype=torch.float32) for a in (turns, joints)))
             self._block = number, moved.numpy()
         return np.asarray(self._block[1][index % _BLOCK])
 
     def draw(self, image: Image, index: int) -> None:
         """Draw frame `index` into the RGB `image`."""
-        camera = self._capture.camera
+        cameras = self._capture.cameras
         vertices = self.vertices(index)
-        scale = image.shape[1] / camera.size[0]
+        scale = image.shape[1] / cameras.size[0]
         depth = vertices[:, 2]
         inside = depth > _NEAR
-        pixels = vertices[:, :2] / np.where(inside, depth, 1)[:, None] * np.float32(camera.focal * scale)
+        pixels = (
+            vertices[:, :2] / np.where(inside, depth, 1)[:, None] * np.float32(cameras.focal[index] * scale)
+        )
         # the centre of the first pixel is at 0.5
-        pixels += (camera.centre * scale - 0.5).astype(np.float32)
+        pixels += (cameras.centre * scale - 0.5).astype(np.float32)
         shade = _AMBIENT + (1 - _AMBIENT) * np.clip(self._normals(vertices) @ _LIGHT, 0, 1)
         sure = self._weights @ np.clip(self._capture.confidence[index], 0, 1)
         stands = self._capture.motion.contacts[index]

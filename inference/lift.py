@@ -54,7 +54,9 @@ class Estimate:
         )
 
 
-def lift(rays: Floats, confidence: Floats, fps: float, model: Lifter) -> Estimate:
+def lift(
+    rays: Floats, confidence: Floats, fps: float, model: Lifter, turns: Floats | None = None
+) -> Estimate:
     """Lift one person's landmarks.
 
     Parameters
@@ -67,17 +69,24 @@ def lift(rays: Floats, confidence: Floats, fps: float, model: Lifter) -> Estimat
     fps : float
         Frame rate of the rays and of the result; the lifter itself works at `LIFTER_FPS`.
     model : Lifter
+    turns : (T, 3, 3), optional
+        From the level axes of each frame's camera to those that the result is to be in.
     """
     frames = len(rays)
     place, seen = _at_lifter_fps(rays, confidence, fps)
     lifted = _lifted(model, place, seen)
-    up = torch.nn.functional.normalize(lifted.up[0].mean(0), dim=0)
     back = torch.linspace(0, place.shape[1] - 1, frames)
     rotations = matrix_from_6d(_interpolate(sixd_from_matrix(lifted.rotations[0]), back))
+    root, ups = _interpolate(lifted.root[0], back), lifted.up[0]
+    if turns is not None:
+        turn = torch.as_tensor(turns).to(root)
+        rotations, root = turn[:, None] @ rotations, (turn @ root[..., None])[..., 0]
+        ups = (turn @ _interpolate(ups, back)[..., None])[..., 0]
+    up = torch.nn.functional.normalize(ups.mean(0), dim=0)
     return Estimate(
         lengths=_numpy(lifted.lengths[0]),
         rotations=straightened(limit_spine_twist(_numpy(rotations))),
-        root=_numpy(_interpolate(lifted.root[0], back)),
+        root=_numpy(root),
         contacts=_numpy(torch.sigmoid(_interpolate(lifted.contacts[0], back))),
         up=levelled(_numpy(up)),
         # of its logarithm, so that it stays positive

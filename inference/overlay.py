@@ -102,7 +102,7 @@ class _Sketch:
     """Draws the skeleton: a line for every bone, from its joint to the next one or to the end of the limb."""
 
     def __init__(self, capture: Capture) -> None:
-        motion, camera = capture.motion, capture.camera
+        motion, cameras = capture.motion, capture.cameras
         scale = motion.height / STANDARD_HEIGHT
         children = [joint for joint, parent in enumerate(PARENTS) if parent >= 0]
         last = [INDEX[name] for name in END_POINTS]
@@ -113,10 +113,10 @@ class _Sketch:
         points = np.concatenate([motion.joints, np.stack(ends, axis=1)], axis=1)
         starts = [PARENTS[joint] for joint in children] + last
         tips = children + list(range(len(JOINTS), points.shape[1]))
-        pixels, middles = camera.project(points), (points[:, starts] + points[:, tips]) / 2
-        depth = middles @ camera.camera_from_world[2, :3]
+        pixels, middles = cameras.project(points), (points[:, starts] + points[:, tips]) / 2
+        depth = cameras.seen(middles)[..., 2]
 
-        self._size = camera.size
+        self._size = cameras.size
         self._lines = np.stack([pixels[:, starts], pixels[:, tips]], axis=2)  # (T, bones, 2, 2)
         self._order = np.argsort(-depth, axis=1)  # far ones first
         sides = {"L": LEFT, "R": RIGHT}
@@ -125,7 +125,7 @@ class _Sketch:
         self._colours = [sides[name[-1]] if name[-2] == "." else MIDDLE for name in carriers]
         seen = np.minimum(capture.confidence[:, starts], capture.confidence[:, children + last])
         self._alpha = FAINTEST + (1 - FAINTEST) * np.clip(seen, 0, 1)
-        self._soles = camera.project(motion.sole_points())
+        self._soles = cameras.project(motion.sole_points())
         self._contacts = np.where(motion.contacts >= CONTACT_THRESHOLD, motion.contacts, 0)
 
     def draw(self, image: Image, index: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
-from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, focal_pixels
+from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, Cameras, focal_pixels
 from ..core.capture import Capture, Source, joined, still_camera, turns_not_known
 from ..core.contacts import (
     CONTACT_THRESHOLD,
@@ -52,6 +52,7 @@ from ..core.options import (
 from ..core.quality import found_in
 from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 from ..core.skeleton import INDEX, standing_height
+from .camera_path import CameraMotion, camera_motion, motion_in
 from .corrections import corrected
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress
@@ -61,7 +62,7 @@ from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .shots import shots_of
 from .sideways import stood_up
-from .solve.problem import Evidence
+from .solve.problem import CameraPath, Evidence
 from .solve.solver import misfit, settle, solve
 from .track import Track, track
 from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
@@ -109,12 +110,23 @@ def capture(
             *said,
             f"{video.name} cuts to another shot at {times}{more} s: each shot is captured for itself.",
         )
-    warnings = (*said, *(warning for one in detections for warning in one.warnings))
+    known = []
+    for one in detections:
+        motion, found = _camera_of(one, settings)
+        known.append(_Known(motion=motion))
+        said = (*said, *one.warnings, *found)
     source = Source(
         reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
-        tuple(dict.fromkeys(warnings)),
+        tuple(dict.fromkeys(said)),
     )  # fmt: skip
-    return _solved(detections, settings, model, source, progress)
+    return _solved(detections, settings, model, source, progress, known)
+
+
+def _camera_of(shot: Detections, settings: Settings) -> tuple[CameraMotion | None, tuple[str, ...]]:
+    """How the camera of a shot moves, and what to say about it."""
+    if shot.background is None:
+        return None, ()
+    return camera_motion(shot.background, shot.frames, settings.focal)
 
 
 def _after(done: int, of: int, progress: Progress | None) -> Progress | None:
@@ -233,6 +245,7 @@ def _solved_again(
         _Known(
             contacts[frames] if given and contacts is not None else None,
             WORLD_FROM_LEVEL_CAMERA @ shot.camera.camera_from_world[:3, 2] if upright else None,
+            motion_in(shot),
         )
         for frames, shot in zip(capture.motion.shots, shots, strict=True)
     ]
@@ -241,10 +254,14 @@ def _solved_again(
 
 
 class _Known(NamedTuple):
-    """What is known of a shot besides its landmarks: contacts (T, 4), and up (3,) in level axes."""
+    """What is known of a shot besides its landmarks.
+
+    Contacts (T, 4), up (3,) in level axes, and how the camera moves if it does.
+    """
 
     contacts: Bools | None = None
     up: Floats | None = None
+    motion: CameraMotion | None = None
 
 
 def _detections_of(capture: Capture) -> Detections:
@@ -305,13 +322,13 @@ def _solved(
     model: Lifter,
     source: Source,
     progress: Progress | None,
-    known: Sequence[_Known] = (),
+    known: Sequence[_Known],
 ) -> Capture:
     """The capture of one person, from the landmarks of everybody in each shot."""
     people = _followed(shots, settings.person)
     solved = [
-        _lifted(person, shot, settings, model, progress) if person is not None else None
-        for person, shot in zip(people, shots, strict=True)
+        _lifted(person, shot, settings, model, also.motion, progress) if person is not None else None
+        for person, shot, also in zip(people, shots, known, strict=True)
     ]
     there = [one for one in solved if one is not None]
     # one skeleton for all shots: what is seen for longer counts for more
@@ -319,7 +336,7 @@ def _solved(
     lengths = np.average([one.body.lengths for one in there], axis=0, weights=seen)
     captures: list[Capture | None] = [
         one.captured(lengths, settings, source, also) if one is not None else None
-        for one, also in zip(solved, known or [_Known()] * len(shots), strict=True)
+        for one, also in zip(solved, known, strict=True)
     ]
     first = next(one for one in captures if one is not None)
     if settings.unseen == TRIM:
@@ -429,16 +446,25 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
 
 
 def _lifted(
-    person: Track, detections: Detections, settings: Settings, model: Lifter, progress: Progress | None
+    person: Track,
+    detections: Detections,
+    settings: Settings,
+    model: Lifter,
+    motion: CameraMotion | None,
+    progress: Progress | None,
 ) -> _Shot:
     """The motion of one person in a shot."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
     left_out = LEGS if settings.body == UPPER else []
-    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion, left_out)
+    zooms = np.ones(count) if motion is None else motion.zooms
+    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion, left_out, zooms)
     report("lift", 0, count)
-    focal_mm = settings.focal or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
-    rays, confidence, estimate = seen.through(focal_mm)
+    focal_mm = settings.focal or (motion.focal_mm if motion is not None and motion.told else None)
+    focal_mm = focal_mm or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
+    motion = None if motion is None else motion.through(focal_mm)
+    path = None if motion is None else motion.path()
+    rays, confidence, estimate = seen.through(focal_mm, path)
     report("lift", count, count)
     gone = unseen(confidence, seen.life_fps)
     focal = focal_pixels(focal_mm, detections.size)
@@ -448,12 +474,13 @@ def _lifted(
         confidence,
         seen.life_fps,
         seen.device,
-        person.spread / focal**2,
+        seen.spread(focal_mm),
+        path,
     )
     body = solve(evidence, progress)
     hips = confidence[:, _HIPS].max(1)
     body = rested(body, gone, hips, seen.life_fps, standing=settings.body == UPPER)
-    return _Shot(person, detections, evidence, gone, body, focal)
+    return _Shot(person, detections, evidence, gone, body, focal, motion)
 
 
 @dataclass(frozen=True)
@@ -470,6 +497,8 @@ class _Shot:
     body : Estimate
     focal : float
         Pixels.
+    motion : CameraMotion, optional
+        How the camera moves, if it does.
     """
 
     person: Track
@@ -478,6 +507,7 @@ class _Shot:
     gone: Bools
     body: Estimate
     focal: float
+    motion: CameraMotion | None
 
     def captured(self, lengths: Floats, settings: Settings, source: Source, known: _Known) -> Capture:
         """The capture, by a body with these bone lengths or as tall as asked for."""
@@ -521,7 +551,7 @@ class _Shot:
             confidence=self._joint_confidence(unsure),
             **fields_of(_open(person)),
             turn_spread=self._turn_spread(),
-            **still_camera(len(motion)),
+            **(still_camera(len(motion)) if self.motion is None else self.motion.fields()),
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,
@@ -557,18 +587,30 @@ class _Seen:
     life_fps: float
     #: landmarks that don't count
     left_out: list[int]
+    #: focal lengths (T,) as shares of that of the first frame
+    zooms: Floats
 
     @property
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def through(self, focal_mm: float) -> tuple[Floats, Floats, Estimate]:
-        """The rays (T, 33, 2) of the landmarks, their confidence (T, 33), and the lifted motion."""
+    def through(self, focal_mm: float, path: CameraPath | None = None) -> tuple[Floats, Floats, Estimate]:
+        """The rays (T, 33, 2) of the landmarks, their confidence (T, 33), and the lifted motion.
+
+        That is in the axes of each frame's camera, or in those of the shot's camera if its path is told.
+        """
         person, size = self.person, self.detections.size
-        lens = Camera(focal_pixels(focal_mm, size), size, np.eye(4))
+        poses = np.broadcast_to(np.eye(4), (len(self.zooms), 4, 4))
+        lens = Cameras(focal_pixels(focal_mm, size) * self.zooms, size, poses)
         rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
         confidence[:, self.left_out] = 0
-        return rays, confidence, lift(rays, confidence, self.life_fps, self.model)
+        turns = None if path is None else path.rotations
+        return rays, confidence, lift(rays, confidence, self.life_fps, self.model, turns)
+
+    def spread(self, focal_mm: float) -> Floats:
+        """xx, xy, yy (T, 33, 3) of the covariance of the rays' errors."""
+        focal = focal_pixels(focal_mm, self.detections.size)
+        return np.asarray(self.person.spread / focal**2 / self.zooms[:, None, None] ** 2)
 
 
 # The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
@@ -600,12 +642,12 @@ def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
     seen = replace(
         seen,
         person=replace(person, **fields_of(evidence_of(person)[around]), found=person.found[around]),
+        zooms=seen.zooms[around],
     )
     costs = []
     for share in _LENSES:
         rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
-        focal = focal_pixels(share * DEFAULT_FOCAL_MM, seen.detections.size)
-        spread = seen.person.spread[used] / focal**2
+        spread = seen.spread(share * DEFAULT_FOCAL_MM)[used]
         off = misfit(
             Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
         )

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from ...core.options import MAX_THREADS, Settings, default_threads
-from ..camera_motion import CameraWatch
+from ..camera_turns import Background
 from ..video import VideoReader
 from .follower import Follower, Networks, networks_of
 from .people import Detections, Person, Progress, mismatch, same
@@ -147,7 +147,7 @@ def _cut(video: VideoReader, most: int, shortest: int) -> list[tuple[int, int | 
 class _Found:
     """What was detected in a stretch and in the overlap before it."""
 
-    camera: CameraWatch
+    background: Background
     times: list[float] = field(default_factory=list)
     people: list[list[Person]] = field(default_factory=list)
     #: the frame at which it ended
@@ -166,9 +166,9 @@ def _detect_stretch(
     stop: threading.Event,
 ) -> _Found:
     """Detect a stretch of `video`, putting None into `news` for every frame, until `stop` is set."""
-    found = _Found(CameraWatch(video.size))
+    found = _Found(Background(video.size))
     part = video.part(max(first - _OVERLAP, 0), last)
-    # the next stretch begins here and goes on measuring the camera's motion
+    # the next stretch begins here and goes on following the background
     meeting = None if last is None else last - _OVERLAP
     with networks() as (finder, poses):
         follower = Follower(finder, poses, video.size)
@@ -179,7 +179,7 @@ def _detect_stretch(
                 found.times.append(frame.time)
                 found.people.append(follower.see(frame.image, frame.time))
             if meeting is None or frame.index <= meeting:
-                found.camera.observe(frame.image, frame.time, found.people[-1], frame.index == meeting)
+                found.background.observe(frame.image, frame.time, found.people[-1], frame.index == meeting)
             found.frames = frame.index + 1
             if frame.index >= first:
                 news.put(None)
@@ -204,13 +204,13 @@ def _joined(stretches: Sequence[_Found], video: VideoReader) -> Detections:
         start = min(both, key=lambda i: (mismatch(here[found.times[i]], found.people[i]), -i), default=0)
         end = bisect_left(whole.times, found.times[start])
         whole.times[end:], whole.people[end:] = found.times[start:], found.people[start:]
-        whole.camera.go_on(found.camera)
+        whole.background.go_on(found.background)
         whole.frames, whole.complete = found.frames, found.complete
         whole.warnings += found.warnings
     return Detections(
         times=np.array(whole.times), people=tuple(map(tuple, whole.people)), frames=whole.frames,
         fps=video.fps, start=video.start, size=video.size,
-        warnings=(*dict.fromkeys(whole.warnings), *whole.camera.warnings),
+        warnings=tuple(dict.fromkeys(whole.warnings)), background=whole.background,
     )  # fmt: skip
 
 

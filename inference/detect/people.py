@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...core.arrays import Array, Floats
 from ...core.landmarks import LANDMARKS, MIRRORED, TORSO
+
+if TYPE_CHECKING:
+    from ..camera_turns import Background
 
 #: takes a stage, the frames of it that are done, and their number
 Progress = Callable[[str, int, int], None]
@@ -72,6 +76,8 @@ class Detections:
         Width and height of the picture, pixels.
     warnings : tuple of str
         What was wrong with the file.
+    background : Background, optional
+        What it says of the camera; None where nobody looked.
     """
 
     times: Floats
@@ -81,6 +87,7 @@ class Detections:
     start: float
     size: tuple[int, int]
     warnings: tuple[str, ...]
+    background: Background | None = None
 
 
 def torso(landmarks: Array) -> tuple[Array, Array]:

@@ -97,14 +97,14 @@ _LITTLE = 1e-3
 
 @dataclass(frozen=True)
 class CameraPath:
-    """Where the camera is in each frame, in the level axes of the first one (x right, y forward, z up).
+    """Where the camera is in each frame, in the level axes of the shot's camera (x right, y forward, z up).
 
-    The body has to stay before the camera of the first frame.
+    The body has to stay before the shot's camera.
 
     Attributes
     ----------
     rotations : (T, 3, 3)
-        From the axes of each frame's camera to those of the first.
+        From the axes of each frame's camera to those of the shot's.
     positions : (T, 3)
         Metres.
     turn_spread, spread : (T,)
@@ -138,7 +138,7 @@ class Evidence:
     Attributes
     ----------
     lifted : Estimate
-        The lifter's answer; of a moving camera in the axes of the first frame.
+        The lifter's answer, in the axes of the shot's camera.
     rays : (T, 33, 2)
         Landmarks as x / z and y / z in the camera frame (y down), finite everywhere (gaps are bridged).
     confidence : (T, 33)

@@ -7,7 +7,7 @@ import pytest
 from kinelift.bench.camera import somebody
 from kinelift.core.camera import Camera
 from kinelift.core.rotations import geodesic_angle, matrix_from_vector
-from kinelift.inference.camera_turns import CameraPoints, focal_of, turns_of
+from kinelift.inference.camera_turns import Background, focal_of, turns_of
 
 SIZE = (640, 360)
 #: focal length, as a share of the width
@@ -27,11 +27,14 @@ def panorama():
     return np.clip(0.5 * fine + 0.5 * rough, 0, 255).astype(np.float32)
 
 
-def film(vectors, zooms, noise=2.0, passing=False, background=None):
-    """`CameraPoints` that saw a camera turn by rotation vectors (T, 3) and zoom (T,)."""
+def film(vectors, zooms, noise=2.0, passing=False, background=None, cuts=()):
+    """The `Background` of a camera that turns by rotation vectors (T, 3) and zooms (T,).
+
+    At the frames of `cuts` another one goes on.
+    """
     picture = panorama() if background is None else background
     rng = np.random.default_rng(1)
-    points = CameraPoints(SIZE)
+    stretches = [Background(SIZE)]
     plane = np.array([[LENS * SIZE[0], 0, 1200], [0, LENS * SIZE[0], 600], [0, 0, 1.0]])
     for frame, (vector, zoom) in enumerate(zip(vectors, zooms, strict=True)):
         lens = LENS * SIZE[0] * zoom
@@ -46,8 +49,15 @@ def film(vectors, zooms, noise=2.0, passing=False, background=None):
                 camera = Camera(SIZE[0], SIZE, np.eye(4))
                 corners = np.array([[x, 100], [x + 80, 340]]) - [SIZE[0] / 2, SIZE[1] / 2]
                 people = [somebody(np.column_stack([corners / SIZE[0], np.ones(2)]), camera)]
-        points.observe(image.astype(np.uint8), people)
-    return points.pairs
+        image = image.astype(np.uint8)
+        stretches[-1].observe(image, frame / 30, people, frame in cuts)
+        if frame in cuts:
+            stretches.append(Background(SIZE))
+            stretches[-1].observe(image, frame / 30, people)
+    whole, *others = stretches
+    for other in others:
+        whole.go_on(other)
+    return whole
 
 
 def turning(much):
@@ -60,7 +70,7 @@ def turning(much):
 @pytest.mark.parametrize("passing", [False, True])
 def test_a_turn(much, passing):
     vectors = turning(much)
-    found = turns_of(film(vectors, np.ones(FRAMES), passing=passing), LENS)
+    found = turns_of(film(vectors, np.ones(FRAMES), passing=passing).points.pairs, LENS)
     true = matrix_from_vector(vectors) @ matrix_from_vector(vectors[0]).T
     assert np.degrees(geodesic_angle(found.rotations, true)).max() < 0.02 * much + 0.05
     assert found.zooms == pytest.approx(1, abs=0.004)
@@ -68,19 +78,19 @@ def test_a_turn(much, passing):
 
 def test_a_zoom_is_no_turn():
     zooms = np.linspace(1, 1.5, FRAMES)
-    found = turns_of(film(np.zeros((FRAMES, 3)), zooms), LENS)
+    found = turns_of(film(np.zeros((FRAMES, 3)), zooms).points.pairs, LENS)
     assert found.zooms == pytest.approx(zooms, rel=0.005)
     assert np.degrees(geodesic_angle(found.rotations, np.eye(3))).max() < 0.1
 
 
 def test_a_wide_turn_tells_the_lens():
-    lens, spread = focal_of(film(turning(30.0), np.ones(FRAMES)))
+    lens, spread = focal_of(film(turning(30.0), np.ones(FRAMES)).points.pairs)
     assert lens == pytest.approx(LENS, rel=0.02)
     assert spread < 0.02
 
 
 def test_a_camera_that_stands_tells_no_lens():
-    _, spread = focal_of(film(np.zeros((FRAMES, 3)), np.ones(FRAMES)))
+    _, spread = focal_of(film(np.zeros((FRAMES, 3)), np.ones(FRAMES)).points.pairs)
     assert spread > 0.3
 
 
@@ -88,13 +98,23 @@ PLAIN = np.full((1200, 2400), 128.0)
 
 
 def test_where_nothing_can_be_followed_the_camera_keeps_what_it_had():
-    found = turns_of(film(turning(20.0), np.ones(FRAMES), noise=0, background=PLAIN), LENS)
+    found = turns_of(film(turning(20.0), np.ones(FRAMES), noise=0, background=PLAIN).points.pairs, LENS)
     assert np.isnan(found.misfit).all()
     assert np.abs(found.rotations - np.eye(3)).max() == 0
     assert (found.zooms == 1).all()
 
 
 def test_noise_that_is_followed_shows_by_its_misfit():
-    turned, noise = (film(turning(20.0), np.ones(FRAMES), background=one) for one in (None, PLAIN))
+    turned, noise = (
+        film(turning(20.0), np.ones(FRAMES), background=one).points.pairs for one in (None, PLAIN)
+    )
     right, wrong = (np.nanmedian(turns_of(pairs, LENS).misfit) for pairs in (turned, noise))
     assert right < 0.001 < 0.002 < wrong
+
+
+def test_a_clip_in_stretches_is_one_clip():
+    vectors, zooms = turning(20.0), np.linspace(1, 1.2, FRAMES)
+    whole, cut = (turns_of(film(vectors, zooms, cuts=cuts).points.pairs, LENS) for cuts in ((), (11, 12, 30)))
+    assert len(cut.zooms) == FRAMES
+    assert np.degrees(geodesic_angle(cut.rotations, whole.rotations)).max() < 0.2
+    assert cut.zooms == pytest.approx(whole.zooms, rel=0.005)

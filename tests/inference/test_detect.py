@@ -136,6 +136,11 @@ def test_stretches_at_once_are_stretches_one_by_one_without_a_seam(found: Detect
     )
     assert calls == 2 * [("detect", i, 30) for i in range(1, 31)]
     assert _same(one_by_one, at_once) and one_by_one.frames == 30
+    for some, others in zip(*(one.background.points.pairs for one in (one_by_one, at_once)), strict=True):
+        assert some[:2] == others[:2]
+        np.testing.assert_array_equal(some.after, others.after)
+    frames = [pair.frame for pair in at_once.background.points.pairs]
+    assert frames == list(range(1, 30)), "each frame but the first, once"
     np.testing.assert_array_equal(one_by_one.times, found.times)
     assert not _same(one_by_one, found), "there are several stretches"
     split, whole = (np.stack([p.landmarks[:, :2] for (p,) in d.people]) for d in (at_once, found))

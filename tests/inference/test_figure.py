@@ -12,7 +12,7 @@ from kinelift.core.mannequin import mannequin
 from kinelift.core.skeleton import INDEX
 from kinelift.inference.figure import Figure
 from kinelift.inference.overlay import CONTACT, LEFT, RIGHT, overlay
-from kinelift.tests.inference.test_overlay import SIZE, grey, moving, standing
+from kinelift.tests.inference.test_overlay import SIZE, followed, grey, middle_of, moving, standing
 from kinelift.tests.videos import Image, read_video, write_video
 
 
@@ -59,6 +59,15 @@ def test_limbs_are_covered_in_their_colours_and_nothing_else() -> None:
         assert (
             np.abs(covered.max(0) - seen.max(0)).max() < 3 and np.abs(covered.min(0) - seen.min(0)).max() < 3
         )
+
+
+def test_a_camera_that_turns_and_zooms_sees_the_body_elsewhere() -> None:
+    capture = followed(standing())
+    image = np.full((SIZE[1], SIZE[0], 3), 110, np.uint8)
+    Figure(capture).draw(image, 5)
+    for side, colour in (("L", LEFT), ("R", RIGHT)):
+        for a, b in (("upper_arm", "forearm"), ("forearm", "hand"), ("thigh", "shin"), ("shin", "foot")):
+            assert like(image, middle_of(capture, 5, f"{a}.{side}", f"{b}.{side}"), colour)
 
 
 def test_light_falls_from_above_left() -> None:

@@ -15,6 +15,7 @@ from kinelift.core.capture import Capture, still_camera, turns_not_known
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import nothing_known
 from kinelift.core.motion import Motion
+from kinelift.core.rotations import axis_angle, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS, TEMPLATE_OFFSETS
 from kinelift.inference.overlay import CONTACT, LEFT, MIDDLE, RIGHT, overlay
 from kinelift.tests.videos import Image, read_video, turned, write_video
@@ -66,7 +67,8 @@ def colour_at(image: Image, pixel: npt.NDArray[np.float64]) -> npt.NDArray[np.fl
 
 def middle_of(capture: Capture, frame: int, a: str, b: str) -> npt.NDArray[np.float64]:
     """Pixel in the middle of a bone."""
-    return capture.camera.project(capture.motion.joints[frame, [INDEX[a], INDEX[b]]].mean(0))
+    middles = capture.motion.joints[:, [INDEX[a], INDEX[b]]].mean(1, keepdims=True)
+    return capture.cameras.project(middles)[frame, 0]
 
 
 def nearest(colour: npt.NDArray[np.float64]) -> tuple[int, int, int]:
@@ -80,8 +82,18 @@ def moving(capture: Capture, **changes: npt.NDArray[np.float64]) -> Capture:
     return replace(capture, motion=replace(capture.motion, **changes))
 
 
-def test_every_limb_is_drawn_where_the_camera_sees_it_in_its_colour(video: Path) -> None:
-    capture = standing()
+def followed(capture: Capture) -> Capture:
+    """The same before a camera that turns and zooms."""
+    share = np.linspace(0, 1, len(capture))
+    turns = axis_angle(np.array([0.2, 1.0, 0.1]) / np.sqrt(1.05), 0.12 * share)
+    return replace(capture, camera_turns=quaternion_from_matrix(turns), camera_zooms=1 - 0.2 * share)
+
+
+@pytest.mark.parametrize("filmed", [lambda capture: capture, followed])
+def test_every_limb_is_drawn_where_the_camera_sees_it_in_its_colour(
+    video: Path, filmed: Callable[[Capture], Capture]
+) -> None:
+    capture = filmed(standing())
     images = drawn(video, capture)
     assert len(images) == FRAMES and images[0].shape == (SIZE[1], SIZE[0], 3)
     for frame, image in enumerate(images):
