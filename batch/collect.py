@@ -15,6 +15,7 @@ from ..core.clips import VIDEO_ENDINGS, looks_like_video, patterns_in
 from ..core.errors import CaptureError
 from ..core.files import file_stem
 from ..core.names import is_unicode, name_problem, safe_name, same_file_key
+from ..core.options import ALL
 from .lists import MANY_WRONG, read_list
 from .orders import Order
 from .report import REPORT
@@ -64,7 +65,7 @@ def orders_of(
         orders += read_list(path.absolute(), common, wrong)
     orders = _once(orders, wrong)
     for order in orders:
-        wrong += _problems_of_paths(order, out)
+        wrong += _problems_of(order, out)
     wrong += _shared_files(orders, out)
     if wrong:
         more = "; and so on" if len(wrong) > MANY_WRONG else ""
@@ -143,13 +144,18 @@ def _once(orders: list[Order], wrong: list[str]) -> list[Order]:
     return list(by_name.values())
 
 
-def _problems_of_paths(order: Order, out: Path) -> list[str]:
-    """What is wrong with the paths that an order reads and writes, as phrases."""
+def _problems_of(order: Order, out: Path) -> list[str]:
+    """What is wrong with the person that an order asks for, and with its paths, as phrases."""
     wrong = [
         f"the name of {path} isn't valid text: rename it"
         for path in order.inputs
         if not is_unicode(str(path))  # neither the journal nor Blender could note it
     ]
+    if order.capture.get("person") == ALL and not order.is_motion:
+        wrong.append(
+            f"{order.clip.name} asks for all its people, and a batch makes the files of one: name one, or "
+            "capture everybody in Blender's sidebar or with python -m inference capture"
+        )
     if problem := name_problem(order.name):
         wrong.append(f"the name of {order.clip} in its folder {problem}: name it in a CSV")
     try:

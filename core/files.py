@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import tempfile
@@ -17,7 +18,7 @@ from .names import safe_name
 #: ending of captured motions
 MOTION_SUFFIX = ".motion.npz"
 #: date, time, process and number, which `new_motion_name` appends to the name of a clip
-_STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+$")
+_STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+(?=(\.person\d+)?$)")
 #: an object of a .blend file
 _OBJECT_IN_FILE = re.compile(r"(.*\.blend):(.*)", re.IGNORECASE | re.DOTALL)
 
@@ -33,6 +34,20 @@ def clip_name(path: Path) -> str:
     """The name, safe on every system, of the clip in a video, or in a motion that was captured from one."""
     stem = file_stem(path)
     return safe_name(_STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem)
+
+
+def of_person(path: Path, number: int) -> Path:
+    """The file of a numbered person beside `path`, which is that of the first one."""
+    if number == 1:
+        return path
+    ending = MOTION_SUFFIX if path.name.endswith(MOTION_SUFFIX) else path.suffix
+    return path.with_name(f"{path.name.removesuffix(ending)}.person{number}{ending}")
+
+
+def everybodys(path: Path) -> list[Path]:
+    """The motions that one capture made: that of the first person, `path`, and those of the others."""
+    numbered = (of_person(path, number) for number in itertools.count(2))
+    return [path, *itertools.takewhile(Path.is_file, numbered)]
 
 
 def new_motion_name(source: Path, number: int) -> str:

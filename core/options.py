@@ -38,11 +38,14 @@ class Place:
 #: a number of pixels, seconds or people; longer ones mean nothing, and some are too long for Python
 _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _PLACE = re.compile(rf"({_NUMBER}),({_NUMBER})(?:@({_NUMBER}))?")
+#: captures everybody who counts, each for themselves
+ALL = "all"
 #: words that name a person, and whom
 PERSONS = {
     "largest": "The person who is largest in the picture for longest",
     "leftmost": "The person on the left of the picture most of the time",
     "rightmost": "The person on the right of the picture most of the time",
+    ALL: "Everybody who is there for long and large enough, in one world; at most six",
 }
 
 
@@ -62,8 +65,8 @@ def read_person(text: str) -> str | int | Place:
         x, y, seconds = place.groups()
         return Place(float(x), float(y), float(seconds) if seconds else None)
     raise CaptureError(
-        f"There is no person '{brief(text)}'; choose largest, leftmost, rightmost or a number from 1 on, or "
-        "a place in the picture as X,Y@SECONDS."
+        f"There is no person '{brief(text)}'; choose largest, leftmost, rightmost, all or a number from 1 "
+        "on, or a place in the picture as X,Y@SECONDS."
     )
 
 
@@ -162,8 +165,8 @@ class Settings(Corrections):
     )  # fmt: skip
     person: str = option(
         "largest", "Follow",
-        "Whom to capture: largest, leftmost, rightmost, a number (1 is the largest), or X,Y@SECONDS for "
-        "the person at that pixel at that time of the video",
+        "Whom to capture: largest, leftmost, rightmost, a number (1 is the largest), X,Y@SECONDS for the "
+        "person at that pixel at that time of the video, or all for everybody, each in a file of their own",
         check=read_person, metavar="WHO", in_resolve=True, in_panel=False,
     )  # fmt: skip
     height: float | None = option(

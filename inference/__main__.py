@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from kinelift.core.command_line import add_options, given
 from kinelift.core.errors import CaptureError, UnsoundError
-from kinelift.core.files import check_writable, writing
+from kinelift.core.files import check_writable, of_person, writing
 from kinelift.core.options import MAX_THREADS, OVERLAY_STYLES, CleanUp, Settings, check_options
 from kinelift.core.progress import TerminalBar
 from kinelift.core.runtime import missing_modules
@@ -116,7 +116,7 @@ def _capture(args: argparse.Namespace) -> None:
     from kinelift.core.foot_ik import clean_up
     from kinelift.core.options import OVERLAY_STYLES, Settings
     from kinelift.inference.overlay import overlay
-    from kinelift.inference.pipeline import capture
+    from kinelift.inference.pipeline import captures
 
     if str(args.overlay) in OVERLAY_STYLES:
         args.overlay_style = str(args.overlay)
@@ -126,15 +126,18 @@ def _capture(args: argparse.Namespace) -> None:
             check_writable(path)
     how = _clean_up(args)
     progress = _json if args.progress == "json" else TerminalBar()
-    captured = capture(args.video, Settings(**given(args, Settings)), progress, args.threads)
-    captured.save(args.out)
-    if args.bvh or args.overlay:
-        captured = replace(captured, motion=clean_up(captured.motion, how))
-    if args.bvh is not None:
-        write_bvh(captured.motion, args.bvh)
-    if args.overlay is not None:
-        overlay(args.video, captured, args.overlay, progress, args.overlay_style)
-    for warning in captured.warnings:
+    everybody = captures(args.video, Settings(**given(args, Settings)), progress, args.threads)
+    for number, captured in enumerate(everybody, 1):
+        captured.save(of_person(args.out, number))
+    for number, captured in enumerate(everybody, 1):
+        if not (args.bvh or args.overlay):
+            break
+        cleaned = replace(captured, motion=clean_up(captured.motion, how))
+        if args.bvh is not None:
+            write_bvh(cleaned.motion, of_person(args.bvh, number))
+        if args.overlay is not None:
+            overlay(args.video, cleaned, of_person(args.overlay, number), progress, args.overlay_style)
+    for warning in dict.fromkeys(warning for captured in everybody for warning in captured.warnings):
         print(f"Note: {warning}", file=sys.stderr)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..core.arrays import Array, Bools, Floats, Indices
-from ..core.camera import DEFAULT_FOCAL_MM, WORLD_FROM_LEVEL_CAMERA, Camera, Cameras, focal_pixels
+from ..core.camera import DEFAULT_FOCAL_MM, Cameras, focal_pixels
 from ..core.capture import Capture, Source, joined, still_camera, turns_not_known
 from ..core.contacts import (
     CONTACT_THRESHOLD,
@@ -36,9 +36,10 @@ from ..core.landmarks import (
     joint_confidence,
     nothing_known,
 )
-from ..core.motion import CONTACT_JOINTS, Motion
+from ..core.motion import CONTACT_JOINTS
 from ..core.option import options_of
 from ..core.options import (
+    ALL,
     PARTS,
     TRIM,
     UPPER,
@@ -50,12 +51,11 @@ from ..core.options import (
     read_person,
 )
 from ..core.quality import found_in
-from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 from ..core.skeleton import INDEX, standing_height
 from .camera_path import CameraMotion, camera_motion, motion_in
 from .corrections import corrected
 from .detect.detector import detect
-from .detect.people import Detections, Person, Progress
+from .detect.people import CROWD, Detections, Person, Progress, torso
 from .doubts import doubts
 from .lift import Estimate, lift
 from .lifters.lifter import Lifter
@@ -64,6 +64,7 @@ from .shots import shots_of
 from .sideways import stood_up
 from .solve.problem import CameraPath, Evidence
 from .solve.solver import misfit, settle, solve
+from .together import as_seen_by, beside, up_of
 from .track import Track, track
 from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from .video import VideoReader
@@ -76,12 +77,22 @@ WEIGHTS = FOLDER / "pose.safetensors"
 def capture(
     video: Path, settings: Settings, progress: Progress | None = None, threads: int | None = None
 ) -> Capture:
-    """Capture one person of a video.
+    """Capture one person of a video: the first of `captures`, whose parameters and errors these are."""
+    return captures(video, settings, progress, threads)[0]
+
+
+def captures(
+    video: Path, settings: Settings, progress: Progress | None = None, threads: int | None = None
+) -> list[Capture]:
+    """Capture the person of a video, or everybody, in one world.
 
     Parameters
     ----------
     video : Path
     settings : Settings
+        If its `person` is `options.ALL`, everybody who counts is captured: who was seen at least a tenth as
+        long and large as the first one, at most `CROWD` people. The first one, who has the asked height,
+        says where camera and floor are; the others are as tall as puts their feet on that floor.
     progress : callable, optional
         Called with a stage, how many frames of it are done, and their number.
     threads : int, optional
@@ -93,6 +104,11 @@ def capture(
         If the video can't be read, nobody is in it, or a setting can't be met.
     """
     # refuse wrong settings before minutes are spent on the video
+    if settings.person == ALL and settings.unseen == TRIM:
+        raise CaptureError(
+            "Everybody's motions keep time together, so none is trimmed: choose to hold or to fade where "
+            "somebody is unseen, or capture one person."
+        )
     model, device = _model(settings), torch_device(settings.device)
     reader, said = stood_up(VideoReader(video, settings.start, settings.end, settings.fps), settings.turn)
     shots = shots_of(reader, progress)
@@ -119,7 +135,10 @@ def capture(
         reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
         tuple(dict.fromkeys(said)),
     )  # fmt: skip
-    return _solved(detections, settings, model, source, progress, known)
+    if settings.person == ALL:
+        return _everybody(detections, settings, model, source, progress, known)
+    people = _followed(detections, settings.person)
+    return [_solved(people, detections, settings, model, source, progress, known)]
 
 
 def _camera_of(shot: Detections, settings: Settings) -> tuple[CameraMotion | None, tuple[str, ...]]:
@@ -168,8 +187,24 @@ def resolve(
     said: tuple[str, ...] = ()
     if contacts is not None and settings.person != capture.settings.get("person", Settings.person):
         contacts, said = None, (_SOMEBODY_ELSE,)
-    solved = _solved_again(capture, settings, progress, contacts)
+    # one of several people keeps the world that they share
+    shared = settings.person == ALL
+    solved = _solved_again(capture, settings, progress, contacts, upright=shared)
+    if shared:
+        solved = _begun_at(solved, capture)
     return replace(solved, warnings=(*solved.warnings, *said))
+
+
+def _begun_at(solved: Capture, capture: Capture) -> Capture:
+    """A capture whose shots begin where those of another one do, on the floor."""
+    shots = []
+    for one, other in zip(solved.shots, capture.shots, strict=True):
+        shift = (other.motion.root[0] - one.motion.root[0]) * [1, 1, 0]
+        pose = np.array(one.camera.camera_from_world, np.float64)
+        pose[:3, 3] -= pose[:3, :3] @ shift
+        motion = replace(one.motion, root=one.motion.root + shift)
+        shots.append(replace(one, motion=motion, camera=replace(one.camera, camera_from_world=pose)))
+    return joined(shots)
 
 
 def resolve_range(
@@ -199,14 +234,12 @@ def resolve_range(
         If the range is empty, or the capture doesn't come from a video.
     """
     within_range(capture.motion, capture.motion, how)  # an empty range is refused before minutes are spent
-    known = {"focal": capture.camera.focal_mm, "height": capture.motion.height, "device": device}
-    known |= {"floor_tilt": 0.0, "floor_roll": 0.0}  # gravity is tilted already
-    settings = _settings_again(capture, known)
+    settings = _settings_again(capture, {"focal": None, "height": None, "device": device})
     standing = capture.motion.contacts >= CONTACT_THRESHOLD
     standing[how.frames] = contacts[how.frames]
     solved = _solved_again(capture, settings, progress, standing, upright=True)
     shots = [
-        _as_seen_by(one.motion, one.camera, other.camera)
+        as_seen_by(one.motion, one.camera, other.camera)
         for one, other in zip(solved.shots, capture.shots, strict=True)
     ]
     after = replace(
@@ -220,15 +253,6 @@ def resolve_range(
     return replace(capture, motion=within_range(before, after, how), contacts_given=True)
 
 
-def _as_seen_by(motion: Motion, camera: Camera, other: Camera) -> Motion:
-    """A motion that `camera` sees, in the world of another camera, which then sees it likewise."""
-    here, there = (np.asarray(one.camera_from_world, np.float64) for one in (camera, other))
-    way = np.linalg.inv(there) @ here
-    rotations = motion.rotations.astype(np.float64)
-    rotations[:, 0] = quaternion_from_matrix(way[:3, :3] @ matrix_from_quaternion(rotations[:, 0]))
-    return replace(motion, rotations=rotations, root=motion.root @ way[:3, :3].T + way[:3, 3])
-
-
 def _solved_again(
     capture: Capture,
     settings: Settings,
@@ -236,7 +260,7 @@ def _solved_again(
     contacts: Bools | None,
     upright: bool = False,
 ) -> Capture:
-    """A capture solved again; if `upright`, by its own gravity."""
+    """A capture solved again; if `upright`, with its own gravity, and lens and height if none is asked."""
     model = _model(settings)
     shots = capture.shots
     # nobody asked for the legs of an upper body, so they stand on nothing
@@ -244,24 +268,40 @@ def _solved_again(
     known = [
         _Known(
             contacts[frames] if given and contacts is not None else None,
-            WORLD_FROM_LEVEL_CAMERA @ shot.camera.camera_from_world[:3, 2] if upright else None,
+            up_of(shot.camera) if upright else None,
             motion_in(shot),
+            shot.camera.focal_mm if upright and settings.focal is None else None,
         )
         for frames, shot in zip(capture.motion.shots, shots, strict=True)
     ]
     detections = [_detections_of(shot) for shot in shots]
-    return _solved(detections, settings, model, capture.source, progress, known)
+    asked = settings
+    if upright:
+        settings = replace(
+            settings,
+            height=settings.height or capture.motion.height,
+            floor_tilt=settings.floor_tilt - capture.settings.get("floor_tilt", 0.0),
+            floor_roll=settings.floor_roll - capture.settings.get("floor_roll", 0.0),
+        )
+    people: Sequence[Track | None]
+    if settings.person == ALL:
+        people = [_own(shot) for shot in detections]
+    else:
+        people = _followed(detections, settings.person)
+    solved = _solved(people, detections, settings, model, capture.source, progress, known)
+    return replace(solved, settings=asdict(asked))
 
 
 class _Known(NamedTuple):
     """What is known of a shot besides its landmarks.
 
-    Contacts (T, 4), up (3,) in level axes, and how the camera moves if it does.
+    Contacts (T, 4), up (3,) in level axes, how the camera moves if it does, and its lens.
     """
 
     contacts: Bools | None = None
     up: Floats | None = None
     motion: CameraMotion | None = None
+    focal_mm: float | None = None
 
 
 def _detections_of(capture: Capture) -> Detections:
@@ -304,6 +344,8 @@ def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
         )
     options = options_of(Settings)
     known = {name: capture.settings[name] for name in options if name in capture.settings}
+    if changed.get("person") == ALL:  # each of them is solved again alone
+        changed = {name: value for name, value in changed.items() if name != "person"}
     # another computer may have other devices
     known["device"] = Settings.device
     return from_plain(Settings, known | {name: changed[name] for name in changed if options[name].in_resolve})
@@ -316,7 +358,86 @@ def _model(settings: Settings) -> Lifter:
     return load_weights(WEIGHTS, device)
 
 
+def _everybody(
+    shots: Sequence[Detections],
+    settings: Settings,
+    model: Lifter,
+    source: Source,
+    progress: Progress | None,
+    known: Sequence[_Known],
+) -> list[Capture]:
+    """The captures of everybody who counts, in the world of the first one.
+
+    In shots, who is who is told by how long and large they are seen.
+    """
+    there = [_bodies(shot) for shot in shots]
+    if not any(there):
+        _followed(shots, "largest")  # says why
+    people = [
+        [bodies[number] if number < len(bodies) else None for bodies in there]
+        for number in range(min(max(map(len, there)), CROWD))
+    ]
+    rest = _the_rest(
+        [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[CROWD:]]
+    )
+    source = replace(source, warnings=(*source.warnings, *rest))
+    first = _solved(people[0], shots, settings, model, source, progress, known)
+    known = [
+        also._replace(up=up_of(shot.camera), focal_mm=shot.camera.focal_mm)
+        for also, shot in zip(known, first.shots, strict=True)
+    ]
+    # the first one's height and gravity are those that are asked for, and the others follow
+    how = replace(settings, height=None)
+    upright = replace(how, floor_tilt=0.0, floor_roll=0.0)
+    others = [_solved(person, shots, upright, model, source, progress, known) for person in people[1:]]
+    return [first, *(replace(beside(one, first), settings=asdict(how)) for one in others)]
+
+
+def _bodies(shot: Detections) -> list[Track]:
+    """Everybody in a shot who can be captured."""
+    people = [one for one in _tracks(shot) if _has_body(one)]
+    return [replace(one, others=tuple(other for other in people if other is not one)) for one in people]
+
+
+def _tracks(shot: Detections) -> list[Track]:
+    """Everybody in a shot but passers-by; who was seen longest and largest comes first."""
+    try:
+        largest = track(shot)
+    except CaptureError:
+        return []
+    return [replace(largest, others=()), *largest.others]
+
+
+def _own(shot: Detections) -> Track | None:
+    """The person of a capture in its detections; None where they aren't."""
+    own, others = (
+        replace(
+            shot, people=tuple(tuple(p for p in people if (p.trail == 0) == mine) for people in shot.people)
+        )
+        for mine in (True, False)
+    )
+    tracks = _tracks(own)
+    return replace(tracks[0], others=tuple(_tracks(others))) if tracks else None
+
+
+def _the_rest(people: Sequence[tuple[Track, Detections]]) -> list[str]:
+    """A warning that names people of shots who aren't captured, if there are any, by place and time."""
+    if not people:
+        return []
+    named = []
+    for one, shot in people[:_NAMED]:
+        frame = int(np.flatnonzero(one.found)[0])
+        x, y = torso(one.landmarks[frame])[0]
+        named.append(f"{x:.0f},{y:.0f}@{shot.start + frame / shot.fps:.2f}")
+    more = f" and {len(people) - _NAMED} more" if len(people) > _NAMED else ""
+    return [
+        f"At most {CROWD} people are captured at once: those at {', '.join(named)}{more} are left out; "
+        "capture one of them alone by picking them."
+    ]
+
+
 def _solved(
+    people: Sequence[Track | None],
     shots: Sequence[Detections],
     settings: Settings,
     model: Lifter,
@@ -324,10 +445,9 @@ def _solved(
     progress: Progress | None,
     known: Sequence[_Known],
 ) -> Capture:
-    """The capture of one person, from the landmarks of everybody in each shot."""
-    people = _followed(shots, settings.person)
+    """The capture of one person, whom the tracks show in each shot; None where they aren't."""
     solved = [
-        _lifted(person, shot, settings, model, also.motion, progress) if person is not None else None
+        _lifted(person, shot, settings, model, also, progress) if person is not None else None
         for person, shot, also in zip(people, shots, known, strict=True)
     ]
     there = [one for one in solved if one is not None]
@@ -417,13 +537,17 @@ def _with_body(person: Track) -> Track:
     CaptureError
         If shoulders and hips are hardly ever in the picture: the detector takes hands for a person.
     """
-    seen = (person.landmarks[person.found][:, TORSO, 2] > _SEEN).sum(1) >= _ENOUGH
-    if seen.mean() < _BODY:
+    if not _has_body(person):
         raise CaptureError(
             "Nobody's shoulders and hips are to be seen in the video, only parts such as hands or a face; "
             "film one whole person, well lit and not too far away."
         )
     return person
+
+
+def _has_body(person: Track) -> bool:
+    seen = (person.landmarks[person.found][:, TORSO, 2] > _SEEN).sum(1) >= _ENOUGH
+    return bool(seen.mean() >= _BODY)
 
 
 def _waiting(capture: Capture, shot: Detections) -> Capture:
@@ -450,17 +574,19 @@ def _lifted(
     detections: Detections,
     settings: Settings,
     model: Lifter,
-    motion: CameraMotion | None,
+    known: _Known,
     progress: Progress | None,
 ) -> _Shot:
-    """The motion of one person in a shot."""
+    """The motion of one person in a shot; the lens is sought if it isn't known."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
     left_out = LEGS if settings.body == UPPER else []
+    motion = known.motion
     zooms = np.ones(count) if motion is None else motion.zooms
     seen = _Seen(person, detections, model, detections.fps * settings.slow_motion, left_out, zooms)
     report("lift", 0, count)
-    focal_mm = settings.focal or (motion.focal_mm if motion is not None and motion.told else None)
+    focal_mm = known.focal_mm or settings.focal
+    focal_mm = focal_mm or (motion.focal_mm if motion is not None and motion.told else None)
     focal_mm = focal_mm or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
     motion = None if motion is None else motion.through(focal_mm)
     path = None if motion is None else motion.path()
@@ -690,7 +816,7 @@ _ARMS, _LEGS = (
     [INDEX[f"{name}.{side}"] for part in parts for name in PARTS[part] for side in "LR"]
     for parts in (("arms", "hands"), ("legs", "feet"))
 )
-#: warnings name so many shots
+#: warnings name so many shots, or people
 _NAMED = 5
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 #: `Capture.others` if there is nobody else

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 from mathutils import Vector
 
+from ..core.files import everybodys
 from ..core.option import options_of
 from ..core.options import Corrections
 from ..state.access import settings
@@ -20,10 +21,11 @@ if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
 _APART = 2.0
 
 
-def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types.Object:
+def build(path: Path, name: str, scene_name: str, video_rate: bool) -> list[bpy.types.Object]:
     """Add an armature that plays the motion of a file and keeps its quality and warnings.
 
-    It stands where the 3D cursor is, or beside it if a capture stands there already.
+    It stands where the 3D cursor is, or beside it if a capture stands there already. If everybody was
+    captured, each gets one, to each other where they were, in a collection of their own.
 
     Parameters
     ----------
@@ -36,22 +38,35 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> bpy.types
     video_rate : bool
         Whether the scene takes over the video's frame rate.
 
+    Returns
+    -------
+    list of bpy.types.Object
+        The first person's is active, unless the artist was busy with something else.
+
     Raises
     ------
     CaptureError
-        If the file is missing or damaged.
+        If a file is missing or damaged; nothing is added then.
     """
     # importing numpy takes longer than enabling an add-on may
     from ..core.capture import Capture
-    from ..rig.result import add_result
+    from ..rig.result import add_result, gather
 
-    capture = Capture.load(path)
+    captures = {one: Capture.load(one) for one in everybodys(path)}
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
-    armature, action = add_result(scene, capture.motion, name, video_rate, _free_place(scene))
-    describe(armature, action, capture, path)
-    show_corrections(armature, capture)
+    place, armatures = _free_place(scene), []
+    for number, (one, capture) in enumerate(captures.items(), 1):
+        called = name if number == 1 else f"{name}.person{number}"
+        # the first one has given the scene its rate
+        rate = video_rate and number == 1
+        armature, action = add_result(scene, capture.motion, called, rate, place)
+        describe(armature, action, capture, one)
+        show_corrections(armature, capture)
+        armatures.append(armature)
+    if len(armatures) > 1:
+        gather(armatures, name)
     scene.kinelift.last_motion = queue.last_motion = str(path)
-    return armature
+    return armatures
 
 
 def takes_rate(scene: bpy.types.Scene, rate: str) -> bool:

@@ -12,7 +12,7 @@ from ..state.access import settings
 from ..state.jobs import queue
 from ..state.motions import find_motion
 from .build import build, present, takes_rate
-from .reporting import Reporting
+from .reporting import Reporting, names_of
 
 
 class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
@@ -37,6 +37,7 @@ class KINELIFT_OT_rebuild(Reporting, bpy.types.Operator):
             raise CaptureError("Nothing was captured yet; press Capture from Video.")
         path = find_motion(context, motion)
         takes = takes_rate(context.scene, chosen.rate)
-        armature = build(path, clip_name(path), context.scene.name, takes)
-        present(context, armature)
-        self.report({"INFO"}, pgettext_rpt("Added {name} from its file").format(name=armature.name))
+        armatures = build(path, clip_name(path), context.scene.name, takes)
+        for armature in armatures:
+            present(context, armature)
+        self.report({"INFO"}, pgettext_rpt("Added {name} from its file").format(name=names_of(armatures)))

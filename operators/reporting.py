@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import bpy
@@ -29,6 +30,11 @@ def report_done(operator: Any, done: str, warnings: int, panel: str) -> None:
         return
     told = pgettext_rpt("{done}; warnings: {count}, in the panel {panel}")
     operator.report({"WARNING"}, told.format(done=done, count=warnings, panel=pgettext_iface(panel)))
+
+
+def names_of(objects: Sequence[bpy.types.Object]) -> str:
+    """The names of objects, for a report."""
+    return ", ".join(one.name for one in objects)
 
 
 class Reporting:

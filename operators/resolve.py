@@ -128,7 +128,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
             )
         return {"first": first, "last": last}
 
-    def add(self, job: Job) -> bpy.types.Object:
+    def add(self, job: Job) -> list[bpy.types.Object]:
         """Give the armature its new action; if it can't have that any more, add another one."""
         from ..core.capture import Capture
         from ..rig.cleanup import not_kept_of
@@ -137,7 +137,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         try:
             armature, told = self._renew(job, capture), ""
         except CaptureError as error:
-            armature = super().add(job)
+            (armature,) = super().add(job)
             told = pgettext_rpt("This armature was added for the new motion. {error}").format(error=error)
         # they aren't given to another person, nor to an upper body
         asked = self._asked if capture.contacts_given else None
@@ -145,7 +145,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         for warning in (told, lost):
             if warning:
                 armature.kinelift.warnings.add().name = warning
-        return armature
+        return [armature]
 
     def _renew(self, job: Job, capture: Capture) -> bpy.types.Object:
         """Give the armature its new action.

@@ -17,7 +17,7 @@ from ..core.files import clip_name, new_motion_name
 from ..state.access import ADDON, captures_folder, over_tab, redraw_sidebars
 from ..state.jobs import Job, queue
 from .build import build, present, takes_rate
-from .reporting import report_done
+from .reporting import names_of, report_done
 
 #: seconds between two checks of the worker's progress
 _TICK = 0.1
@@ -47,7 +47,7 @@ class WorkerOperator:
     Attributes
     ----------
     done : str
-        The report at the end; ``{name}`` is the armature's.
+        The report at the end; ``{name}`` is the armature's, or each one's.
     """
 
     done: str
@@ -120,8 +120,8 @@ class WorkerOperator:
         """End the job, as Blender closes or loads another file."""
         self._leave(context, {"CANCELLED"})
 
-    def add(self, job: Job) -> bpy.types.Object:
-        """Add what the job made; the armature.
+    def add(self, job: Job) -> list[bpy.types.Object]:
+        """Add what the job made; the armatures.
 
         Raises
         ------
@@ -129,14 +129,15 @@ class WorkerOperator:
             If that can't be done.
         """
         scene = scene_of(job)
-        armature = build(job.motion, clip_name(job.video), scene.name, takes_rate(scene, job.rate))
-        present(bpy.context, armature)
-        return armature
+        armatures = build(job.motion, clip_name(job.video), scene.name, takes_rate(scene, job.rate))
+        for armature in armatures:
+            present(bpy.context, armature)
+        return armatures
 
     def _build(self, job: Job) -> set[str]:
-        armature = self.add(job)
-        done = pgettext_rpt(self.done).format(name=armature.name)
-        report_done(self, done, len(armature.kinelift.warnings), "Result")
+        armatures = self.add(job)
+        done = pgettext_rpt(self.done).format(name=names_of(armatures))
+        report_done(self, done, sum(len(one.kinelift.warnings) for one in armatures), "Result")
         return {"FINISHED"}
 
     def _refuse(self, error: CaptureError) -> set[str]:

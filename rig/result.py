@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 import bpy
@@ -69,6 +69,25 @@ def add_result(
         scene.frame_start = first if still else scene.frame_start
         scene.frame_end = last if still else max(scene.frame_end, last)
     return armature, action
+
+
+def gather(armatures: Sequence[bpy.types.Object], name: str) -> None:
+    """Put the armatures of one capture into a collection of their own, within that in which they are.
+
+    If the last one was active, the first one is, and all of them are selected.
+    """
+    layer = bpy.context.view_layer
+    shown = layer.objects.active == armatures[-1]
+    (around,) = armatures[0].users_collection
+    together = bpy.data.collections.new(name)
+    around.children.link(together)
+    for armature in armatures:
+        together.objects.link(armature)
+        around.objects.unlink(armature)
+    if shown:
+        for armature in armatures:
+            armature.select_set(True)
+        layer.objects.active = armatures[0]
 
 
 @contextmanager

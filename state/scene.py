@@ -21,10 +21,18 @@ from bpy.props import (
 from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import PERSONS, CleanUp, Corrections, Settings
+from ..core.options import ALL, PERSONS, CleanUp, Corrections, Settings
 from .derived import property_of, values_of, with_options
 from .live import slider_moved
 from .probe_video import probe_video
+
+#: whom to capture; a file keeps the place of what was chosen among them
+_PEOPLE = (
+    *((word, word.capitalize(), what) for word, what in PERSONS.items() if word != ALL),
+    ("number", "Number", "The first, second, third... by size"),
+    ("pick", "Pick on a Still", "Click on the person in a picture of the video"),
+    (ALL, "Everybody", PERSONS[ALL]),
+)
 
 
 class VideoInfo(bpy.types.PropertyGroup):
@@ -78,11 +86,7 @@ class SceneSettings(bpy.types.PropertyGroup):
     person: EnumProperty(
         name="Follow",
         description="Whom to capture, if several people are in the picture",
-        items=(
-            *((word, word.capitalize(), what) for word, what in PERSONS.items()),
-            ("number", "Number", "The first, second, third... by size"),
-            ("pick", "Pick on a Still", "Click on the person in a picture of the video"),
-        ),
+        items=_PEOPLE,
     )
     number: IntProperty(name="Number", description="1 is the largest person", default=1, min=1, max=6)
     pick: FloatVectorProperty(size=2, options={"HIDDEN"})

@@ -151,6 +151,15 @@ def test_no_two_results_share_a_file(tmp_path: Path, first: str, second: str) ->
             orders_of([], [tmp_path / "clips.csv"], ALL, tmp_path / "out")
 
 
+def test_everybody_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    files(tmp_path, "a.mp4", "b.motion.npz")
+    everybody = replace(COMMON, capture={"person": "all"})
+    with pytest.raises(CaptureError, match=r"a\.mp4 asks for all its people, .*: name one, or"):
+        orders_of([tmp_path / "a.mp4"], [], everybody, tmp_path / "out")
+    # a motion is of one person, whose it stays
+    assert len(named([tmp_path / "b.motion.npz"], [], everybody, tmp_path / "out")) == 1
+
+
 def test_names_that_only_begin_alike_are_two(tmp_path: Path) -> None:
     files(tmp_path, *(f"{name}.mp4" for name in ("a", "a.chart", "a.b", "a/b", "a.motion", "report")))
     assert len(named([tmp_path], [], ALL, tmp_path / "out")) == 6

@@ -40,6 +40,6 @@ def armature(tmp_path: Path) -> bpy.types.Object:
     """A captured armature."""
     source = Source("walk.mp4", str(tmp_path / "clips"))
     replace(random_capture(10, size=(64, 48)), source=source).save(tmp_path / "walk.motion.npz")
-    built = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
+    (built,) = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
     assert isinstance(built, bpy.types.Object)
     return built

@@ -99,6 +99,7 @@ def result_path(folder: Path) -> str:
         ({"person": "number", "number": 2}, "2"),
         ({"person": "pick", "picked": True, "pick": (100.0, 50.0), "pick_time": 1.5}, "100.0,50.0@1.5000"),
         ({"person": "pick"}, "largest"),
+        ({"person": "all"}, "all"),
     ],
 )
 def test_whom_to_follow(chosen: dict[str, object], option: str) -> None:
@@ -246,10 +247,10 @@ def test_the_artist_stays_where_they_are(tmp_path: Path) -> None:
     cube = bpy.context.object
     bpy.ops.object.mode_set(mode="EDIT")
     random_capture(20).save(tmp_path / "m.npz")
-    armature = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False)
+    (armature,) = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False)
     assert bpy.context.object == cube and cube.mode == "EDIT" and not armature.select_get()
     bpy.ops.object.mode_set(mode="OBJECT")
-    assert build(tmp_path / "m.npz", "m", "a scene that is gone", False) == bpy.context.object
+    assert build(tmp_path / "m.npz", "m", "a scene that is gone", False) == [bpy.context.object]
 
 
 def test_the_first_capture_gives_an_empty_scene_its_rate_and_range(tmp_path: Path) -> None:
@@ -285,6 +286,41 @@ def test_captures_stand_beside_each_other_and_have_bodies(tmp_path: Path) -> Non
     assert body_of(added()) is None
 
 
+def test_everybody_gets_an_armature_in_one_place(tmp_path: Path) -> None:
+    """In a collection of their own, the first one active; the next capture stands beside them."""
+    first = random_capture(20)
+    first.save(tmp_path / "dance.motion.npz")
+    motion = replace(first.motion, root=first.motion.root + np.array([1.5, 0.5, 0]))
+    replace(first, motion=motion).save(tmp_path / "dance.person2.motion.npz")
+    scene = bpy.context.scene
+    scene.cursor.location = (0, 3, 0)
+    assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "dance.motion.npz")) == {"FINISHED"}
+    one, two = bpy.data.objects["dance"], bpy.data.objects["dance.person2"]
+    assert bpy.context.object == one and set(bpy.context.selected_objects) == {one, two}
+    assert one.location == two.location and tuple(one.location) == (0, 3, 0)
+    (together,) = one.users_collection
+    assert together.name == "dance" and together in tuple(scene.collection.children_recursive)
+    for armature in (one, two):
+        assert armature.users_collection == (together,)
+        assert body_of(armature).users_collection == (together,)
+        assert armature.animation_data.action.frame_range == one.animation_data.action.frame_range
+    hips = [armature.matrix_world @ armature.pose.bones["hips"].head for armature in (one, two)]
+    assert np.allclose(hips[1] - hips[0], (1.5, 0.5, 0), atol=1e-3)
+    assert [Path(armature.kinelift.motion).name for armature in (one, two)] == [
+        "dance.motion.npz", "dance.person2.motion.npz"
+    ]  # fmt: skip
+    assert Path(scene.kinelift.last_motion).name == "dance.motion.npz"
+    # a damaged one: nothing is added
+    (tmp_path / "dance.person2.motion.npz").write_bytes(b"no motion")
+    before = len(bpy.data.objects)
+    assert "person2" in refusal(bpy.ops.kinelift.rebuild, motion=str(tmp_path / "dance.motion.npz"))
+    assert len(bpy.data.objects) == before
+    # one of them alone
+    first.save(tmp_path / "dance.person2.motion.npz")
+    assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "dance.person2.motion.npz")) == {"FINISHED"}
+    assert len(bpy.context.selected_objects) == 1 and bpy.context.object.location.x >= 2
+
+
 def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
     capture = random_capture(60, fps=30.0, warnings=("Mind the gap.",))
     capture.confidence[:] = 1.0
@@ -296,7 +332,8 @@ def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
     capture = replace(capture, unsure_sides=((54, 59),))
     capture.save(tmp_path / "m.npz")
     bpy.context.scene.render.fps = 60
-    result = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False).kinelift
+    (armature,) = build(tmp_path / "m.npz", "m", bpy.context.scene.name, False)
+    result = armature.kinelift
     assert [(s.name, s.first, s.last) for s in result.unsure] == [("", 21, 59), ("head", 81, 91)]
     assert result.detected == pytest.approx(2 / 3)
     assert (result.guessed_limbs, result.unsure_sides) == (pytest.approx(7 / 60), pytest.approx(0.1))

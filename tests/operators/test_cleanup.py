@@ -20,7 +20,8 @@ from kinelift.tests.walks import slide, sliding, walk
 
 def walker(folder: Path) -> bpy.types.Object:
     capture_of(sliding(walk())).save(folder / "walk.motion.npz")
-    return build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
+    (built,) = build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
+    return built
 
 
 def played(armature: bpy.types.Object) -> Motion:

@@ -75,7 +75,7 @@ def test_what_nobody_plays_is_not_packed(armature: bpy.types.Object, tmp_path: P
     assert bpy.data.objects["walk"].kinelift.packed == bpy.data.texts[0]
     random_capture(5).save(tmp_path / "run.motion.npz")
     bpy.data.objects.remove(bpy.data.objects["walk"])
-    run = build(tmp_path / "run.motion.npz", "run", bpy.context.scene.name, True)
+    (run,) = build(tmp_path / "run.motion.npz", "run", bpy.context.scene.name, True)
     saved(tmp_path, run)
     assert [text.name for text in bpy.data.texts] == ["run.motion.npz"]
 

@@ -163,7 +163,8 @@ def edit(armature: bpy.types.Object, side: str, keys: list[tuple[int, float]]) -
 
 def filmed_walk(folder: Path) -> bpy.types.Object:
     resolve(filmed(walking(80)), {"focal": 28.0}).save(folder / "walk.motion.npz")
-    return build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
+    (built,) = build(folder / "walk.motion.npz", "Walk", bpy.context.scene.name, True)
+    return built
 
 
 def test_edited_contacts_are_solved_with_and_others_are_found(tmp_path: Path) -> None:

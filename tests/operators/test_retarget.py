@@ -23,7 +23,7 @@ LIMBS = ("upper_arm.L", "forearm.R", "thigh.L", "shin.R")
 def scene(tmp_path: Path) -> tuple[Any, Any]:
     """A captured walk, and an active character with Mixamo's bones."""
     capture_of(walk()).save(tmp_path / "walk.motion.npz")
-    source = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
+    (source,) = build(tmp_path / "walk.motion.npz", "Walk", bpy.context.scene.name, False)
     source.select_set(False)
     target = character(MIXAMO)
     target.select_set(True)
