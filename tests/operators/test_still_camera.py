@@ -25,7 +25,7 @@ def moving(tmp_path: Path) -> bpy.types.Object:
     """An armature that was filmed by a camera that moved, with its capture camera."""
     filmed_moving(random_capture(FRAMES, seed=3), seed=4).save(tmp_path / "walk.motion.npz")
     bpy.context.scene.kinelift.clean_up.feet = False
-    built = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
+    (built,) = build(tmp_path / "walk.motion.npz", "walk", bpy.context.scene.name, True)
     assert bpy.ops.kinelift.add_camera() == {"FINISHED"}
     assert isinstance(built, bpy.types.Object)
     return built
