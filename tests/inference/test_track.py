@@ -202,7 +202,7 @@ def test_the_person_asked_for() -> None:
     with pytest.raises(CaptureError, match="only 3"):
         track(clip_of(people), "4")
     for nonsense in ("0", "tallest", "-1", ""):
-        with pytest.raises(CaptureError, match="largest, leftmost, rightmost or a number"):
+        with pytest.raises(CaptureError, match="largest, leftmost, rightmost, all or a number"):
             track(clip_of(people), nonsense)
 
 
