@@ -13,14 +13,19 @@ OTHER_BLENDERS = $(shell sed -n 's/^other-blenders = \[\(.*\)\]/\1/p' pyproject.
 
 NEWEST_BLENDER = $(shell sed -n 's/^blender = \["bpy==\(.*\)"\]/\1/p' pyproject.toml)
 
-.PHONY: capture test test-fast lint test-blenders test-gui test-zip zips
+.PHONY: capture test test-product test-training test-fast lint test-blenders test-gui test-zip zips
 .DELETE_ON_ERROR:
 
 capture: $(READY)
 	@$(PYTHON) batch.py "$$VIDEO" --out "$$OUT" --format blend,bvh,fbx,glb
 
-test: $(READY)
-	$(PYTHON) -m pytest
+test: test-product test-training
+
+test-product: $(READY)
+	$(PYTHON) -m pytest --ignore=tests/training
+
+test-training: $(READY)
+	$(PYTHON) -m pytest tests/training
 
 # without what captures, detects or starts other programs
 test-fast: $(READY)
