@@ -24,7 +24,6 @@ from .motion import Motion
 from .npz import read_npz
 from .option import options_of
 from .options import Settings, problems_of
-from .rotations import matrix_from_quaternion, quaternion_from_matrix
 from .skeleton import JOINTS, rest_offsets
 from .sound import METRES, ROUNDING, SHARE, Part, check_number, checked, is_text
 
@@ -247,13 +246,11 @@ class Capture:
             return self
         kept = replace(self, **still_camera(len(self)) | {"camera_zooms": self.camera_zooms})
         way = np.linalg.inv(kept.cameras.camera_from_world) @ self.cameras.camera_from_world
-        rotations, contacts = self.motion.rotations.copy(), self.motion.contacts.copy()
-        rotations[:, 0] = quaternion_from_matrix(way[:, :3, :3] @ matrix_from_quaternion(rotations[:, 0]))
-        root = (way[:, :3, :3] @ self.motion.root[..., None])[..., 0] + way[:, :3, 3]
+        contacts = self.motion.contacts.copy()
         for shot in self.motion.shots:
             if moved[shot].any():
                 contacts[shot] = 0
-        return replace(kept, motion=replace(self.motion, rotations=rotations, root=root, contacts=contacts))
+        return replace(kept, motion=replace(self.motion.moved(way), contacts=contacts))
 
     @property
     def shots(self) -> list[Capture]:

@@ -13,7 +13,7 @@ import numpy as np
 from .arrays import Array, Floats
 from .errors import UnsoundError
 from .kinematics import attached_points, joint_positions, world_rotations
-from .rotations import continuous_quaternions, matrix_from_quaternion
+from .rotations import continuous_quaternions, matrix_from_quaternion, quaternion_from_matrix
 from .skeleton import BALL_HEIGHT, HEEL_OFFSET, INDEX, JOINTS, STANDARD_HEIGHT, lengths_of, standing_height
 from .sound import METRES, SHARE, Part, check_number, checked
 
@@ -101,6 +101,13 @@ class Motion:
         """A stretch of it within one shot, with the time at which that begins."""
         arrays = {name: getattr(self, name)[frames] for name in ("rotations", "root", "contacts")}
         return replace(self, start=self.start + frames.start / self.fps, cuts=(), **arrays)
+
+    def moved(self, way: Floats) -> Motion:
+        """The same after rigid transforms of the world: (4, 4), or one for each frame (T, 4, 4)."""
+        turns, rotations = way[..., :3, :3], self.rotations.astype(np.float64)
+        rotations[:, 0] = quaternion_from_matrix(turns @ matrix_from_quaternion(rotations[:, 0]))
+        root = (turns @ self.root[..., None])[..., 0] + way[..., :3, 3]
+        return replace(self, rotations=rotations, root=root)
 
     def shot_by_shot(self, change: Callable[[Motion], Motion]) -> Motion:
         """The motion with its rotations and root changed in each shot for itself."""

@@ -15,7 +15,6 @@ from ..core.camera import WORLD_FROM_LEVEL_CAMERA, Camera
 from ..core.capture import Capture, joined
 from ..core.motion import Motion
 from ..core.quality import found_in
-from ..core.rotations import matrix_from_quaternion, quaternion_from_matrix
 
 #: nobody who stands is shorter or taller than this, metres
 _SHORTEST, _TALLEST = 0.6, 2.2
@@ -26,10 +25,7 @@ _LOWEST_CAMERA = 0.2
 def as_seen_by(motion: Motion, camera: Camera, other: Camera) -> Motion:
     """A motion that `camera` sees, in the world of another camera, which then sees it likewise."""
     here, there = (np.asarray(one.camera_from_world, np.float64) for one in (camera, other))
-    way = np.linalg.inv(there) @ here
-    rotations = motion.rotations.astype(np.float64)
-    rotations[:, 0] = quaternion_from_matrix(way[:3, :3] @ matrix_from_quaternion(rotations[:, 0]))
-    return replace(motion, rotations=rotations, root=motion.root @ way[:3, :3].T + way[:3, 3])
+    return motion.moved(np.linalg.inv(there) @ here)
 
 
 def up_of(camera: Camera) -> Floats:
