@@ -49,7 +49,7 @@ test-gui-%: $(READY)
 test-bpy-%: .cache/bpy-%/ready
 	PYTHONPATH="$(CURDIR)/.cache/bpy-$*" $(PYTHON) -m pytest --ignore=tests/training --ignore=tests/bench \
 		--ignore=tests/wheels --ignore=tests/core --ignore=tests/inference --ignore=tests/test_set_up.py \
-		--ignore=tests/batch/test_cluster.py --ignore=tests/batch/test_many.py
+		-m "not any_blender"
 
 zips: $(READY)
 	$(PYTHON) -m wheels build light linux-x64 windows-x64 macos-arm64

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.any_blender
+
 ROOT = Path(__file__).resolve().parent.parent
 
 BLENDER = {"bpy", "bpy_extras", "mathutils", "idprop", "addon_utils", "blf", "_cycles"}

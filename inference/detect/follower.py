@@ -41,6 +41,8 @@ _FIRST_PAUSE = _SEARCH_FRAMES // 2
 _LONGEST_PAUSE = 80
 #: sides of tiles, as shares of the shorter side; the smaller ones are searched if nobody is followed
 _TILES = (0.5, 0.3)
+#: nobody who fits into a tile with a shorter side can be captured, pixels
+_SMALLEST_TILE = 64
 _UPRIGHT = Region((0.0, 0.0), 1.0)
 #: somebody who isn't found where they are expected is looked for there for so long, seconds
 _PATIENCE = 1.0
@@ -266,6 +268,8 @@ class Follower:
         new = self._newcomers(self._finder.find(now.image, _CONFIDENCE), now)
         if not new and self._tiles_wait <= 0:
             for share in _TILES[:1] if self._followed else _TILES:
+                if share * min(self._size) < _SMALLEST_TILE:
+                    break
                 found = self._finder.find(now.image, _SURE, _tiles(now.image, share))
                 upright = [region for region in found if not _turned(region, _UPRIGHT)]
                 new += self._newcomers(upright, now, tiles=True)

@@ -24,7 +24,7 @@ from kinelift.tests.batch.test_command import ROOT, SAMPLE, batch, lean_python, 
 from kinelift.tests.motions import random_capture
 
 # captures, detects or starts other programs
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_blender]
 
 __all__ = ["lean_python"]  # a fixture
 PAGE = (ROOT / "docs/cluster.md").read_text(encoding="utf-8")

@@ -139,6 +139,7 @@ def test_video_with_capture_options(captured: Path) -> None:
     assert summary["seconds"] == pytest.approx(0.5, abs=0.1)
 
 
+@pytest.mark.any_blender
 def test_python_without_torch_asks_the_worker(
     captured: Path, tmp_path: Path, lean_python: dict[str, str]
 ) -> None:

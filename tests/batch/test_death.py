@@ -20,7 +20,7 @@ from kinelift.tests.batch.test_many import command, states
 from kinelift.tests.core.test_worker import lives
 
 # captures, detects or starts other programs
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_blender]
 
 
 def captures(pid: int, _out: Path) -> bool:

@@ -30,7 +30,7 @@ from kinelift.tests.batch.test_show import drawn_on
 from kinelift.tests.motions import random_capture
 
 # captures, detects or starts other programs
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.any_blender]
 
 
 def motions(folder: Path, count: int) -> Path:

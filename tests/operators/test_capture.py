@@ -188,6 +188,7 @@ def test_only_the_named_capture_is_cancelled(stage: str, frame: int, half: bool)
     assert bpy.ops.kinelift.cancel(motion=str(job.motion)) == {"FINISHED"} and not queue.jobs
 
 
+@pytest.mark.any_blender
 def test_two_blenders_at_once_share_a_cache(tmp_path: Path) -> None:
     code = f"""
         import json, os, sys, time
