@@ -23,7 +23,7 @@ from .landmarks import COLUMNS, IN_SPACE, LANDMARKS, SPREAD, nothing_known
 from .motion import Motion
 from .npz import read_npz
 from .option import options_of
-from .options import Settings, problems_of
+from .options import MOST_PEOPLE, Settings, problems_of
 from .skeleton import JOINTS, rest_offsets
 from .sound import METRES, ROUNDING, SHARE, Part, check_number, checked, is_text
 
@@ -142,6 +142,9 @@ class Capture:
     later_cameras : tuple of Camera
         Those that filmed the shots after the first, each in the world of its shot: one for each of the
         motion's cuts.
+    people : int
+        How many people were captured, where the others have files beside this one (`files.everybodys`). Those
+        and captures of one person say 1.
     """
 
     motion: Motion
@@ -162,6 +165,7 @@ class Capture:
     unsure_sides: tuple[tuple[int, int], ...] = ()
     contacts_given: bool = False
     later_cameras: tuple[Camera, ...] = ()
+    people: int = 1
 
     def __post_init__(self) -> None:
         frames, people, motion = len(self.motion), len(self.others), self.motion
@@ -201,6 +205,7 @@ class Capture:
             raise UnsoundError("its contacts are neither given nor found")
         if len(self.later_cameras) != len(motion.cuts):
             raise UnsoundError("it hasn't a camera for each shot")
+        check_number("number of people", self.people, (1, MOST_PEOPLE), Integral)
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -292,7 +297,8 @@ class Capture:
                 for cut, one in zip(self.motion.cuts, self.later_cameras, strict=True)
             ],
             "unsure_sides": self.unsure_sides, "contacts_given": self.contacts_given,
-            "settings": self.settings, "source": asdict(self.source), "warnings": list(self.warnings),
+            "people": self.people, "settings": self.settings, "source": asdict(self.source),
+            "warnings": list(self.warnings),
         }  # fmt: skip
         if sum(array.nbytes for array in arrays.values()) > _LARGEST:
             raise CaptureError(f"{path} would be too large to be read again: capture a shorter stretch.")
@@ -349,6 +355,7 @@ class Capture:
                 warnings=_warnings(header["warnings"]),
                 unsure_sides=tuple((first, last) for first, last in header.get("unsure_sides", [])),
                 contacts_given=header.get("contacts_given", False),
+                people=header.get("people", 1),
                 **{name: data[name] for name in _OF_CAPTURE},
             )
         except UnsoundError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import tempfile
@@ -36,18 +35,25 @@ def clip_name(path: Path) -> str:
     return safe_name(_STAMP.sub("", stem) if path.name.endswith(MOTION_SUFFIX) else stem)
 
 
+def name_of_person(name: str, number: int) -> str:
+    """What a clip's numbered person is called; the first one is called as the clip."""
+    return name if number == 1 else f"{name}.person{number}"
+
+
 def of_person(path: Path, number: int) -> Path:
     """The file of a numbered person beside `path`, which is that of the first one."""
-    if number == 1:
-        return path
     ending = MOTION_SUFFIX if path.name.endswith(MOTION_SUFFIX) else path.suffix
-    return path.with_name(f"{path.name.removesuffix(ending)}.person{number}{ending}")
+    return path.with_name(f"{name_of_person(path.name.removesuffix(ending), number)}{ending}")
 
 
-def everybodys(path: Path) -> list[Path]:
-    """The motions that one capture made: that of the first person, `path`, and those of the others."""
-    numbered = (of_person(path, number) for number in itertools.count(2))
-    return [path, *itertools.takewhile(Path.is_file, numbered)]
+def everybodys(path: Path, people: int) -> list[Path]:
+    """The motions that one capture made: that of the first person, `path`, and those of the others.
+
+    `people` is how many the first one's says that there are (`Capture.people`): others beside it are of an
+    earlier capture. Those that are gone are left out.
+    """
+    others = (of_person(path, number) for number in range(2, people + 1))
+    return [path, *filter(Path.is_file, others)]
 
 
 def new_motion_name(source: Path, number: int) -> str:

@@ -40,12 +40,14 @@ _NUMBER = r"\d{1,9}(?:\.\d{1,9})?"
 _PLACE = re.compile(rf"({_NUMBER}),({_NUMBER})(?:@({_NUMBER}))?")
 #: captures everybody who counts, each for themselves
 ALL = "all"
+#: so many people are captured at once at most: as many as are looked at in a picture
+MOST_PEOPLE = 6
 #: words that name a person, and whom
 PERSONS = {
     "largest": "The person who is largest in the picture for longest",
     "leftmost": "The person on the left of the picture most of the time",
     "rightmost": "The person on the right of the picture most of the time",
-    ALL: "Everybody who is there for long and large enough, in one world; at most six",
+    ALL: f"Everybody who is there for long and large enough, in one world; at most {MOST_PEOPLE}",
 }
 
 

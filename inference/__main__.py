@@ -127,8 +127,10 @@ def _capture(args: argparse.Namespace) -> None:
     how = _clean_up(args)
     progress = _json if args.progress == "json" else TerminalBar()
     everybody = captures(args.video, Settings(**given(args, Settings)), progress, args.threads)
-    for number, captured in enumerate(everybody, 1):
+    for number, captured in enumerate(everybody[1:], 2):
         captured.save(of_person(args.out, number))
+    # the first one says how many there are, so it is there when they are
+    replace(everybody[0], people=len(everybody)).save(args.out)
     for number, captured in enumerate(everybody, 1):
         if not (args.bvh or args.overlay):
             break
@@ -171,7 +173,7 @@ def _solve(args: argparse.Namespace) -> None:
     elif contacts is not None:
         captured = resolve(captured, changed, progress, contacts)
     solved = captured.motion
-    captured = replace(captured, motion=clean_up(solved, how))
+    captured = replace(captured, motion=clean_up(solved, how), people=1)  # nobody else is solved
     captured.save(args.out)
     if args.bvh is not None:
         write_bvh(captured.motion, args.bvh)

@@ -40,6 +40,7 @@ from ..core.motion import CONTACT_JOINTS
 from ..core.option import options_of
 from ..core.options import (
     ALL,
+    MOST_PEOPLE,
     PARTS,
     TRIM,
     UPPER,
@@ -55,7 +56,7 @@ from ..core.skeleton import INDEX, standing_height
 from .camera_path import CameraMotion, camera_motion, motion_in
 from .corrections import corrected
 from .detect.detector import detect
-from .detect.people import CROWD, Detections, Person, Progress, torso
+from .detect.people import Detections, Person, Progress, torso
 from .doubts import doubts
 from .lift import Estimate, lift
 from .lifters.lifter import Lifter
@@ -91,8 +92,8 @@ def captures(
     video : Path
     settings : Settings
         If its `person` is `options.ALL`, everybody who counts is captured: who was seen at least a tenth as
-        long and large as the first one, at most `CROWD` people. The first one, who has the asked height,
-        says where camera and floor are; the others are as tall as puts their feet on that floor.
+        long and large as the first one, at most `MOST_PEOPLE`. The first one, who has the asked height, says
+        where camera and floor are; the others are as tall as puts their feet on that floor.
     progress : callable, optional
         Called with a stage, how many frames of it are done, and their number.
     threads : int, optional
@@ -375,10 +376,10 @@ def _everybody(
         _followed(shots, "largest")  # says why
     people = [
         [bodies[number] if number < len(bodies) else None for bodies in there]
-        for number in range(min(max(map(len, there)), CROWD))
+        for number in range(min(max(map(len, there)), MOST_PEOPLE))
     ]
     rest = _the_rest(
-        [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[CROWD:]]
+        [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[MOST_PEOPLE:]]
     )
     source = replace(source, warnings=(*source.warnings, *rest))
     first = _solved(people[0], shots, settings, model, source, progress, known)
@@ -431,7 +432,7 @@ def _the_rest(people: Sequence[tuple[Track, Detections]]) -> list[str]:
         named.append(f"{x:.0f},{y:.0f}@{shot.start + frame / shot.fps:.2f}")
     more = f" and {len(people) - _NAMED} more" if len(people) > _NAMED else ""
     return [
-        f"At most {CROWD} people are captured at once: those at {', '.join(named)}{more} are left out; "
+        f"At most {MOST_PEOPLE} people are captured at once: those at {', '.join(named)}{more} are left out; "
         "capture one of them alone by picking them."
     ]
 

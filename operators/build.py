@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import bpy
 from mathutils import Vector
 
-from ..core.files import everybodys
+from ..core.files import everybodys, name_of_person
 from ..core.option import options_of
 from ..core.options import Corrections
 from ..state.access import settings
@@ -52,14 +52,14 @@ def build(path: Path, name: str, scene_name: str, video_rate: bool) -> list[bpy.
     from ..core.capture import Capture
     from ..rig.result import add_result, gather
 
-    captures = {one: Capture.load(one) for one in everybodys(path)}
+    first = Capture.load(path)
+    captures = {one: first if one == path else Capture.load(one) for one in everybodys(path, first.people)}
     scene = bpy.data.scenes.get(scene_name) or bpy.context.scene
     place, armatures = _free_place(scene), []
     for number, (one, capture) in enumerate(captures.items(), 1):
-        called = name if number == 1 else f"{name}.person{number}"
         # the first one has given the scene its rate
         rate = video_rate and number == 1
-        armature, action = add_result(scene, capture.motion, called, rate, place)
+        armature, action = add_result(scene, capture.motion, name_of_person(name, number), rate, place)
         describe(armature, action, capture, one)
         show_corrections(armature, capture)
         armatures.append(armature)

@@ -341,6 +341,7 @@ def test_archives_of_other_things_are_refused(tmp_path: Path) -> None:
         ({"focal": 0}, "its focal length is 0"), ({"focal": math.inf}, "its focal length is inf"),
         ({"size": [1920, -1]}, "its height is -1"), ({"size": [1e3, 720]}, "its width is 1000.0"),
         ({"size": [10**9, 720]}, "its width is 1000000000"), ({"size": [1, 2, 3]}, "not a Kinelift motion"),
+        *(({"people": number}, f"its number of people is {number!r}") for number in (0, 7, True, "2", 1.0)),
         ({"warnings": "Mind the gap."}, "its warnings are no list"),
         ({"warnings": ["x" * 10**5]}, "no short texts"), ({"warnings": ["a\x1b[2Jb"]}, "no short texts"),
         ({"warnings": ["\ud800"]}, "no short texts"), ({"warnings": [["a"]]}, "no short texts"),

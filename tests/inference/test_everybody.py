@@ -16,10 +16,10 @@ from kinelift.core.capture import Capture, Source
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import clip_name, everybodys, of_person
 from kinelift.core.landmarks import evidence_of
-from kinelift.core.options import ALL, Settings
+from kinelift.core.options import ALL, MOST_PEOPLE, Settings
 from kinelift.core.rotations import axis_angle
 from kinelift.inference import pipeline
-from kinelift.inference.detect.people import CROWD, Detections
+from kinelift.inference.detect.people import Detections
 from kinelift.inference.lifters.weights import load_weights
 from kinelift.inference.pipeline import WEIGHTS, _detections_of, _everybody, _Known, resolve
 from kinelift.tests.inference.test_bad_input import filmed, moved, moving, walking
@@ -130,7 +130,7 @@ def test_thirty_people(first: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those seen longest and largest are captured, the others are named."""
     places = [((n % 6 - 2.5) * 0.8, n // 6 * 1.5, 0.0) for n in range(1, 30)]
     found = everybody(first, *(another(first, place) for place in places))
-    assert len(found) == CROWD
+    assert len(found) == MOST_PEOPLE
     (said,) = [one for one in found[0].warnings if "left out" in one]
     assert "and 19 more" in said and "@0.00" in said
 
@@ -145,6 +145,7 @@ def test_a_film_of_two(tmp_path: Path) -> None:
     pictures = [np.hstack([image, image[:, ::-1]]) for image in read_video(SAMPLE)[60:90]]
     video = write_video(tmp_path / "two.mp4", pictures)
     out = tmp_path / "two.motion.npz"
+    of_person(out, 3).write_text("of an earlier capture")
     words = [sys.executable, "-m", "inference", "capture", str(video), "--out", str(out), "--person", "all"]
     words += ["--bvh", str(tmp_path / "two.bvh"), "--quality", "quick", "--progress", "json"]
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
@@ -153,7 +154,9 @@ def test_a_film_of_two(tmp_path: Path) -> None:
     lifted = stages.index("lift")
     assert "detect" in stages[:lifted] and not {"shots", "detect"} & set(stages[lifted:])
     assert (tmp_path / "two.bvh").is_file() and (tmp_path / "two.person2.bvh").is_file()
-    one, two = (Capture.load(path) for path in everybodys(out))
+    first = Capture.load(out)
+    assert first.people == 2
+    one, two = (Capture.load(path) for path in everybodys(out, first.people))
     assert np.array_equal(one.camera.camera_from_world, two.camera.camera_from_world)
     assert abs(on_floor(one) - on_floor(two)) < 0.03
     for capture in (one, two):
@@ -168,6 +171,10 @@ def test_files_are_numbered(tmp_path: Path) -> None:
     second = of_person(first, 2)
     assert second.name == "dance-20260102-030405-6-7.person2.motion.npz"
     assert clip_name(second) == "dance.person2" and of_person(tmp_path / "a.bvh", 3).name == "a.person3.bvh"
-    for path in (first, second, of_person(first, 4)):
+    third, fourth = of_person(first, 3), of_person(first, 4)
+    for path in (first, second, fourth):
         path.touch()
-    assert everybodys(first) == [first, second]
+    assert everybodys(first, 4) == [first, second, fourth]
+    # what lies there of an earlier capture is of somebody else
+    assert everybodys(first, 3) == [first, second] and everybodys(first, 1) == [first]
+    assert not third.exists()

@@ -289,7 +289,7 @@ def test_captures_stand_beside_each_other_and_have_bodies(tmp_path: Path) -> Non
 
 def test_everybody_gets_an_armature_in_one_place(tmp_path: Path) -> None:
     """In a collection of their own, the first one active; the next capture stands beside them."""
-    first = random_capture(20)
+    first = replace(random_capture(20), people=2)
     first.save(tmp_path / "dance.motion.npz")
     motion = replace(first.motion, root=first.motion.root + np.array([1.5, 0.5, 0]))
     replace(first, motion=motion).save(tmp_path / "dance.person2.motion.npz")
@@ -316,10 +316,13 @@ def test_everybody_gets_an_armature_in_one_place(tmp_path: Path) -> None:
     before = len(bpy.data.objects)
     assert "person2" in refusal(bpy.ops.kinelift.rebuild, motion=str(tmp_path / "dance.motion.npz"))
     assert len(bpy.data.objects) == before
-    # one of them alone
+    # one of them alone, and one who was captured again alone
     first.save(tmp_path / "dance.person2.motion.npz")
-    assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / "dance.person2.motion.npz")) == {"FINISHED"}
-    assert len(bpy.context.selected_objects) == 1 and bpy.context.object.location.x >= 2
+    replace(first, people=1).save(tmp_path / "dance.motion.npz")
+    for file in ("dance.person2.motion.npz", "dance.motion.npz"):
+        assert bpy.ops.kinelift.rebuild(motion=str(tmp_path / file)) == {"FINISHED"}
+        assert len(bpy.context.selected_objects) == 1 and bpy.context.object.location.x >= 2
+    assert (tmp_path / "dance.person2.motion.npz").is_file()
 
 
 def test_unsure_stretches_become_markers_once(tmp_path: Path) -> None:
