@@ -21,10 +21,11 @@ from .operators import (
     resolve,
     retarget,
     runtime,
+    show_people,
     side_by_side,
     takes,
 )
-from .state import jobs, live, motions, probe_video
+from .state import jobs, live, motions, pictures, probe_video
 from .state import retarget as retarget_state
 from .state import runtime as runtime_state
 from .state import scene as scene_state
@@ -40,6 +41,7 @@ from .ui import takes as takes_panel
 CLASSES: tuple[type, ...] = (
     preferences.AddonPreferences,
     scene_state.VideoInfo,
+    scene_state.ScenePerson,
     scene_state.SceneCleanUp,
     scene_state.SceneSettings,
     scene_state.Stretch,
@@ -53,6 +55,7 @@ CLASSES: tuple[type, ...] = (
     choose_video.KINELIFT_OT_import_video,
     choose_video.KINELIFT_FH_video,
     pick_person.KINELIFT_OT_pick_person,
+    show_people.KINELIFT_OT_show_people,
     mark_unsure.KINELIFT_OT_mark_unsure,
     body.KINELIFT_OT_add_body,
     body.KINELIFT_OT_bind_mesh,
@@ -116,6 +119,7 @@ def unregister() -> None:
     end_workers()
     runtime_state.end_runtime()
     live.end_live()
+    pictures.forget_icons()
     bpy.app.handlers.save_pre.remove(motions.pack_motions)
     bpy.app.handlers.load_pre.remove(end_workers)
     bpy.types.VIEW3D_MT_armature_add.remove(panels.draw_add)

@@ -49,10 +49,38 @@ PERSONS = {
     "rightmost": "The person on the right of the picture most of the time",
     ALL: f"Everybody who is there for long and large enough, in one world; at most {MOST_PEOPLE}",
 }
+#: stands between several people
+AND = "+"
+
+
+def several(person: str) -> bool:
+    """Whether the option ``person`` asks for more than one person: each gets a capture, in one world."""
+    return person == ALL or AND in person
+
+
+def read_people(text: str) -> list[str | int | Place]:
+    """Parse the option ``person``: one as `read_person` has it, or several with `AND` between them.
+
+    Raises
+    ------
+    CaptureError
+        If one of them is no person, or is everybody, or there are more than `MOST_PEOPLE`.
+    """
+    people = [read_person(one) for one in text.split(AND)]
+    if len(people) > MOST_PEOPLE:
+        raise CaptureError(
+            f"'{brief(text)}' are {len(people)} people: name {MOST_PEOPLE} at most, and capture the others "
+            "after them."
+        )
+    if len(people) > 1 and ALL in people:
+        raise CaptureError(
+            f"Nobody can be added to all in '{brief(text)}': say all alone, or name each person."
+        )
+    return people
 
 
 def read_person(text: str) -> str | int | Place:
-    """Parse the option ``person``: a word of `PERSONS`, a number (1 is the largest person), or a place.
+    """Parse one person: a word of `PERSONS`, a number (1 is the largest person), or a place.
 
     Raises
     ------
@@ -168,8 +196,9 @@ class Settings(Corrections):
     person: str = option(
         "largest", "Follow",
         "Whom to capture: largest, leftmost, rightmost, a number (1 is the largest), X,Y@SECONDS for the "
-        "person at that pixel at that time of the video, or all for everybody, each in a file of their own",
-        check=read_person, metavar="WHO", in_resolve=True, in_panel=False,
+        "person at that pixel at that time of the video, several of these with + between them, or all for "
+        "everybody; of several, each gets a file of their own",
+        check=read_people, metavar="WHO", in_resolve=True, in_panel=False,
     )  # fmt: skip
     height: float | None = option(
         None, "Height", "The person's standing height; by default 1.71 m", unit="m", limits=(0.3, 3),

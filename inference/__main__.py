@@ -93,7 +93,14 @@ def _parser() -> argparse.ArgumentParser:
         help="save the picture shown at --at, and print where its numbered people are",
     )
     probe.add_argument("--at", type=float, default=0.0, metavar="S", help="when, seconds")
-    add_options(probe, Settings, lambda one: one.name == "turn")
+    probe.add_argument(
+        "--portraits",
+        type=Path,
+        metavar="FOLDER",
+        help="save a small picture of everybody between --start and --end who can be captured, and print "
+        "what --person calls each",
+    )
+    add_options(probe, Settings, lambda one: one.name in ("start", "end", "turn"))
     about = commands.add_parser("about", help="print what this Python captures with, as a line of JSON")
     add_options(about, Settings, lambda one: one.name == "device")
     for command in (capture, solve, probe, about):
@@ -212,6 +219,9 @@ def _clean_up(args: argparse.Namespace) -> CleanUp:
 
 
 def _probe(args: argparse.Namespace) -> None:
+    if args.portraits is not None:
+        _portraits(args)
+        return
     from kinelift.inference.probe import probe, save_still
 
     turn = args.turn or Settings.turn
@@ -220,6 +230,14 @@ def _probe(args: argparse.Namespace) -> None:
         print(json.dumps({"people": people}), flush=True)
     else:
         print(json.dumps(asdict(probe(args.video, turn)), ensure_ascii=False), flush=True)
+
+
+def _portraits(args: argparse.Namespace) -> None:
+    from kinelift.inference.portraits import save_portraits
+
+    progress = _json if args.progress == "json" else TerminalBar()
+    people = save_portraits(args.video, args.portraits, Settings(**given(args, Settings)), progress)
+    print(json.dumps({"people": [(person, str(path)) for person, path in people]}), flush=True)
 
 
 def _about(args: argparse.Namespace) -> None:

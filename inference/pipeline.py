@@ -40,6 +40,7 @@ from ..core.motion import CONTACT_JOINTS
 from ..core.option import options_of
 from ..core.options import (
     ALL,
+    AND,
     MOST_PEOPLE,
     PARTS,
     TRIM,
@@ -50,6 +51,7 @@ from ..core.options import (
     check_options,
     from_plain,
     read_person,
+    several,
 )
 from ..core.quality import found_in
 from ..core.skeleton import INDEX, standing_height
@@ -85,15 +87,16 @@ def capture(
 def captures(
     video: Path, settings: Settings, progress: Progress | None = None, threads: int | None = None
 ) -> list[Capture]:
-    """Capture the person of a video, or everybody, in one world.
+    """Capture the person of a video, or several of its people, in one world.
 
     Parameters
     ----------
     video : Path
     settings : Settings
-        If its `person` is `options.ALL`, everybody who counts is captured: who was seen at least a tenth as
-        long and large as the first one, at most `MOST_PEOPLE`. The first one, who has the asked height, says
-        where camera and floor are; the others are as tall as puts their feet on that floor.
+        Its `person` may ask for `options.several` people, or for everybody who counts: who was seen at least
+        a tenth as long and large as the one seen most, at most `MOST_PEOPLE`. Who of those asked for was
+        seen longest and largest comes first, has the asked height, and says where camera and floor are; the
+        others are as tall as puts their feet on that floor.
     progress : callable, optional
         Called with a stage, how many frames of it are done, and their number.
     threads : int, optional
@@ -105,7 +108,7 @@ def captures(
         If the video can't be read, nobody is in it, or a setting can't be met.
     """
     # refuse wrong settings before minutes are spent on the video
-    if settings.person == ALL and settings.unseen == TRIM:
+    if several(settings.person) and settings.unseen == TRIM:
         raise CaptureError(
             "Everybody's motions keep time together, so none is trimmed: choose to hold or to fade where "
             "somebody is unseen, or capture one person."
@@ -136,7 +139,7 @@ def captures(
         reader.path.name, str(reader.path.absolute().parent), reader.turn, reader.mirrored, reader.turned_by,
         tuple(dict.fromkeys(said)),
     )  # fmt: skip
-    if settings.person == ALL:
+    if several(settings.person):
         return _everybody(detections, settings, model, source, progress, known)
     people = _followed(detections, settings.person)
     return [_solved(people, detections, settings, model, source, progress, known)]
@@ -189,7 +192,7 @@ def resolve(
     if contacts is not None and settings.person != capture.settings.get("person", Settings.person):
         contacts, said = None, (_SOMEBODY_ELSE,)
     # one of several people keeps the world that they share
-    shared = settings.person == ALL
+    shared = several(settings.person)
     solved = _solved_again(capture, settings, progress, contacts, upright=shared)
     if shared:
         solved = _begun_at(solved, capture)
@@ -278,14 +281,16 @@ def _solved_again(
     detections = [_detections_of(shot) for shot in shots]
     asked = settings
     if upright:
+        # what was asked for is the height of the first of several
+        anew = settings.height != capture.settings.get("height")
         settings = replace(
             settings,
-            height=settings.height or capture.motion.height,
+            height=settings.height if anew and settings.height else capture.motion.height,
             floor_tilt=settings.floor_tilt - capture.settings.get("floor_tilt", 0.0),
             floor_roll=settings.floor_roll - capture.settings.get("floor_roll", 0.0),
         )
     people: Sequence[Track | None]
-    if settings.person == ALL:
+    if several(settings.person):
         people = [_own(shot) for shot in detections]
     else:
         people = _followed(detections, settings.person)
@@ -345,7 +350,7 @@ def _settings_again(capture: Capture, changed: Mapping[str, Any]) -> Settings:
         )
     options = options_of(Settings)
     known = {name: capture.settings[name] for name in options if name in capture.settings}
-    if changed.get("person") == ALL:  # each of them is solved again alone
+    if several(changed.get("person", Settings.person)):  # each of them is solved again alone
         changed = {name: value for name, value in changed.items() if name != "person"}
     # another computer may have other devices
     known["device"] = Settings.device
@@ -367,35 +372,56 @@ def _everybody(
     progress: Progress | None,
     known: Sequence[_Known],
 ) -> list[Capture]:
-    """The captures of everybody who counts, in the world of the first one.
+    """The captures of everybody who is asked for, in the world of the first one.
 
     In shots, who is who is told by how long and large they are seen.
     """
-    there = [_bodies(shot) for shot in shots]
+    there = [bodies_of(shot) for shot in shots]
     if not any(there):
         _followed(shots, "largest")  # says why
-    people = [
-        [bodies[number] if number < len(bodies) else None for bodies in there]
-        for number in range(min(max(map(len, there)), MOST_PEOPLE))
-    ]
-    rest = _the_rest(
-        [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[MOST_PEOPLE:]]
-    )
-    source = replace(source, warnings=(*source.warnings, *rest))
+    if settings.person == ALL:
+        numbers = list(range(min(max(map(len, there)), MOST_PEOPLE)))
+        rest = _the_rest(
+            [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[MOST_PEOPLE:]]
+        )
+        source = replace(source, warnings=(*source.warnings, *rest))
+    else:
+        numbers = sorted({_number_of(one, shots, there) for one in settings.person.split(AND)})
+    people = [[bodies[number] if number < len(bodies) else None for bodies in there] for number in numbers]
     first = _solved(people[0], shots, settings, model, source, progress, known)
     known = [
         also._replace(up=up_of(shot.camera), focal_mm=shot.camera.focal_mm)
         for also, shot in zip(known, first.shots, strict=True)
     ]
     # the first one's height and gravity are those that are asked for, and the others follow
-    how = replace(settings, height=None)
-    upright = replace(how, floor_tilt=0.0, floor_roll=0.0)
+    upright = replace(settings, height=None, floor_tilt=0.0, floor_roll=0.0)
     others = [_solved(person, shots, upright, model, source, progress, known) for person in people[1:]]
-    return [first, *(replace(beside(one, first), settings=asdict(how)) for one in others)]
+    return [first, *(replace(beside(one, first), settings=asdict(settings)) for one in others)]
 
 
-def _bodies(shot: Detections) -> list[Track]:
-    """Everybody in a shot who can be captured."""
+def _number_of(person: str, shots: Sequence[Detections], there: Sequence[Sequence[Track]]) -> int:
+    """The place of a person among those who are `there` in each shot, from 0.
+
+    Raises
+    ------
+    CaptureError
+        If they aren't there, or are passing by.
+    """
+    at = _picked_in(shots, person)
+    if at is None:
+        at = next(number for number, bodies in enumerate(there) if bodies)
+    chosen = _with_body(track(shots[at], person))
+    same = [np.array_equal(one.landmarks, chosen.landmarks, equal_nan=True) for one in there[at]]
+    if not any(same):
+        raise CaptureError(
+            f"Who is at {person} only passes by, too shortly or too small to be captured with others: leave "
+            "them out, or capture them alone."
+        )
+    return same.index(True)
+
+
+def bodies_of(shot: Detections) -> list[Track]:
+    """Everybody in a shot who can be captured; who was seen longest and largest comes first."""
     people = [one for one in _tracks(shot) if _has_body(one)]
     return [replace(one, others=tuple(other for other in people if other is not one)) for one in people]
 
@@ -501,13 +527,7 @@ def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
     CaptureError
         If nobody is in any shot, or whoever is asked for in none.
     """
-    who = read_person(person)
-    # the shot in which the person is picked
-    at = None
-    if isinstance(who, Place):
-        at = 0
-        if who.seconds is not None:
-            at = max((n for n, shot in enumerate(shots) if shot.start <= who.seconds), default=0)
+    at = _picked_in(shots, person)
     people: list[Track | None] = []
     wrong: list[tuple[bool, bool, int, CaptureError]] = []
     for number, shot in enumerate(shots):
@@ -521,6 +541,16 @@ def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
     if failed == (len(shots) if at is None else 1):
         raise min(wrong)[-1]
     return people
+
+
+def _picked_in(shots: Sequence[Detections], person: str) -> int | None:
+    """The shot in which a place in the picture names somebody; None if the person isn't named by a place."""
+    who = read_person(person)
+    if not isinstance(who, Place):
+        return None
+    if who.seconds is None:
+        return 0
+    return max((n for n, shot in enumerate(shots) if shot.start <= who.seconds), default=0)
 
 
 def _largest(shot: Detections) -> Track | None:

@@ -122,13 +122,24 @@ def save_still(video: Path, time: float, path: Path, turn: str = Settings.turn) 
     image = image.copy()
     for number, person in enumerate(people, 1):
         _draw_number(image, number, person)
+    save_png(image, path)
+    middles = [one.landmarks[TORSO, :2].mean(axis=0) for one in people]
+    return [(float(x), float(y)) for x, y in middles]
+
+
+def save_png(image: Image, path: Path) -> None:
+    """Save a picture as a PNG.
+
+    Raises
+    ------
+    CaptureError
+        If `path` can't be written.
+    """
     done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     if not done:
         raise CaptureError(f"{path.name} can't be encoded as a PNG.")
     with replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
-    middles = [one.landmarks[TORSO, :2].mean(axis=0) for one in people]
-    return [(float(x), float(y)) for x, y in middles]
 
 
 def _draw_number(image: Image, number: int, person: Person) -> None:

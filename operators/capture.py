@@ -6,7 +6,8 @@ import bpy
 from bpy.app.translations import pgettext_iface
 from bpy.props import StringProperty
 
-from ..core.options import default_threads
+from ..core.errors import CaptureError
+from ..core.options import ALL, default_threads
 from ..state.access import preferences, redraw_sidebars, settings, worker_python
 from ..state.jobs import Job, queue
 from .worker_operator import WorkerOperator, new_motion
@@ -18,9 +19,11 @@ def new_job(context: bpy.types.Context) -> Job:
     Raises
     ------
     CaptureError
-        If there is no video or no Python that captures, or the capture is queued already.
+        If there is no video, nobody to capture or no Python that captures, or the capture is queued already.
     """
     chosen = settings(context)
+    if chosen.person == ALL and chosen.people and not any(person.ticked for person in chosen.people):
+        raise CaptureError("Nobody is ticked: tick whom to capture under Person & Range.")
     video = chosen.chosen_video()
     # leave one core to the artist, who goes on working
     threads = max(1, default_threads() - 1)

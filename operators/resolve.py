@@ -15,7 +15,7 @@ from bpy.props import BoolProperty
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import CARRY, CleanUp, Corrections, Settings
+from ..core.options import ALL, CARRY, CleanUp, Corrections, Settings
 from ..state.access import captured, preferences, settings, worker_python
 from ..state.derived import values_of
 from ..state.jobs import Job, queue
@@ -79,6 +79,8 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         values = chosen.capture_settings(preferences(context).device)
         values |= values_of(armature.kinelift.corrections, Corrections)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
+        if chosen.person == ALL:  # whoever is ticked: each is solved again alone, and stays who they are
+            del wanted["person"]
         # it may have another name by then, or lie elsewhere in memory
         self._target = armature.session_uid
         self._frames = None if self.preview else chosen.clean_up.frames()

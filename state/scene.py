@@ -21,7 +21,7 @@ from bpy.props import (
 from ..core.clips import is_clip
 from ..core.errors import CaptureError
 from ..core.option import options_of
-from ..core.options import ALL, PERSONS, CleanUp, Corrections, Settings
+from ..core.options import ALL, AND, PERSONS, CleanUp, Corrections, Settings
 from .derived import property_of, values_of, with_options
 from .live import slider_moved
 from .probe_video import probe_video
@@ -47,8 +47,20 @@ class VideoInfo(bpy.types.PropertyGroup):
     problem: StringProperty(description="Why it can't be captured; empty: it can")
 
 
-def _chosen(_settings: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+class ScenePerson(bpy.types.PropertyGroup):
+    """Somebody whom the worker saw in the video; the name is what the option ``person`` calls them."""
+
+    picture: StringProperty(description="File of a small picture, which lasts for the session")
+    ticked: BoolProperty(name="Capture", description="Capture this person, too", default=True)
+
+
+def _chosen(chosen: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    chosen.people.clear()
     probe_video(context)
+
+
+def _cut(chosen: bpy.types.PropertyGroup, _context: bpy.types.Context) -> None:
+    chosen.people.clear()  # somebody else may be in another range
 
 
 @with_options(CleanUp)
@@ -92,12 +104,16 @@ class SceneSettings(bpy.types.PropertyGroup):
     pick: FloatVectorProperty(size=2, options={"HIDDEN"})
     pick_time: FloatProperty(options={"HIDDEN"})
     picked: BoolProperty(options={"HIDDEN"})
+    people: CollectionProperty(
+        type=ScenePerson, description="Who can be captured, if that was looked for in this range of the video"
+    )
     first: IntProperty(
-        name="First Frame", description="First frame of the video to capture", default=1, min=1
+        name="First Frame", description="First frame of the video to capture", default=1, min=1, update=_cut
     )
     last: IntProperty(
-        name="Last Frame", description="Last frame of the video to capture; 0: to its end", default=0, min=0
-    )
+        name="Last Frame", description="Last frame of the video to capture; 0: to its end", default=0, min=0,
+        update=_cut,
+    )  # fmt: skip
     rate: EnumProperty(
         name="Frame Rate",
         description="At which frame rate the motion is keyed",
@@ -124,7 +140,10 @@ class SceneSettings(bpy.types.PropertyGroup):
     clean_up: PointerProperty(type=SceneCleanUp, description="How feet are cleaned up")
 
     def who(self) -> str:
-        """The person to follow, as text for `options.Settings`."""
+        """Whom to capture, as text for `options.Settings`; of everybody, those who are ticked."""
+        if self.person == ALL:
+            ticked = [person.name for person in self.people if person.ticked]
+            return AND.join(ticked) if len(ticked) < len(self.people) else ALL
         if self.person == "number":
             return str(self.number)
         if self.person == "pick" and self.picked:

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import bpy
 from bpy.app.translations import pgettext_iface
 
 from ..core.errors import CaptureError
-from ..core.options import Settings
+from ..core.options import ALL, Settings
 from ..operators.capture import KINELIFT_OT_cancel, KINELIFT_OT_capture
 from ..operators.choose_video import KINELIFT_OT_import_video
 from ..operators.export import KINELIFT_OT_export
 from ..operators.mark_unsure import KINELIFT_OT_mark_unsure
 from ..operators.rebuild import KINELIFT_OT_rebuild
+from ..operators.show_people import KINELIFT_OT_show_people
 from ..state.access import ADDON, TAB, captured, settings, worker_python
 from ..state.jobs import STAGES, Job, queue
 from ..state.motions import PACKED_UP_TO
+from ..state.pictures import icon_of
 from ..state.probe_video import probing
 from .options import draw_options, draw_person
 from .text import paragraph
+
+#: height of a person's picture, as a multiple of a row's
+_PICTURE = 3.0
 
 
 class _Tab:
@@ -66,12 +72,38 @@ class KINELIFT_PT_person(_Tab, bpy.types.Panel):
         layout.use_property_split = True
         layout.use_property_decorate = False
         draw_person(layout, chosen)
+        if chosen.person == ALL:
+            self._people(layout, chosen)
         column = layout.column(align=True)
         column.prop(chosen, "first")
         column.prop(chosen, "last", text="Last")
         layout.prop(chosen, "rate")
         layout.prop(chosen, "add_body")
         draw_options(layout, chosen, Settings)
+
+    @staticmethod
+    def _people(layout: bpy.types.UILayout, chosen: Any) -> None:
+        """Draw everybody with a picture and a checkbox, or the look for them."""
+        column = layout.column()
+        looks = KINELIFT_OT_show_people.progress
+        if looks is not None:
+            share = looks.frame / max(looks.of, 1)
+            column.progress(factor=share, type="BAR", text=pgettext_iface(STAGES[looks.stage]))
+            return
+        column.operator(
+            KINELIFT_OT_show_people.bl_idname,
+            text="Show People Again" if chosen.people else "Show People",
+            icon="COMMUNITY",
+        )
+        for number, person in enumerate(chosen.people, 1):
+            split = column.split(factor=0.4)  # as property rows are split
+            split.use_property_split = False
+            if icon := icon_of(person.picture):
+                split.template_icon(icon_value=icon, scale=_PICTURE)
+            else:  # another session's
+                split.label(text="", icon="USER")
+            named = pgettext_iface("Person {number}").format(number=number)
+            split.prop(person, "ticked", text=named, translate=False)
 
 
 class KINELIFT_PT_capture(_Tab, bpy.types.Panel):

@@ -97,8 +97,9 @@ def test_one_camera_and_one_floor(pair: tuple[list[Capture], list[Capture]]) -> 
 
 def test_each_is_solved_again_alone_where_they_are(pair: tuple[list[Capture], list[Capture]]) -> None:
     _, (one, two) = pair
-    for capture in (one, two):
-        again = resolve(capture, {"person": ALL, "focal": None, "height": None})
+    # the height that the panel goes on asking for is the first one's
+    for capture, height in ((one, None), (two, two.settings["height"])):
+        again = resolve(capture, {"person": ALL, "focal": None, "height": height})
         np.testing.assert_allclose(evidence_of(again), evidence_of(capture), atol=1e-3)
         off = np.linalg.norm(again.motion.joints - capture.motion.joints, axis=-1)
         assert off.mean() < 0.02
@@ -109,6 +110,33 @@ def test_each_is_solved_again_alone_where_they_are(pair: tuple[list[Capture], li
     assert resolve(alone, {"person": ALL}).settings["person"] == "largest"
     # and somebody else can be chosen
     np.testing.assert_allclose(evidence_of(resolve(two, {"person": "1"})), evidence_of(one), atol=1e-3)
+
+
+def test_some_of_three(first: Capture) -> None:
+    """Named by places or otherwise, and twice: in one world, as everybody is."""
+    third = another(first, -BESIDE)
+    people = [filmed(one) for one in (first, another(first, BESIDE), third)]
+    detections = _detections_of(replace(people[0], others=np.stack([evidence_of(one) for one in people[1:]])))
+    known = Settings(person=ALL, focal=first.camera.focal_mm, height=first.motion.height)
+    everyone = solved(detections, known)
+    assert len(everyone) == 3
+
+    def named(number: int) -> str:
+        """Where somebody's hip is, one second after the start."""
+        capture = everyone[number]
+        x, y = capture.landmarks[round(capture.motion.fps), 23, :2]
+        return f"{x:.0f},{y:.0f}@1.00"
+
+    some = solved(detections, replace(known, person=f"{named(2)}+{named(1)}+3"))
+    assert len(some) == 2
+    for one, other in zip(some, everyone[1:], strict=True):
+        np.testing.assert_array_equal(evidence_of(one), evidence_of(other))
+    assert np.array_equal(some[0].camera.camera_from_world, some[1].camera.camera_from_world)
+    away, asked = ((a.motion.root - b.motion.root)[:, :2] for a, b in (some, everyone[1:]))
+    np.testing.assert_allclose(np.linalg.norm(away, axis=-1), np.linalg.norm(asked, axis=-1), rtol=0.05)
+    for wrong, says in (("1+4", "only 3"), ("1+9,9@1", "Nobody was found at 9, 9")):
+        with pytest.raises(CaptureError, match=says):
+            solved(detections, Settings(person=wrong))
 
 
 def test_only_one_person(first: Capture) -> None:

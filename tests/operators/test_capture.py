@@ -16,6 +16,7 @@ import pytest
 
 from kinelift.core.capture import Capture
 from kinelift.core.errors import CaptureError
+from kinelift.core.options import Place, read_people, read_person
 from kinelift.core.skeleton import INDEX
 from kinelift.core.worker import Message
 from kinelift.operators.build import build
@@ -23,8 +24,9 @@ from kinelift.operators.capture import new_job
 from kinelift.rig.body import body_of
 from kinelift.state import jobs
 from kinelift.state.jobs import queue
+from kinelift.state.pictures import icon_of
 from kinelift.tests.motions import random_capture
-from kinelift.tests.videos import SAMPLE
+from kinelift.tests.videos import SAMPLE, read_video, write_video
 
 # captures, detects or starts other programs
 pytestmark = pytest.mark.slow
@@ -108,6 +110,39 @@ def test_whom_to_follow(chosen: dict[str, object], option: str) -> None:
     job.end()
     assert job.settings["person"] == option
     assert (job.settings["start"], job.settings["end"]) == (0.0, None)
+
+
+def test_whom_of_everybody_is_captured(tmp_path: Path) -> None:
+    """A small picture of everybody to tick; a file keeps the ticks, and another range has other people."""
+    pictures = [np.hstack([image, image[:, ::-1]]) for image in read_video(SAMPLE)[60:90]]
+    video = write_video(tmp_path / "two.mp4", pictures)
+    choose(video, last=30, person="all")
+    scene = bpy.context.scene.kinelift
+    scene.info.frames, scene.info.fps = 30, 30.0
+    assert bpy.ops.kinelift.show_people() == {"FINISHED"}
+    one, two = scene.people
+    for person in (one, two):
+        assert Path(person.picture).stat().st_size > 1000
+        icon_of(person.picture)  # there are none without a window
+        assert isinstance(read_person(person.name), Place) and person.ticked
+    assert scene.who() == "all"
+    one.ticked = False
+    assert scene.who() == two.name
+    two.ticked = False
+    assert "Nobody is ticked" in refusal(bpy.ops.kinelift.capture)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "saved.blend"))
+    bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "saved.blend"))
+    scene = bpy.context.scene.kinelift
+    one, two = scene.people
+    one.ticked, three = True, scene.people.add()
+    two.ticked, three.name = True, "3"
+    three.ticked = False
+    assert scene.who() == f"{one.name}+{two.name}"
+    job = new_job(bpy.context)
+    job.end()
+    assert read_people(job.settings["person"]) == [read_person(one.name), read_person(two.name)]
+    scene.first = 5
+    assert not scene.people and scene.who() == "all"
 
 
 def test_settings_are_saved_with_the_scene(tmp_path: Path) -> None:
