@@ -20,7 +20,9 @@ from .sideways import stood_up
 from .track import Track
 from .video import VideoReader
 
-#: frames per second that are looked at: at fewer, people are lost, and found again too late
+#: a stretch of so many frames is looked at whole: the picture is searched for others only now and then ...
+_FEW = 300
+#: ... and a longer one at so many frames per second: at fewer, people are lost
 _FPS = 10.0
 #: sides of a picture, pixels
 _SIDE = 128
@@ -56,7 +58,9 @@ def save_portraits(
     CaptureError
         If the video can't be read, nobody is in it, or a picture can't be written.
     """
-    reader, _ = stood_up(VideoReader(video, settings.start, settings.end, _FPS), settings.turn)
+    whole = VideoReader(video, settings.start, settings.end)
+    fps = None if 0 < whole.frames <= _FEW else _FPS
+    reader, _ = stood_up(VideoReader(video, settings.start, settings.end, fps), settings.turn)
     people: list[tuple[VideoReader, Track]] = []
     for shot in shots_of(reader, progress):
         # somebody who is in several shots counts once, as in a capture
@@ -71,7 +75,7 @@ def save_portraits(
     for number, (shot, one) in enumerate(people, 1):
         frame, landmark = _seen_best(one)
         time = shot.start + frame / shot.fps
-        image = next(iter(VideoReader(video, time, fps=_FPS).turned(reader.turned_by))).image
+        image = next(iter(VideoReader(video, time).turned(reader.turned_by))).image
         path = folder / f"person {number}.png"
         save_png(_cut_out(image, one.landmarks[frame]), path)
         x, y = one.landmarks[frame, landmark, :2]

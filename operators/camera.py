@@ -165,7 +165,18 @@ class KINELIFT_OT_still_camera(AsksAboutEdits, OnCaptured, bpy.types.Operator):
         self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=action.name))
 
 
+def cameras_of(armature: Any) -> list[Any]:
+    """The cameras of a captured armature; if it has none, those of whoever was captured with it."""
+    from ..rig.result import captured_with
+
+    for one in (armature, *captured_with(armature)):
+        cameras = [child for child in one.children if child.type == "CAMERA"]
+        if cameras:
+            return cameras
+    return []
+
+
 def camera_of(armature: Any) -> Any:
-    """The newest camera of a captured armature, or None."""
-    cameras = [child for child in armature.children if child.type == "CAMERA"] if armature is not None else []
+    """The newest of `cameras_of` a captured armature, or None."""
+    cameras = cameras_of(armature) if armature is not None else []
     return cameras[-1] if cameras else None

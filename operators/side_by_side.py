@@ -6,7 +6,7 @@ import bpy
 
 from ..core.errors import CaptureError
 from ..state.access import captured
-from .camera import add_capture_camera, camera_of
+from .camera import add_capture_camera, camera_of, cameras_of
 from .reporting import OnCaptured
 
 
@@ -48,7 +48,7 @@ def _show(context: bpy.types.Context, armature: bpy.types.Object) -> None:
     from ..rig.viewports import divide, world_of
 
     render, views = context.scene.render, [a for a in context.screen.areas if a.type == "VIEW_3D"]
-    if context.scene.camera not in armature.children[:]:  # that of another shot is right, too
+    if context.scene.camera not in cameras_of(armature):  # that of another shot is right, too
         context.scene.camera = camera_of(armature)
     context.view_layer.update()
     motion = read_played(armature, render.fps / render.fps_base)

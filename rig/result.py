@@ -24,6 +24,8 @@ from .versions import current_window
 
 #: custom property of an action for a camera that is kept still: that of the person in the room
 _ROOM = "kinelift_room"
+#: what marks the collection of those who were captured at once, a custom property
+_TOGETHER = "kinelift_together"
 
 
 def is_still(scene: bpy.types.Scene) -> bool:
@@ -80,6 +82,7 @@ def gather(armatures: Sequence[bpy.types.Object], name: str) -> None:
     shown = layer.objects.active == armatures[-1]
     (around,) = armatures[0].users_collection
     together = bpy.data.collections.new(name)
+    together[_TOGETHER] = True
     around.children.link(together)
     for armature in armatures:
         together.objects.link(armature)
@@ -88,6 +91,17 @@ def gather(armatures: Sequence[bpy.types.Object], name: str) -> None:
         for armature in armatures:
             armature.select_set(True)
         layer.objects.active = armatures[0]
+
+
+def captured_with(armature: bpy.types.Object) -> list[bpy.types.Object]:
+    """The other armatures of the capture that an armature is of, which one camera filmed."""
+    return [
+        one
+        for collection in armature.users_collection
+        if _TOGETHER in collection
+        for one in collection.objects
+        if one.type == "ARMATURE" and one != armature
+    ]
 
 
 @contextmanager

@@ -17,9 +17,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 
+from kinelift.core.capture import Capture
 from kinelift.tests.gui.window import TABS, Window
+from kinelift.tests.motions import filmed_moving, random_capture
 from kinelift.tests.videos import SAMPLE, read_video, write_video
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -902,6 +906,131 @@ def test_what_is_undone_while_a_capture_runs(window: Window) -> None:
     window.until(lambda: things(window) != before)
     window.key("ctrl+z")
     window.until(lambda: things(window) == before)
+
+
+#: where the scene's camera is in some frames, metres
+WAY = (
+    "[(context.scene.frame_set(frame), [round(part, 3) for part in"
+    " context.scene.camera.matrix_world.translation])[1] for frame in (1, 8, 16)]"
+)
+
+
+def remove(window: Window, name: str) -> None:
+    """Remove an armature and all that hangs on it."""
+    window.ask(
+        f"[bpy.data.objects.remove(one) for one in"
+        f" [*bpy.data.objects[{name!r}].children_recursive, bpy.data.objects[{name!r}]]]"
+    )
+
+
+def test_the_camera_is_kept_still_and_moves_again(window: Window) -> None:
+    playing, motion = "context.object.animation_data.action.name", CLIPS / "dolly.motion.npz"
+    filmed_moving(random_capture(20, seed=3), seed=4).save(motion)
+    window.ask(f"bpy.ops.kinelift.rebuild(motion={str(motion)!r})")
+    only(window, "dolly")
+    window.open_panel("Preview")
+    window.click("Add Capture Camera")
+    window.until(lambda: "CAMERA" in window.ask("[one.type for one in context.object.children]"))
+    window.rest()
+    window.settle()
+    room, way = window.ask(playing), window.ask(WAY)
+    assert way[0] != way[1] != way[2]
+    button = window.find("Still Camera")[-1]  # pressed, its label is too bright to be read here
+    window.click_at(*button)
+    window.until(lambda: window.ask(playing) != room)
+    window.rest()
+    window.settle()
+    window.shot("still_camera")
+    still, held = window.ask(playing), window.ask(WAY)
+    assert held[0] == held[1] == held[2]
+    window.key("ctrl+z")
+    window.until(lambda: window.ask(playing) == room)  # one step
+    assert window.ask(WAY) == way
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask(playing) == still)
+    assert window.ask(WAY) == held
+    save_and_reopen(window, "/tmp/still_camera.blend")
+    assert window.ask(playing) == still and window.ask(WAY) == held
+    window.open_panel("Preview")
+    window.click_at(*button)
+    window.until(lambda: window.ask(playing) == room)
+    window.rest()
+    window.settle()
+    window.shot("camera_moves_again")
+    assert window.ask(WAY) == way
+    remove(window, "dolly")
+
+
+def shown_beside(window: Window, place: tuple[int, int]) -> float:
+    """How much is to be seen left of a label, and below: the spread of the colours there, 0 to 255."""
+    left, *_ = window.sidebar()
+    screen = cv2.imread(str(window.shot("beside")))
+    return float(screen[place[1] : place[1] + 40, left + 20 : left + 80].std())
+
+
+def test_some_of_everybody_are_captured(window: Window) -> None:
+    """Three are in the picture, each has a picture to tick, and one is ticked off."""
+    images = [image[:, 180:600] for image in read_video(SAMPLE)[60:80]]
+    clip = write_video(CLIPS / "trio.mp4", [np.hstack([one, one[:, ::-1], one]) for one in images])
+    people = "context.scene.kinelift.people"
+    choose(window, clip, 20)
+    window.ask("setattr(context.scene.kinelift, 'quality', 'quick')")
+    window.open_panel("Person & Range")
+    window.click("Largest")
+    window.click("Everybody")
+    window.until(lambda: window.ask("context.scene.kinelift.person") == "all")
+    window.rest()
+    window.click("Show People")
+    window.until(lambda: window.ask(f"len({people})") == 3 and not workers())
+    window.rest()
+    window.until(lambda: len(window.find("Person")) >= 4)  # with the panel's header
+    window.settle()
+    _, second, _ = places = window.find("Person")[-3:]
+    window.until(lambda: min(shown_beside(window, place) for place in places) > 10, 10)
+    window.shot("people")
+    window.click_at(*second)
+    window.until(lambda: not window.ask(f"{people}[1].ticked"))
+    asked = "+".join(window.ask(f"[one.name for one in {people} if one.ticked]"))
+    window.rest()
+    window.open_panel("Capture from Video")
+    before = things(window)
+    capture(window)
+    window.until(lambda: not workers() and "trio" in window.ask("bpy.data.objects.keys()"))
+    window.rest()
+    window.settle()
+    window.shot("some_of_everybody")
+    together = "sorted(one.name for one in bpy.data.collections['trio'].objects if one.type == 'ARMATURE')"
+    assert window.ask(together) == ["trio", "trio.person2"]
+    assert window.ask("context.object.name") == "trio"
+    found = Capture.load(Path(window.ask("context.object.kinelift.motion")))
+    assert found.settings["person"] == asked and found.people == 2
+    window.key("ctrl+z")
+    window.until(lambda: things(window) == before)  # one step
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask("'trio' in bpy.data.collections"))
+    # one camera is enough for both
+    only(window, "trio")
+    window.open_panel("Preview")
+    window.click("Add Capture Camera")
+    window.until(lambda: "CAMERA" in window.ask("[one.type for one in context.object.children]"))
+    window.ask("setattr(context.scene, 'camera', None)")
+    only(window, "trio.person2")
+    window.click("View through Capture Camera")
+    window.until(lambda: window.ask("context.scene.camera is not None"))
+    window.rest()
+    window.settle()
+    window.shot("camera_of_another")
+    assert window.ask("context.scene.camera.parent.name") == "trio"
+    window.key("KP_0")
+    save_and_reopen(window, "/tmp/trio.blend")
+    assert window.ask(f"[one.ticked for one in {people}]") == [True, False, True]
+    assert window.ask(together) == ["trio", "trio.person2"]
+    remove(window, "trio.person2")
+    remove(window, "trio")
+    window.ask("bpy.data.collections.remove(bpy.data.collections['trio'])")
+    window.ask("[context.scene.kinelift.property_unset(name) for name in ('person', 'quality')]")
+    choose(window, CLIP, 120)
+    only(window, "walk_front")
 
 
 def test_retarget(window: Window) -> None:

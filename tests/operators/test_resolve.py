@@ -13,6 +13,7 @@ import pytest
 from mathutils import Vector
 
 from kinelift.core.capture import Capture
+from kinelift.core.files import of_person
 from kinelift.core.landmarks import evidence_of
 from kinelift.core.mannequin import mannequin
 from kinelift.core.options import Settings
@@ -27,6 +28,8 @@ from kinelift.rig.versions import curves_of
 from kinelift.state import motions
 from kinelift.state.jobs import queue
 from kinelift.tests.inference.test_bad_input import filmed, walking
+from kinelift.tests.inference.test_camera_path import panned
+from kinelift.tests.inference.test_everybody import BESIDE, another
 from kinelift.tests.operators.test_cleanup import played, walker
 from kinelift.tests.videos import SAMPLE
 from kinelift.tests.walks import slide, walk
@@ -152,6 +155,36 @@ def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
     chosen.person, chosen.number = "number", 2
     other = solved()
     assert np.allclose(other.landmarks, aside[..., :3], atol=1e-2, equal_nan=True)
+
+
+def test_one_of_several_stays_in_the_world_that_they_share(tmp_path: Path) -> None:
+    """Filmed by a camera that moves; whoever is ticked in the panel, and whatever the first one's height."""
+    pair = tmp_path / "pair.motion.npz"
+    asked = dataclasses.asdict(Settings(person="all", height=1.5, focal=28.0))
+    first = walking(60)
+    people = []
+    for one in (first, another(first, BESIDE)):
+        seen = dataclasses.replace(panned(one, 20.0), settings=asked)
+        people.append(resolve(seen, {"person": "all"}))
+    dataclasses.replace(people[0], people=2).save(pair)
+    people[1].save(of_person(pair, 2))
+    _, two = build(pair, "pair", bpy.context.scene.name, True)
+    chosen = bpy.context.scene.kinelift
+    chosen.person, chosen.use_height, chosen.height = "all", True, 1.5
+    chosen.use_focal, chosen.focal = True, 28.0
+    for name, ticked in (("10,10@0", True), ("20,20@0", False)):
+        person = chosen.people.add()
+        person.name, person.ticked = name, ticked
+    before = people[1]
+    bpy.context.view_layer.objects.active = two
+    assert bpy.ops.kinelift.resolve() == {"FINISHED"}
+    after = Capture.load(Path(two.kinelift.motion))
+    assert after.settings["person"] == "all"
+    np.testing.assert_allclose(after.landmarks, before.landmarks, atol=1e-2)
+    assert before.camera_moves and before.motion.height > 1.6
+    assert before.motion.height == pytest.approx(after.motion.height, rel=1e-3)
+    np.testing.assert_allclose(after.motion.joints, before.motion.joints, atol=0.02)
+    np.testing.assert_allclose(after.cameras.camera_from_world, before.cameras.camera_from_world, atol=0.02)
 
 
 def edit(armature: bpy.types.Object, side: str, keys: list[tuple[int, float]]) -> None:
