@@ -15,7 +15,7 @@ from ..state.access import captured, settings
 from ..state.motions import find_motion
 from .build import describe
 from .edits import AsksAboutEdits
-from .reporting import OnCaptured
+from .reporting import OnCaptured, names_of
 from .takes import go_back
 from .worker_operator import new_motion
 
@@ -122,7 +122,7 @@ class KINELIFT_OT_view_camera(bpy.types.Operator):
 
 
 class KINELIFT_OT_still_camera(AsksAboutEdits, OnCaptured, bpy.types.Operator):
-    """Keep a camera that moved still and let the person move in its place, in a new action; again: go back"""
+    """Keep a camera that moved still; whom it filmed moves in its place, in a new action; again: go back"""
 
     bl_idname = "kinelift.still_camera"
     bl_label = STILL_CAMERA
@@ -138,31 +138,57 @@ class KINELIFT_OT_still_camera(AsksAboutEdits, OnCaptured, bpy.types.Operator):
         return (edits_of(armature, motion) if in_room(motion) is None else None), CARRY
 
     def work(self, context: bpy.types.Context) -> None:
-        """Make the motion, or go back to the one in the room."""
-        from ..core.capture import Capture
-        from ..rig.result import in_room, keep_camera_still
-        from ..rig.takes import motion_of
+        """Make the motions of all whom the camera filmed, or go back to those in the room."""
+        from ..rig.read import check_captured
+        from ..rig.result import captured_with, in_room
+        from ..rig.takes import check_replaceable, motion_of
 
         armature = captured(context)
-        room = in_room(motion_of(armature))
-        if room is not None:
-            told = go_back(context, armature, room)
-            if told:
-                self.report({"WARNING"}, told)
+        back = in_room(motion_of(armature)) is not None
+        people = [
+            one
+            for one in (armature, *captured_with(armature))
+            if one.kinelift.motion and (in_room(motion_of(one)) is not None) == back
+        ]
+        for one in people:  # all of them, or none
+            check_captured(one)
+            check_replaceable(one)
+        if not back:
+            self._hold(context, people)
             return
-        path = find_motion(context, armature.kinelift.motion)
-        capture = Capture.load(path)
-        still = capture.with_still_camera()
-        if still is capture:
-            raise CaptureError(f"The camera of {armature.name} keeps its place: there is nothing to hold.")
-        out = new_motion(context, path)
-        still.save(out)
+        told = [go_back(context, one, in_room(motion_of(one))) for one in people]
+        if any(told):
+            self.report({"WARNING"}, next(filter(None, told)))
+
+    def _hold(self, context: bpy.types.Context, people: list[Any]) -> None:
+        """Make the motions of people before a camera that is kept still.
+
+        Raises
+        ------
+        CaptureError
+            If the camera moved for none of them, or a file is gone or can't be written.
+        """
+        from ..core.capture import Capture
+        from ..rig.result import keep_camera_still
+
+        made = []
+        for one in people:
+            path = find_motion(context, one.kinelift.motion)
+            capture = Capture.load(path)
+            still = capture.with_still_camera()
+            if still is capture:
+                raise CaptureError(f"The camera of {one.name} keeps its place: there is nothing to hold.")
+            out = new_motion(context, path)
+            still.save(out)
+            made.append((one, still, out))
         how = settings(context).clean_up.clean_up()
         render = context.scene.render
         fps = render.fps / render.fps_base
-        action = keep_camera_still(armature, still, how, fps, self.edits)
-        describe(armature, action, still, out)
-        self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=action.name))
+        actions = []
+        for one, still, out in made:
+            actions.append(keep_camera_still(one, still, how, fps, self.edits))
+            describe(one, actions[-1], still, out)
+        self.report({"INFO"}, pgettext_rpt("Made the action {name}").format(name=names_of(actions)))
 
 
 def cameras_of(armature: Any) -> list[Any]:

@@ -32,8 +32,8 @@ def report_done(operator: Any, done: str, warnings: int, panel: str) -> None:
     operator.report({"WARNING"}, told.format(done=done, count=warnings, panel=pgettext_iface(panel)))
 
 
-def names_of(objects: Sequence[bpy.types.Object]) -> str:
-    """The names of objects, for a report."""
+def names_of(objects: Sequence[bpy.types.ID]) -> str:
+    """The names of objects, or of other data, for a report."""
     return ", ".join(one.name for one in objects)
 
 

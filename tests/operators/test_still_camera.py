@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -10,6 +11,7 @@ import pytest
 from bpy_extras.object_utils import world_to_camera_view
 
 from kinelift.core.capture import Capture
+from kinelift.core.files import of_person
 from kinelift.core.skeleton import JOINTS
 from kinelift.operators.build import build
 from kinelift.rig.result import in_room
@@ -73,6 +75,33 @@ def test_the_person_moves_in_the_cameras_place_and_back(moving: bpy.types.Object
     assert playing(moving).name == name and moving.kinelift.motion == file
     np.testing.assert_allclose(camera_way(), way, atol=1e-5)
     np.testing.assert_allclose(seen(moving), picture, atol=1e-4)
+
+
+def test_all_whom_it_filmed_move_in_its_place(tmp_path: Path) -> None:
+    pair = tmp_path / "pair.motion.npz"
+    for number, seed in ((1, 3), (2, 5)):
+        one = filmed_moving(random_capture(FRAMES, seed=seed), seed=4)
+        replace(one, people=3 - number).save(of_person(pair, number))
+    bpy.context.scene.kinelift.clean_up.feet = False
+    people = build(pair, "pair", bpy.context.scene.name, True)
+    for person in people:
+        bpy.context.view_layer.objects.active = person
+        raw = playing(person)["kinelift_raw"]
+        assert bpy.ops.kinelift.use_take(action=raw.name) == {"FINISHED"}
+    bpy.context.view_layer.objects.active = people[0]
+    assert bpy.ops.kinelift.add_camera() == {"FINISHED"}
+    pictures, rooms = [seen(one) for one in people], [playing(one) for one in people]
+    # whoever of them is active
+    bpy.context.view_layer.objects.active = people[1]
+    assert bpy.ops.kinelift.still_camera() == {"FINISHED"}
+    assert [in_room(playing(one)) for one in people] == rooms
+    assert np.ptp(camera_way(), axis=0).max() < 1e-5
+    for person, picture in zip(people, pictures, strict=True):
+        np.testing.assert_allclose(seen(person)[..., :2], picture[..., :2], atol=5e-4)
+    assert bpy.ops.kinelift.still_camera() == {"FINISHED"}
+    assert [playing(one) for one in people] == rooms
+    for person, picture in zip(people, pictures, strict=True):
+        np.testing.assert_allclose(seen(person), picture, atol=1e-4)
 
 
 def test_edits_by_hand_come_along(moving: bpy.types.Object) -> None:
