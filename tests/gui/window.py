@@ -178,11 +178,11 @@ area.type = 'OUTLINER'
     ) -> list[tuple[str, int, int, tuple[int, ...]]]:
         """Words in a part of the screen, with their middles (in the turned part) and lines."""
         shot = subprocess.run(
-            ["import", "-window", "root", "ppm:-"], env=self._environment, check=True, capture_output=True
+            ["import", "-window", "root", "png:-"], env=self._environment, check=True, capture_output=True
         ).stdout
         picture = subprocess.run(
             ["convert", "-", "-crop", f"{width}x{height}+{left}+{top}", "+repage", *turn,
-             "-colorspace", "Gray", "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%", "pgm:-"],
+             "-colorspace", "Gray", "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%", "png:-"],
             input=shot, check=True, capture_output=True,
         ).stdout  # fmt: skip
         read = subprocess.run(
