@@ -10,7 +10,7 @@ from mathutils import Vector
 
 from ..core.files import everybodys, name_of_person
 from ..core.option import options_of
-from ..core.options import Corrections
+from ..core.options import Corrections, several
 from ..state.access import settings
 from ..state.jobs import queue
 
@@ -119,6 +119,7 @@ def describe(armature: bpy.types.Object, action: bpy.types.Action, capture: Capt
     result.warnings.clear()
     result.motion = str(path)
     result.video = capture.source.video
+    result.one_of_several = several(capture.settings.get("person", ""))
     result.detected = detected_share(capture)
     known = shares(capture)
     for state in ("guessed_limbs", "off_picture", "unsure_sides"):

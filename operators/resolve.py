@@ -79,7 +79,8 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         values = chosen.capture_settings(preferences(context).device)
         values |= values_of(armature.kinelift.corrections, Corrections)
         wanted = {name: values[name] for name, one in options_of(Settings).items() if one.in_resolve}
-        if chosen.person == ALL:  # whoever is ticked: each is solved again alone, and stays who they are
+        # each is solved again alone, and nobody of everybody becomes somebody else
+        if chosen.person == ALL or armature.kinelift.one_of_several:
             del wanted["person"]
         # it may have another name by then, or lie elsewhere in memory
         self._target = armature.session_uid

@@ -215,5 +215,8 @@ class Result(bpy.types.PropertyGroup):
     unsure: CollectionProperty(
         type=Stretch, description="Where a limb or the body was hardly seen or lies elsewhere in the picture"
     )
+    one_of_several: BoolProperty(
+        description="Whether others were captured at once: each stays who they are in the world they share"
+    )
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")
     corrections: PointerProperty(type=ArmatureCorrections, description="What Re-solve corrects in the motion")

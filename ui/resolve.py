@@ -35,7 +35,8 @@ class KINELIFT_PT_resolve(bpy.types.Panel):
         layout.use_property_decorate = False
         whole = layout.column()
         whole.active = not chosen.clean_up.use_range
-        draw_person(whole, chosen)
+        if not captured(context).kinelift.one_of_several:
+            draw_person(whole, chosen)
         draw_options(whole, chosen, Settings, but=_ONLY_CAPTURED)
         draw_range(layout, chosen.clean_up)
         layout.operator(KINELIFT_OT_resolve.bl_idname, icon="FILE_REFRESH")

@@ -146,7 +146,13 @@ def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
         return Capture.load(Path(bpy.context.object.kinelift.motion))
 
     chosen.use_focal, chosen.focal = True, 56.0
+    # ticks are for captures
+    chosen.person = "all"
+    for name, ticked in (("1", False), ("2", True)):
+        person = chosen.people.add()
+        person.name, person.ticked = name, ticked
     tele = solved()
+    np.testing.assert_allclose(tele.landmarks, captured.landmarks, atol=1e-2)
     assert tele.settings["focal"] == 56.0 and tele.camera.focal == pytest.approx(2 * captured.camera.focal)
     assert camera.data.lens == pytest.approx(56)
     camera.location.z += 0.1  # the artist's from now on
@@ -158,7 +164,7 @@ def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
 
 
 def test_one_of_several_stays_in_the_world_that_they_share(tmp_path: Path) -> None:
-    """Filmed by a camera that moves; whoever is ticked in the panel, and whatever the first one's height."""
+    """Filmed by a camera that moves; whoever is followed in the panel, whatever the first one's height."""
     pair = tmp_path / "pair.motion.npz"
     asked = dataclasses.asdict(Settings(person="all", height=1.5, focal=28.0))
     first = walking(60)
@@ -170,11 +176,9 @@ def test_one_of_several_stays_in_the_world_that_they_share(tmp_path: Path) -> No
     people[1].save(of_person(pair, 2))
     _, two = build(pair, "pair", bpy.context.scene.name, True)
     chosen = bpy.context.scene.kinelift
-    chosen.person, chosen.use_height, chosen.height = "all", True, 1.5
+    chosen.use_height, chosen.height = True, 1.5
     chosen.use_focal, chosen.focal = True, 28.0
-    for name, ticked in (("10,10@0", True), ("20,20@0", False)):
-        person = chosen.people.add()
-        person.name, person.ticked = name, ticked
+    assert chosen.person == "largest"
     before = people[1]
     bpy.context.view_layer.objects.active = two
     assert bpy.ops.kinelift.resolve() == {"FINISHED"}
