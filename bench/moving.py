@@ -18,6 +18,7 @@ from kinelift.bench.scenes import Box, Scene
 from kinelift.bench.stage import SOURCES, film, looking, reference
 from kinelift.core.arrays import Array, Floats
 from kinelift.core.camera import Camera
+from kinelift.core.motion import Motion
 from kinelift.core.rotations import matrix_from_vector
 
 #: how long the walk takes, seconds; how fast it is, m/s; time from step to step, and how long a foot stands
@@ -34,20 +35,28 @@ _COLOURS = ((150, 70, 60), (60, 90, 140), (90, 120, 70), (200, 170, 90), (110, 8
 
 def walk() -> Scene:
     """Somebody walks six metres along -Y through a room with shelves, pictures and boxes."""
-    t = np.arange(round(_LONG * FPS)) / FPS
+    motion = walking(np.arange(round(_LONG * FPS)) / FPS, _FROM)
+    return Scene(motion, _furniture(), {}, on_the_floor(motion))
+
+
+def walking(t: Floats, start: float) -> Motion:
+    """The motion of somebody who walks along -Y from `start`, metres; `t` (T,) begins at 0."""
     feet = {}
     for side, first in (("L", -2), ("R", -1)):
         stances = [
-            Stance(n * _STEP, n * _STEP + _STANDS, _FROM - _SPEED * (n * _STEP + _STANDS / 2))
-            for n in range(first, 3 + round(_LONG / _STEP), 2)
+            Stance(n * _STEP, n * _STEP + _STANDS, start - _SPEED * (n * _STEP + _STANDS / 2))
+            for n in range(first, 3 + round(t[-1] / _STEP), 2)
         ]
         feet[side] = stepping(t, side, stances, roll=0.16, off=0.75, clear=0.10, x=0.08)
-    root = np.stack([0 * t, _FROM - _SPEED * t, np.full_like(t, 0.99 * STANDING)], axis=1)
+    root = np.stack([0 * t, start - _SPEED * t, np.full_like(t, 0.99 * STANDING)], axis=1)
     swing = 0.4 * np.cos(np.pi * t / _STEP)
     arms = {side: hanging(t, side, 0.05 + sign * swing, 0.93) for side, sign in SIDES.items()}
-    motion = posed(lowered(root, feet), 0.04 + 0 * t, 0.04 + 0 * t, feet, arms)
-    levels = np.concatenate([np.where(f.planted, f.level[:, None], np.nan) for f in feet.values()], axis=1)
-    return Scene(motion, _furniture(), {}, levels)
+    return posed(lowered(root, feet), 0.04 + 0 * t, 0.04 + 0 * t, feet, arms)
+
+
+def on_the_floor(motion: Motion) -> Floats:
+    """`Scene.levels` of a motion on one floor."""
+    return np.where(motion.contacts > 0.5, 0.0, np.nan)
 
 
 def _furniture() -> tuple[Box, ...]:

@@ -68,6 +68,8 @@ class Scene:
     truth : dict
         Of a jump: `flight`, when it begins and ends, seconds; `peak`, its time, and how much higher the hips
         are then than when the body stood before, metres. Of a chair: `seated` (T,) bool.
+    others : tuple of Motion
+        The other people, with exact contacts too.
     """
 
     motion: Motion
@@ -75,6 +77,7 @@ class Scene:
     cameras: dict[str, tuple[Vector, Vector]]
     levels: Floats
     truth: dict[str, Array] = field(default_factory=dict)
+    others: tuple[Motion, ...] = ()
 
 
 def _scene(

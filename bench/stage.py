@@ -1,4 +1,4 @@
-"""Draws made-up scenes: a dressed body among boxes in a room, filmed by a camera."""
+"""Draws made-up scenes: dressed bodies among boxes in a room, filmed by a camera."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from kinelift.core.camera import Camera
 from kinelift.core.errors import CaptureError
 from kinelift.core.files import replacing
 from kinelift.core.mannequin import mannequin, rest_positions
+from kinelift.core.motion import Motion
 from kinelift.core.rotations import unit
 from kinelift.core.skeleton import JOINTS, TEMPLATE_OFFSETS
 from kinelift.inference.figure import rasterised
@@ -104,15 +105,26 @@ def reference(scene: Scene, camera: Camera) -> dict[str, npt.NDArray[np.generic]
     }
 
 
-def film(scene: Scene, cameras: Sequence[Camera], seed: int, out: Path) -> None:
-    """Write the video of a scene, with the camera of each frame; another seed is another person and room.
+def film(
+    scene: Scene, cameras: Sequence[Camera], seed: int, out: Path, only: Sequence[int] | None = None
+) -> None:
+    """Write the video of a scene, with the camera of each frame; another seed means other people and room.
+
+    Parameters
+    ----------
+    scene : Scene
+    cameras : sequence of Camera
+    seed : int
+    out : Path
+    only : sequence of int, optional
+        Who is shown, by number: the scene's `motion` is 0, its `others` follow. By default everybody.
 
     Raises
     ------
     CaptureError
         If there is no codec to write a video.
     """
-    stage = Stage(scene, cameras, np.random.default_rng(_SEED + seed))
+    stage = Stage(scene, cameras, np.random.default_rng(_SEED + seed), only)
     with replacing(out) as temporary:
         writer = cv2.VideoWriter(
             str(temporary), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*"mp4v"), FPS, cameras[0].size
@@ -129,36 +141,65 @@ def film(scene: Scene, cameras: Sequence[Camera], seed: int, out: Path) -> None:
 
 
 class Stage:
-    """Draws the pictures of a scene, with the camera of each frame."""
+    """Draws the pictures of a scene, with the camera of each frame, and everybody in it or `only` some."""
 
-    def __init__(self, scene: Scene, cameras: Sequence[Camera], rng: np.random.Generator) -> None:
-        self._motion, self._cameras, self._rng = scene.motion, cameras, rng
+    def __init__(
+        self,
+        scene: Scene,
+        cameras: Sequence[Camera],
+        rng: np.random.Generator,
+        only: Sequence[int] | None = None,
+    ) -> None:
+        self._cameras, self._rng = cameras, rng
         self._boxes = (*_ROOM, *scene.boxes)
         self._shown = cameras[0]
         self._tints = 1 + rng.normal(0, 0.05, (len(self._boxes), 3))
         self._back, self._near = room(self._boxes, cameras[0], self._tints)
         self._noise = _NOISE * rng.standard_normal(self._back.shape, np.float32)
-        self._look = Appearance(rng)
+        # who isn't shown has clothes too, so that the others wear the same without them
+        bodies = [_Body(motion, Appearance(rng)) for motion in (scene.motion, *scene.others)]
+        self._bodies = bodies if only is None else [bodies[number] for number in only]
+
+    def frame(self, index: int) -> Picture:
+        """Draw the RGB picture (h, w, 3) of a frame."""
+        camera = self._cameras[index]
+        if camera is not self._shown:
+            self._shown = camera
+            self._back, self._near = room(self._boxes, camera, self._tints)
+        image, near = self._back.copy(), self._near
+        for body in self._bodies:
+            near = body.draw(index, camera, image, near)
+        # the same noise, shifted, is as good as new noise, and quick
+        image += np.roll(self._noise, self._rng.integers(0, camera.size[1], 2), axis=(0, 1))
+        return np.asarray(image.clip(0, 255), dtype=np.uint8)
+
+
+class _Body:
+    """Somebody dressed who moves."""
+
+    def __init__(self, motion: Motion, look: Appearance) -> None:
+        self._motion, self._look = motion, look
         template = mannequin(TEMPLATE_OFFSETS)
         soles = template.vertices[:, 2].min()
         self._places = (template.vertices - np.array([0, 0, soles])).astype(np.float32)
-        offsets = scene.motion.offsets
-        body = mannequin(offsets)
-        dressed = self._look.shape(body, self._places.astype(float))
-        parts = (dressed, body.weights, rest_positions(offsets))
+        body = mannequin(motion.offsets)
+        dressed = look.shape(body, self._places.astype(float))
+        parts = (dressed, body.weights, rest_positions(motion.offsets))
         self._skin = Skin(*(torch.as_tensor(a, dtype=torch.float32) for a in parts))
         self._faces = torch.as_tensor(body.faces)
         self._triangles = np.concatenate([body.faces[:, [0, 1, 2]], body.faces[:, [0, 2, 3]]])
 
-    def frame(self, index: int) -> Picture:
-        """Draw the RGB picture (h, w, 3) of a frame."""
-        motion, camera = self._motion, self._cameras[index]
-        if camera is not self._shown:
-            self._shown = camera
-            self._back, self._near = room(self._boxes, camera, self._tints)
+    def draw(self, index: int, camera: Camera, image: npt.NDArray[np.float32], nearest: Floats) -> Floats:
+        """Draw the body into `image` (h, w, 3) where it is nearer than what is `nearest` (h, w): 1 / depth.
+
+        Returns
+        -------
+        (h, w)
+            How near things are with the body.
+        """
         turns, joints = (
             torch.as_tensor(a[index : index + 1], dtype=torch.float32)
-            for a in (motion.world_rotations, motion.joints)
+            for a in (self._motion.world_rotations, self._motion.joints)
         )
         moved = self._skin(turns, joints)[0]
         bright = _SHADE + (1 - _SHADE) * np.clip(normals(moved, self._faces).numpy() @ _LIGHT, 0, 1)
@@ -166,20 +207,22 @@ class Stage:
         depth = vertices @ camera.camera_from_world[2, :3] + camera.camera_from_world[2, 3]
         values = np.column_stack([1 / depth, 1 / depth, bright, self._places])
         pixels = (camera.project(vertices) - 0.5).astype(np.float32)
-        image = self._back.copy()
         found = rasterised(pixels, values, self._triangles, camera.size[::-1])
-        if found is not None:
-            box, where, _, (near, shade, *places) = found
-            part = image[box]
-            layer = np.zeros((part.shape[0] * part.shape[1], 4), np.float32)
-            before = near > self._near[box].ravel()[where]
-            colour = self._look.paint(np.stack(places, 1).astype(float)) * shade[:, None]
-            layer[where[before], :3], layer[where[before], 3] = colour[before], 1
-            smooth = cv2.GaussianBlur(layer.reshape(*part.shape[:2], 4), (3, 3), 0.5)
-            part[:] = part * (1 - smooth[..., 3:]) + smooth[..., :3]
-        # the same noise, shifted, is as good as new noise, and quick
-        image += np.roll(self._noise, self._rng.integers(0, camera.size[1], 2), axis=(0, 1))
-        return np.asarray(image.clip(0, 255), dtype=np.uint8)
+        if found is None:
+            return nearest
+        box, where, _, (near, shade, *places) = found
+        part = image[box]
+        layer = np.zeros((part.shape[0] * part.shape[1], 4), np.float32)
+        before = near > nearest[box].ravel()[where]
+        colour = self._look.paint(np.stack(places, 1).astype(float)) * shade[:, None]
+        layer[where[before], :3], layer[where[before], 3] = colour[before], 1
+        smooth = cv2.GaussianBlur(layer.reshape(*part.shape[:2], 4), (3, 3), 0.5)
+        part[:] = part * (1 - smooth[..., 3:]) + smooth[..., :3]
+        nearest = nearest.copy()
+        here = nearest[box].ravel()
+        here[where[before]] = near[before]
+        nearest[box] = here.reshape(part.shape[:2])
+        return nearest
 
 
 def room(boxes: tuple[Box, ...], camera: Camera, tints: Floats) -> tuple[npt.NDArray[np.float32], Floats]:

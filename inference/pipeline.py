@@ -65,9 +65,10 @@ from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .shots import shots_of
 from .sideways import stood_up
-from .solve.problem import CameraPath, Evidence
+from .solve.problem import CameraPath, Evidence, Touch
 from .solve.solver import misfit, settle, solve
 from .together import as_seen_by, beside, up_of
+from .touching import touches, touching_said
 from .track import Track, track
 from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from .video import VideoReader
@@ -301,13 +302,16 @@ def _solved_again(
 class _Known(NamedTuple):
     """What is known of a shot besides its landmarks.
 
-    Contacts (T, 4), up (3,) in level axes, how the camera moves if it does, and its lens.
+    Contacts (T, 4), up (3,) in level axes, how the camera moves if it does, its lens, where the person
+    touches others, and the height of the floor above the camera, metres.
     """
 
     contacts: Bools | None = None
     up: Floats | None = None
     motion: CameraMotion | None = None
     focal_mm: float | None = None
+    touch: Touch | None = None
+    floor: float | None = None
 
 
 def _detections_of(capture: Capture) -> Detections:
@@ -388,15 +392,39 @@ def _everybody(
     else:
         numbers = sorted({_number_of(one, shots, there) for one in settings.person.split(AND)})
     people = [[bodies[number] if number < len(bodies) else None for bodies in there] for number in numbers]
-    first = _solved(people[0], shots, settings, model, source, progress, known)
+    lifted = [_lifted_shots(people[0], shots, settings, model, progress, known)]
+    first = _captured(lifted[0], shots, settings, source, known)
     known = [
         also._replace(up=up_of(shot.camera), focal_mm=shot.camera.focal_mm)
         for also, shot in zip(known, first.shots, strict=True)
     ]
     # the first one's height and gravity are those that are asked for, and the others follow
     upright = replace(settings, height=None, floor_tilt=0.0, floor_roll=0.0)
-    others = [_solved(person, shots, upright, model, source, progress, known) for person in people[1:]]
-    return [first, *(replace(beside(one, first), settings=asdict(settings)) for one in others)]
+    lifted += [_lifted_shots(person, shots, upright, model, progress, known) for person in people[1:]]
+
+    def together(each: Sequence[Capture]) -> list[Capture]:
+        beside_first = [each[0], *(beside(one, each[0]) for one in each[1:])]
+        return [replace(one, settings=asdict(settings)) for one in beside_first]
+
+    apart = together([first, *(_captured(one, shots, upright, source, known) for one in lifted[1:])])
+    touching = [touches(shot) for shot in zip(*(one.shots for one in apart), strict=True)]
+    if not any(touch for each, _ in touching for touch in each):
+        return apart
+    meeting = list(apart)
+    for number, one in enumerate(apart):
+        own = [each[number] for each, _ in touching]
+        if not any(own):
+            continue
+        # everybody stays where they stand and as tall as they are: what touches moves
+        also = [
+            k._replace(touch=touch, floor=-float(shot.camera.eye[2]))
+            for k, touch, shot in zip(known, own, one.shots, strict=True)
+        ]
+        said = touching_said(one, np.concatenate([when[number] for _, when in touching]))
+        told = replace(source, warnings=(*source.warnings, said))
+        tall = replace(upright, height=one.motion.height)
+        meeting[number] = replace(_captured(lifted[number], shots, tall, told, also), source=source)
+    return together(meeting)
 
 
 def _number_of(person: str, shots: Sequence[Detections], there: Sequence[Sequence[Track]]) -> int:
@@ -473,10 +501,33 @@ def _solved(
     known: Sequence[_Known],
 ) -> Capture:
     """The capture of one person, whom the tracks show in each shot; None where they aren't."""
-    solved = [
+    bodies = _lifted_shots(people, shots, settings, model, progress, known)
+    return _captured(bodies, shots, settings, source, known)
+
+
+def _lifted_shots(
+    people: Sequence[Track | None],
+    shots: Sequence[Detections],
+    settings: Settings,
+    model: Lifter,
+    progress: Progress | None,
+    known: Sequence[_Known],
+) -> list[_Shot | None]:
+    """The motion of one person in each shot; None where they aren't."""
+    return [
         _lifted(person, shot, settings, model, also, progress) if person is not None else None
         for person, shot, also in zip(people, shots, known, strict=True)
     ]
+
+
+def _captured(
+    solved: Sequence[_Shot | None],
+    shots: Sequence[Detections],
+    settings: Settings,
+    source: Source,
+    known: Sequence[_Known],
+) -> Capture:
+    """The capture of one person, from their motion in each shot; there is one."""
     there = [one for one in solved if one is not None]
     # one skeleton for all shots: what is seen for longer counts for more
     seen = np.array([one.person.found.sum() for one in there])
@@ -681,12 +732,13 @@ class _Shot:
         # what nobody sees goes on resting
         turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
         root = np.where(self.gone[:, :1], body.root, lifted.root)
-        evidence = replace(self.evidence, lifted=replace(lifted, rotations=turns, root=root, up=body.up))
+        lifted = replace(lifted, rotations=turns, root=root, up=body.up)
+        evidence = replace(self.evidence, lifted=lifted, touch=known.touch)
         flying = in_flight(before.motion, contacts)
-        body, floors = settle(evidence, body, contacts, flying, up_known=known.up is not None)
+        body, floors = settle(evidence, body, contacts, flying, known.up is not None, known.floor)
         again = corrected(evidence, body, settings)
         if again is not None:
-            body, floors = settle(*again, contacts, flying, up_known=True)
+            body, floors = settle(*again, contacts, flying, True, known.floor)
         standing = self._capture(body, floors, settings, source)
         standing = replace(standing, contacts_given=known.contacts is not None)
         contacts = without_sliding(standing.motion, contacts, standing.contacts_given)

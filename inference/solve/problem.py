@@ -132,6 +132,41 @@ class Moving:
 
 
 @dataclass(frozen=True)
+class Touch:
+    """How far away joints are because they touch somebody, in the level axes of the shot's camera.
+
+    Attributes
+    ----------
+    joints : tuple of K int
+    along : (T, K, 3)
+        Lines of sight, unit vectors ...
+    far : (T, K)
+        ... and how far along them the joints are, metres.
+    weight : (T, K)
+        0 (they don't touch) to 1.
+    """
+
+    joints: tuple[int, ...]
+    along: Floats
+    far: Floats
+    weight: Floats
+
+
+@dataclass(frozen=True)
+class Touching:
+    """`Touch` in a stretch."""
+
+    joints: tuple[int, ...]
+    along: Tensor
+    far: Tensor
+    weight: Tensor
+
+    def at(self, frames: slice) -> Touching:
+        """The same in some of the frames."""
+        return Touching(self.joints, self.along[frames], self.far[frames], self.weight[frames])
+
+
+@dataclass(frozen=True)
 class Evidence:
     """What is known of a motion before it is solved.
 
@@ -152,6 +187,8 @@ class Evidence:
         How the camera moves; it stands still if there is none.
     firmness : (J,), optional
         How many times as much as usual the lifter's rotation of each joint counts; by default once.
+    touch : Touch, optional
+        Where the body touches somebody else's.
     """
 
     lifted: Estimate
@@ -162,6 +199,7 @@ class Evidence:
     spread: Array | None = None
     camera: CameraPath | None = None
     firmness: Floats | None = None
+    touch: Touch | None = None
 
     def moving(self, stretch: slice) -> Moving | None:
         """The camera's motion in a stretch, None if it stands still."""
@@ -173,6 +211,13 @@ class Evidence:
             self.tensor(self.camera.positions[stretch]),
             self.tensor(np.repeat(sure, 3, axis=1)),
         )
+
+    def touching(self, stretch: slice) -> Touching | None:
+        """Where the body touches somebody else's in a stretch, None if it doesn't."""
+        if self.touch is None:
+            return None
+        parts = (self.touch.along, self.touch.far, self.touch.weight)
+        return Touching(self.touch.joints, *(self.tensor(part[stretch]) for part in parts))
 
     def distance(self, stretch: slice) -> Floats:
         """How far the hips are before each frame's camera (T,), metres, as lifted."""
@@ -339,6 +384,7 @@ class Problem:
     fps, distance : float
         Frames per second; the root's mean distance, metres.
     camera : Moving, optional
+    touching : Touching, optional
     """
 
     prior: State
@@ -361,6 +407,7 @@ class Problem:
     fps: float
     distance: float
     camera: Moving | None
+    touching: Touching | None
 
     def every(self, stride: int) -> Problem:
         """The problem of every so many-th frame."""
@@ -374,6 +421,7 @@ class Problem:
             firm=firm,
             fps=self.fps / stride,
             camera=None if self.camera is None else self.camera.at(part),
+            touching=None if self.touching is None else self.touching.at(part),
             **{
                 name: getattr(self, name)[part]
                 for name in ("turn_spread", "rays", "whiten", "weight", "floor", "flying")
@@ -413,6 +461,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         fps=evidence.fps,
         distance=float(np.maximum(lifted.root[:, 1], _NEAREST).mean()),
         camera=evidence.moving(stretch),
+        touching=evidence.touching(stretch),
     )
 
 

@@ -8,6 +8,7 @@ no depth. One robust least squares problem over all frames weighs them against e
 - the difference of every joint's rotation, and of the root, from the lifter's;
 - angular acceleration of the bones and acceleration of the root, weakly, so that quick human motion remains;
   while nothing holds the body, it falls freely;
+- what touches somebody else, which is as far away as they are;
 - feet that stand: they don't move, and lie on a level floor; nothing lies below the lowest floor;
 - knees and elbows that bend backwards.
 
@@ -158,6 +159,7 @@ def settle(
     contacts: Bools,
     flying: Bools,
     up_known: bool = False,
+    floor: float | None = None,
     progress: Progress | None = None,
 ) -> tuple[Estimate, Floats]:
     """Fit a motion to the landmarks and to the feet that stand.
@@ -174,6 +176,8 @@ def settle(
         Nothing holds the body.
     up_known : bool
         Whether the direction of gravity is that of `start`, and not to be found.
+    floor : float, optional
+        Height above the camera of the floor that feet stand on longest, metres, if it isn't to be found.
     progress : callable, optional
         See `solve`.
 
@@ -191,7 +195,7 @@ def settle(
         if contacts.any():
             soles = _soles(evidence, state)
             if up_known:
-                floors = _floors(soles @ up, contacts, evidence.fps)
+                floors = _floors(soles @ up, contacts, evidence.fps, floor)
             else:
                 up, floors = _first_floors(soles, contacts, up, evidence.fps)
                 evidence = replace(evidence, lifted=replace(evidence.lifted, up=up))
@@ -199,10 +203,13 @@ def settle(
         several = bool(contacts.any()) and len(_stretches(evidence)) > 1
         for known, narrowing in (
             (
-                Known(lengths=True, up=up_known or not contacts.any()),
+                Known(lengths=True, up=up_known or not contacts.any(), floors=floor is not None),
                 _ROUGHLY if several else _FROM_SOLVED,
             ),
-            (Known(lengths=True, up=up_known or several, floors=several), _FROM_SETTLED),
+            (
+                Known(lengths=True, up=up_known or several, floors=several or floor is not None),
+                _FROM_SETTLED,
+            ),
         ):
             standing = Standing.by(contacts, flying, floors.of, len(floors.heights))
             state = _in_stretches(evidence, standing, state, known, narrowing, progress)
@@ -210,7 +217,7 @@ def settle(
                 break
             before = len(floors.heights)
             heights = _soles(evidence, state) @ state.up.cpu().double().numpy()
-            floors = _floors(heights, contacts, evidence.fps)
+            floors = _floors(heights, contacts, evidence.fps, floor)
             if len(floors.heights) == before and not several:
                 break
             state = replace(state, floors=evidence.tensor(floors.heights))
@@ -420,7 +427,7 @@ def _first_floors(soles: Floats, contacts: Bools, up: Floats, fps: float) -> tup
     return up, _floors(soles @ up, contacts, fps)
 
 
-def _floors(heights: Floats, contacts: Bools, fps: float) -> _Floors:
+def _floors(heights: Floats, contacts: Bools, fps: float, first: float | None = None) -> _Floors:
     """On which floors the soles stand: stances of much the same height share one.
 
     Parameters
@@ -429,6 +436,8 @@ def _floors(heights: Floats, contacts: Bools, fps: float) -> _Floors:
         Of the soles above the camera, metres.
     contacts : (T, 4) bool
     fps : float
+    first : float, optional
+        Height of the floor that is stood on longest, if that is known.
     """
     stances = [
         (float(np.median(heights[frames, point])), frames.stop - frames.start)
@@ -447,7 +456,7 @@ def _floors(heights: Floats, contacts: Bools, fps: float) -> _Floors:
     of = np.full(contacts.shape, -1)
     for frames, point in _stances(contacts):
         of[frames, point] = np.abs(np.median(heights[frames, point]) - levels).argmin()
-    return _Floors(of, levels)
+    return _Floors(of, levels if first is None else levels + first - levels[0])
 
 
 def _level(stances: list[tuple[float, int]]) -> float:

@@ -16,7 +16,7 @@ from ...core.rotations import mean_turn
 from ...core.skeleton import INDEX
 from .equations import Equations, Loose
 from .placed import Attached, Placed, place, skew
-from .problem import BALLS, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, across
+from .problem import BALLS, FLOORS, JOINT_COUNT, SHAPE, UNKNOWNS, UP, Problem, State, Touching, across
 
 # The weights are inverse squares of the standard deviations below, which were chosen on detections held out
 # from training.
@@ -54,6 +54,8 @@ _ON_FLOOR = 0.005
 _BELOW_FLOOR = 0.01
 #: how far the hips' acceleration is from gravity's, in flight, metres per second squared
 _FALL = 3.0
+#: how far in depth what touches somebody is from them, metres
+_TOUCH = 0.01
 #: knees and elbows resist bending further backwards than this: cosine of the angle of bone and hinge
 _STRAIGHT = -0.05
 #: how firmly: standard deviation of that cosine
@@ -115,6 +117,8 @@ def equations_of(problem: Problem, state: State, wide: float) -> Equations:
     _add_feet(equations, problem, state, placed, wide)
     if len(state.floors):
         _add_ground(equations, problem, state, placed)
+    if problem.touching is not None:
+        _add_touching(equations, problem.touching, placed)
     _add_hinges(equations, state)
     return equations
 
@@ -243,6 +247,14 @@ def _shared_by_height(
     out[..., UP] = points @ across(state.up)
     out[..., FLOORS:] = -torch.nn.functional.one_hot(on, len(state.floors)).to(points)
     return out
+
+
+def _add_touching(equations: Equations, touching: Touching, placed: Placed) -> None:
+    """What touches somebody is as far away as they are."""
+    joints = touching.joints
+    attached = placed.attached(joints, joints, placed.joints.new_zeros(len(joints), 3))
+    off = (attached.points * touching.along).sum(-1) - touching.far
+    equations.add(attached.along(touching.along[:, None])[:, 0], off, touching.weight / _TOUCH**2)
 
 
 def _add_hinges(equations: Equations, state: State) -> None:
