@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import CaptureError, readable
-from .journal import Made
+from .journal import Made, Seen
 from .orders import Order
 
 #: the only class that a pickle may name: Dask says with one of which type a result is
@@ -106,18 +106,17 @@ def made_from(header: Mapping[str, Any], contents: memoryview, order: Order, sta
     """
     made = header["made"]
     files = {_text(name): _whole(size) for name, size in made["files"].items()}
-    if files.keys() != order.files:
+    others = _others(made["others"], order)
+    if files.keys() != order.files_of(1 + len(others)):
         raise ValueError(f"its files are {', '.join(sorted(files))[:_SENTENCE]}")
     checked = Made(
         folder=_text(made["folder"]),
         files=files,
         frames=_whole(made["frames"]),
         fps=_number(made["fps"], _LARGEST),
-        detected=_number(made["detected"], 1),
-        confidence=_number(made["confidence"], 1),
         memory=_number(made["memory"], _LARGEST),
-        strip=_text(made["strip"]),
-        warnings=tuple(texts(made["warnings"])),
+        **_seen(made),
+        others=others,
     )
     if header["contents"] is None:
         _check_folder(Path(checked.folder), files, staging)
@@ -125,6 +124,23 @@ def made_from(header: Mapping[str, Any], contents: memoryview, order: Order, sta
     if header["contents"] != files or sum(files.values()) != len(contents):
         raise ValueError("its files don't have the sizes that it says")
     return replace(checked, folder=_written(header["contents"], contents, staging))
+
+
+def _others(told: Any, order: Order) -> tuple[Seen, ...]:
+    """What an answer says of the people after the first one."""
+    if not isinstance(told, list) or 1 + len(told) > order.most_people:
+        raise ValueError("its people aren't those of the clip")
+    return tuple(Seen(**_seen(one)) for one in told)
+
+
+def _seen(told: Mapping[str, Any]) -> dict[str, Any]:
+    """What an answer says of one person, by the fields of a `Seen`."""
+    return {
+        "detected": _number(told["detected"], 1),
+        "confidence": _number(told["confidence"], 1),
+        "strip": _text(told["strip"]),
+        "warnings": tuple(texts(told["warnings"])),
+    }
 
 
 def _check_folder(folder: Path, files: Mapping[str, int], staging: Path) -> None:

@@ -217,20 +217,22 @@ class Cluster:
 
         If that worker is lost, another one makes the clip. Files that a worker doesn't see are sent to it.
         """
-        character, target = split_character(order.retarget) if order.retarget else (None, "")
+        characters = [split_character(one) if one else ("", "") for one in order.retarget]
         files: dict[str, dict[str, Any]] = {
-            str(path): {"name": path.name, "sha256": file_hash(path), "data": None}
-            for path in (order.clip, character)
-            if path is not None
+            str(path): {"name": path.name, "sha256": file_hash(path), "data": None} for path in order.inputs
         }
         key = uuid.uuid4().hex
         request = {
             "key": key,
             "topic": self._topic,
             "fingerprint": fingerprint(),
-            "order": {**asdict(order), "clip": str(order.clip), "retarget": str(character or "")},
+            "order": {
+                **asdict(order),
+                "clip": str(order.clip),
+                "retarget": [str(path) for path, _ in characters],
+            },
             "files": files,
-            "target": target,
+            "targets": [target for _, target in characters],
             "staging": str(staging),
             "marker": str(self._marker(staging)),
             "token": self._token,

@@ -15,7 +15,6 @@ from ..core.clips import VIDEO_ENDINGS, looks_like_video, patterns_in
 from ..core.errors import CaptureError
 from ..core.files import file_stem
 from ..core.names import is_unicode, name_problem, safe_name, same_file_key
-from ..core.options import ALL
 from .lists import MANY_WRONG, read_list
 from .orders import Order
 from .report import REPORT
@@ -145,16 +144,16 @@ def _once(orders: list[Order], wrong: list[str]) -> list[Order]:
 
 
 def _problems_of(order: Order, out: Path) -> list[str]:
-    """What is wrong with the person that an order asks for, and with its paths, as phrases."""
+    """What is wrong with the characters of an order, and with its paths, as phrases."""
     wrong = [
         f"the name of {path} isn't valid text: rename it"
         for path in order.inputs
         if not is_unicode(str(path))  # neither the journal nor Blender could note it
     ]
-    if order.capture.get("person") == ALL and not order.is_motion:
+    if len(order.retarget) > order.most_people and not order.is_motion:
         wrong.append(
-            f"{order.clip.name} asks for all its people, and a batch makes the files of one: name one, or "
-            "capture everybody in Blender's sidebar or with python -m inference capture"
+            f"{order.clip.name} has characters for {len(order.retarget)} people, and --person asks for "
+            f"{order.most_people}: ask for all, or give fewer characters"
         )
     if problem := name_problem(order.name):
         wrong.append(f"the name of {order.clip} in its folder {problem}: name it in a CSV")

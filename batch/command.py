@@ -33,7 +33,7 @@ from .cluster import Cluster
 from .collect import orders_of, passed_over
 from .job import Tools, blender_command, make
 from .journal import Journal
-from .orders import Order
+from .orders import Order, characters_of
 from .report import REPORT, write_report
 from .run import (
     DEFAULT_MEMORY,
@@ -92,8 +92,11 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     retarget = parser.add_argument_group("retarget")
     retarget.add_argument(
         "--retarget",
+        action="append",
+        default=[],
         metavar="CHARACTER",
-        help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it",
+        help="also move this character: a .blend[:Object], .fbx, .glb or .vrm; .fbx and .glb then hold it; "
+        "with --person all once for each person, by order, or by name as person2=CHARACTER",
     )
     add_options(retarget, RetargetSettings)
     return parser
@@ -203,7 +206,7 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
         capture=chosen[Settings],
         clean_up=CleanUp(**chosen[CleanUp]),
         outputs=Outputs(**chosen[Outputs]),
-        retarget=_character(options.retarget),
+        retarget=_characters(options.retarget),
         retargeting=RetargetSettings(**chosen[RetargetSettings]),
     )
     orders = orders_of(options.clips, options.list, common, out, options.pattern)
@@ -239,8 +242,11 @@ def _run_batch(options: argparse.Namespace, find: Callable[[], Path]) -> int:
     return _SOME_FAILED if outcome.failed else _ALL_DONE
 
 
-def _character(text: str | None) -> str:
-    return str(Path(text).absolute()) if text else ""
+def _characters(texts: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return characters_of(texts, lambda text: Path(text).absolute())
+    except ValueError as error:
+        raise CaptureError(f"The command line {error}: correct --retarget.") from error
 
 
 def _opened(path: Path, read_only: bool = False) -> Journal:

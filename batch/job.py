@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from ..core.command_line import arguments_of
 from ..core.errors import CaptureError, readable
 from ..core.files import MOTION_SUFFIX
 from ..core.options import Settings
 from ..core.worker import KilledError, Process, Worker
-from .journal import Made
+from .journal import Made, Seen
 from .orders import Order
 
 #: gets the stage, the frame, and the number of frames
@@ -33,7 +34,7 @@ _RETRIES = 2
 _SILENCE = 900.0
 #: seconds between two checks of a process
 _POLL = 0.05
-#: most characters of a warning, and most warnings of a clip: they come from files
+#: most characters of a warning, and most warnings of a person: they come from files
 _MOST_WARNINGS = (500, 20)
 
 
@@ -130,9 +131,14 @@ def _make(order: Order, folder: Path, tools: Tools, progress: Progress, stop: th
     request_path.unlink()
     own = motion.name.removesuffix(MOTION_SUFFIX) + "."
     files = {path.name: path.stat().st_size for path in folder.iterdir() if path.name.startswith(own)}
+    others = tuple(Seen(**_readable(one)) for one in result.pop("others"))
+    return Made(folder=str(folder), files=files, memory=memory, others=others, **_readable(result))
+
+
+def _readable(seen: dict[str, Any]) -> dict[str, Any]:
+    """What a build says of a person, with warnings that are few, short and can be shown."""
     length, count = _MOST_WARNINGS
-    warnings = tuple(readable(str(warning))[:length] for warning in result.pop("warnings")[:count])
-    return Made(folder=str(folder), files=files, memory=memory, warnings=warnings, **result)
+    return seen | {"warnings": tuple(readable(str(one))[:length] for one in seen["warnings"][:count])}
 
 
 def _worker(tools: Tools, words: list[str], motion: Path, options: Mapping[str, object]) -> Worker:

@@ -10,7 +10,7 @@ import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -19,7 +19,7 @@ from ..core.files import is_own_folder
 from .rows import as_number, as_text, checked
 
 #: format of the table; increase it when its text changes: a journal of another version is refused
-VERSION = 2
+VERSION = 3
 #: id of the application in the file's header ("KNLF"), by which another program's database is refused
 _APPLICATION = 0x4B4E4C46
 #: pragmas that read `VERSION` and `_APPLICATION` from the header
@@ -57,10 +57,21 @@ CREATE TABLE clips (
     memory REAL,                    -- MB, peak of its largest process
     strip TEXT,                     -- quality over time, an SVG element
     warnings TEXT,                  -- JSON list
+    others TEXT,                    -- JSON list: quality and warnings of further people, as an object each
     files TEXT,                     -- JSON: size by name, of the results
     staged TEXT                     -- JSON: files and their folder in staging, until they are in place
 )
 """
+
+
+@dataclass(frozen=True)
+class Seen:
+    """How well one person of a clip was captured, and what to say of them; fields as in the journal."""
+
+    detected: float | None
+    confidence: float | None
+    strip: str | None = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,6 +91,8 @@ class Made:
     strip : str
         Quality over time, an SVG element.
     warnings : tuple of str
+    others : tuple of Seen
+        People after the first one, in the order of their numbers.
     """
 
     folder: str
@@ -91,6 +104,7 @@ class Made:
     memory: float = 0.0
     strip: str = ""
     warnings: tuple[str, ...] = ()
+    others: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,7 @@ class Entry:
     memory: float | None = None
     strip: str | None = None
     warnings: tuple[str, ...] = ()
+    others: tuple[Seen, ...] = ()
     files: Mapping[str, int] = field(default_factory=dict)
     staged: Mapping[str, Any] | None = None
 
@@ -341,12 +356,19 @@ class Journal:
         """Note that a clip is finished and only its files have to be moved."""
         self._write(
             """UPDATE clips SET staged = :staged, frames = :frames, fps = :fps, detected = :detected,
-            confidence = :confidence, memory = :memory, strip = :strip, warnings = :warnings
-            WHERE name = :name AND state = 'running' AND staged IS NULL""",
+            confidence = :confidence, memory = :memory, strip = :strip, warnings = :warnings,
+            others = :others WHERE name = :name AND state = 'running' AND staged IS NULL""",
             {
                 "name": name,
                 "staged": json.dumps({"folder": Path(made.folder).name, "files": dict(made.files)}),
                 "warnings": json.dumps(list(made.warnings)),
+                "others": json.dumps(
+                    [
+                        asdict(one)
+                        | {key: as_number(getattr(one, key)) for key in ("detected", "confidence")}
+                        for one in made.others
+                    ]
+                ),
                 "frames": made.frames,
                 "strip": made.strip,
                 **{key: as_number(getattr(made, key)) for key in ("fps", "detected", "confidence", "memory")},
@@ -394,7 +416,8 @@ def _our_schema() -> list[tuple[Any, ...]]:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    entry = Entry(**checked(dict(zip((f.name for f in fields(Entry)), row, strict=True))))
+    values = checked(dict(zip((f.name for f in fields(Entry)), row, strict=True)))
+    entry = Entry(**values | {"others": tuple(Seen(**one) for one in values["others"])})
     if entry.state not in STATES:  # SQLite has no constraints in a file that it only reads
         raise ValueError("the state of a clip is none")
     return entry

@@ -15,12 +15,14 @@ from ..core.files import file_stem, split_character
 from ..core.names import name_problem, normalised, safe_name
 from ..core.option import options_of
 from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, problems_of
-from .orders import Order, input_problem
+from .orders import Order, characters_of, input_problem
 
 #: classes of the options that have columns of their own in a CSV
 _OPTIONS = (Settings, CleanUp, RetargetSettings, Outputs)
 #: all columns that a CSV may have; only ``clip`` has to be there
 _COLUMNS = ("clip", "name", *(one.flag for cls in _OPTIONS for one in options_of(cls).values()), "retarget")
+#: stands between the characters of several people in a cell; no file of Windows has it in its name
+_BETWEEN = "|"
 #: bytes of the largest list: a hundred thousand rows are smaller
 _LARGEST = 16 << 20
 #: characters of the longest cell
@@ -150,21 +152,35 @@ def _order_of(cells: dict[str, str], folder: Path, common: Order, problems: list
     name = normalised(cells.get("name", "")) or safe_name(_mirrored(clip, folder))
     if problem := name_problem(name):
         problems.append(f"has the name '{name}', which {problem}")
-    character = common.retarget
+    characters = common.retarget
     if cells.get("retarget"):
-        character = str(_path(cells["retarget"], folder))
-        file, _ = split_character(character)
-        if problem := input_problem(file):
-            problems.append(f"names the character {cells['retarget']}, which {problem}")
+        characters = _characters(cells["retarget"], folder, problems)
     return Order(
         clip=clip,
         name=name,
         capture=capture,
         clean_up=replace(common.clean_up, **own[CleanUp]),
         outputs=replace(common.outputs, **own[Outputs]),
-        retarget=character,
+        retarget=characters,
         retargeting=replace(common.retargeting, **own[RetargetSettings]),
     )
+
+
+def _characters(cell: str, folder: Path, problems: list[str]) -> tuple[str, ...]:
+    """The characters in a cell; adds what is wrong with them to `problems`."""
+
+    def placed(text: str) -> Path:
+        path = _path(text, folder)
+        file, _ = split_character(str(path))
+        if problem := input_problem(file):
+            problems.append(f"names the character {text}, which {problem}")
+        return path
+
+    try:
+        return characters_of([text.strip() for text in cell.split(_BETWEEN)], placed)
+    except ValueError as error:
+        problems.append(str(error))
+        return ()
 
 
 def _path(text: str, folder: Path) -> Path:

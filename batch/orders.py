@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +15,20 @@ from ..core.clips import pictures_of
 from ..core.errors import CaptureError
 from ..core.files import split_character
 from ..core.option import options_of
-from ..core.options import CleanUp, Outputs, RetargetSettings, Settings, endings_of, from_plain
+from ..core.options import (
+    ALL,
+    AND,
+    MOST_PEOPLE,
+    CleanUp,
+    Outputs,
+    RetargetSettings,
+    Settings,
+    endings_of,
+    from_plain,
+)
+
+#: a character of a person by name
+_FOR_PERSON = re.compile(rf"person([1-{MOST_PEOPLE}])=(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -31,10 +45,10 @@ class Order:
         Values of `Settings` by name; only those that were given.
     clean_up : CleanUp
     outputs : Outputs
-    retarget : str
-        The character to move as well, as ``batch.py --retarget`` takes it; absolute. Empty: none.
+    retarget : tuple of str
+        The character to move as well for each person, see `characters_of`; absolute. Empty: none.
     retargeting : RetargetSettings
-        How to move the character.
+        How to move them.
     """
 
     clip: Path
@@ -42,7 +56,7 @@ class Order:
     capture: Mapping[str, Any]
     clean_up: CleanUp = field(default_factory=CleanUp)
     outputs: Outputs = field(default_factory=Outputs)
-    retarget: str = ""
+    retarget: tuple[str, ...] = ()
     retargeting: RetargetSettings = field(default_factory=RetargetSettings)
 
     @property
@@ -62,15 +76,29 @@ class Order:
         return {name: value for name, value in self.capture.items() if options[name].in_resolve}
 
     @property
+    def most_people(self) -> int:
+        """How many people may come of it at most; a motion is of one."""
+        asked = "" if self.is_motion else self.capture.get("person", "")
+        return MOST_PEOPLE if asked == ALL else len(asked.split(AND))
+
+    @property
     def files(self) -> frozenset[str]:
-        """Names of the files that are made for it, all in one folder."""
+        """Names of all files that may come of it, in one folder."""
+        return self.files_of(self.most_people)
+
+    def files_of(self, people: int) -> frozenset[str]:
+        """Names of the files that are made for so many people."""
         stem = PurePosixPath(self.name).name
-        return frozenset(f"{stem}{ending}" for ending in endings_of(self.outputs).values())
+        return frozenset(
+            f"{stem}{ending}"
+            for number in range(1, people + 1)
+            for ending in endings_of(self.outputs, number).values()
+        )
 
     @property
     def inputs(self) -> tuple[Path, ...]:
-        """The files that it reads: the clip and, if there is one, the character's."""
-        return (self.clip, *((split_character(self.retarget)[0],) if self.retarget else ()))
+        """The files that it reads: the clip's, and those of characters."""
+        return (self.clip, *(split_character(one)[0] for one in self.retarget if one))
 
     def settings(self) -> dict[str, Any]:
         """Everything but the clip's content that decides about the result; the journal compares it."""
@@ -79,19 +107,57 @@ class Order:
         return settings | {"motion": self.is_motion}
 
     def settings_hash(self) -> str:
-        """SHA-256 of `settings`, with the content of the character's file in place of its path.
+        """SHA-256 of `settings`, with the contents of the characters' files in place of their paths.
 
         Raises
         ------
         CaptureError
-            If the character can't be read.
+            If a character can't be read.
         """
         settings = self.settings()
-        if self.retarget:
-            file, name = split_character(self.retarget)
-            settings["retarget"] = [file_hash(file), name]
+        characters = (split_character(one) if one else None for one in self.retarget)
+        settings["retarget"] = [one and (file_hash(one[0]), one[1]) for one in characters]
         text = json.dumps(settings, sort_keys=True, ensure_ascii=False, default=str)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def characters_of(texts: Sequence[str], placed: Callable[[str], Path]) -> tuple[str, ...]:
+    """The character of each person, by order or by name.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        ``person2=FILE`` is the second person's; the others are, in their order, of those who have none by
+        name. One that is empty leaves a person without a character.
+    placed : callable
+        The absolute path that a text without the name means.
+
+    Returns
+    -------
+    tuple of str
+        A path for each person, as `files.split_character` takes it; empty: none.
+
+    Raises
+    ------
+    ValueError
+        With a phrase to put after the texts: "has two characters for person2".
+    """
+    if len(texts) > MOST_PEOPLE:
+        raise ValueError(f"has {len(texts)} characters, and at most {MOST_PEOPLE} people are captured")
+    found: dict[int, str] = {}
+    by_order = []
+    for text in texts:
+        named = _FOR_PERSON.fullmatch(text)
+        if named is None:
+            by_order.append(text)
+        elif (number := int(named[1])) in found:
+            raise ValueError(f"has two characters for person{number}")
+        else:
+            found[number] = named[2]
+    others = (number for number in range(1, MOST_PEOPLE + 1) if number not in found)
+    found |= dict(zip(others, by_order, strict=False))
+    last = max((number for number, text in found.items() if text), default=0)
+    return tuple(str(placed(found[n])) if found.get(n) else "" for n in range(1, last + 1))
 
 
 def order_from(plain: Mapping[str, Any]) -> Order:
@@ -109,7 +175,7 @@ def order_from(plain: Mapping[str, Any]) -> Order:
         capture=plain["capture"],
         clean_up=from_plain(CleanUp, plain["clean_up"]),
         outputs=from_plain(Outputs, plain["outputs"]),
-        retarget=plain["retarget"],
+        retarget=tuple(plain["retarget"]),
         retargeting=from_plain(RetargetSettings, plain["retargeting"]),
     )
 

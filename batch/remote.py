@@ -91,7 +91,7 @@ def make_clip(request: dict[str, Any]) -> bytes:
     request : dict
         ``key``, the batch's key of the clip; ``topic``, under which it listens for progress; ``fingerprint``,
         that of the batch; ``order``, an `Order` as a dict; ``files``, by their paths in `order`: ``name``,
-        ``sha256`` and ``data``, bytes or None; ``target``, the object of the character; ``staging``, the
+        ``sha256`` and ``data``, bytes or None; ``targets``, the objects of the characters; ``staging``, the
         batch's folder; ``marker`` and ``token`` as `_sees` takes them; ``memory``, MB.
 
     Returns
@@ -152,10 +152,11 @@ def _make(request: dict[str, Any], temporary: Path, shared: bool, progress: Prog
     if missing := [path for path in request["files"] if path not in here]:
         return packed({"lacks": missing})
     plain = request["order"]
-    character = str(here[plain["retarget"]]) if plain["retarget"] else ""
-    if character and request["target"]:
-        character += f":{request['target']}"
-    order = replace(order_from(plain), clip=here[plain["clip"]], retarget=character)
+    characters = tuple(
+        f"{here[path]}:{target}" if target else str(here[path]) if path else ""
+        for path, target in zip(plain["retarget"], request["targets"], strict=True)
+    )
+    order = replace(order_from(plain), clip=here[plain["clip"]], retarget=characters)
     staging = Path(request["staging"]) if shared else temporary
     tools = Tools(Path(sys.executable), blender_command(""), request["memory"])
     made = make(order, staging, progress, _running[request["key"]], tools)

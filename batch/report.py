@@ -7,12 +7,13 @@ import math
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
 from ..core.colours import LEGEND
 from ..core.errors import readable
-from ..core.files import replacing
+from ..core.files import name_of_person, replacing
 from .journal import STATES, Entry
 
 #: file of the report in the output folder
@@ -38,6 +39,8 @@ td:nth-child(3), td:nth-child(4), td:nth-child(5) { white-space: nowrap } small 
 def write_report(entries: Sequence[Entry], path: Path) -> None:
     """Write the report beside the results, whole or not at all; clips that failed come first.
 
+    Each person of a clip has a row.
+
     All links are relative, so that the folder can be moved as a whole.
 
     Raises
@@ -48,7 +51,8 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
     numbers = [(sum(entry.state == state for entry in entries), state) for state in STATES]
     counts = ", ".join(f"{number} {state}" for number, state in reversed(numbers) if number)
     seconds = sum(_seconds(entry) for entry in entries if entry.state == "done")
-    rows = "\n".join(map(_row, sorted(entries, key=lambda entry: (STATES.index(entry.state), entry.name))))
+    clips = sorted(entries, key=lambda entry: (STATES.index(entry.state), entry.name))
+    rows = "\n".join(_row(person) for clip in clips for person in _people(clip))
     head = f"<tr>{''.join(f'<th>{column}</th>' for column in _COLUMNS)}</tr>"
     page = (
         f'<!doctype html>\n<html lang="en"><meta charset="utf-8"><title>Kinelift: {counts}</title>'
@@ -59,6 +63,26 @@ def write_report(entries: Sequence[Entry], path: Path) -> None:
     )
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _people(entry: Entry) -> list[Entry]:
+    """A clip's people, each as a clip with their own files; what it took is said of the first one."""
+    if entry.state != "done":
+        return [entry]
+    stem = entry.name.rpartition("/")[2]
+    begins = [f"{name_of_person(stem, number)}." for number in range(2, 2 + len(entry.others))]
+    files: list[dict[str, int]] = [{} for _ in (entry, *begins)]
+    for file, size in entry.files.items():
+        owner = next((number for number, begin in enumerate(begins, 1) if file.startswith(begin)), 0)
+        files[owner][file] = size
+    others = [
+        replace(
+            entry, name=name_of_person(entry.name, number), detected=one.detected, confidence=one.confidence,
+            strip=one.strip, warnings=one.warnings, files=files[number - 1], started=None, memory=None,
+        )
+        for number, one in enumerate(entry.others, 2)
+    ]  # fmt: skip
+    return [replace(entry, files=files[0]), *others]
 
 
 def _seconds(entry: Entry) -> float:

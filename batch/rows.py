@@ -9,6 +9,7 @@ from typing import Any
 
 from ..core.errors import readable
 from ..core.names import name_problem
+from ..core.options import MOST_PEOPLE
 
 #: types of columns; the others have text or nothing
 _TYPES = {
@@ -50,15 +51,34 @@ def checked(row: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"a value of '{column}' is {value}")
     if problem := name_problem(row["name"]):
         raise ValueError(f"a name {problem}")
-    warnings = json.loads(row["warnings"] or "[]")
-    if not isinstance(warnings, list) or not all(isinstance(warning, str) for warning in warnings):
-        raise ValueError("the warnings of a clip aren't a list of texts")
     stem = row["name"].rpartition("/")[2]
     return row | {
-        "warnings": tuple(warnings),
+        "warnings": _warnings(json.loads(row["warnings"] or "[]")),
+        "others": _others(json.loads(row["others"] or "[]")),
         "files": _files(json.loads(row["files"] or "{}"), stem),
         "staged": _staged(json.loads(row["staged"] or "null"), stem),
     }
+
+
+def _warnings(told: Any) -> tuple[str, ...]:
+    if not isinstance(told, list) or not all(isinstance(warning, str) for warning in told):
+        raise ValueError("the warnings of a clip aren't a list of texts")
+    return tuple(told)
+
+
+def _others(told: Any) -> list[dict[str, Any]]:
+    """What is said of a clip's further people, checked."""
+    if not isinstance(told, list) or len(told) >= MOST_PEOPLE:
+        raise ValueError("the people of a clip are no list")
+    for one in told:
+        if not isinstance(one, dict) or one.keys() != {"detected", "confidence", "strip", "warnings"}:
+            raise ValueError("a person of a clip is told in another way")
+        for share in (one["detected"], one["confidence"]):
+            if share is not None and not (type(share) in (int, float) and 0 <= share < math.inf):
+                raise ValueError("a share of a person is no number")
+        if not isinstance(one["strip"], str):
+            raise ValueError("a strip of a person is no text")
+    return [one | {"warnings": _warnings(one["warnings"])} for one in told]
 
 
 def _files(told: Any, stem: str) -> dict[str, int]:

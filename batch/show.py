@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from ..core.files import name_of_person
 from ..core.progress import TerminalBar
 from .journal import Made
 from .orders import Order
@@ -59,9 +60,13 @@ def _print_news(name: str, news: str, what: Any) -> None:
         print(f"{name}: is done already", flush=True)
     elif news == "done":
         assert isinstance(what, Made)
-        for warning in what.warnings:
-            print(f"{name}: {warning}", file=sys.stderr, flush=True)
-        print(f"{name}: {what.frames} frames, {', '.join(sorted(what.files))}", flush=True)
+        each = [what.warnings, *(one.warnings for one in what.others)]
+        for number, warnings in enumerate(each, 1):
+            for warning in warnings:
+                print(f"{name_of_person(name, number)}: {warning}", file=sys.stderr, flush=True)
+        people = [f"{1 + len(what.others)} people"] if what.others else []
+        told = ", ".join([f"{what.frames} frames", *people, *sorted(what.files)])
+        print(f"{name}: {told}", flush=True)
 
 
 class _Table(AbstractContextManager[Show]):

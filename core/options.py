@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .errors import CaptureError, brief
-from .files import MOTION_SUFFIX
+from .files import MOTION_SUFFIX, name_of_person
 from .option import option, options_of
 
 Chosen = TypeVar("Chosen")
@@ -390,6 +390,10 @@ EDITS: Mapping[str, tuple[str, str]] = {
 OVERLAY_STYLES = {"skeleton": "Bones", "body": "A shaded body"}
 #: formats that a batch can write
 FORMATS = {"blend": "A Blender scene", "bvh": "The skeleton", "fbx": "For other programs", "glb": "glTF"}
+#: formats of which one file holds several people
+_OF_SEVERAL = ("blend", "fbx", "glb")
+# how everybody of a clip is written:
+TOGETHER, APART = "together", "apart"
 #: renders of the body: the ending of the file, and what it shows
 _RENDERS = {
     "still": (".png", "A picture of the middle frame"),
@@ -406,7 +410,7 @@ STILL_CAMERA = "Still Camera"
 
 @dataclass(frozen=True)
 class Outputs:
-    """The files that a batch writes for a clip, beside its motion, a still picture and a summary."""
+    """The files that a batch writes for each person of a clip, beside their motion, a still and a summary."""
 
     format: tuple[str, ...] = option(
         tuple(FORMATS), "Formats", "Files to write", choices=FORMATS, metavar="KINDS"
@@ -414,6 +418,13 @@ class Outputs:
     render: tuple[str, ...] = option(
         (), "Renders", "Also render the body",
         choices={kind: shown for kind, (_, shown) in _RENDERS.items()}, metavar="KINDS",
+    )  # fmt: skip
+    everybody: str = option(
+        TOGETHER, "Everybody", "How the .blend, .fbx and .glb hold several people of a clip",
+        choices={
+            TOGETHER: "All of them in one file, where they were to each other",
+            APART: "Each of them in a file of their own",
+        },
     )  # fmt: skip
     still_camera: bool = option(
         False, STILL_CAMERA, "Keep a camera that moved still, and let the person move in its place"
@@ -425,17 +436,22 @@ def body_render(kind: str) -> str:
     return "body" if kind == "still" else kind
 
 
-def endings_of(outputs: Outputs) -> dict[str, str]:
-    """How a clip's files end, by what a summary calls them."""
+def endings_of(outputs: Outputs, number: int = 1) -> dict[str, str]:
+    """What the files of a clip's numbered person add to its name, by what a summary calls them.
+
+    Files that hold everybody are the first one's.
+    """
+    own = number == 1 or outputs.everybody == APART
     renders = {body_render(kind): RENDERS[kind] for kind in outputs.render}
-    return {
-        **{kind: f".{kind}" for kind in outputs.format},
+    endings = {
+        **{kind: f".{kind}" for kind in outputs.format if own or kind not in _OF_SEVERAL},
         "still": ".png",
         **{kind: f".{kind}{ending}" for kind, ending in renders.items()},
         "chart": ".chart.svg",
         "motion": MOTION_SUFFIX,
         "summary": ".summary.json",
     }
+    return {kind: name_of_person("", number) + ending for kind, ending in endings.items()}
 
 
 # --- checks ---

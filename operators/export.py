@@ -68,7 +68,7 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
         try:
             render = context.scene.render
             motion = read_played(armature, render.fps / render.fps_base)
-            export(self.kind, path, armature, motion)
+            export(self.kind, path, [armature], motion)
         finally:
             if mode != "OBJECT":
                 context.view_layer.objects.active = active

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -93,7 +93,9 @@ def _glb(path: Path) -> None:
             export_format="GLB",
             use_selection=True,
             # the exporter doesn't know that a layer is combined with what lies below
-            export_animation_mode="ACTIVE_ACTIONS" if layer_of(bpy.context.object) is None else "SCENE",
+            export_animation_mode="SCENE"
+            if any(map(layer_of, bpy.context.selected_objects))
+            else "ACTIVE_ACTIONS",
             export_nla_strips_merged_animation_name=bpy.context.object.animation_data.action.name,
             export_anim_slide_to_zero=True,
             export_optimize_animation_size=False,
@@ -109,19 +111,19 @@ _EXPORTERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) -> None:
+def export(kind: str, path: Path, armatures: Sequence[bpy.types.Object], motion: Motion) -> None:
     """Write the animation as `kind`, one of `options.FORMATS`.
 
     Parameters
     ----------
     kind : str
         ``blend`` is the whole current file, ``bvh`` the motion itself, ``fbx`` and ``glb`` are the animated
-        armature of the current scene, alone.
+        armatures of the current scene, alone.
     path : Path
-    armature : bpy.types.Object
-        It is selected and active afterwards.
+    armatures : sequence of bpy.types.Object
+        They are selected afterwards, and the first one is active.
     motion : Motion
-        The motion that `armature` plays.
+        The motion that the first one plays.
 
     Raises
     ------
@@ -133,8 +135,8 @@ def export(kind: str, path: Path, armature: bpy.types.Object, motion: Motion) ->
         return
     for other in bpy.context.selected_objects:
         other.select_set(False)
-    for part in (armature, *armature.children_recursive):  # a character's meshes
+    for part in (part for one in armatures for part in (one, *one.children_recursive)):  # with its meshes
         part.select_set(True)
-    bpy.context.view_layer.objects.active = armature
+    bpy.context.view_layer.objects.active = armatures[0]
     with written_by_blender(path) as scratch:
         _EXPORTERS[kind](scratch)

@@ -37,18 +37,30 @@ def build_scene(capture: Capture, name: str, cleaned: Motion | None = None) -> b
     """
     scene, motion = bpy.context.scene, capture.motion
     scene.name = name
-    armature = build_armature(name, motion.offsets, scene.collection)
     scene.render.fps, scene.render.fps_base = frame_rate(motion.fps)
-    fps = scene.render.fps / scene.render.fps_base
-    if cleaned is None:
-        action = animate(armature, motion, name, fps)
-    else:
-        action = animate_both(armature, motion, cleaned, name, fps)
+    armature, action = _performer(scene, motion, name, cleaned)
     scene.frame_start, scene.frame_end = (round(frame) for frame in action.frame_range)
     add_cameras(scene, capture)
     _add_surroundings(scene, cleaned or motion)
     scene.frame_set(scene.frame_start)
     return armature
+
+
+def add_beside(capture: Capture, name: str, cleaned: Motion) -> bpy.types.Object:
+    """Add another person of a video to the scene that `build_scene` made for one; the armature."""
+    armature, _ = _performer(bpy.context.scene, capture.motion, name, cleaned)
+    return armature
+
+
+def _performer(
+    scene: bpy.types.Scene, motion: Motion, name: str, cleaned: Motion | None
+) -> tuple[bpy.types.Object, bpy.types.Action]:
+    """An armature that plays a motion, or what a clean-up made of it, at the scene's frame rate."""
+    armature = build_armature(name, motion.offsets, scene.collection)
+    fps = scene.render.fps / scene.render.fps_base
+    if cleaned is None:
+        return armature, animate(armature, motion, name, fps)
+    return armature, animate_both(armature, motion, cleaned, name, fps)
 
 
 def frame_rate(fps: float) -> tuple[int, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise, starmap
 from typing import NamedTuple
@@ -71,6 +71,7 @@ def retarget(
     name: str,
     clip: str = "",
     way: str | None = None,
+    origin: Sequence[float] | None = None,
 ) -> Result:
     """Give `target` a new action that does what the source does.
 
@@ -89,6 +90,10 @@ def retarget(
         What becomes of the edits that an artist made in an earlier action of `retarget`: one of
         `options.EDITS`. By default they are carried over if that was of the same clip, else left out. A layer
         above a motion of the same clip stays.
+    origin : (2,), optional
+        Where on the world's floor the origin of `performance` is: the middle of the path is then where it is
+        for the source, so that several stay where they were to each other, whatever their legs. By default
+        the path begins from where `target` stands.
 
     Returns
     -------
@@ -101,7 +106,7 @@ def retarget(
     CaptureError
         If the bone map does not fit, or the target isn't a body that stands on two legs.
     """
-    retargeter = Retargeter(target, bone_map, settings, performance)
+    retargeter = Retargeter(target, bone_map, settings, performance, origin)
     carriers = retargeter.take_over()
     keys = retargeter.keys(performance, carriers)
     frames, earlier = performance.frames, playing(target)
@@ -222,9 +227,15 @@ class Retargeter:
     """
 
     def __init__(
-        self, target: bpy.types.Object, bone_map: BoneMap, settings: RetargetSettings, source: Performance
+        self,
+        target: bpy.types.Object,
+        bone_map: BoneMap,
+        settings: RetargetSettings,
+        source: Performance,
+        origin: Sequence[float] | None = None,
     ) -> None:
         self.target, self.bone_map, self.settings = target, bone_map, settings
+        self.origin = origin
         self.rig = read_rig(target, posed=settings.posed)
         gone = [bone for bone in bone_map.bones.values() if bone not in self.rig.index]
         if gone:
@@ -328,7 +339,10 @@ class Retargeter:
         world = performance.world
         # legs are scaled, what is under the ankles isn't: shoes have soles and heels of their own
         root = self.scale * (performance.root - [0, 0, performance.ankle]) + [0, 0, body.ankle + body.floor]
-        root[:, :2] += body.centre[:2]
+        if self.origin is None:
+            root[:, :2] += body.centre[:2]
+        else:
+            root[:, :2] += (1 - self.scale) * performance.root[:, :2].mean(axis=0) + self.origin
         if settings.plant and {"hips", "legs"} <= set(settings.parts) and self._has_legs():
             ends = [0, *performance.cuts, len(root)]
             shots = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -57,12 +57,12 @@ def load_character(path: Path, name: str = "") -> bpy.types.Object:
     before = set(bpy.data.objects)
     try:
         with _pace_kept(bpy.context.scene):
-            _import(path)
+            called = _import(path)
     except (RuntimeError, OSError) as error:
         reason = str(error).strip().splitlines()[-1].removeprefix("Error: ").rstrip(".")
         raise CaptureError(f"Blender could not read the character {path}: {reason}.") from error
     new = [obj for obj in bpy.data.objects if obj not in before]
-    armature = _choose_armature(new, path, name)
+    armature = _choose_armature(new, path, name, called)
     if path.suffix.lower() == ".blend":
         _keep_family(armature, new)
     elif path.suffix.lower() in (".glb", ".vrm") and (humanoid := read_humanoid(path)):
@@ -84,21 +84,32 @@ def _pace_kept(scene: bpy.types.Scene) -> Iterator[None]:
                 setattr(owner, setting, value)
 
 
-def _import(path: Path) -> None:
-    """Add all objects of a file; those of a .blend are in no scene yet."""
+def _import(path: Path) -> dict[bpy.types.Object, str]:
+    """Add all objects of a file; those of a .blend are in no scene yet.
+
+    Returns
+    -------
+    dict
+        What the objects of a .blend are called there: here others may have their names.
+    """
     kind = path.suffix.lower()
     if kind == ".blend":
         with bpy.data.libraries.load(str(path), link=False) as (there, wanted):
-            wanted.objects = list(there.objects)
-    elif kind == ".fbx":
+            names = list(there.objects)
+            wanted.objects = list(names)  # which gets the objects in their places
+        return dict(zip(wanted.objects, names, strict=True))
+    if kind == ".fbx":
         bpy.ops.import_scene.fbx(filepath=str(path))
     else:
         mend_context()
         bpy.ops.import_scene.gltf(filepath=str(path))
+    return {}
 
 
-def _choose_armature(new: list[bpy.types.Object], path: Path, name: str) -> bpy.types.Object:
-    """The armature of that name; without one, the only armature, or the only one that carries a mesh.
+def _choose_armature(
+    new: list[bpy.types.Object], path: Path, name: str, called: Mapping[bpy.types.Object, str]
+) -> bpy.types.Object:
+    """The armature that its file calls `name`; without one, the only one, or the only one with a mesh.
 
     Raises
     ------
@@ -106,14 +117,15 @@ def _choose_armature(new: list[bpy.types.Object], path: Path, name: str) -> bpy.
         If that isn't one armature.
     """
     armatures = [obj for obj in new if obj.type == "ARMATURE"]
-    fitting = [armature for armature in armatures if name in ("", armature.name)]
+    names = {armature: called.get(armature, armature.name) for armature in armatures}
+    fitting = [armature for armature in armatures if name in ("", names[armature])]
     if len(fitting) > 1:
         # metarigs and helpers carry no mesh
         dressed = [armature for armature in fitting if any(_carries(armature, obj) for obj in new)]
         fitting = dressed if len(dressed) == 1 else fitting
     if len(fitting) != 1:
-        names = ", ".join(sorted(armature.name for armature in armatures))
-        there = f"It has {names}: name one of them after a colon" if names else "It has no armature"
+        told = ", ".join(sorted(names.values()))
+        there = f"It has {told}: name one of them after a colon" if told else "It has no armature"
         raise CaptureError(f"Which armature of {path.name} is meant? {there}.")
     return fitting[0]
 

@@ -23,6 +23,7 @@ ORDER = replace(COMMON, clip=Path("/clips/a.mp4"), name="day 1/a")
 MADE: dict[str, Any] = {
     "folder": "elsewhere", "files": {}, "frames": 5, "fps": 30.0, "detected": 1, "confidence": 0.5,
     "memory": 0.0, "strip": "<svg/>", "warnings": ["Feet were hidden."],
+    "others": [],
 }  # fmt: skip
 
 
@@ -40,6 +41,32 @@ def test_an_answer_arrives_as_it_was_sent(tmp_path: Path) -> None:
     assert folder.parent == tmp_path and made.files.keys() == ORDER.files
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == {n: n.encode() * 3 for n in ORDER.files}
     assert (made.frames, made.fps, made.detected, made.warnings) == (5, 30.0, 1.0, ("Feet were hidden.",))
+
+
+ANOTHER: dict[str, Any] = {"detected": 0.5, "confidence": 0.25, "strip": "", "warnings": ["They left."]}
+
+
+def test_everybody_arrives(tmp_path: Path) -> None:
+    order = replace(ORDER, capture={"person": "all"})
+
+    def of_two(made: dict[str, Any], contents: dict[str, bytes]) -> None:
+        contents.update(dict.fromkeys(order.files_of(2), b"12345"))
+        made.update(files=dict.fromkeys(contents, 5), others=[ANOTHER])
+
+    made = made_from(*unpacked(sent(of_two)), order, tmp_path)
+    (other,) = made.others
+    assert (other.detected, other.confidence, other.warnings) == (0.5, 0.25, ("They left.",))
+    assert made.files.keys() == order.files_of(2)
+    with pytest.raises(ValueError, match="people"):  # nobody asked for them
+        made_from(*unpacked(sent(of_two)), ORDER, tmp_path)
+    for number in (2, 6):  # others than the files say, and too many
+
+        def of_more(made: dict[str, Any], contents: dict[str, bytes], number: int = number) -> None:
+            of_two(made, contents)
+            made["others"] = [ANOTHER] * number
+
+        with pytest.raises(ValueError, match=r"its files|its people"):
+            made_from(*unpacked(sent(of_more)), order, tmp_path)
 
 
 def shared(folder: Path, staging: Path, order: Order = ORDER) -> bytes:
@@ -105,6 +132,7 @@ def tell(field: str, value: Any) -> Callable[[dict[str, Any], dict[str, bytes]],
         *(tell("detected", value) for value in (1.01, -0.1, float("nan"), True)),
         tell("confidence", 2), tell("memory", "much"), tell("strip", 5), tell("strip", "x" * (2 << 20)),
         tell("warnings", "text"), tell("warnings", [5]), tell("warnings", ["x"] * 2000), tell("folder", 5),
+        *(tell("others", value) for value in (None, {}, [ANOTHER], ["x"])),
         tell("files", []), tell("files", {}), tell("files", {"a.bvh": -1}),
         lambda _made, contents: contents.update({"a.bvh": b"short"}),
         lambda _made, contents: contents.update({"more.txt": b""}),

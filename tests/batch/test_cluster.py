@@ -244,7 +244,8 @@ class Runs(Exception):
         return exec, (f"import os; open(FOLDER + f'/ran-{{os.getpid()}}', 'w').close()",)
 
 worker = distributed.get_worker()
-made = dict(folder="", frames=5, fps=30.0, detected=1, confidence=1, memory=1, strip="", warnings=[])
+made = dict(folder="", frames=5, fps=30.0, detected=1, confidence=1, memory=1)
+made |= dict(strip="", warnings=[], others=[])
 endings = ("bvh", "png", "chart.svg", "motion.npz", "summary.json")
 files = {f"a.{ending}": b"12345" for ending in endings}
 

@@ -151,13 +151,23 @@ def test_no_two_results_share_a_file(tmp_path: Path, first: str, second: str) ->
             orders_of([], [tmp_path / "clips.csv"], ALL, tmp_path / "out")
 
 
-def test_everybody_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    files(tmp_path, "a.mp4", "b.motion.npz")
-    everybody = replace(COMMON, capture={"person": "all"})
-    with pytest.raises(CaptureError, match=r"a\.mp4 asks for all its people, .*: name one, or"):
-        orders_of([tmp_path / "a.mp4"], [], everybody, tmp_path / "out")
-    # a motion is of one person, whose it stays
-    assert len(named([tmp_path / "b.motion.npz"], [], everybody, tmp_path / "out")) == 1
+def test_no_result_shares_a_file_with_one_of_several_people(tmp_path: Path) -> None:
+    files(tmp_path, "a.mp4", "a.person2.mp4", "a.person2.motion.npz")
+    everybody = replace(ALL, capture={"person": "all"})
+    for other in ("a.person2.mp4", "a.person2.motion.npz"):
+        with pytest.raises(CaptureError, match=r"would both write a\.person2\."):
+            orders_of([tmp_path / "a.mp4", tmp_path / other], [], everybody, tmp_path / "out")
+        # one person has no others beside them
+        assert len(named([tmp_path / "a.mp4", tmp_path / other], [], ALL, tmp_path / "out")) == 2
+    with pytest.raises(CaptureError, match=r"a\.person2\.motion\.npz is an input, and a would overwrite it"):
+        orders_of([], [write_list(tmp_path)], ALL, tmp_path)
+
+
+def write_list(folder: Path) -> Path:
+    """A list that gives a motion another name, and a video's people theirs."""
+    path = folder / "clips.csv"
+    path.write_text("clip,name,person\na.mp4,a,all\na.person2.motion.npz,other,\n", encoding="utf-8")
+    return path
 
 
 def test_names_that_only_begin_alike_are_two(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from kinelift.core.capture import Capture
 from kinelift.core.rotations import quaternion_from_matrix
 from kinelift.core.skeleton import JOINTS
 from kinelift.tests.motions import capture_of, random_capture
+from kinelift.tests.videos import read_video, write_video
 from kinelift.tests.walks import slide, sliding, walk
 
 # captures, detects or starts other programs
@@ -137,6 +138,25 @@ def test_video_with_capture_options(captured: Path) -> None:
     assert bvh.fps == pytest.approx(15)
     assert summary["fps"] == 15 and summary["frames"] == len(bvh.root)
     assert summary["seconds"] == pytest.approx(0.5, abs=0.1)
+
+
+def test_everybody_in_a_video(tmp_path: Path) -> None:
+    """One clip with two results, each with a row, and done once both are."""
+    pictures = [np.hstack([image, image[:, ::-1]]) for image in read_video(SAMPLE)[60:80]]
+    video, out = write_video(tmp_path / "two.mp4", pictures), tmp_path / "out"
+    words = [video, "--out", out, "--person", "all", "--quality", "quick", "--format", "bvh,glb"]
+    result = batch(*words)
+    assert result.returncode == 0, result.stderr
+    assert "two: 20 frames, 2 people, two.bvh" in result.stdout
+    own = ["bvh", "chart.svg", "motion.npz", "png", "summary.json"]
+    each = [f"two{who}.{ending}" for who in ("", ".person2") for ending in own]
+    assert results(out) == sorted([*each, "two.glb"])
+    report = (out / "report.html").read_text(encoding="utf-8")
+    assert report.count('<tr class="done">') == 2 and "<td>two.person2" in report
+    assert "two: is done already" in batch(*words).stdout
+    (out / "two.person2.bvh").unlink()
+    again = batch(*words, "--dry-run")
+    assert "two: would be made" in again.stdout, again.stdout
 
 
 @pytest.mark.any_blender

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from kinelift.batch.journal import VERSION, Journal, Made
+from kinelift.batch.journal import VERSION, Journal, Made, Seen
 from kinelift.core.errors import CaptureError
 
-FILES = {"walk.bvh": 120, "walk.png": 7}
-MADE = Made("/staging/1", FILES, 30, 25.0, 0.9, 0.8, 612.5, "<svg/>", ("Feet were hidden.",))
+FILES = {"walk.bvh": 120, "walk.png": 7, "walk.person2.bvh": 121}
+OTHER = {"detected": 0.5, "confidence": None, "strip": "", "warnings": []}
+OTHERS = (Seen(0.5, 0.25, "<svg />", ("They left.",)),)
+MADE = Made("/staging/1", FILES, 30, 25.0, 0.9, 0.8, 612.5, "<svg/>", ("Feet were hidden.",), OTHERS)
 
 
 @pytest.fixture
@@ -47,6 +50,7 @@ def test_a_clips_life(path: Path) -> None:
     assert (entry.attempts, entry.completions, entry.files, entry.staged) == (1, 1, FILES, None)
     assert (entry.frames, entry.fps, entry.detected, entry.confidence) == (30, 25.0, 0.9, 0.8)
     assert (entry.memory, entry.strip, entry.warnings) == (612.5, "<svg/>", ("Feet were hidden.",))
+    assert entry.others == OTHERS
     assert entry.started is not None and entry.ended is not None and entry.started <= entry.ended
     journal.queue("day/walk", Path("/clips/walk.mp4"), {}, "other")
     journal.claim("day/walk", "content")
@@ -200,6 +204,20 @@ def test_a_view_in_place_of_the_table(path: Path) -> None:
         "warnings = '[1]'",
         "warnings = '[' || char(34)",
         "warnings = printf('%.*c', 200000, '[')",
+        "others = '{}'",
+        "others = '[1]'",
+        """others = '[{"detected": 1}]'""",
+        *(
+            f"others = '[{json.dumps(OTHER | wrong)}]'"
+            for wrong in (
+                {"detected": -1},
+                {"confidence": "high"},
+                {"strip": 5},
+                {"warnings": [1]},
+                {"more": 1},
+            )
+        ),
+        f"others = '{json.dumps([OTHER] * 6)}'",
         "files = '[]'",
         """files = '{"walk.bvh": "5"}'""",
         """files = '{"walk.bvh": -5}'""",
@@ -274,13 +292,18 @@ def test_it_takes_whatever_a_motion_holds(path: Path) -> None:
     journal.queue("other", Path(f"/clips/{odd}"), {"text": odd}, "settings")
     journal.failed("other", odd * 10_000)
     journal.staged(
-        "day/walk", Made("/staging/1", FILES, 1, math.inf, math.nan, -math.inf, 1.0, odd[5], (odd,))
-    )
+        "day/walk",
+        Made(
+            "/staging/1", FILES, 1, math.inf, math.nan, -math.inf, 1.0, odd[5], (odd,),
+            (Seen(math.nan, math.inf, "", (odd,)),),
+        ),
+    )  # fmt: skip
     journal.done("day/walk", FILES)
     journal.close()
     with closing(Journal(path)) as journal:
         assert not journal.notice
         walk, other = journal.entries()
+    assert walk.others == (Seen(None, None, "", (odd,)),)
     assert (walk.fps, walk.detected, walk.confidence, walk.warnings) == (None, None, None, (odd,))
     assert other.reason is not None and len(other.reason) < 10_000 and "\x1b" not in other.reason
 

@@ -30,8 +30,8 @@ def test_a_csv(tmp_path: Path, separator: str) -> None:
     first, second, third = orders_of([], [tmp_path / "clips.csv"], COMMON, tmp_path / "out")
     assert (first.name, first.clip) == ("day 1/a", tmp_path / "day 1/a.mp4")
     assert first.capture == {"fps": 30.0, "start": 1.5, "end": 4.0, "height": 1.82, "person": "0.3,0.5@2"}
-    assert first.retarget == f"{tmp_path / 'hero.blend'}:Rig"
-    assert (second.name, second.capture, second.retarget) == ("takes/second", {"fps": 24.0}, "")
+    assert first.retarget == (f"{tmp_path / 'hero.blend'}:Rig",)
+    assert (second.name, second.capture, second.retarget) == ("takes/second", {"fps": 24.0}, ())
     assert third.capture == {"fps": 30.0, "end": 2.0, "person": "leftmost"}
 
 
@@ -190,5 +190,40 @@ def test_a_home_folder_and_objects_beside_the_list(tmp_path: Path, monkeypatch: 
     (tmp_path / "clips.csv").write_text(table, encoding="utf-8")
     one, two = orders_of([], [tmp_path / "clips.csv"], COMMON, tmp_path / "out")
     assert one.clip == two.clip == tmp_path / "home/a.mp4"
-    assert one.inputs[1] == tmp_path / "home/cast.blend" and one.retarget.endswith("cast.blend:Rig")
+    assert one.inputs[1] == tmp_path / "home/cast.blend" and one.retarget[0].endswith("cast.blend:Rig")
     assert two.inputs[1] == tmp_path / "cast.blend:take"
+
+
+def test_a_character_for_each_person(tmp_path: Path) -> None:
+    files(tmp_path, "a.mp4", "anna.blend", "ben.fbx")
+    cells = {
+        "one": "anna.blend:Rig | ben.fbx",
+        "two": "person1=anna.blend",
+        "three": "ben.fbx|person1=anna.blend",
+        "four": "|ben.fbx",
+    }
+    rows = [f"a.mp4,{name},all,{cell}" for name, cell in cells.items()]
+    (tmp_path / "clips.csv").write_text("\n".join(["clip,name,person,retarget", *rows]), encoding="utf-8")
+    anna, ben = str(tmp_path / "anna.blend"), str(tmp_path / "ben.fbx")
+    orders = orders_of([], [tmp_path / "clips.csv"], COMMON, tmp_path / "out")
+    assert [order.retarget for order in orders] == [(f"{anna}:Rig", ben), (anna,), (anna, ben), ("", ben)]
+    assert all(order.inputs[-1] in (Path(anna), Path(ben)) for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("person", "cell", "said"),
+    [
+        ("all", "person2=a.fbx|person2=a.fbx", "has two characters for person2"),
+        ("all", "|".join(["a.fbx"] * 7), "has 7 characters, and at most 6 people are captured"),
+        ("all", "a.fbx|gone.fbx", "names the character gone.fbx, which doesn't exist"),
+        ("leftmost", "a.fbx|a.fbx", "has characters for 2 people, and --person asks for 1: ask for all"),
+        ("1+2", "person3=a.fbx", "has characters for 3 people, and --person asks for 2"),
+        ("", "person2=a.fbx", "has characters for 2 people"),
+    ],
+)
+def test_characters_that_are_nobodys(tmp_path: Path, person: str, cell: str, said: str) -> None:
+    files(tmp_path, "a.mp4", "a.fbx")
+    table = f"clip,person,retarget\na.mp4,{person},{cell}\n"
+    (tmp_path / "clips.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(CaptureError, match=said):
+        orders_of([], [tmp_path / "clips.csv"], COMMON, tmp_path / "out")

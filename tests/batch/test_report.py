@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
-from kinelift.batch.journal import Entry
+from kinelift.batch.journal import Entry, Seen
 from kinelift.batch.report import write_report
 from kinelift.core.chart import quality_strip
 from kinelift.core.colours import LEGEND
@@ -66,6 +67,33 @@ def test_the_strip_of_a_clip_is_shown(tmp_path: Path, frames: int) -> None:
 def test_another_strip_is_not(tmp_path: Path, strip: str) -> None:
     text = reported(tmp_path, done(strip=strip))
     assert "alert" not in text and "<svg" not in text
+
+
+def test_each_person_has_a_row(tmp_path: Path) -> None:
+    strips = [quality_strip(random_capture(frames)) for frames in (7, 9)]
+    files = {f"walk{who}.{kind}": 1 for who in ("", ".person2") for kind in ("bvh", "png")} | {
+        "walk.blend": 1
+    }
+    two = done(
+        strip=strips[0],
+        warnings=("She hid.",),
+        files=files,
+        others=(Seen(0.25, 0.5, strips[1], ("He left.",)),),
+    )
+    text = reported(tmp_path, two)
+    first, second = (part.partition("</tr>")[0] for part in text.split('<tr class="done">')[1:])
+    assert "<h1>1 done</h1>" in text
+    for row, name, strip, said, seen in (
+        (first, "day/walk", strips[0], "She hid.", "100%"),
+        (second, "day/walk.person2", strips[1], "He left.", "25%"),
+    ):
+        assert f"<td>{name}<br><small>{said}</small></td>" in row and strip in row and seen in row
+    addresses = [set(Page(row).addresses) for row in (first, second)]
+    assert {"day/walk.bvh", "day/walk.png", "day/walk.blend"} <= addresses[0]
+    assert {"day/walk.person2.bvh", "day/walk.person2.png"} <= addresses[1]
+    assert not addresses[0] & addresses[1]
+    # what couldn't be made again has a reason, not people
+    assert reported(tmp_path, replace(two, state="failed", reason="Nobody is in it.")).count("<tr") == 2
 
 
 def test_names_files_and_remarks_are_text(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ FOLDER = 'J\'ai "dansé" ça 舞'
 
 def write(kind: str, folder: Path, motion: Motion) -> Path:
     path = folder / FOLDER / f"clip.{kind}"
-    export(kind, path, build_scene(capture_of(motion), "clip"), motion)
+    export(kind, path, [build_scene(capture_of(motion), "clip")], motion)
     assert [p.name for p in path.parent.iterdir()] == [path.name]
     bpy.ops.wm.read_factory_settings(use_empty=True)
     mend_context()
@@ -120,7 +120,7 @@ def test_what_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
     armature = build_scene(capture_of(motion), "clip")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(CaptureError, match="Can't write"):
-        export(kind, tmp_path / "file" / f"clip.{kind}", armature, motion)
+        export(kind, tmp_path / "file" / f"clip.{kind}", [armature], motion)
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
@@ -138,7 +138,7 @@ def test_a_full_disk_leaves_no_half_a_file(tmp_path: Path, kind: str) -> None:
             if kind == "png":
                 render_still(path, armature, 3)
             else:
-                export(kind, path, armature, motion)
+                export(kind, path, [armature], motion)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert str(path) in str(caught.value) and "\n" not in str(caught.value)
@@ -159,5 +159,5 @@ def test_exporting_changes_nothing_in_the_scene(tmp_path: Path, kind: str) -> No
                 len(bpy.data.actions), armature.animation_data.action.name)  # fmt: skip
 
     before = state()
-    export(kind, tmp_path / f"clip.{kind}", armature, motion)
+    export(kind, tmp_path / f"clip.{kind}", [armature], motion)
     assert state() == before

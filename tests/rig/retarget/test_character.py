@@ -118,6 +118,11 @@ def test_only_the_named_character_comes_from_a_blend(files: Path) -> None:
     assert "Lamp" not in bpy.data.objects
 
 
+def test_two_of_one_name_come_from_a_blend(files: Path) -> None:
+    first, second = (load_character(files / "cast.blend", "Sidekick") for _ in range(2))
+    assert first != second and first.data != second.data
+
+
 def test_the_one_that_wears_a_mesh_is_meant(files: Path) -> None:
     assert load_character(files / "cast.blend").name == "Hero"
 
