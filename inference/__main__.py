@@ -77,6 +77,13 @@ def _parser() -> argparse.ArgumentParser:
         help="when the feet stand, first and last frames from 0 on, such as "
         '{"left": [[0, 14], [30, 44]], "right": [[12, 32]]}; a foot that is left out goes on as it was',
     )
+    solve.add_argument(
+        "--pins",
+        type=Path,
+        metavar="P.json",
+        help="how the body is in some frames, such as "
+        '{"pins": [{"frame": 80, "rotations": {"forearm.L": [1, 0, 0, 0]}}]}; the motion passes through them',
+    )
     add_options(
         solve.add_argument_group("solving again (default: as in the capture)"),
         Settings,
@@ -154,6 +161,7 @@ def _solve(args: argparse.Namespace) -> None:
     from kinelift.core.bvh import write_bvh
     from kinelift.core.capture import Capture
     from kinelift.core.foot_ik import clean_up
+    from kinelift.core.pins import read_pins
     from kinelift.inference.pipeline import resolve, resolve_range
 
     captured = Capture.load(args.motion)
@@ -165,6 +173,7 @@ def _solve(args: argparse.Namespace) -> None:
     progress = _json if args.progress == "json" else TerminalBar()
     how, changed = _clean_up(args), given(args, Settings)
     contacts = _contacts(args.contacts, captured) if args.contacts is not None else None
+    pins = read_pins(args.pins, len(captured)) if args.pins is not None else None
     in_range = (how.first, how.last) != (None, None)
     if changed.keys() - {"device"}:
         if in_range:
@@ -172,13 +181,15 @@ def _solve(args: argparse.Namespace) -> None:
                 "A range of frames can't get a lens, height, person or correction of its own: drop --first "
                 "and --last."
             )
-        captured = resolve(captured, changed, progress, contacts)
-    elif contacts is not None and not captured.source.video:
+        captured = resolve(captured, changed, progress, contacts, pins)
+    elif contacts is not None and pins is None and not captured.source.video:
         captured = replace(captured, motion=replace(captured.motion, contacts=contacts.astype(float)))
-    elif contacts is not None and in_range:
-        captured = resolve_range(captured, how, contacts, progress, args.device or Settings.device)
-    elif contacts is not None:
-        captured = resolve(captured, changed, progress, contacts)
+    elif contacts is None and pins is None:
+        pass
+    elif in_range:
+        captured = resolve_range(captured, how, contacts, progress, args.device or Settings.device, pins)
+    else:
+        captured = resolve(captured, changed, progress, contacts, pins)
     solved = captured.motion
     captured = replace(captured, motion=clean_up(solved, how), people=1)  # nobody else is solved
     captured.save(args.out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -53,6 +53,7 @@ from ..core.options import (
     read_person,
     several,
 )
+from ..core.pins import Pins, not_met
 from ..core.quality import found_in
 from ..core.skeleton import INDEX, standing_height
 from .camera_path import CameraMotion, camera_motion, motion_in
@@ -63,6 +64,7 @@ from .doubts import doubts
 from .lift import Estimate, lift
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
+from .pins import pinned
 from .shots import shots_of
 from .sideways import stood_up
 from .solve.problem import CameraPath, Evidence, Touch
@@ -72,7 +74,7 @@ from .touching import touches, touching_said
 from .track import Track, track
 from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from .video import VideoReader
-from .world import by_lengths, to_world
+from .world import by_lengths, level_from_world, to_world
 
 #: the lifter that captures use
 WEIGHTS = FOLDER / "pose.safetensors"
@@ -165,6 +167,7 @@ def resolve(
     changed: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
     contacts: Bools | None = None,
+    pins: Pins | None = None,
 ) -> Capture:
     """Solve again from the landmarks in a capture, without its video: another lens, height or correction.
 
@@ -180,6 +183,8 @@ def resolve(
         Which of `motion.CONTACT_POINTS` stand; the result has them but for those that the landmarks move all
         the same. By default they are those of the capture if somebody said them then, else they are found
         anew.
+    pins : Pins, optional
+        How the body is in some frames, in the world of the capture, whose camera stays where it is.
 
     Raises
     ------
@@ -194,17 +199,25 @@ def resolve(
         contacts, said = None, (_SOMEBODY_ELSE,)
     # one of several people keeps the world that they share
     shared = several(settings.person)
-    solved = _solved_again(capture, settings, progress, contacts, upright=shared)
-    if shared:
-        solved = _begun_at(solved, capture)
+    solved = _solved_again(capture, settings, progress, contacts, pins, upright=shared or pins is not None)
+    if pins is not None:
+        solved = _shifted(
+            solved, [b.camera.eye - a.camera.eye for a, b in zip(solved.shots, capture.shots, strict=True)]
+        )
+        said = (*said, *filter(None, [not_met(pins, solved.motion)]))
+    elif shared:
+        solved = _shifted(
+            solved,
+            [b.motion.root[0] - a.motion.root[0] for a, b in zip(solved.shots, capture.shots, strict=True)],
+        )
     return replace(solved, warnings=(*solved.warnings, *said))
 
 
-def _begun_at(solved: Capture, capture: Capture) -> Capture:
-    """A capture whose shots begin where those of another one do, on the floor."""
+def _shifted(solved: Capture, shifts: Iterable[Floats]) -> Capture:
+    """A capture whose shots are moved along the floor, metres, with their cameras."""
     shots = []
-    for one, other in zip(solved.shots, capture.shots, strict=True):
-        shift = (other.motion.root[0] - one.motion.root[0]) * [1, 1, 0]
+    for one, way in zip(solved.shots, shifts, strict=True):
+        shift = way * [1, 1, 0]
         pose = np.array(one.camera.camera_from_world, np.float64)
         pose[:3, 3] -= pose[:3, :3] @ shift
         motion = replace(one.motion, root=one.motion.root + shift)
@@ -215,9 +228,10 @@ def _begun_at(solved: Capture, capture: Capture) -> Capture:
 def resolve_range(
     capture: Capture,
     how: CleanUp,
-    contacts: Bools,
+    contacts: Bools | None,
     progress: Progress | None = None,
     device: str = Settings.device,
+    pins: Pins | None = None,
 ) -> Capture:
     """Solve a range of frames again; outside of it nothing changes, and at its ends the motion blends.
 
@@ -228,10 +242,13 @@ def resolve_range(
     capture : Capture
     how : CleanUp
         Its `first` and `last` say which frames.
-    contacts : (T, 4) bool
-        Which of `motion.CONTACT_POINTS` stand; outside of the range they don't count.
+    contacts : (T, 4) bool, optional
+        Which of `motion.CONTACT_POINTS` stand; outside of the range they don't count. By default it is those
+        of the capture.
     progress, device
         See `capture` and `Settings`.
+    pins : Pins, optional
+        See `resolve`.
 
     Raises
     ------
@@ -241,8 +258,9 @@ def resolve_range(
     within_range(capture.motion, capture.motion, how)  # an empty range is refused before minutes are spent
     settings = _settings_again(capture, {"focal": None, "height": None, "device": device})
     standing = capture.motion.contacts >= CONTACT_THRESHOLD
-    standing[how.frames] = contacts[how.frames]
-    solved = _solved_again(capture, settings, progress, standing, upright=True)
+    if contacts is not None:
+        standing[how.frames] = contacts[how.frames]
+    solved = _solved_again(capture, settings, progress, standing, pins, upright=True)
     shots = [
         as_seen_by(one.motion, one.camera, other.camera)
         for one, other in zip(solved.shots, capture.shots, strict=True)
@@ -255,7 +273,11 @@ def resolve_range(
     kept = capture.motion.contacts.copy()
     kept[how.frames] = after.contacts[how.frames]
     before = replace(capture.motion, contacts=kept)
-    return replace(capture, motion=within_range(before, after, how), contacts_given=True)
+    motion = within_range(before, after, how)
+    said = not_met(pins, motion) if pins is not None else ""
+    return replace(
+        capture, motion=motion, contacts_given=True, warnings=(*capture.warnings, *[said] * bool(said))
+    )
 
 
 def _solved_again(
@@ -263,7 +285,8 @@ def _solved_again(
     settings: Settings,
     progress: Progress | None,
     contacts: Bools | None,
-    upright: bool = False,
+    pins: Pins | None,
+    upright: bool,
 ) -> Capture:
     """A capture solved again; if `upright`, with its own gravity, and lens and height if none is asked."""
     model = _model(settings)
@@ -276,6 +299,9 @@ def _solved_again(
             up_of(shot.camera) if upright else None,
             motion_in(shot),
             shot.camera.focal_mm if upright and settings.focal is None else None,
+            # who is pinned in the world stands on its floor
+            floor=-float(shot.camera.eye[2]) if pins is not None else None,
+            pins=pins.within(frames).moved(level_from_world(shot.camera)) if pins is not None else None,
         )
         for frames, shot in zip(capture.motion.shots, shots, strict=True)
     ]
@@ -303,7 +329,7 @@ class _Known(NamedTuple):
     """What is known of a shot besides its landmarks.
 
     Contacts (T, 4), up (3,) in level axes, how the camera moves if it does, its lens, where the person
-    touches others, and the height of the floor above the camera, metres.
+    touches others, the height of the floor above the camera, metres, and pins in level axes.
     """
 
     contacts: Bools | None = None
@@ -312,6 +338,7 @@ class _Known(NamedTuple):
     focal_mm: float | None = None
     touch: Touch | None = None
     floor: float | None = None
+    pins: Pins | None = None
 
 
 def _detections_of(capture: Capture) -> Detections:
@@ -738,6 +765,10 @@ class _Shot:
         body, floors = settle(evidence, body, contacts, flying, known.up is not None, known.floor)
         again = corrected(evidence, body, settings)
         if again is not None:
+            evidence, start = again
+            body, floors = settle(evidence, start, contacts, flying, True, known.floor)
+        if known.pins is not None and len(known.pins.frames):
+            again = pinned(evidence, body, known.pins)
             body, floors = settle(*again, contacts, flying, True, known.floor)
         standing = self._capture(body, floors, settings, source)
         standing = replace(standing, contacts_given=known.contacts is not None)

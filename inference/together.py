@@ -11,10 +11,11 @@ from dataclasses import replace
 import numpy as np
 
 from ..core.arrays import Floats
-from ..core.camera import WORLD_FROM_LEVEL_CAMERA, Camera
+from ..core.camera import Camera
 from ..core.capture import Capture, joined
 from ..core.motion import Motion
 from ..core.quality import found_in
+from .world import level_from_world
 
 #: nobody who stands is shorter or taller than this, metres
 _SHORTEST, _TALLEST = 0.6, 2.2
@@ -30,7 +31,7 @@ def as_seen_by(motion: Motion, camera: Camera, other: Camera) -> Motion:
 
 def up_of(camera: Camera) -> Floats:
     """Against gravity (3,), in the axes of a level camera."""
-    return np.asarray(WORLD_FROM_LEVEL_CAMERA @ camera.camera_from_world[:3, 2])
+    return level_from_world(camera)[:3, 2]
 
 
 def beside(one: Capture, first: Capture) -> Capture:

@@ -49,6 +49,13 @@ def to_world(
     return motion, camera
 
 
+def level_from_world(camera: Camera) -> Floats:
+    """The rigid transform (4, 4) from Blender's world to the axes of a level camera that stands there."""
+    out = np.eye(4)
+    out[:3] = WORLD_FROM_LEVEL_CAMERA @ camera.camera_from_world[:3]
+    return out
+
+
 def placed_on_floor(
     body: Estimate, focal: float, size: tuple[int, int], floor: float | None = None
 ) -> tuple[Floats, Floats, Camera]:

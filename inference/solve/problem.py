@@ -185,10 +185,12 @@ class Evidence:
         xx, xy, yy of the covariance of the rays' errors; NaN where it isn't known.
     camera : CameraPath, optional
         How the camera moves; it stands still if there is none.
-    firmness : (J,), optional
+    firmness : (J,) or (T, J), optional
         How many times as much as usual the lifter's rotation of each joint counts; by default once.
     touch : Touch, optional
         Where the body touches somebody else's.
+    root_firmness : (T,), optional
+        The same of the lifter's root.
     """
 
     lifted: Estimate
@@ -200,6 +202,7 @@ class Evidence:
     camera: CameraPath | None = None
     firmness: Floats | None = None
     touch: Touch | None = None
+    root_firmness: Floats | None = None
 
     def moving(self, stretch: slice) -> Moving | None:
         """The camera's motion in a stretch, None if it stands still."""
@@ -383,6 +386,8 @@ class Problem:
         See `Standing`.
     fps, distance : float
         Frames per second; the root's mean distance, metres.
+    root_firm : (T,)
+        How many times as much as usual the lifter's root counts.
     camera : Moving, optional
     touching : Touching, optional
     """
@@ -406,6 +411,7 @@ class Problem:
     flying: Tensor
     fps: float
     distance: float
+    root_firm: Tensor
     camera: Moving | None
     touching: Touching | None
 
@@ -424,7 +430,7 @@ class Problem:
             touching=None if self.touching is None else self.touching.at(part),
             **{
                 name: getattr(self, name)[part]
-                for name in ("turn_spread", "rays", "whiten", "weight", "floor", "flying")
+                for name in ("turn_spread", "rays", "whiten", "weight", "floor", "flying", "root_firm")
             },
         )
 
@@ -438,8 +444,11 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
     confidence = np.clip(evidence.confidence[stretch], 0, 1)
     part = lifted.at(stretch)
     turns = turn_spread(confidence) if part.turn_spread is None else _TOLD * part.turn_spread
+    frames = len(evidence.rays)
     if evidence.firmness is not None:
-        turns = turns / np.sqrt(evidence.firmness)
+        firm = np.broadcast_to(evidence.firmness, (frames, JOINT_COUNT))
+        turns = turns / np.sqrt(firm[stretch])
+    root_firm = np.ones(frames) if evidence.root_firmness is None else evidence.root_firmness
     return Problem(
         prior=state_of(part, standing.floors, tensor),
         turn_spread=tensor(turns),
@@ -460,6 +469,7 @@ def problem_of(evidence: Evidence, standing: Standing, known: Known, stretch: sl
         flying=torch.as_tensor(standing.flying[stretch], device=evidence.device),
         fps=evidence.fps,
         distance=float(np.maximum(lifted.root[:, 1], _NEAREST).mean()),
+        root_firm=tensor(root_firm[stretch]),
         camera=evidence.moving(stretch),
         touching=evidence.touching(stretch),
     )

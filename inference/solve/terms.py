@@ -159,7 +159,7 @@ def _add_prior(equations: Equations, problem: Problem, state: State) -> None:
     of_root = torch.tensor([aside, _DISTANCE**-2, aside]).to(state.root)
     moved = state.root - prior.root
     off = torch.cat([turned.flatten(1), moved], 1)
-    trust = torch.cat([precision.flatten(1), of_root.expand(moved.shape)], 1)
+    trust = torch.cat([precision.flatten(1), problem.root_firm[:, None] * of_root], 1)
     equations.here.diagonal(dim1=1, dim2=2).add_(trust)
     equations.slope += trust * off
     equations.add_shared(problem.shared_precision, _shared_off(problem, state))
