@@ -1,4 +1,4 @@
-"""Write the captured armature to a file for other programs."""
+"""Write captured armatures to a file for other programs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bpy.app.translations import pgettext_rpt
 from bpy.props import EnumProperty, StringProperty
 from bpy_extras.io_utils import ExportHelper
 
-from ..state.access import captured
+from ..state.access import captured, selected_armatures
 from .reporting import Reporting
 
 
@@ -22,9 +22,9 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
     kind: EnumProperty(
         name="Format",
         items=(
-            ("bvh", "BVH", "The armature and its action as text, Y up, in metres"),
-            ("fbx", "FBX", "The armature and its action"),
-            ("glb", "GLB", "The armature and its action, as binary glTF"),
+            ("bvh", "BVH", "The active armature and its action as text, Y up, in metres"),
+            ("fbx", "FBX", "The selected captured armatures and their actions"),
+            ("glb", "GLB", "The selected captured armatures and their actions, as binary glTF"),
         ),
         options={"HIDDEN"},
     )
@@ -68,7 +68,8 @@ class KINELIFT_OT_export(Reporting, bpy.types.Operator, ExportHelper):
         try:
             render = context.scene.render
             motion = read_played(armature, render.fps / render.fps_base)
-            export(self.kind, path, [armature], motion)
+            together = [one for one in selected_armatures(context) if one.kinelift.motion]
+            export(self.kind, path, together, motion)
         finally:
             if mode != "OBJECT":
                 context.view_layer.objects.active = active

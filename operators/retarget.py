@@ -14,17 +14,54 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from ..core.errors import CaptureError
 from ..core.options import CARRY, RAW
-from ..state.access import ADDON, active_armature, retarget_settings
+from ..state.access import ADDON, active_armature, retarget_settings, selected_armatures
 from .edits import AsksAboutEdits
-from .reporting import OnActive, report_done
+from .reporting import OnActive, names_of, report_done
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..rig.edits import Edits
+    from ..rig.retarget.bone_map import BoneMap
 
 
 def maps_folder() -> Path:
     """The folder of the artist's own bone maps, which may not exist."""
     return Path(bpy.utils.extension_path_user(ADDON, path="bone_maps"))
+
+
+def casting(context: bpy.types.Context) -> dict[bpy.types.Object, bpy.types.Object]:
+    """The source of each selected character; that of the active one comes first.
+
+    The people are the captured armatures that are selected, else those that were captured together with
+    `find_source`; `cast` says who plays whom.
+
+    Raises
+    ------
+    CaptureError
+        See `find_source`, or if more characters are selected than there are people, and nobody is left for
+        the active one.
+    """
+    from ..rig.result import captured_with
+    from ..rig.retarget.casting import cast
+
+    first, source = _chosen_source(context), find_source(context)
+    active, *selected = selected_armatures(context)
+    captured = [one for one in selected if one.kinelift.motion and not first]
+    together = [one for one in captured_with(source) if one.kinelift.motion and one != active]
+    people = sorted(captured or {source, *together}, key=lambda one: (one != first, one.name))
+    characters = [active, *(one for one in selected if one not in people and not one.kinelift.motion)]
+    if len(people) == 1 or (first and len(characters) == 1):
+        return {active: people[0]}
+    by_name = {one.name: one for one in (*people, *characters)}
+    played = cast([one.name for one in people], [one.name for one in characters])
+    if active.name not in played:
+        raise CaptureError(_nobody_for([active]))
+    return {by_name[character]: by_name[person] for character, person in played.items()}
+
+
+def _chosen_source(context: bpy.types.Context) -> bpy.types.Object | None:
+    """What is chosen as the source, if it is in the scene."""
+    chosen = retarget_settings(context).source
+    return chosen if chosen is not None and chosen.name in context.scene.objects else None
 
 
 def find_source(context: bpy.types.Context) -> bpy.types.Object:
@@ -36,9 +73,9 @@ def find_source(context: bpy.types.Context) -> bpy.types.Object:
         If nothing is chosen and a capture is selected, not a character, or there are none or several to
         choose from.
     """
-    chosen, target = retarget_settings(context).source, active_armature(context)
-    if chosen is not None and chosen.name in context.scene.objects:
+    if (chosen := _chosen_source(context)) is not None:
         return chosen
+    target = active_armature(context)
     if target.kinelift.motion:
         selected = pgettext_rpt("Select the character that is to get the motion: {name} is a capture itself.")
         raise CaptureError(selected.format(name=target.name))
@@ -93,45 +130,99 @@ def shown_map(context: bpy.types.Context) -> Any:
 
 
 class KINELIFT_OT_retarget(AsksAboutEdits, OnActive, bpy.types.Operator):
-    """Give the active character the source's motion, in a new action on its own controls"""
+    """Give the selected characters the motions of the captured people, in new actions on their controls"""
 
     bl_idname = "kinelift.retarget"
     bl_label = "Retarget"
     bl_options = {"REGISTER", "UNDO"}
 
     def found(self, context: bpy.types.Context) -> tuple[Edits | None, str]:
-        """The edits of the character; those of another clip are suggested to stay with it."""
+        """The edits of the active character; those of another clip are suggested to stay with it."""
         from ..rig.retarget.apply import edits_before
         from ..rig.takes import clip_of
 
-        found = edits_before(active_armature(context), retarget_settings(context).settings())
-        same = found is not None and found.clip == clip_of(find_source(context))
+        active = active_armature(context)
+        found = edits_before(active, retarget_settings(context).settings())
+        same = found is not None and found.clip == clip_of(casting(context)[active])
         return found, CARRY if same else RAW
 
     def work(self, context: bpy.types.Context) -> None:
-        """Retarget onto the active armature."""
-        from ..rig.retarget.apply import check_target, retarget
+        """Retarget onto the active armature, and onto the others that are selected."""
+        from ..rig.retarget.apply import check_target
         from ..rig.retarget.preview import end_preview
+
+        end_preview()
+        active, chosen = active_armature(context), retarget_settings(context)
+        check_target(active)
+        played = casting(context)
+        check_target(active, played[active])
+        chosen.warnings.clear()
+        actions = []
+        for target, source in played.items():
+            try:
+                actions.append(self._play(context, target, source, together=len(played) > 1))
+            except CaptureError as error:
+                if target == active:
+                    raise
+                chosen.warnings.add().name = str(error)  # the others go on
+        for left in _left_out(context, played):
+            chosen.warnings.add().name = left
+        made = pgettext_rpt("Made the action {name}").format(name=names_of(actions))
+        report_done(self, made, len(chosen.warnings), "Retarget")
+
+    def _play(self, context: bpy.types.Context, target: Any, source: Any, together: bool) -> bpy.types.Action:
+        """Give a character the motion of a source; if several do so `together`, where the source is.
+
+        Raises
+        ------
+        CaptureError
+            If it can't have it.
+        """
+        from ..rig.retarget.apply import check_target, retarget
         from ..rig.retarget.source import frames_of, perform_armature
         from ..rig.takes import clip_of, motion_of
 
-        end_preview()
-        check_target(active_armature(context))
-        source = find_source(context)
-        target = check_target(active_armature(context), source)
-        render = context.scene.render
-        chosen = retarget_settings(context)
-        chosen.warnings.clear()
+        render, chosen = context.scene.render, retarget_settings(context)
+        check_target(target, source)
         performance = perform_armature(source, frames_of(source), render.fps / render.fps_base)
         name = f"{target.name} {(motion_of(source) or source).name}"
+        asked = target == active_armature(context) and self.properties.is_property_set("edits")
         # who isn't asked keeps the edits of the same clip
-        way = self.edits if self.properties.is_property_set("edits") else None
-        bone_map, how, clip = shown_map(context), chosen.settings(), clip_of(source)
-        result = retarget(performance, target, bone_map, how, name, clip, way)
+        way = self.edits if asked else None
+        bone_map = shown_map(context) if target == active_armature(context) else _own_map(target)
+        origin = source.matrix_world.translation[:2] if together else None
+        result = retarget(
+            performance, target, bone_map, chosen.settings(), name, clip_of(source), way, origin
+        )
         for warning in result.warnings:
             chosen.warnings.add().name = warning
-        made = pgettext_rpt("Made the action {name}").format(name=result.action.name)
-        report_done(self, made, len(chosen.warnings), "Retarget")
+        return result.action
+
+
+def _own_map(target: Any) -> BoneMap:
+    """The bone map that is found for a character that the panel doesn't show."""
+    from ..rig.retarget.bones import read_rig
+    from ..rig.retarget.mapping import find_bone_map
+    from ..rig.retarget.presets import own_presets
+
+    return find_bone_map(read_rig(target), target.data, own_presets(maps_folder())[0])
+
+
+def _left_out(context: bpy.types.Context, played: dict[Any, Any]) -> list[str]:
+    """Sentences about selected captures whom nobody plays, and characters for whom nobody is left."""
+    selected = [one for one in selected_armatures(context) if one not in (*played, *played.values())]
+    people = [one for one in selected if one.kinelift.motion and _chosen_source(context) is None]
+    characters = [one for one in selected if not one.kinelift.motion]
+    told = [_nobody_for(characters)] if characters else []
+    if people:
+        nobody = pgettext_rpt("Nobody plays {name}: select a character for each person.")
+        told.append(nobody.format(name=names_of(people)))
+    return told
+
+
+def _nobody_for(characters: list[Any]) -> str:
+    nobody = pgettext_rpt("Nobody is left for {name}: select no more characters than there are people.")
+    return str(nobody.format(name=names_of(characters)))
 
 
 @persistent  # type: ignore[untyped-decorator]
@@ -171,9 +262,9 @@ class KINELIFT_OT_preview_retarget(OnActive, bpy.types.Operator):
         if previewing():
             end_preview()
             return
-        check_target(active_armature(context))
-        source = find_source(context)
-        target = check_target(active_armature(context), source)
+        active = check_target(active_armature(context))
+        source = casting(context)[active]
+        target = check_target(active, source)
         start_preview(source, target, shown_map(context), retarget_settings(context).settings())
 
 

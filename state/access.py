@@ -77,14 +77,24 @@ def active_armature(context: bpy.types.Context) -> Any:
 
     A mesh is moved by the armature of its modifier; it, and everything else, by the one it hangs on.
     """
-    active = context.active_object
-    if active is None or active.type == "ARMATURE":
-        return active
-    if (deforming := active.find_armature()) is not None:
+    return _armature_of(context.active_object)
+
+
+def _armature_of(obj: Any) -> Any:
+    if obj is None or obj.type == "ARMATURE":
+        return obj
+    if (deforming := obj.find_armature()) is not None:
         return deforming
-    while active is not None and active.type != "ARMATURE":
-        active = active.parent
-    return active
+    while obj is not None and obj.type != "ARMATURE":
+        obj = obj.parent
+    return obj
+
+
+def selected_armatures(context: bpy.types.Context) -> list[Any]:
+    """The armatures that the artist means by the selection: the active one, then the others by name."""
+    active = active_armature(context)
+    found = {_armature_of(obj) for obj in context.selected_objects} - {None, active}
+    return [*([active] if active is not None else []), *sorted(found, key=lambda one: one.name)]
 
 
 def over_tab(context: bpy.types.Context, event: bpy.types.Event) -> bool:

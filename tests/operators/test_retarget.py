@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import bpy
 import numpy as np
 import pytest
 
+from kinelift.core.files import of_person
 from kinelift.operators.build import build
 from kinelift.rig.retarget.preview import previewing
 from kinelift.tests.motions import capture_of
@@ -182,3 +184,114 @@ def test_warnings_are_counted_in_one_report_and_told_in_the_panel(
         bone.lock_rotation, bone.lock_rotation_w = (False, False, False), False
     assert bpy.ops.kinelift.retarget() == {"FINISHED"}
     assert not bpy.context.scene.kinelift_retarget.warnings
+
+
+#: from the first one's path to the second one's, metres
+BESIDE = np.array([1.5, 0.75, 0.0])
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> list[Any]:
+    """Two who were captured together, away from the origin, and two characters of other sizes elsewhere."""
+    first = replace(capture_of(walk()), people=2)
+    motion = replace(first.motion, root=first.motion.root + BESIDE)
+    path = tmp_path / "dance.motion.npz"
+    first.save(path)
+    replace(first, motion=motion, people=1).save(of_person(path, 2))
+    bpy.context.scene.cursor.location = (0, 4, 0)
+    people = build(path, "dance", bpy.context.scene.name, False)
+    actors = []
+    for name, size in (("Zoe", 0.8), ("Max", 1.2)):
+        actor = character(MIXAMO, size=size)
+        actor.name, actor.location.x = name, -6 * size
+        actors.append(actor)
+    bpy.context.view_layer.update()
+    return [*people, *actors]
+
+
+def choose(active: Any, *others: Any) -> None:
+    bpy.ops.object.select_all(action="DESELECT")
+    for one in (active, *others):
+        one.select_set(True)
+    bpy.context.view_layer.objects.active = active
+
+
+def played(target: Any) -> str:
+    data = target.animation_data
+    return data.action.name if data is not None and data.action is not None else ""
+
+
+def middle(armature: Any, bone: str) -> np.ndarray:
+    """Where a bone is on the floor, on average, metres."""
+    places = []
+    first, last = map(round, armature.animation_data.action.frame_range)
+    for frame in range(first, last + 1):
+        bpy.context.scene.frame_set(frame)
+        places.append((armature.matrix_world @ armature.pose.bones[bone].matrix).translation[:2])
+    return np.array(places).mean(0)
+
+
+def told() -> list[str]:
+    return [one.name for one in bpy.context.scene.kinelift_retarget.warnings]
+
+
+def test_each_of_two_characters_plays_a_person_where_they_are(pair: list[Any]) -> None:
+    one, two, zoe, max_ = pair
+    choose(zoe, max_)  # nobody of the two is selected: those who were captured together count
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert (played(zoe), played(max_)) == ("Zoe dance", "Max dance.person2") and not told()
+    assert apart(one, zoe) < 1.0 and apart(two, max_) < 1.0
+    # whatever their legs, and wherever they stood
+    for actor, person in ((zoe, one), (max_, two)):
+        np.testing.assert_allclose(middle(actor, MIXAMO["hips"]), middle(person, "hips"), atol=0.05)
+    # the names say it otherwise
+    max_.name = "Max (dance)"
+    choose(zoe, max_, one, two)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert (played(zoe), played(max_)) == ("Zoe dance.person2", "Max (dance) dance") and not told()
+
+
+def test_fewer_and_more_characters_than_people(pair: list[Any]) -> None:
+    one, two, zoe, max_ = pair
+    choose(zoe, one, two)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert played(zoe) == "Zoe dance" and told() == [
+        "Nobody plays dance.person2: select a character for each person."
+    ]
+    choose(max_, zoe, two)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert played(max_) == "Max dance.person2" and played(zoe) == "Zoe dance"
+    assert told() == ["Nobody is left for Zoe: select no more characters than there are people."]
+    # the chosen source is the active one's
+    bpy.context.scene.kinelift_retarget.source = two
+    choose(zoe)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"} and played(zoe) == "Zoe dance.person2"
+    choose(zoe, max_)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert (played(zoe), played(max_)) == ("Zoe dance.person2.001", "Max dance") and not told()
+
+
+def test_one_that_cannot_play_does_not_keep_the_others_from_it(pair: list[Any]) -> None:
+    _, _, zoe, max_ = pair
+    choose(max_)
+    bpy.ops.object.mode_set(mode="EDIT")
+    for bone in list(max_.data.edit_bones)[1:]:
+        max_.data.edit_bones.remove(bone)
+    bpy.ops.object.mode_set(mode="OBJECT")
+    choose(zoe, max_)
+    assert bpy.ops.kinelift.retarget() == {"FINISHED"}
+    assert played(zoe) == "Zoe dance" and not played(max_)
+    assert len(told()) == 1 and "Max" in told()[0]
+
+
+def test_the_selected_people_are_exported_into_one_file(pair: list[Any], tmp_path: Path) -> None:
+    one, two, zoe, _ = pair
+    for chosen in ((one, two, zoe), (two,)):
+        choose(*chosen)
+        path = tmp_path / f"{len(chosen)}.fbx"
+        assert bpy.ops.kinelift.export(kind="fbx", filepath=str(path)) == {"FINISHED"}
+        before = set(bpy.data.objects)
+        bpy.ops.import_scene.fbx(filepath=str(path))
+        new = [obj for obj in bpy.data.objects if obj not in before and obj.type == "ARMATURE"]
+        assert len(new) == sum(obj.kinelift.motion != "" for obj in chosen)
+        bpy.data.batch_remove(new)
