@@ -35,6 +35,7 @@ from kinelift.core.arrays import Array, Floats
 from kinelift.core.bvh import write_bvh
 from kinelift.core.camera import Camera
 from kinelift.core.rotations import geodesic_angle
+from kinelift.inference.camera_motion import small_grey
 from kinelift.inference.camera_turns import CameraPoints, focal_of, turns_of
 from kinelift.inference.detect.people import Person
 from kinelift.inference.video import VideoReader
@@ -76,7 +77,7 @@ def measure(video: Path) -> Figures:
     for frame in VideoReader(video, 0.0, None, float(truth["fps"])):
         people = [somebody(truth["joints_world"][frame.index], cameras[frame.index])]
         begun = time.process_time()
-        points.observe(frame.image, people)
+        points.observe(small_grey(frame.image), people)
         seconds += time.process_time() - begun
     first = cameras[0].focal / width
     found, spread = focal_of(points.pairs)

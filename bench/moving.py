@@ -33,22 +33,25 @@ _SHAKE, _TURNS, _SHIFTS = (0.4, 0.7, 1.1, 1.9, 3.1, 5.3, 8.0), 0.006, 0.008
 _COLOURS = ((150, 70, 60), (60, 90, 140), (90, 120, 70), (200, 170, 90), (110, 80, 130), (220, 220, 215))
 
 
-def walk() -> Scene:
-    """Somebody walks six metres along -Y through a room with shelves, pictures and boxes."""
-    motion = walking(np.arange(round(_LONG * FPS)) / FPS, _FROM)
-    return Scene(motion, _furniture(), {}, on_the_floor(motion))
+def walk(seed: int = 0) -> Scene:
+    """Somebody walks six metres along -Y through a room with shelves, pictures and boxes.
+
+    Another seed is another room, and another pace.
+    """
+    motion = walking(np.arange(round(_LONG * FPS)) / FPS, _FROM, _SPEED * (1 - 0.15 * (seed % 3)))
+    return Scene(motion, _furniture(seed), {}, on_the_floor(motion))
 
 
-def walking(t: Floats, start: float) -> Motion:
+def walking(t: Floats, start: float, speed: float = _SPEED) -> Motion:
     """The motion of somebody who walks along -Y from `start`, metres; `t` (T,) begins at 0."""
     feet = {}
     for side, first in (("L", -2), ("R", -1)):
         stances = [
-            Stance(n * _STEP, n * _STEP + _STANDS, start - _SPEED * (n * _STEP + _STANDS / 2))
+            Stance(n * _STEP, n * _STEP + _STANDS, start - speed * (n * _STEP + _STANDS / 2))
             for n in range(first, 3 + round(t[-1] / _STEP), 2)
         ]
         feet[side] = stepping(t, side, stances, roll=0.16, off=0.75, clear=0.10, x=0.08)
-    root = np.stack([0 * t, start - _SPEED * t, np.full_like(t, 0.99 * STANDING)], axis=1)
+    root = np.stack([0 * t, start - speed * t, np.full_like(t, 0.99 * STANDING)], axis=1)
     swing = 0.4 * np.cos(np.pi * t / _STEP)
     arms = {side: hanging(t, side, 0.05 + sign * swing, 0.93) for side, sign in SIDES.items()}
     return posed(lowered(root, feet), 0.04 + 0 * t, 0.04 + 0 * t, feet, arms)
@@ -59,9 +62,9 @@ def on_the_floor(motion: Motion) -> Floats:
     return np.where(motion.contacts > 0.5, 0.0, np.nan)
 
 
-def _furniture() -> tuple[Box, ...]:
-    """Boxes along the walls and pictures on them, always the same."""
-    rng = np.random.default_rng(5)
+def _furniture(seed: int) -> tuple[Box, ...]:
+    """Boxes along the walls and pictures on them."""
+    rng = np.random.default_rng(5 + seed)
     found = []
     for y in np.arange(-7.0, 6.0, 1.1):
         deep, wide, high = rng.uniform((0.3, 0.4, 0.4), (1.2, 0.9, 1.6))
@@ -169,8 +172,10 @@ CAMERAS: dict[str, Callable[[Floats, Floats], list[Camera]]] = {
 }
 
 
-def moving_films(out: Path, names: Iterable[str]) -> dict[str, Path]:
+def moving_films(out: Path, names: Iterable[str], seed: int = 0) -> dict[str, Path]:
     """Videos of the walk, by names of `CAMERAS`; they are kept until what they depend on changes.
+
+    Another seed is another person, room and pace.
 
     A reference lies beside each; its `camera_from_world` is (T, 4, 4) and its `K` (T, 3, 3).
 
@@ -182,16 +187,16 @@ def moving_films(out: Path, names: Iterable[str]) -> dict[str, Path]:
     digest = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in (*SOURCES, "bench/moving.py")))
     folder = out / f"moving.{digest.hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
-    scene = walk()
+    scene = walk(seed)
     t = np.arange(len(scene.motion)) / FPS
     found = {}
     for name in names:
-        video = folder / f"walk_{name}.mp4"
+        video = folder / f"walk{seed or ''}_{name}.mp4"
         if not video.exists():
             cameras = CAMERAS[name](t, np.asarray(scene.motion.root, float))
             each = [reference(scene, camera) for camera in cameras]
             paths = {key: np.stack([one[key] for one in each]) for key in ("K", "camera_from_world")}
             np.savez(video.with_suffix(".npz"), **{**each[0], **paths})
-            film(scene, cameras, 0, video)
+            film(scene, cameras, seed, video)
         found[name] = video
     return found

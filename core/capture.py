@@ -235,6 +235,13 @@ class Capture:
             relative_poses(self.camera_turns, self.camera_places) @ poses,
         )
 
+    @property
+    def eyes(self) -> Floats:
+        """Where the camera of each frame stands (T, 3), in the world of a motion of one shot."""
+        if self.camera_moves:
+            return self.cameras.eyes
+        return np.broadcast_to(self.camera.eye, (len(self), 3))
+
     def with_still_camera(self) -> Capture:
         """The same as a camera sees it that keeps its place, so that the person moves instead of the camera.
 

@@ -215,20 +215,31 @@ def _picture_speed(capture: Capture, places: Floats, seen: Floats) -> Floats:
     camera, motion = capture.camera, capture.motion
     distance = np.linalg.norm(motion.root - camera.eye, axis=1)
     rays = camera.rays(places)[..., :2]
-    if capture.camera_moves:
-        cameras = capture.cameras
-        distance = np.linalg.norm(motion.root - cameras.eyes, axis=1)
-        rays = unit(cameras.rays(places)) @ cameras.camera_from_world[:, :3, :3]
-    return np.asarray(_speed(rays, seen + 0.05, motion.life_fps) * distance[:, None])
+    if not capture.camera_moves:
+        return np.asarray(_speed(rays, seen + 0.05, motion.life_fps) * distance[:, None])
+    cameras = capture.cameras
+    eyes = cameras.eyes[:, None]
+    distance = np.linalg.norm(motion.root - eyes[:, 0], axis=1)
+    rays = unit(cameras.rays(places)) @ cameras.camera_from_world[:, :3, :3]
+    moved = distance[:, None, None] * _steps(rays, seen + 0.05, motion.life_fps)
+    moved += _steps(eyes, np.ones(eyes.shape[:2]), motion.life_fps)
+    # along the ray, nothing is seen of it
+    moved -= (moved * rays).sum(-1, keepdims=True) * rays
+    return np.asarray(np.linalg.norm(moved, axis=-1) * motion.life_fps)
 
 
 def _speed(points: Array, weight: Floats, fps: float) -> Floats:
     """Speed (T, K) of points (T, K, D), smoothed over about a tenth of a second."""
+    return np.asarray(np.linalg.norm(_steps(points, weight, fps), axis=-1) * fps)
+
+
+def _steps(points: Array, weight: Floats, fps: float) -> Floats:
+    """How far points (T, K, D) go in a frame, smoothed likewise."""
     if len(points) < 2:
-        return np.zeros(points.shape[:2])
+        return np.zeros(points.shape)
     stiffness = 2.0 * (fps / 30) ** 4
     columns = [whittaker(points[:, k], weight[:, k], stiffness) for k in range(points.shape[1])]
-    return np.asarray(np.linalg.norm(np.gradient(np.stack(columns, 1), axis=0), axis=-1) * fps)
+    return np.asarray(np.gradient(np.stack(columns, 1), axis=0))
 
 
 def hysteresis(value: Floats, begin: float, end: float) -> Bools:

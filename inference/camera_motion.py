@@ -15,6 +15,8 @@ from ..core.arrays import Array, Image
 SIDE = 480
 #: time between the frames that are compared, seconds
 _EVERY = 0.3
+#: points are looked for at least this far from each other, pixels of the small picture
+APART = 8
 #: fewer points than this don't tell how the background moves
 FEWEST = 12
 #: at least this share of the points has to move alike
@@ -45,6 +47,18 @@ def background_points(grey: Image, people: Sequence[_Seen], size: tuple[int, int
     Parameters
     ----------
     grey : (h, w)
+    people, size
+        See `background_mask`.
+    """
+    return corners_in(grey, background_mask(grey, people, size))
+
+
+def background_mask(grey: Image, people: Sequence[_Seen], size: tuple[int, int]) -> Image:
+    """255 where a picture (h, w) of `small_grey` shows none of the people, else 0.
+
+    Parameters
+    ----------
+    grey : (h, w)
     people : sequence of detect.Person
     size : (int, int)
         Width and height of the picture that their landmarks lie in.
@@ -56,7 +70,12 @@ def background_points(grey: Image, people: Sequence[_Seen], size: tuple[int, int
         x0, y0 = np.maximum(place.min(0) - margin, 0).astype(int)
         x1, y1 = np.maximum(place.max(0) + margin, 0).astype(int)
         mask[y0:y1, x0:x1] = 0
-    corners = cv2.goodFeaturesToTrack(grey, 200, 0.01, 8, mask=mask)
+    return mask
+
+
+def corners_in(grey: Image, mask: Image) -> Array:
+    """Points (N, 2) in a picture of `small_grey` that can be tracked, where a mask isn't 0."""
+    corners = cv2.goodFeaturesToTrack(grey, 200, 0.01, APART, mask=mask)
     return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners).reshape(-1, 2)
 
 
@@ -97,15 +116,14 @@ class CameraWatch:
         #: similarity transforms (2, 3) of the observed frames from the first one
         self._places: list[Array] = []
 
-    def observe(self, image: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
-        """Take the next frame: RGB, filmed at `time` (seconds), with these people in it.
+    def observe(self, grey: Image, time: float, people: Sequence[_Seen], always: bool = False) -> None:
+        """Take the next frame: by `small_grey`, filmed at `time` (seconds), with these people in it.
 
         It is skipped if it follows the last one within `_EVERY`, unless `always`.
         """
         if time < self._observed + _EVERY and not always:
             return
         self._observed = time
-        grey = small_grey(image)
         before = self._reference
         if before is None:
             self._places.append(np.eye(2, 3))
@@ -140,8 +158,9 @@ class CameraWatch:
         if self.shift <= _MOVED:
             return ()
         return (
-            f"The camera moved (the background by {100 * self.shift:.0f} % of the picture): the path through "
-            "the scene can't be trusted, the poses can; film from a tripod for both.",
+            f"The camera moved, or what is behind the person did (by {100 * self.shift:.0f} % of the "
+            "picture), and it doesn't show how: the path is solved as if the camera stood and can't be "
+            "trusted, the poses can; film from a tripod for both.",
         )
 
 

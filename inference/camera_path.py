@@ -1,8 +1,8 @@
-"""What the camera of a shot did: it stood, it turned and zoomed about its own place, or neither."""
+"""What the camera of a shot did: it stood, it turned and zoomed about its own place, or it travelled."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from ..core.camera import DEFAULT_FOCAL_MM, FILM_WIDTH_MM, WORLD_FROM_LEVEL_CAME
 from ..core.capture import Capture
 from ..core.rotations import geodesic_angle, matrix_from_quaternion, quaternion_from_matrix
 from .camera_motion import FEWEST
+from .camera_travel import travel_of
 from .camera_turns import Background, Pair, Turns, focal_of, turns_of
 from .solve.problem import CameraPath
 
@@ -28,6 +29,10 @@ _EXPLAINED = 0.0015
 _STRAYS = 0.2
 #: ... in this share of the frames at least
 _KNOWN = 0.9
+#: half of the points are so near to where turns put them that the camera hasn't travelled ...
+_WELL = 0.0005
+#: ... or at most so many times as far as from where a travelling camera sees them
+_BETTER = 2.3
 #: nobody zooms by more: logarithm of the focal length's ratio
 _MOST_ZOOM = np.log(10.0)
 #: a background that can be followed in a smaller share of the frames shows too little
@@ -50,25 +55,40 @@ _GRID: Floats = np.stack(np.meshgrid(np.linspace(-0.4, 0.4, 9), np.linspace(-0.2
 
 @dataclass(frozen=True)
 class CameraMotion:
-    """How the camera of a shot turns and zooms about its own place.
+    """How the camera of a shot turns, zooms and travels.
 
     Attributes
     ----------
     rotations : (T, 3, 3)
         From the axes of the shot's camera, which looks along the middle of the turn, to those of each
         frame's (OpenCV axes).
+    places : (T, 3)
+        Where it is in the axes of the shot's camera. The shot's camera is as far back as any.
     zooms : (T,)
         Focal lengths, as shares of the first frame's.
     focal_mm : float
         Focal length of the first frame that the turns were found with, a 35 mm equivalent.
     told : bool
         Whether that is the focal length, unless somebody says otherwise.
+    metric : bool
+        Whether places are in metres; else, in units of the path's extent.
     """
 
     rotations: Floats
+    places: Floats
     zooms: Floats
     focal_mm: float
     told: bool
+    metric: bool
+
+    @property
+    def travels(self) -> bool:
+        """Whether it leaves its place."""
+        return bool(self.places.any())
+
+    def larger(self, scale: float) -> CameraMotion:
+        """The same with a path that is so many times as large, in metres."""
+        return replace(self, places=self.places * scale, metric=True)
 
     def through(self, focal_mm: float) -> CameraMotion:
         """The turns that look the same in the picture through a lens of another focal length, mm."""
@@ -77,7 +97,7 @@ class CameraMotion:
         turns = turns_of(self._seen(), focal_mm / FILM_WIDTH_MM)
         middle = int(geodesic_angle(self.rotations, np.eye(3)).argmin())
         rotations = turns.rotations @ turns.rotations[middle].T @ self.rotations[middle]
-        return CameraMotion(rotations, self.zooms, focal_mm, self.told)
+        return replace(self, rotations=rotations, focal_mm=focal_mm)
 
     def path(self) -> CameraPath:
         """The same as the solver takes it."""
@@ -85,7 +105,7 @@ class CameraMotion:
         level = WORLD_FROM_LEVEL_CAMERA
         return CameraPath(
             level @ np.swapaxes(self.rotations, 1, 2) @ level.T,
-            np.zeros((frames, 3)),
+            self.places @ level.T,
             np.full(frames, _TURN_SPREAD),
             np.full(frames, _PLACE_SPREAD),
         )
@@ -94,9 +114,24 @@ class CameraMotion:
         """`Capture.camera_turns`, `camera_places` and `camera_zooms`, by name."""
         return {
             "camera_turns": quaternion_from_matrix(self.rotations),
-            "camera_places": np.zeros((len(self.zooms), 3)),
+            "camera_places": self.places,
             "camera_zooms": self.zooms,
         }
+
+    def said(self) -> str:
+        """What it does, a sentence for the artist."""
+        turns = self.rotations
+        end = turns[geodesic_angle(turns, turns[0]).argmax()]
+        turned = np.degrees(geodesic_angle(turns, end).max())
+        zoomed = float(self.zooms.max() / self.zooms.min())
+        does = [f"travels by {self._way():.1f} m"] if self.travels else []
+        does += [f"turns by {turned:.0f} degrees"] if turned >= _TURNED else []
+        does += [f"zooms by a factor of {zoomed:.2f}"] if zoomed >= 1 + _ZOOMED else []
+        return f"The camera {' and '.join(does) or 'is shaken a little'}: the path is solved with it."
+
+    def _way(self) -> float:
+        """How far it gets from where it was, metres."""
+        return float(np.linalg.norm(self.places[:, None] - self.places[::10], axis=-1).max())
 
     def _seen(self) -> list[Pair]:
         """Where a grid of points of each frame is in the next one."""
@@ -105,7 +140,8 @@ class CameraMotion:
         pairs = []
         for frame, step in enumerate(steps, 1):
             rays = np.column_stack([_GRID / focal[frame - 1], np.ones(len(_GRID))]) @ step.T
-            pairs.append(Pair(frame - 1, frame, _GRID, focal[frame] * rays[:, :2] / rays[:, 2:]))
+            seen = focal[frame] * rays[:, :2] / rays[:, 2:]
+            pairs.append(Pair(frame - 1, frame, _GRID, seen, np.arange(len(_GRID))))
         return pairs
 
 
@@ -117,7 +153,8 @@ def motion_in(capture: Capture) -> CameraMotion | None:
     if not capture.camera_moves:
         return None
     turns = matrix_from_quaternion(capture.camera_turns.astype(np.float64))
-    return CameraMotion(turns, capture.camera_zooms.astype(np.float64), capture.camera.focal_mm, True)
+    places, zooms = (x.astype(np.float64) for x in (capture.camera_places, capture.camera_zooms))
+    return CameraMotion(turns, places, zooms, capture.camera.focal_mm, True, True)
 
 
 def camera_motion(
@@ -136,9 +173,9 @@ def camera_motion(
     Returns
     -------
     motion : CameraMotion or None
-        None if it stands still, if that can't be told, or if it travels: then the path is solved as if the
-        camera stood.
+        None if it stands still, or if what it did can't be told: then the path is solved as if it stood.
     said : tuple of str
+        Nothing about a camera that travels: how far isn't known yet.
     """
     watch, pairs = background.watch, background.points.pairs
     if not pairs:
@@ -155,10 +192,28 @@ def camera_motion(
         lens = FILM_WIDTH_MM * share if told else DEFAULT_FOCAL_MM
     turns = turns_of(pairs, lens / FILM_WIDTH_MM)
     sure = max(_SURELY, _DRIFT * len({pair.key for pair in pairs}))
-    moves = watch.shift > _MOVED or _shift(turns, lens / FILM_WIDTH_MM) > sure
-    if not (moves and _explains(turns)):
+    if watch.shift <= _MOVED and _shift(turns, lens / FILM_WIDTH_MM) <= sure:
         return None, watch.warnings
-    rotations, zooms = (_as_long(of, frames) for of in (turns.rotations, turns.zooms))
+    turned = _explains(turns.misfit, turns.stray) and np.abs(np.log(turns.zooms)).max() < _MOST_ZOOM
+    if turned and np.nanmedian(turns.misfit) < _WELL:
+        return _motion(turns.rotations, np.zeros((len(turns.zooms), 3)), turns.zooms, frames, lens, told)
+    travel = travel_of(pairs, None if focal_mm is None else focal_mm / FILM_WIDTH_MM)
+    if travel is not None and _explains(travel.misfit, travel.stray):
+        better = np.nanmedian(turns.misfit) > _BETTER * np.nanmedian(travel.misfit)
+        if better or not turned:
+            ones = np.ones(len(travel.places))
+            lens = FILM_WIDTH_MM * travel.focal
+            return _motion(travel.rotations, travel.places, ones, frames, lens, True)
+    if turned:
+        return _motion(turns.rotations, np.zeros((len(turns.zooms), 3)), turns.zooms, frames, lens, told)
+    return None, watch.warnings
+
+
+def _motion(
+    rotations: Floats, places: Floats, zooms: Floats, frames: int, lens: float, told: bool
+) -> tuple[CameraMotion | None, tuple[str, ...]]:
+    """The motion from the axes of the first frame's camera, and what to say about it."""
+    rotations, places, zooms = (_as_long(of, frames) for of in (rotations, places, zooms))
     # ahead, in the axes of the first frame
     ahead = rotations[:, 2]
     one = ahead[(ahead @ ahead[0]).argmin()]
@@ -170,18 +225,19 @@ def camera_motion(
             "path through the scene can't be trusted, the poses can; capture a part of the turn.",
         )
     middle = int((ahead @ (one + other)).argmax())
-    motion = CameraMotion(rotations @ rotations[middle].T, zooms, lens, told)
-    return motion, (_said(motion),)
+    places = (places - places[middle]) @ rotations[middle].T
+    places = places - [0, 0, places[:, 2].min()]
+    motion = CameraMotion(rotations @ rotations[middle].T, places, zooms, lens, told, False)
+    return motion, () if motion.travels else (motion.said(),)
 
 
-def _explains(turns: Turns) -> bool:
-    """Whether turns and zooms explain what the background did."""
-    known = np.isfinite(turns.misfit)[1:]
+def _explains(misfit: Floats, stray: Floats) -> bool:
+    """Whether a motion explains what the background did, see `Turns`."""
+    known = np.isfinite(misfit)[1:]
     if known.mean() < _KNOWN:
         return False
-    strays = np.quantile(turns.stray[1:][known], _KNOWN)
-    zooms = np.abs(np.log(turns.zooms)).max()
-    return bool(np.nanmedian(turns.misfit) < _EXPLAINED and strays < _STRAYS and zooms < _MOST_ZOOM)
+    strays = np.quantile(stray[1:][known], _KNOWN)
+    return bool(np.nanmedian(misfit) < _EXPLAINED and strays < _STRAYS)
 
 
 def _shift(turns: Turns, focal: float) -> float:
@@ -193,13 +249,3 @@ def _shift(turns: Turns, focal: float) -> float:
 def _as_long(values: Floats, frames: int) -> Floats:
     """As many rows as there are frames; the last one holds."""
     return np.asarray(values[np.minimum(np.arange(frames), len(values) - 1)])
-
-
-def _said(motion: CameraMotion) -> str:
-    turns = motion.rotations
-    end = turns[geodesic_angle(turns, turns[0]).argmax()]
-    turned = np.degrees(geodesic_angle(turns, end).max())
-    zoomed = float(motion.zooms.max() / motion.zooms.min())
-    does = [f"turns by {turned:.0f} degrees"] if turned >= _TURNED else []
-    does += [f"zooms by a factor of {zoomed:.2f}"] if zoomed >= 1 + _ZOOMED else []
-    return f"The camera {' and '.join(does) or 'is shaken a little'}: the path is solved with it."

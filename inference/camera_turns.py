@@ -13,9 +13,9 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ..core.arrays import Array, Bools, Floats, Image
+from ..core.arrays import Array, Bools, Floats, Image, Indices
 from ..core.rotations import matrix_from_vector
-from .camera_motion import FEWEST, SIDE, CameraWatch, background_points, small_grey
+from .camera_motion import APART, FEWEST, SIDE, CameraWatch, background_mask, corners_in, small_grey
 from .detect.people import Person
 
 #: a point that isn't found where it came from when it is followed back is lost, pixels of the small picture
@@ -24,12 +24,14 @@ _BACK = 0.7
 _LEFT = 0.6
 #: ... or when they have moved by this, as a share of the picture's longer side
 _FAR = 0.12
+#: points that two stretches follow are the same if they are so near to each other, pixels likewise
+_SAME = 1.5
 #: differences larger than this count less and less (Cauchy), pixels of the small picture
-_ODD = 0.7
+ODD = 0.7
 #: points that are off by more aren't explained, as a share of the picture's longer side
-_STRAY = 0.003
+STRAY = 0.003
 #: how exactly a point is followed, pixels of the small picture
-_NOISE = 0.3
+NOISE = 0.3
 #: most steps of the least squares for one frame
 _STEPS = 8
 #: a step smaller than this ends them, radians
@@ -41,13 +43,14 @@ _FOCALS: Floats = np.geomspace(0.5, 3.0, 25)
 class Pair(NamedTuple):
     """Places of the same points (N, 2) in a key frame and in a later frame, as shares of the longer side.
 
-    They are measured from the picture's middle.
+    They are measured from the picture's middle. The points keep their `numbers` (N,) in all pairs.
     """
 
     key: int
     frame: int
     before: Floats
     after: Floats
+    numbers: Indices
 
 
 class CameraPoints:
@@ -65,22 +68,23 @@ class CameraPoints:
         self._key = 0
         self._before: Image | None = None
         self._start = self._here = np.zeros((0, 2), np.float32)
-        self._born = 0
+        self._numbers: Indices = np.zeros(0, int)
+        self._made = self._born = 0
         #: for each frame but the first: where the points of a key frame are
         self.pairs: list[Pair] = []
 
-    def observe(self, image: Image, people: Sequence[Person]) -> None:
-        """Take the next frame, RGB, with these people in it."""
-        grey = small_grey(image)
+    def observe(self, grey: Image, people: Sequence[Person]) -> None:
+        """Take the next frame, by `small_grey`, with these people in it."""
         before, self._before = self._before, grey
         frame, self._frames = self._frames, self._frames + 1
         if before is None:
             self._renew(grey, frame, people)
             return
         there, found = _followed(before, grey, self._here)
-        self._start, self._here = self._start[found], there[found]
-        middle = np.array(grey.shape[::-1]) / 2
-        self.pairs.append(Pair(self._key, frame, (self._start - middle) / SIDE, (self._here - middle) / SIDE))
+        self._start, self._here, self._numbers = self._start[found], there[found], self._numbers[found]
+        middle = _middle(grey)
+        places = (self._start - middle) / SIDE, (self._here - middle) / SIDE
+        self.pairs.append(Pair(self._key, frame, *places, self._numbers))
         moved = np.linalg.norm(self._here - self._start, axis=1)
         if len(moved) < max(_LEFT * self._born, FEWEST) or np.median(moved) > _FAR * SIDE:
             self._renew(grey, frame, people)
@@ -88,13 +92,32 @@ class CameraPoints:
     def go_on(self, later: CameraPoints) -> None:
         """Append what another one followed that began with the last frame of this one."""
         before = self._frames - 1
+        numbers = np.arange(later._made) + self._made
+        if later.pairs and self._before is not None and len(self._here):
+            # points of both at much the same place are the same
+            first = later.pairs[0].before * SIDE + _middle(self._before)
+            apart = np.linalg.norm(first[:, None] - self._here, axis=-1)
+            same = apart.min(axis=1) < _SAME
+            numbers[later.pairs[0].numbers[same]] = self._numbers[apart.argmin(axis=1)[same]]
         self.pairs += [
-            pair._replace(key=pair.key + before, frame=pair.frame + before) for pair in later.pairs
+            pair._replace(key=pair.key + before, frame=pair.frame + before, numbers=numbers[pair.numbers])
+            for pair in later.pairs
         ]
         self._frames += later._frames - 1
+        self._made += later._made
+        self._here, self._numbers = later._here, numbers[later._numbers]
 
     def _renew(self, grey: Image, frame: int, people: Sequence[Person]) -> None:
-        self._start = self._here = background_points(grey, people, self._size)
+        """Keep the points that lie on no one, and look for others."""
+        mask = background_mask(grey, people, self._size)
+        x, y = np.clip(self._here.T.astype(int), 0, np.array(grey.shape[::-1])[:, None] - 1)
+        kept = mask[y, x] > 0
+        for place in self._here[kept]:
+            cv2.circle(mask, [round(float(c)) for c in place], APART, [0], -1)
+        new = corners_in(grey, mask)
+        self._start = self._here = np.concatenate([self._here[kept], new])
+        self._numbers = np.append(self._numbers[kept], self._made + np.arange(len(new)))
+        self._made += len(new)
         self._key, self._born = frame, len(self._here)
 
 
@@ -111,14 +134,20 @@ class Background:
         self.watch, self.points = CameraWatch(size), CameraPoints(size)
 
     def observe(self, image: Image, time: float, people: Sequence[Person], always: bool = False) -> None:
-        """Take the next frame, see `CameraWatch.observe`."""
-        self.watch.observe(image, time, people, always)
-        self.points.observe(image, people)
+        """Take the next frame, RGB; see `CameraWatch.observe`."""
+        grey = small_grey(image)
+        self.watch.observe(grey, time, people, always)
+        self.points.observe(grey, people)
 
     def go_on(self, later: Background) -> None:
         """Append what another one observed that began with the last frame of this one."""
         self.watch.go_on(later.watch)
         self.points.go_on(later.points)
+
+
+def _middle(picture: Image) -> Floats:
+    """The middle (2,) of a picture, pixels."""
+    return np.array(picture.shape[::-1]) / 2
 
 
 def _followed(before: Image, after: Image, points: Array) -> tuple[Array, Bools]:
@@ -173,7 +202,7 @@ def turns_of(pairs: Sequence[Pair], focal: float) -> Turns:
         at = focal * zooms[key]
         if len(pair.before) >= FEWEST:
             turn, zoom, off = _fitted(pair, at, turn, zoom)
-            misfit[pair.frame], stray[pair.frame] = np.median(off), (off > _STRAY).mean()
+            misfit[pair.frame], stray[pair.frame] = np.median(off), (off > STRAY).mean()
         rotations[pair.frame] = turn @ rotations[key]
         zooms[pair.frame] = zooms[key] * np.exp(zoom)
     return Turns(rotations, zooms, misfit, stray)
@@ -189,7 +218,7 @@ def _fitted(pair: Pair, focal: float, turn: Floats, zoom: float) -> tuple[Floats
         seen = scale * np.stack([x, y], 1) / z[:, None]
         left = pair.after - seen
         off = np.linalg.norm(left, axis=1)
-        weight = 1 / (1 + (off * SIDE / _ODD) ** 2)
+        weight = 1 / (1 + (off * SIDE / ODD) ** 2)
         u, v = x / z, y / z
         # a turn by w moves the ray by w x ray
         slopes = np.stack(
@@ -236,4 +265,4 @@ def focal_of(pairs: Sequence[Pair]) -> tuple[float, float]:
 def _cost(pair: Pair, focal: float) -> float:
     """How badly a focal length explains a pair: minus the logarithm of its likelihood, up to a constant."""
     off = _fitted(pair, focal, np.eye(3), 0.0)[2] * SIDE
-    return float(0.5 * (_ODD / _NOISE) ** 2 * np.log1p((off / _ODD) ** 2).sum())
+    return float(0.5 * (ODD / NOISE) ** 2 * np.log1p((off / ODD) ** 2).sum())

@@ -115,7 +115,7 @@ def _lean(shot: Capture) -> Floats:
     """By how much (T,) the trunk leans along the line of sight, degrees; positive: away from the camera."""
     joints = shot.motion.joints
     trunk = joints[:, INDEX["neck"]] - joints[:, INDEX["hips"]]
-    sight = (joints[:, INDEX["hips"]] - shot.camera.eye) * [1, 1, 0]
+    sight = (joints[:, INDEX["hips"]] - shot.eyes) * [1, 1, 0]
     sight /= np.maximum(np.linalg.norm(sight, axis=1, keepdims=True), 1e-9)
     return np.asarray(np.degrees(np.arctan2((trunk * sight).sum(1), trunk[:, 2])))
 

@@ -57,6 +57,7 @@ from ..core.pins import Pins, not_met
 from ..core.quality import found_in
 from ..core.skeleton import INDEX, standing_height
 from .camera_path import CameraMotion, camera_motion, motion_in
+from .camera_scale import sized
 from .corrections import corrected
 from .detect.detector import detect
 from .detect.people import Detections, Person, Progress, torso
@@ -700,6 +701,14 @@ def _lifted(
     motion = None if motion is None else motion.through(focal_mm)
     path = None if motion is None else motion.path()
     rays, confidence, estimate = seen.through(focal_mm, path)
+    if motion is not None and path is not None and motion.travels:
+        motion, said = sized(motion, estimate, estimate.contacts, seen.life_fps)
+        if not motion.metric:
+            person = replace(person, warnings=(*person.warnings, said))
+            still = known._replace(motion=None, focal_mm=focal_mm)
+            return _lifted(person, detections, settings, model, still, progress)
+        path = motion.path()
+        estimate = replace(estimate, root=estimate.root + path.positions)
     report("lift", count, count)
     gone = unseen(confidence, seen.life_fps)
     focal = focal_pixels(focal_mm, detections.size)
@@ -751,16 +760,18 @@ class _Shot:
         body, lifted = (by_lengths(one, lengths) for one in (self.body, self.evidence.lifted))
         if known.up is not None:
             body = replace(body, up=known.up)
-        before = self._capture(body, None, settings, source)
+        shot = self._sized_by(lengths)
+        before = shot._capture(body, None, settings, source)
         # nothing stands by feet that nobody saw, unless somebody says so
         contacts = known.contacts
         if contacts is None:
             contacts = find_contacts(before) & ~self.gone[:, CONTACT_JOINTS]
+        shot, body, lifted = shot._standing_still(body, lifted, contacts)
         # what nobody sees goes on resting
         turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
         root = np.where(self.gone[:, :1], body.root, lifted.root)
         lifted = replace(lifted, rotations=turns, root=root, up=body.up)
-        evidence = replace(self.evidence, lifted=lifted, touch=known.touch)
+        evidence = replace(shot.evidence, lifted=lifted, touch=known.touch)
         flying = in_flight(before.motion, contacts)
         body, floors = settle(evidence, body, contacts, flying, known.up is not None, known.floor)
         again = corrected(evidence, body, settings)
@@ -770,13 +781,40 @@ class _Shot:
         if known.pins is not None and len(known.pins.frames):
             again = pinned(evidence, body, known.pins)
             body, floors = settle(*again, contacts, flying, True, known.floor)
-        standing = self._capture(body, floors, settings, source)
+        standing = shot._capture(body, floors, settings, source)
         standing = replace(standing, contacts_given=known.contacts is not None)
         contacts = without_sliding(standing.motion, contacts, standing.contacts_given)
         motion = replace(standing.motion, contacts=contacts.astype(np.float32))
         if contacts.any():  # without any, nothing says where the floor is
             motion = above_floor(motion, self.gone)
         return replace(standing, motion=at_rest(motion, self.person.found, settings.unseen))
+
+    def _sized_by(self, lengths: Floats) -> _Shot:
+        """The same with a camera's path as it is beside a body with these bone lengths."""
+        if self.motion is None or not self.motion.travels:
+            return self
+        larger = float(standing_height(lengths)) / float(standing_height(self.body.lengths))
+        return self._with(self.motion.larger(larger))
+
+    def _standing_still(
+        self, body: Estimate, lifted: Estimate, contacts: Bools
+    ) -> tuple[_Shot, Estimate, Estimate]:
+        """The same, solved and lifted, with a camera's path that lets feet stand still where contacts are."""
+        if self.motion is None or not self.motion.travels:
+            return self, body, lifted
+        before = self.motion.path().positions
+        own = replace(body, root=body.root - before)
+        motion, _ = sized(self.motion, own, contacts.astype(float), self.evidence.fps)
+        moved = motion.path().positions - before
+        body, lifted = (replace(one, root=one.root + moved) for one in (body, lifted))
+        return self._with(motion), body, lifted
+
+    def _said(self) -> tuple[str, ...]:
+        """How far the camera travels, which nobody knows before the body is known."""
+        return (self.motion.said(),) if self.motion is not None and self.motion.travels else ()
+
+    def _with(self, motion: CameraMotion) -> _Shot:
+        return replace(self, motion=motion, evidence=replace(self.evidence, camera=motion.path()))
 
     def _capture(self, body: Estimate, floors: Floats | None, settings: Settings, source: Source) -> Capture:
         """The capture of a body that stands on the first of the floors, if there are any."""
@@ -795,7 +833,7 @@ class _Shot:
             others=np.stack([_open(other) for other in person.others]) if person.others else _NOBODY,
             settings=asdict(settings),
             source=source,
-            warnings=person.warnings,
+            warnings=(*person.warnings, *self._said()),
             unsure_sides=tuple(zip(first.tolist(), (end - 1).tolist(), strict=True)),
         )
         feet = captured.confidence[:, [INDEX["foot.L"], INDEX["foot.R"]]][person.found]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.arrays import Floats
 from ..core.camera import Camera
-from ..core.capture import Capture, joined
+from ..core.capture import Capture, joined, still_camera
 from ..core.motion import Motion
 from ..core.quality import found_in
 from .world import level_from_world
@@ -42,7 +42,7 @@ def beside(one: Capture, first: Capture) -> Capture:
     """
     pairs = list(zip(one.shots, first.shots, strict=True))
     # heights of the camera above the floor
-    own, asked = (np.array([shot.camera.eye[2] for shot in shots]) for shots in zip(*pairs, strict=True))
+    own, asked = (np.array([np.median(s.eyes[:, 2]) for s in shots]) for shots in zip(*pairs, strict=True))
     share = 1.0
     if min(own.min(), asked.min()) > _LOWEST_CAMERA:
         seen = [found_in(shot).sum() for shot, _ in pairs]
@@ -51,10 +51,13 @@ def beside(one: Capture, first: Capture) -> Capture:
         share = 1.0
     shots = []
     for shot, other in pairs:
-        eye = shot.camera.eye
+        # how far the camera travelled, the first one tells
+        filmed = other if other.camera_moves else shot
+        path = {name: getattr(filmed, name) for name in still_camera(0)}
+        before, after = shot.eyes, replace(shot, **path).eyes
         larger = replace(
-            shot.motion, offsets=shot.motion.offsets * share, root=eye + (shot.motion.root - eye) * share
+            shot.motion, offsets=shot.motion.offsets * share, root=after + (shot.motion.root - before) * share
         )
         motion = as_seen_by(larger, shot.camera, other.camera)
-        shots.append(replace(shot, motion=motion, camera=other.camera))
+        shots.append(replace(shot, motion=motion, camera=other.camera, **path))
     return joined(shots)
