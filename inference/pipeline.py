@@ -341,6 +341,11 @@ class _Known(NamedTuple):
     floor: float | None = None
     pins: Pins | None = None
 
+    @property
+    def path_stays(self) -> bool:
+        """Whether the camera's path is as large as it was, in a world that stays."""
+        return self.up is not None and self.motion is not None and self.motion.metric
+
 
 def _detections_of(capture: Capture) -> Detections:
     """What was detected in a shot, from its capture."""
@@ -702,7 +707,10 @@ def _lifted(
     path = None if motion is None else motion.path()
     rays, confidence, estimate = seen.through(focal_mm, path)
     if motion is not None and path is not None and motion.travels:
-        motion, said = sized(motion, estimate, estimate.contacts, seen.life_fps)
+        if known.path_stays and settings.height is not None:
+            motion, said = motion.larger(float(standing_height(estimate.lengths)) / settings.height), ""
+        else:
+            motion, said = sized(motion, estimate, estimate.contacts, seen.life_fps)
         if not motion.metric:
             person = replace(person, warnings=(*person.warnings, said))
             still = known._replace(motion=None, focal_mm=focal_mm)
@@ -766,7 +774,8 @@ class _Shot:
         contacts = known.contacts
         if contacts is None:
             contacts = find_contacts(before) & ~self.gone[:, CONTACT_JOINTS]
-        shot, body, lifted = shot._standing_still(body, lifted, contacts)
+        if not known.path_stays:
+            shot, body, lifted = shot._standing_still(body, lifted, contacts)
         # what nobody sees goes on resting
         turns = np.where(self.gone[..., None, None], body.rotations, lifted.rotations)
         root = np.where(self.gone[:, :1], body.root, lifted.root)

@@ -9,6 +9,7 @@ from kinelift.bench.score import similarity
 from kinelift.core.camera import FILM_WIDTH_MM, WORLD_FROM_LEVEL_CAMERA
 from kinelift.core.contacts import contact_features
 from kinelift.core.options import CleanUp
+from kinelift.core.pins import Pins
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import TEMPLATE_LENGTHS
 from kinelift.inference.camera_path import CameraMotion, camera_motion
@@ -246,16 +247,25 @@ def test_landmarks_before_a_camera_that_travels_give_the_path(truth, solved):
     assert off_path(solved_again(lost), truth) > 2 * off_path(solved, truth)
 
 
-def test_solving_again_keeps_the_path(solved):
+@pytest.fixture(scope="module")
+def taller(solved):
+    return resolve(solved, {"height": 1.2 * solved.motion.height, "focal": solved.camera.focal_mm})
+
+
+def test_solving_again_keeps_the_path(solved, taller):
     again = solved_again(solved)
     np.testing.assert_allclose(again.camera_places, solved.camera_places, atol=0.02)
     np.testing.assert_allclose(again.motion.joints, solved.motion.joints, atol=0.03)
     part = resolve_range(solved, CleanUp(first=10, last=30), solved.motion.contacts > 0.5)
     np.testing.assert_array_equal(part.camera_places, solved.camera_places)
+    np.testing.assert_allclose(part.motion.joints, solved.motion.joints, atol=0.05)
+    # in a world that stays, so does the path, however tall the person is
+    nothing = Pins(np.zeros(0, int), np.zeros((0, 21, 3, 3)), np.zeros((0, 3)), np.zeros(0))
+    pinned = resolve(taller, pins=nothing)
+    np.testing.assert_allclose(pinned.camera_places, taller.camera_places, rtol=1e-3, atol=1e-3)
 
 
-def test_who_is_taller_walks_farther_before_a_camera_that_does_too(solved):
-    taller = resolve(solved, {"height": 1.2 * solved.motion.height, "focal": solved.camera.focal_mm})
+def test_who_is_taller_walks_farther_before_a_camera_that_does_too(solved, taller):
     way, before = (np.ptp(one.camera_places, axis=0).max() for one in (taller, solved))
     assert way == pytest.approx(1.2 * before, rel=0.05)
 
