@@ -16,6 +16,7 @@ from ..blazepose.people import PeopleFinder
 from ..blazepose.region import Region
 from ..blazepose.task import FULL, HEAVY
 from .appearance import alike, appearance
+from .painting import painted_out
 from .people import CROWD, Person, distance, same, seen_inside, torso
 
 #: guesses about where somebody is that are less confident than this don't count. MediaPipe's default of 0.5
@@ -59,6 +60,9 @@ _SPEED = 8.0
 #: cost of a wholly different appearance, where two might be the person found
 _APPEARANCE_COST = 1.5
 
+#: somebody who is found once others are painted out is at least so far from them on average, and not farther
+#: than this from how they were
+_BEHIND, _STEADY_POSE = 0.3, 0.35
 #: regions turned the other way are around one body if their middles are nearer than this share of a side
 _SAME_BODY = 0.3
 #: somebody who is turned by more than this in their crop is looked at again, radians
@@ -70,6 +74,8 @@ _CERTAIN = (0.8, 0.9)
 _REAL = (0.25, 0.2)
 #: ... or if they are less visible than this on average
 _SEEN = (0.4, 0.6)
+#: who wasn't found for so long, seconds, isn't found among others with less likeness than this
+_LOST, _LIKE = 0.2, 0.7
 #: somebody who is found elsewhere in the picture is who was lost if that costs no more than this
 _AGAIN = 1.0
 
@@ -126,6 +132,11 @@ class _Followed:
         reach = max(*sizes.tolist(), 1.0) * (_NEAR + _SPEED * abs(time - self.time))
         far = float(np.linalg.norm(now - before - self._way(time))) / reach
         return far + _APPEARANCE_COST * (1 - alike(self.worn, sight.worn)) if far <= 1 else np.inf
+
+    def among_others(self, sight: _Sight, time: float) -> float:
+        """The cost where others are followed too: who is in other clothes is one of them, not who is lost."""
+        lost = abs(time - self.time) > _LOST and alike(self.worn, sight.worn) < _LIKE
+        return np.inf if lost else self.cost(sight, time)
 
     def _way(self, time: float) -> Floats:
         """How far they are likely to have gone since they were found."""
@@ -227,7 +238,7 @@ class Follower:
     def _look(self, followed: Sequence[_Followed], frame: _Frame) -> int:
         """Look for people where they are expected; how many were found.
 
-        Where one is taken for another, who continues better is there, and the other one is hidden.
+        Where one is taken for another, who continues better is there; the other one is looked for behind.
         """
         regions = [one.expected(frame.time) for one in followed]
         poses = self._poses.poses(frame.image, regions)
@@ -238,19 +249,55 @@ class Follower:
         ):
             poses[i] = pose
         sights = [self._sight(pose, frame) for pose in poses]
-        costs = []
-        for i, (one, sight) in enumerate(zip(followed, sights, strict=True)):
-            if _is_there(sight.pose, frame) and np.isfinite(cost := one.cost(sight, frame.time)):
-                costs.append((cost, i))
-        found = 0
-        for _, i in sorted(costs):
-            if any(_wrong(sights[i].pose, sights[j].pose) for _, j in costs):
+        there = [i for i, sight in enumerate(sights) if _is_there(sight.pose, frame)]
+        # in each other's arms, the crop of one may show the other one
+        costs = [
+            (cost, one, i)
+            for one, who in enumerate(followed)
+            for i in there
+            if np.isfinite(cost := self._cost(who, sights[i], frame.time))
+        ]
+        known: set[int] = set()
+        for _, one, i in sorted(costs):
+            pose = sights[i].pose
+            if one in known or any(_wrong(pose, sights[j].pose) for _, _, j in costs):
                 continue
-            if not any(same(sights[i].pose.landmarks, other.landmarks) for other in frame.poses):
-                followed[i].found(sights[i], frame.time)
-                self._add(followed[i].trail, sights[i], frame)
+            if not any(same(pose.landmarks, other.landmarks) for other in frame.poses):
+                self._found(followed[one], sights[i], frame)
+                known.add(one)
+        hidden = [one for one in range(len(followed)) if one not in known and one in there]
+        return len(known) + self._look_behind([(followed[one], regions[one]) for one in hidden], frame)
+
+    def _look_behind(self, hidden: Sequence[tuple[_Followed, Region]], frame: _Frame) -> int:
+        """Look for people in whose crops others were found; how many were found."""
+        before = [pose.landmarks for pose in frame.poses]
+        if not hidden or not before:
+            return 0
+        poses = self._poses.poses(painted_out(frame.image, before), [region for _, region in hidden])
+        found = 0
+        for (one, _), pose in zip(hidden, poses, strict=True):
+            sight = self._sight(pose, frame)
+            sure = _is_there(pose, frame) and _visible(pose) >= _SEEN[0]
+            sure = sure and bool(np.isfinite(self._cost(one, sight, frame.time)))
+            # a body of parts of both moves all at once
+            sure = sure and distance(one.pose.landmarks, pose.landmarks) < _STEADY_POSE
+            # what is left of the others looks like them
+            like = alike(one.worn, sight.worn)
+            if sure and all(
+                distance(pose.landmarks, other.landmarks) > _BEHIND
+                and alike(who.appearance, sight.worn) < like
+                for other, who in zip(frame.poses, frame.people, strict=True)
+            ):
+                self._found(one, sight, frame)
                 found += 1
         return found
+
+    def _cost(self, one: _Followed, sight: _Sight, time: float) -> float:
+        return (one.among_others if len(self._followed) > 1 else one.cost)(sight, time)
+
+    def _found(self, one: _Followed, sight: _Sight, frame: _Frame) -> None:
+        one.found(sight, frame.time)
+        self._add(one.trail, sight, frame)
 
     def _doubt(self, now: _Frame) -> None:
         """Stop following newcomers who were hardly found since: a part of somebody, a shadow."""

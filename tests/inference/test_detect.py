@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import torch
 
+from kinelift.bench.gatherings import GATHERINGS
+from kinelift.bench.stage import Stage, looking
 from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.options import MAX_THREADS, default_threads
@@ -26,7 +28,8 @@ from kinelift.inference.detect import detector as module
 from kinelift.inference.detect import follower
 from kinelift.inference.detect.appearance import alike
 from kinelift.inference.detect.detector import detect
-from kinelift.inference.detect.people import CROWD, Detections, torso
+from kinelift.inference.detect.painting import painted_out
+from kinelift.inference.detect.people import CROWD, Detections, Person, torso
 from kinelift.inference.track import track
 from kinelift.inference.video import VideoReader
 from kinelift.tests.videos import (
@@ -280,6 +283,49 @@ def test_two_who_cross_keep_their_identities(tmp_path: Path, walk: list[Image]) 
         assert alike(one.appearance, last[trail].appearance) > alike(
             one.appearance, last[other].appearance
         ), "and are who they were"
+
+
+def _gathering(name: str, frames: range, out: Path) -> Detections:
+    """What is found in some frames of a made-up scene."""
+    scene = GATHERINGS[name]()
+    camera = looking(*scene.cameras[""])
+    stage = Stage(scene, [camera] * len(scene.motion), np.random.default_rng(22))
+    return detect(VideoReader(write_video(out, [stage.frame(i) for i in frames])))
+
+
+def test_who_embrace_are_found_both(tmp_path: Path) -> None:
+    """In the crop of one the landmark model sees the other one, unless that one is painted out."""
+    found = _gathering("hug", range(34, 62), tmp_path / "hug.mp4")
+    assert len(_trails(found)) == 2
+    assert np.mean([len(people) == 2 for people in found.people[14:]]) > 0.3
+    orders = {tuple(p.trail for p in sorted(people, key=_across)) for people in found.people}
+    assert len([order for order in orders if len(order) == 2]) == 1, "nobody is taken for the other one"
+
+
+def test_who_change_places_behind_a_post_are_who_they_were(tmp_path: Path) -> None:
+    found = _gathering("post", range(18, 84, 2), tmp_path / "post.mp4")
+    tracked = track(found)
+    assert len(tracked.others) == 1
+    ways = []
+    for one in (tracked, *tracked.others):
+        across = torso(one.landmarks[one.found])[0][:, 0]
+        ways.append(across[-1] - across[0])
+        # nobody turned back behind the post, in the middle
+        assert min(across[0], across[-1]) < 560 and max(across[0], across[-1]) > 720
+    assert ways[0] * ways[1] < 0
+
+
+def _across(person: Person) -> float:
+    return float(torso(person.landmarks)[0][0])
+
+
+def test_who_is_painted_out_is_not_to_be_seen(walk: list[Image], found: Detections) -> None:
+    image, scene = walk[round(found.times[0] * 30)], background(walk)
+    person = np.abs(image.astype(int) - scene).max(2) > 40
+    left = painted_out(image, [found.people[0][0].landmarks])
+    assert (np.abs(left.astype(int) - scene).max(2)[person] < 40).mean() > 0.7
+    changed = (left != image).any(2)
+    assert changed.mean() < 0.2
 
 
 def test_somebody_small_is_found(tmp_path: Path, walk: list[Image]) -> None:
