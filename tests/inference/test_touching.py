@@ -92,3 +92,15 @@ def test_hands_that_are_held_are_captured_together() -> None:
     # one world still
     assert np.array_equal(found[0].camera.camera_from_world, found[1].camera.camera_from_world)
     assert abs(found[0].camera.eye[2] - truth[0].camera.eye[2]) < 0.1
+
+
+@pytest.mark.slow
+def test_who_is_lifted_is_not_put_on_the_floor() -> None:
+    truth = of("lift")
+    lens = truth[0].camera.focal_mm
+    found = everybody(*truth, settings=Settings(person=ALL, focal=lens, height=truth[0].motion.height))
+    lifter, lifted = sorted(found, key=lambda one: float(np.ptp(one.motion.root[:, 2])))
+    for capture, known in zip((lifter, lifted), truth, strict=True):
+        np.testing.assert_allclose(capture.motion.root[:, 2], known.motion.root[:, 2], atol=0.06)
+    apart, true = (np.linalg.norm((a.motion.root - b.motion.root)[:, :2], axis=1) for a, b in (found, truth))
+    assert np.abs(apart - true).mean() < 0.08 * true.mean()
