@@ -15,6 +15,8 @@ from ..core.arrays import Array, Image
 SIDE = 480
 #: time between the frames that are compared, seconds
 _EVERY = 0.3
+#: at most so many points are tracked
+MOST = 200
 #: points are looked for at least this far from each other, pixels of the small picture
 APART = 8
 #: fewer points than this don't tell how the background moves
@@ -73,9 +75,9 @@ def background_mask(grey: Image, people: Sequence[_Seen], size: tuple[int, int])
     return mask
 
 
-def corners_in(grey: Image, mask: Image) -> Array:
-    """Points (N, 2) in a picture of `small_grey` that can be tracked, where a mask isn't 0."""
-    corners = cv2.goodFeaturesToTrack(grey, 200, 0.01, APART, mask=mask)
+def corners_in(grey: Image, mask: Image, most: int = MOST) -> Array:
+    """At most so many points (N, 2) to track in a picture of `small_grey`, where a mask isn't 0."""
+    corners = cv2.goodFeaturesToTrack(grey, most, 0.01, APART, mask=mask)
     return np.zeros((0, 2), np.float32) if corners is None else np.asarray(corners).reshape(-1, 2)
 
 

@@ -15,11 +15,13 @@ import numpy as np
 
 from ..core.arrays import Array, Bools, Floats, Image, Indices
 from ..core.rotations import matrix_from_vector
-from .camera_motion import APART, FEWEST, SIDE, CameraWatch, background_mask, corners_in, small_grey
+from .camera_motion import APART, FEWEST, MOST, SIDE, CameraWatch, background_mask, corners_in, small_grey
 from .detect.people import Person
 
 #: a point that isn't found where it came from when it is followed back is lost, pixels of the small picture
 _BACK = 0.7
+#: following a point ends after so many steps, or with one that is smaller, pixels likewise
+_UNTIL = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 20, 0.03)
 #: points are looked for anew when fewer than this share of them are left ...
 _LEFT = 0.6
 #: ... or when they have moved by this, as a share of the picture's longer side
@@ -114,7 +116,7 @@ class CameraPoints:
         kept = mask[y, x] > 0
         for place in self._here[kept]:
             cv2.circle(mask, [round(float(c)) for c in place], APART, [0], -1)
-        new = corners_in(grey, mask)
+        new = corners_in(grey, mask, max(MOST - int(kept.sum()), 1))
         self._start = self._here = np.concatenate([self._here[kept], new])
         self._numbers = np.append(self._numbers[kept], self._made + np.arange(len(new)))
         self._made += len(new)
@@ -154,8 +156,8 @@ def _followed(before: Image, after: Image, points: Array) -> tuple[Array, Bools]
     """Where points (N, 2) of a picture are in the next one, and which of them are there for sure."""
     if not len(points):
         return points, np.zeros(0, bool)
-    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, np.zeros_like(points))
-    back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, np.array(there))
+    there, found, _ = cv2.calcOpticalFlowPyrLK(before, after, points, np.zeros_like(points), criteria=_UNTIL)
+    back, again, _ = cv2.calcOpticalFlowPyrLK(after, before, there, np.array(there), criteria=_UNTIL)
     sure = (np.ravel(found) == 1) & (np.ravel(again) == 1)
     return there, sure & (np.linalg.norm(back - points, axis=1) < _BACK)
 
