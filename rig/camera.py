@@ -180,15 +180,16 @@ def _curves(owner: bpy.types.ID, name: str) -> Curves:
 
 
 def _without(owner: bpy.types.ID, paths: Container[str]) -> None:
-    """Remove curves of a camera or its data, and the action that has no others."""
+    """Remove curves of a camera or its data, and let go of the action that has no others.
+
+    Blender doesn't save an action without users. It isn't removed: Blender 4.3 crashes if that is undone.
+    """
     action = playing(owner)
     if action is None:
         return
     Curves(action, owner).drop(paths)
     if not curves_of(action, owner):
         owner.animation_data_clear()
-        if not action.users:
-            bpy.data.actions.remove(action)
 
 
 def _set(placed: bpy.types.Object, camera: Camera, shot: int) -> None:
