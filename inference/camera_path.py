@@ -72,6 +72,8 @@ class CameraMotion:
         Whether that is the focal length, unless somebody says otherwise.
     metric : bool
         Whether places are in metres; else, in units of the path's extent.
+    otherwise : CameraMotion, optional
+        Turns and zooms that explain the background too, if not as well, for a path whose extent nobody tells.
     """
 
     rotations: Floats
@@ -80,6 +82,7 @@ class CameraMotion:
     focal_mm: float
     told: bool
     metric: bool
+    otherwise: CameraMotion | None = None
 
     @property
     def travels(self) -> bool:
@@ -195,18 +198,21 @@ def camera_motion(
     if watch.shift <= _MOVED and _shift(turns, lens / FILM_WIDTH_MM) <= sure:
         return None, watch.warnings
     turned = _explains(turns.misfit, turns.stray) and np.abs(np.log(turns.zooms)).max() < _MOST_ZOOM
-    if turned and np.nanmedian(turns.misfit) < _WELL:
-        return _motion(turns.rotations, np.zeros((len(turns.zooms), 3)), turns.zooms, frames, lens, told)
+    stood, said = None, watch.warnings
+    if turned:
+        nowhere = np.zeros((len(turns.zooms), 3))
+        stood, said = _motion(turns.rotations, nowhere, turns.zooms, frames, lens, told)
+        if np.nanmedian(turns.misfit) < _WELL:
+            return stood, said
     travel = travel_of(pairs, None if focal_mm is None else focal_mm / FILM_WIDTH_MM)
     if travel is not None and _explains(travel.misfit, travel.stray):
         better = np.nanmedian(turns.misfit) > _BETTER * np.nanmedian(travel.misfit)
         if better or not turned:
             ones = np.ones(len(travel.places))
             lens = FILM_WIDTH_MM * travel.focal
-            return _motion(travel.rotations, travel.places, ones, frames, lens, True)
-    if turned:
-        return _motion(turns.rotations, np.zeros((len(turns.zooms), 3)), turns.zooms, frames, lens, told)
-    return None, watch.warnings
+            motion, said = _motion(travel.rotations, travel.places, ones, frames, lens, True)
+            return motion and replace(motion, otherwise=stood), said
+    return stood, said
 
 
 def _motion(

@@ -712,9 +712,10 @@ def _lifted(
         else:
             motion, said = sized(motion, estimate, estimate.contacts, seen.life_fps)
         if not motion.metric:
+            instead = motion.otherwise
+            said = said if instead is None else instead.said()
             person = replace(person, warnings=(*person.warnings, said))
-            still = known._replace(motion=None, focal_mm=focal_mm)
-            return _lifted(person, detections, settings, model, still, progress)
+            return _lifted(person, detections, settings, model, known._replace(motion=instead), progress)
         path = motion.path()
         estimate = replace(estimate, root=estimate.root + path.positions)
     report("lift", count, count)

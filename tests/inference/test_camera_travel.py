@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from kinelift.bench.score import similarity
 from kinelift.core.camera import FILM_WIDTH_MM, WORLD_FROM_LEVEL_CAMERA
 from kinelift.core.contacts import contact_features
-from kinelift.core.options import CleanUp
+from kinelift.core.options import CleanUp, Settings
 from kinelift.core.pins import Pins
 from kinelift.core.rotations import axis_angle, geodesic_angle, quaternion_from_matrix
 from kinelift.core.skeleton import TEMPLATE_LENGTHS
@@ -17,8 +18,13 @@ from kinelift.inference.camera_scale import camera_scale, sized
 from kinelift.inference.camera_travel import travel_of
 from kinelift.inference.camera_turns import Background, Pair
 from kinelift.inference.lift import Estimate
-from kinelift.inference.pipeline import resolve, resolve_range
+from kinelift.inference.lifters.weights import load_weights
+from kinelift.inference.pipeline import WEIGHTS, resolve, resolve_range
+from kinelift.inference.pipeline import _detections_of as detections_of
+from kinelift.inference.pipeline import _Known as Known
+from kinelift.inference.pipeline import _lifted as lifted
 from kinelift.inference.together import beside
+from kinelift.inference.track import track
 from kinelift.tests.inference.test_bad_input import filmed, walking
 from kinelift.tests.inference.test_camera_path import off_path, solved_again
 from kinelift.tests.walks import walk
@@ -45,14 +51,14 @@ def room(rng):
     return wall, things, floor
 
 
-def followed(turns, places, points, own=None):
+def followed(turns, places, points, own=None, noise=0.2):
     """The `Background` of points (N, 3) before a camera with rotations (T, 3, 3) at places (T, 3).
 
     Some of the points may have an `own` motion (T, M, 2) in the picture.
     """
     rng = np.random.default_rng(1)
     inside = (points - places[:, None]) @ np.swapaxes(turns, 1, 2)
-    at = LENS * inside[..., :2] / inside[..., 2:] + rng.normal(0, 0.2 / 480, (len(turns), len(points), 2))
+    at = LENS * inside[..., :2] / inside[..., 2:] + rng.normal(0, noise / 480, (len(turns), len(points), 2))
     if own is not None:
         at[:, : own.shape[1]] += own
     seen = (inside[..., 2] > 1) & (np.abs(at) < [0.5, 0.28]).all(-1)
@@ -135,6 +141,15 @@ def test_a_camera_that_turns_does_not_travel():
         followed(ahead(0.3 * SHARE), STANDS, points), FRAMES, LENS * FILM_WIDTH_MM
     )
     assert not motion.travels and "turns by 17 degrees" in said
+
+
+def test_a_short_path_is_nearly_a_turn():
+    """Where nobody tells how far the camera travels, the turn is solved with."""
+    points, places = np.concatenate(room(np.random.default_rng(0))), 0.1 * WAYS["around"][1]
+    seen = followed(ahead(0.1 * SHARE), places, points, noise=0.1)
+    motion, said = camera_motion(seen, FRAMES, LENS * FILM_WIDTH_MM)
+    assert motion.travels and said == ()
+    assert not motion.otherwise.travels and "turns by" in motion.otherwise.said()
 
 
 def test_water_is_no_path():
@@ -250,6 +265,21 @@ def test_landmarks_before_a_camera_that_travels_give_the_path(truth, solved):
 @pytest.fixture(scope="module")
 def taller(solved):
     return resolve(solved, {"height": 1.2 * solved.motion.height, "focal": solved.camera.focal_mm})
+
+
+@pytest.mark.parametrize("turn", [0.0, 0.1])
+def test_who_walks_on_while_the_background_goes_by_is_solved_without_a_path(truth, turn):
+    share = np.linspace(0, 1, len(truth))
+    places, stays = np.column_stack([share, np.sin(9 * share), 0 * share]), np.zeros((len(truth), 3))
+    turned = CameraMotion(ahead(turn * share), stays, np.ones(len(truth)), 32.0, True, False)
+    motion = replace(turned, places=places, otherwise=turned if turn else None)
+    seen = detections_of(filmed(truth))
+    settings = Settings(focal=truth.camera.focal_mm)
+    shot = lifted(
+        track(seen), seen, settings, load_weights(WEIGHTS, torch.device("cpu")), Known(motion=motion), None
+    )
+    assert (shot.motion is not None) == bool(turn) and not (turn and shot.motion.travels)
+    assert any(("turns by" if turn else "as if") in said for said in shot.person.warnings)
 
 
 def test_solving_again_keeps_the_path(solved, taller):
