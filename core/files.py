@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, TypeVar
 
 from .clips import name_of_pictures
-from .errors import CaptureError
+from .errors import NOT_AS_TOLD, CaptureError
 from .names import safe_name
 
 #: ending of captured motions
@@ -20,6 +22,38 @@ MOTION_SUFFIX = ".motion.npz"
 _STAMP = re.compile(r"-\d{8}-\d{6}-\d+-\d+(?=(\.person\d+)?$)")
 #: an object of a .blend file
 _OBJECT_IN_FILE = re.compile(r"(.*\.blend):(.*)", re.IGNORECASE | re.DOTALL)
+
+#: bytes of a file of JSON that an artist gives: an hour of steps, or a thousand poses, take a tenth of it
+_LARGEST_JSON = 1 << 24
+_Told = TypeVar("_Told")
+
+
+def read_json(path: Path, what: str, wanted: str, told: Callable[[Any], _Told]) -> _Told:
+    """What a file of JSON tells.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Names it, such as ``pins``.
+    wanted : str
+        What it should hold, with an example.
+    told : callable
+        Makes of the file's value what it tells; raises one of `NOT_AS_TOLD` if it isn't as it should be.
+
+    Raises
+    ------
+    CaptureError
+        If the file can't be read, or isn't as it should be.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_JSON:
+            raise ValueError("too large")
+        return told(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise CaptureError(f"The {what} {path} can't be read: {error.strerror or error}.") from error
+    except NOT_AS_TOLD as error:
+        raise CaptureError(f"The {what} {path} aren't written as they should be: {wanted}.") from error
 
 
 def file_stem(path: Path) -> str:

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 
 from .arrays import Floats, Indices
-from .errors import NOT_AS_TOLD, CaptureError
-from .files import replacing
+from .files import read_json, replacing
 from .motion import Motion
 from .rotations import geodesic_angle, matrix_from_quaternion, quaternion_from_matrix
 from .skeleton import INDEX, JOINTS
 from .sound import METRES, check_number
 
-#: bytes of a file of pins: a thousand whole poses take a tenth of it
-_LARGEST = 1 << 24
 #: a quaternion's length may be off by this much
 _ROUNDING = 1e-3
 #: a pin that is off by more than this isn't met: degrees, metres
@@ -95,20 +92,13 @@ def read_pins(path: Path, frames: int) -> Pins:
     CaptureError
         If the file can't be read or says something else.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if data.keys() != {"pins"} or type(data["pins"]) is not list:
-            raise ValueError("no pins")
-        pins = [_pin(one, frames) for one in data["pins"]]
-    except OSError as error:
-        raise CaptureError(f"The pins {path} can't be read: {error.strerror or error}.") from error
-    except NOT_AS_TOLD as error:
-        raise CaptureError(
-            f"The pins {path} aren't written as they should be: frames 0 to {frames - 1} with rotations of "
-            f"joints (w, x, y, z) or a position of the hips, such as {_EXAMPLE}."
-        ) from error
+    pins = read_json(
+        path,
+        "pins",
+        f"frames 0 to {frames - 1} with rotations of joints (w, x, y, z) or a position of the hips, such as "
+        + _EXAMPLE,
+        lambda told: _all(told, frames),
+    )
     count = len(pins)
     return Pins(
         np.array([frame for frame, *_ in pins], int),
@@ -116,6 +106,13 @@ def read_pins(path: Path, frames: int) -> Pins:
         np.array([hips for _, _, hips, _ in pins]).reshape(count, 3),
         np.array([strength for *_, strength in pins], float),
     )
+
+
+def _all(told: Any, frames: int) -> list[tuple[int, Floats, Floats, float]]:
+    """Frame, rotations, hips and strength of each pin; raises as `_pin`."""
+    if told.keys() != {"pins"} or type(told["pins"]) is not list:
+        raise ValueError("no pins")
+    return [_pin(one, frames) for one in told["pins"]]
 
 
 def _pin(told: dict[str, Any], frames: int) -> tuple[int, Floats, Floats, float]:

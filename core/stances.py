@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .arrays import Bools
 from .contacts import CONTACT_THRESHOLD, keep_long, runs
-from .errors import NOT_AS_TOLD, CaptureError
-from .files import replacing
+from .files import read_json, replacing
 from .motion import CONTACT_POINTS, Motion
 from .options import CleanUp
 from .skeleton import STANDARD_HEIGHT
 
 #: the feet in a file of stances, in the order of `feet`
 _FEET = ("left", "right")
-#: bytes of a file of stances: an hour of steps takes a hundredth of it
-_LARGEST = 1 << 24
 #: a heel or ball higher than the other by more than this is in the air, metres
 RAISED = 0.03
 #: a heel or ball that stands stays within this of its spot, metres
@@ -126,27 +124,27 @@ def read_stances(path: Path, known: Bools) -> Bools:
     CaptureError
         If the file can't be read or says something else.
     """
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError("too large")
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not data.keys() <= set(_FEET):
-            raise ValueError("other feet")
-        out = known.copy()
-        for foot, stances in data.items():
-            column = _FEET.index(foot)
-            out[:, column] = False
-            for first, last in stances:
-                if not (type(first) is type(last) is int and 0 <= first <= last < len(known)):
-                    raise ValueError("no frames")
-                out[first : last + 1, column] = True
-    except OSError as error:
-        raise CaptureError(f"The contacts {path} can't be read: {error.strerror or error}.") from error
-    except NOT_AS_TOLD as error:
-        raise CaptureError(
-            f"The contacts {path} aren't written as they should be: lists of first and last frames, 0 to "
-            f'{len(known) - 1}, such as {{"left": [[0, 14], [30, 44]], "right": [[12, 32]]}}.'
-        ) from error
+    return read_json(
+        path,
+        "contacts",
+        f"lists of first and last frames, 0 to {len(known) - 1}, such as "
+        '{"left": [[0, 14], [30, 44]], "right": [[12, 32]]}',
+        lambda told: _standing(told, known),
+    )
+
+
+def _standing(told: Any, known: Bools) -> Bools:
+    """Which feet (T, 2) stand when; raises one of `NOT_AS_TOLD` if it isn't told as it should be."""
+    if not told.keys() <= set(_FEET):
+        raise ValueError("other feet")
+    out = known.copy()
+    for foot, stances in told.items():
+        column = _FEET.index(foot)
+        out[:, column] = False
+        for first, last in stances:
+            if not (type(first) is type(last) is int and 0 <= first <= last < len(known)):
+                raise ValueError("no frames")
+            out[first : last + 1, column] = True
     return out
 
 
