@@ -118,3 +118,23 @@ def test_a_clip_in_stretches_is_one_clip():
     assert len(cut.zooms) == FRAMES
     assert np.degrees(geodesic_angle(cut.rotations, whole.rotations)).max() < 0.2
     assert cut.zooms == pytest.approx(whole.zooms, rel=0.005)
+
+
+@pytest.mark.parametrize("cuts", [(), (11, 12, 30)])
+def test_points_keep_their_numbers(cuts):
+    """Through key frames and stretches: a point of one number lies in one direction."""
+    vectors = turning(25.0)
+    pairs = film(vectors, np.ones(FRAMES), cuts=cuts).points.pairs
+    turns = matrix_from_vector(vectors)
+    directions = {}
+    for pair in pairs:
+        rays = np.column_stack([pair.after / LENS, np.ones(len(pair.after))]) @ turns[pair.frame]
+        for number, ray in zip(pair.numbers, rays / np.linalg.norm(rays, axis=1, keepdims=True), strict=True):
+            directions.setdefault(number, []).append(ray)
+    off = [
+        np.linalg.norm(np.array(rays) - np.median(rays, axis=0), axis=1).max() for rays in directions.values()
+    ]
+    assert np.quantile(off, 0.9) < 0.008
+    # and it is seen for long
+    assert len({pair.key for pair in pairs}) > 2
+    assert np.quantile([len(rays) for rays in directions.values()], 0.8) > FRAMES / 3
