@@ -49,8 +49,8 @@ _UPRIGHT = Region((0.0, 0.0), 1.0)
 _PATIENCE = 1.0
 #: share of the speed that goes on for each second in which somebody isn't found
 _SLOWING = 0.1
-#: speeds are means over about so long, seconds
-_STEADY = 0.1
+#: speeds are means over about so long, seconds, and the pace at which somebody goes on a way
+_STEADY, _LONG = 0.1, 0.5
 
 # Distances below are in torso sizes (`people.torso`: about half a metre).
 #: how far somebody may be from where they were expected ...
@@ -61,8 +61,10 @@ _SPEED = 8.0
 _APPEARANCE_COST = 1.5
 
 #: somebody who is found once others are painted out is at least so far from them on average, and not farther
-#: than this from how they were
+#: than this from how they were ...
 _BEHIND, _STEADY_POSE = 0.3, 0.35
+#: ... unless they are faster than this: torso sizes per second
+_PASSES = 0.8
 #: regions turned the other way are around one body if their middles are nearer than this share of a side
 _SAME_BODY = 0.3
 #: somebody who is turned by more than this in their crop is looked at again, radians
@@ -102,8 +104,8 @@ class _Followed:
         Smoothed, see `Person.appearance`.
     new : int
         For so many frames it is seen whether a newcomer stays.
-    velocity : (2,)
-        Pixels per second.
+    velocity, pace : (2,)
+        Pixels per second: now, and over a longer time.
     """
 
     trail: int
@@ -112,17 +114,25 @@ class _Followed:
     worn: Array
     new: int = _SEARCH_FRAMES - 1
     velocity: Floats = field(default_factory=lambda: np.zeros(2))
+    pace: Floats = field(default_factory=lambda: np.zeros(2))
 
     def expected(self, time: float) -> Region:
         """The region to look at."""
         x, y = np.array(self.pose.around.middle) + self._way(time)
         return replace(self.pose.around, middle=(float(x), float(y)))
 
+    def passes(self, time: float) -> bool:
+        """Whether they were on their way when they were found last, just now."""
+        speed = float(np.linalg.norm(self.pace)) / max(float(torso(self.pose.landmarks)[1]), 1.0)
+        return speed > _PASSES and abs(time - self.time) <= _LOST
+
     def found(self, sight: _Sight, time: float) -> None:
         """They were found."""
         way = np.subtract(sight.pose.around.middle, self.pose.around.middle)
         share = np.exp(-abs(time - self.time) / _STEADY)
         self.velocity = share * self.velocity + (1 - share) * way / (time - self.time)
+        share = np.exp(-abs(time - self.time) / _LONG)
+        self.pace = share * self.pace + (1 - share) * way / (time - self.time)
         self.worn = 0.9 * self.worn + 0.1 * sight.worn if self.worn.any() else sight.worn
         self.pose, self.time = sight.pose, time
 
@@ -279,14 +289,16 @@ class Follower:
             sight = self._sight(pose, frame)
             sure = _is_there(pose, frame) and _visible(pose) >= _SEEN[0]
             sure = sure and bool(np.isfinite(self._cost(one, sight, frame.time)))
-            # a body of parts of both moves all at once
-            sure = sure and distance(one.pose.landmarks, pose.landmarks) < _STEADY_POSE
-            # what is left of the others looks like them
+            sure = sure and all(distance(pose.landmarks, other.landmarks) > _BEHIND for other in frame.poses)
+            # who passes behind others is hidden by their clothes for a moment; else, what looks like others
+            # is what is left of them, and a body of parts of both moves all at once
             like = alike(one.worn, sight.worn)
-            if sure and all(
-                distance(pose.landmarks, other.landmarks) > _BEHIND
-                and alike(who.appearance, sight.worn) < like
-                for other, who in zip(frame.poses, frame.people, strict=True)
+            if sure and (
+                one.passes(frame.time)
+                or (
+                    distance(one.pose.landmarks, pose.landmarks) < _STEADY_POSE
+                    and all(alike(who.appearance, sight.worn) < like for who in frame.people)
+                )
             ):
                 self._found(one, sight, frame)
                 found += 1
