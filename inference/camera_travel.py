@@ -16,6 +16,7 @@ import numpy as np
 
 from ..core.arrays import Bools, Floats, Indices
 from ..core.camera import DEFAULT_FOCAL_MM, FILM_WIDTH_MM
+from ..core.rotations import matrix_from_6d, sixd_from_matrix
 from .bundle import Bundle, Lens, Sightings, adjusted, resected
 from .camera_turns import STRAY, Pair
 
@@ -87,6 +88,8 @@ def travel_of(pairs: Sequence[Pair], focal: float | None) -> Travel | None:
     seen, keys = _sightings(pairs), _key_frames(pairs)
     own = np.isin(seen.camera, keys)
     at_keys = Sightings(np.searchsorted(keys, seen.camera[own]), seen.point[own], seen.at[own])
+    if len(np.unique(at_keys.camera)) < len(keys):  # somewhere, nothing is to be seen
+        return None
     model = _begun(at_keys, float(np.exp(_LENS.mean)) if focal is None else focal)
     if model is None:
         return None
@@ -257,7 +260,10 @@ def _adjusted(model: _Model, lens: Lens | None, steps: int) -> tuple[_Model, flo
 
 
 def _everywhere(model: _Model, seen: Sightings, keys: Indices, spread: float) -> Travel:
-    """The cameras of all frames: those between key frames are resected from the one before."""
+    """The cameras of all frames: those between key frames are resected from the one before.
+
+    Where too few points are seen for that, they are interpolated.
+    """
     bundle, count = model.bundle, int(keys[-1]) + 1
     rotations, places = np.zeros((count, 3, 3)), np.zeros((count, 3))
     misfit, stray = np.full((2, count), np.nan)
@@ -275,6 +281,9 @@ def _everywhere(model: _Model, seen: Sightings, keys: Indices, spread: float) ->
             turn, place, off = resected(points, at[there], bundle.focal, turn, place)
             misfit[frame], stray[frame] = np.median(off), (off > STRAY).mean()
         rotations[frame], places[frame] = turn, place
+    known = np.isfinite(misfit)
+    rotations = matrix_from_6d(_between(sixd_from_matrix(rotations), known))
+    places = _between(places, known)
     places = (places - places[0]) @ rotations[0].T
     return Travel(
         rotations @ rotations[0].T,
@@ -284,3 +293,9 @@ def _everywhere(model: _Model, seen: Sightings, keys: Indices, spread: float) ->
         misfit,
         stray,
     )
+
+
+def _between(values: Floats, known: Bools) -> Floats:
+    """Values (T, D) with those interpolated that aren't `known` (T,)."""
+    frames = np.arange(len(values))
+    return np.stack([np.interp(frames, frames[known], column[known]) for column in values.T], axis=1)

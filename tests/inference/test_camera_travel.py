@@ -124,6 +124,18 @@ def test_points_that_nobody_follows_tell_nothing():
     assert travel_of(followed(turns, places, few).points.pairs, LENS) is None
 
 
+@pytest.mark.parametrize("blank", [slice(0, 3), slice(20, 30), slice(45, None), slice(1, None)])
+def test_where_nothing_is_seen_for_a_while_nothing_is_told(blank):
+    turns, places = WAYS["beside"]
+    background = followed(turns, places, np.concatenate(room(np.random.default_rng(0))))
+    pairs = background.points.pairs
+    for one in pairs[blank]:
+        none = [getattr(one, name)[:0] for name in ("before", "after", "numbers")]
+        pairs[one.frame - 1] = Pair(one.key, one.frame, *none)
+    travel = travel_of(pairs, LENS)
+    assert travel is None or way_off(travel.places, places) < 0.02
+
+
 @pytest.mark.parametrize("name", WAYS)
 def test_a_camera_that_travels_is_told(name):
     turns, places = WAYS[name]
