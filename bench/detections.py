@@ -22,10 +22,12 @@ from kinelift.inference.pipeline import WEIGHTS, capture
 from kinelift.inference.world import to_world
 
 ROOT = Path(__file__).resolve().parent.parent
-#: files, and folders of Python files, that decide what is detected and whom the capture follows
+#: files, and folders of Python files, that decide what is detected, whom the capture follows, and how the
+#: camera moves
 _SOURCES = (
     "inference/detect", "inference/blazepose", "inference/video.py", "inference/track.py",
-    "inference/left_right.py", "inference/camera_motion.py", "core/landmarks.py",
+    "inference/left_right.py", "inference/camera_motion.py", "inference/camera_turns.py",
+    "inference/camera_path.py", "inference/camera_travel.py", "inference/bundle.py", "core/landmarks.py",
     "inference/models/pose_landmarker_full.task", "inference/models/pose_landmarker_heavy.task",
     "bench/mediapipe_baseline.py",
 )  # fmt: skip

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from ..core.arrays import Array, Bools, Floats, Indices
-from ..core.camera import DEFAULT_FOCAL_MM, Cameras, focal_pixels
+from ..core.arrays import Array, Bools, Floats
+from ..core.camera import focal_pixels
 from ..core.capture import Capture, Source, joined, still_camera, turns_not_known
 from ..core.contacts import (
     CONTACT_THRESHOLD,
@@ -29,7 +28,6 @@ from ..core.landmarks import (
     IN_SPACE,
     LANDMARK,
     LANDMARKS,
-    TORSO,
     bridge,
     evidence_of,
     fields_of,
@@ -46,11 +44,9 @@ from ..core.options import (
     TRIM,
     UPPER,
     CleanUp,
-    Place,
     Settings,
     check_options,
     from_plain,
-    read_person,
     several,
 )
 from ..core.pins import Pins, not_met
@@ -58,21 +54,23 @@ from ..core.quality import found_in
 from ..core.skeleton import INDEX, standing_height
 from .camera_path import CameraMotion, camera_motion, motion_in
 from .camera_scale import sized
+from .chosen import bodies_of, followed, number_of, own, the_rest
 from .corrections import corrected
 from .detect.detector import detect
-from .detect.people import Detections, Person, Progress, torso
+from .detect.people import Detections, Person, Progress
 from .doubts import doubts
-from .lift import Estimate, lift
+from .lens import Seen, likely_focal
+from .lift import Estimate
 from .lifters.lifter import Lifter
 from .lifters.weights import FOLDER, load_weights
 from .pins import pinned
 from .shots import shots_of
 from .sideways import stood_up
-from .solve.problem import CameraPath, Evidence, Touch
-from .solve.solver import misfit, settle, solve
+from .solve.problem import Evidence, Touch
+from .solve.solver import settle, solve
 from .together import as_seen_by, beside, up_of
 from .touching import touches, touching_said
-from .track import Track, track
+from .track import Track
 from .unseen import LEGS, above_floor, at_rest, rested, unseen, without_contacts
 from .video import VideoReader
 from .world import by_lengths, level_from_world, to_world
@@ -145,7 +143,7 @@ def captures(
     )  # fmt: skip
     if several(settings.person):
         return _everybody(detections, settings, model, source, progress, known)
-    people = _followed(detections, settings.person)
+    people = followed(detections, settings.person)
     return [_solved(people, detections, settings, model, source, progress, known)]
 
 
@@ -319,9 +317,9 @@ def _solved_again(
         )
     people: Sequence[Track | None]
     if several(settings.person):
-        people = [_own(shot) for shot in detections]
+        people = [own(shot) for shot in detections]
     else:
-        people = _followed(detections, settings.person)
+        people = followed(detections, settings.person)
     solved = _solved(people, detections, settings, model, capture.source, progress, known)
     return replace(solved, settings=asdict(asked))
 
@@ -415,16 +413,20 @@ def _everybody(
     """
     there = [bodies_of(shot) for shot in shots]
     if not any(there):
-        _followed(shots, "largest")  # says why
+        followed(shots, "largest")  # says why
     if settings.person == ALL:
         numbers = list(range(min(max(map(len, there)), MOST_PEOPLE)))
-        rest = _the_rest(
+        rest = the_rest(
             [(one, shot) for bodies, shot in zip(there, shots, strict=True) for one in bodies[MOST_PEOPLE:]]
         )
         source = replace(source, warnings=(*source.warnings, *rest))
     else:
-        numbers = sorted({_number_of(one, shots, there) for one in settings.person.split(AND)})
+        numbers = sorted({number_of(one, shots, there) for one in settings.person.split(AND)})
     people = [[bodies[number] if number < len(bodies) else None for bodies in there] for number in numbers]
+    known = [
+        _through_one_lens([one[number] for one in people], shot, settings, model, also, progress)
+        for number, (shot, also) in enumerate(zip(shots, known, strict=True))
+    ]
     lifted = [_lifted_shots(people[0], shots, settings, model, progress, known)]
     first = _captured(lifted[0], shots, settings, source, known)
     known = [
@@ -460,68 +462,25 @@ def _everybody(
     return together(meeting)
 
 
-def _number_of(person: str, shots: Sequence[Detections], there: Sequence[Sequence[Track]]) -> int:
-    """The place of a person among those who are `there` in each shot, from 0.
+def _through_one_lens(
+    people: Sequence[Track | None],
+    shot: Detections,
+    settings: Settings,
+    model: Lifter,
+    known: _Known,
+    progress: Progress | None,
+) -> _Known:
+    """What is known of a shot, with the lens through which all of its people fit best."""
+    there = [one for one in people if one is not None]
+    if len(there) < 2 or _focal_told(settings, known) is not None:
+        return known
 
-    Raises
-    ------
-    CaptureError
-        If they aren't there, or are passing by.
-    """
-    at = _picked_in(shots, person)
-    if at is None:
-        at = next(number for number, bodies in enumerate(there) if bodies)
-    chosen = _with_body(track(shots[at], person))
-    same = [np.array_equal(one.landmarks, chosen.landmarks, equal_nan=True) for one in there[at]]
-    if not any(same):
-        raise CaptureError(
-            f"Who is at {person} only passes by, too shortly or too small to be captured with others: leave "
-            "them out, or capture them alone."
-        )
-    return same.index(True)
+    def told(share: float) -> None:
+        if progress is not None:
+            progress("lift", int(share * shot.frames), shot.frames)
 
-
-def bodies_of(shot: Detections) -> list[Track]:
-    """Everybody in a shot who can be captured; who was seen longest and largest comes first."""
-    people = [one for one in _tracks(shot) if _has_body(one)]
-    return [replace(one, others=tuple(other for other in people if other is not one)) for one in people]
-
-
-def _tracks(shot: Detections) -> list[Track]:
-    """Everybody in a shot but passers-by; who was seen longest and largest comes first."""
-    try:
-        largest = track(shot)
-    except CaptureError:
-        return []
-    return [replace(largest, others=()), *largest.others]
-
-
-def _own(shot: Detections) -> Track | None:
-    """The person of a capture in its detections; None where they aren't."""
-    own, others = (
-        replace(
-            shot, people=tuple(tuple(p for p in people if (p.trail == 0) == mine) for people in shot.people)
-        )
-        for mine in (True, False)
-    )
-    tracks = _tracks(own)
-    return replace(tracks[0], others=tuple(_tracks(others))) if tracks else None
-
-
-def _the_rest(people: Sequence[tuple[Track, Detections]]) -> list[str]:
-    """A warning that names people of shots who aren't captured, if there are any, by place and time."""
-    if not people:
-        return []
-    named = []
-    for one, shot in people[:_NAMED]:
-        frame = int(np.flatnonzero(one.found)[0])
-        x, y = torso(one.landmarks[frame])[0]
-        named.append(f"{x:.0f},{y:.0f}@{shot.start + frame / shot.fps:.2f}")
-    more = f" and {len(people) - _NAMED} more" if len(people) > _NAMED else ""
-    return [
-        f"At most {MOST_PEOPLE} people are captured at once: those at {', '.join(named)}{more} are left out; "
-        "capture one of them alone by picking them."
-    ]
+    seen = [_seen(one, shot, settings, model, known.motion) for one in there]
+    return known._replace(focal_mm=likely_focal(seen, told))
 
 
 def _solved(
@@ -600,71 +559,6 @@ def _trimmed(shots: list[Capture]) -> list[Capture]:
     return [shots[0].part(slice(first, len(shots[0]))), *shots[1:]]
 
 
-def _followed(shots: Sequence[Detections], person: str) -> list[Track | None]:
-    """Whom to follow in each shot; None where nobody is found.
-
-    A place in the picture names somebody in its shot; in others, and where somebody else is asked for than
-    there is, it is the largest.
-
-    Raises
-    ------
-    CaptureError
-        If nobody is in any shot, or whoever is asked for in none.
-    """
-    at = _picked_in(shots, person)
-    people: list[Track | None] = []
-    wrong: list[tuple[bool, bool, int, CaptureError]] = []
-    for number, shot in enumerate(shots):
-        asked = at in (None, number)
-        try:
-            people.append(_with_body(track(shot, person if asked else "largest")))
-        except CaptureError as error:
-            wrong.append((not asked, not any(shot.people), number, error))
-            people.append(_largest(shot) if asked else None)
-    failed = sum(not elsewhere for elsewhere, *_ in wrong)
-    if failed == (len(shots) if at is None else 1):
-        raise min(wrong)[-1]
-    return people
-
-
-def _picked_in(shots: Sequence[Detections], person: str) -> int | None:
-    """The shot in which a place in the picture names somebody; None if the person isn't named by a place."""
-    who = read_person(person)
-    if not isinstance(who, Place):
-        return None
-    if who.seconds is None:
-        return 0
-    return max((n for n, shot in enumerate(shots) if shot.start <= who.seconds), default=0)
-
-
-def _largest(shot: Detections) -> Track | None:
-    try:
-        return _with_body(track(shot))
-    except CaptureError:
-        return None
-
-
-def _with_body(person: Track) -> Track:
-    """The same person.
-
-    Raises
-    ------
-    CaptureError
-        If shoulders and hips are hardly ever in the picture: the detector takes hands for a person.
-    """
-    if not _has_body(person):
-        raise CaptureError(
-            "Nobody's shoulders and hips are to be seen in the video, only parts such as hands or a face; "
-            "film one whole person, well lit and not too far away."
-        )
-    return person
-
-
-def _has_body(person: Track) -> bool:
-    seen = (person.landmarks[person.found][:, TORSO, 2] > _SEEN).sum(1) >= _ENOUGH
-    return bool(seen.mean() >= _BODY)
-
-
 def _waiting(capture: Capture, shot: Detections) -> Capture:
     """The person of a capture in a shot in which they aren't: the first pose, without any evidence."""
     motion, count = capture.motion, shot.frames
@@ -684,6 +578,22 @@ def _waiting(capture: Capture, shot: Detections) -> Capture:
     )
 
 
+def _seen(
+    person: Track, detections: Detections, settings: Settings, model: Lifter, motion: CameraMotion | None
+) -> Seen:
+    """The landmarks of a person before a camera that moves, perhaps."""
+    left_out = LEGS if settings.body == UPPER else []
+    zooms = np.ones(len(person.landmarks)) if motion is None else motion.zooms
+    return Seen(person, detections, model, detections.fps * settings.slow_motion, left_out, zooms)
+
+
+def _focal_told(settings: Settings, known: _Known) -> float | None:
+    """The focal length of a shot, mm, by what is known of it, by the settings, or by the camera's turns."""
+    motion = known.motion
+    turned = motion.focal_mm if motion is not None and motion.told else None
+    return known.focal_mm or settings.focal or turned
+
+
 def _lifted(
     person: Track,
     detections: Detections,
@@ -695,14 +605,11 @@ def _lifted(
     """The motion of one person in a shot; the lens is sought if it isn't known."""
     count = len(person.landmarks)
     report = progress or (lambda stage, frame, of: None)
-    left_out = LEGS if settings.body == UPPER else []
     motion = known.motion
-    zooms = np.ones(count) if motion is None else motion.zooms
-    seen = _Seen(person, detections, model, detections.fps * settings.slow_motion, left_out, zooms)
+    seen = _seen(person, detections, settings, model, motion)
     report("lift", 0, count)
-    focal_mm = known.focal_mm or settings.focal
-    focal_mm = focal_mm or (motion.focal_mm if motion is not None and motion.told else None)
-    focal_mm = focal_mm or _likely_focal(seen, lambda share: report("lift", int(share * count), count))
+    focal_mm = _focal_told(settings, known)
+    focal_mm = focal_mm or likely_focal([seen], lambda share: report("lift", int(share * count), count))
     motion = None if motion is None else motion.through(focal_mm)
     path = None if motion is None else motion.path()
     rays, confidence, estimate = seen.through(focal_mm, path)
@@ -864,112 +771,6 @@ class _Shot:
         return np.where(self.gone, 0.0, out)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """The landmarks of one person, which can be lifted through different lenses."""
-
-    person: Track
-    detections: Detections
-    model: Lifter
-    #: frames for a second of life
-    life_fps: float
-    #: landmarks that don't count
-    left_out: list[int]
-    #: focal lengths (T,) as shares of that of the first frame
-    zooms: Floats
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.model.parameters()).device
-
-    def through(self, focal_mm: float, path: CameraPath | None = None) -> tuple[Floats, Floats, Estimate]:
-        """The rays (T, 33, 2) of the landmarks, their confidence (T, 33), and the lifted motion.
-
-        That is in the axes of each frame's camera, or in those of the shot's camera if its path is told.
-        """
-        person, size = self.person, self.detections.size
-        poses = np.broadcast_to(np.eye(4), (len(self.zooms), 4, 4))
-        lens = Cameras(focal_pixels(focal_mm, size) * self.zooms, size, poses)
-        rays, confidence = bridge(lens.rays(person.landmarks[..., :2])[..., :2], person.landmarks[..., 2])
-        confidence[:, self.left_out] = 0
-        turns = None if path is None else path.rotations
-        return rays, confidence, lift(rays, confidence, self.life_fps, self.model, turns)
-
-    def spread(self, focal_mm: float) -> Floats:
-        """xx, xy, yy (T, 33, 3) of the covariance of the rays' errors."""
-        focal = focal_pixels(focal_mm, self.detections.size)
-        return np.asarray(self.person.spread / focal**2 / self.zooms[:, None, None] ** 2)
-
-
-# The likeliest lens has the best sum of a prior and of how well lifter and landmarks fit together. These
-# constants were chosen on detections held out from training.
-#: focal lengths that are tried, as multiples of `DEFAULT_FOCAL_MM`
-_LENSES = (0.8, 1.0, 1.3, 1.7, 2.2)
-#: prior: mean of the logarithm of that multiple (video is often cropped)
-_LENS_MEAN = 0.2
-#: prior: standard deviation of that logarithm
-_LENS_SPREAD = 0.3
-#: weight of the logarithm of the misfit against the prior
-_MISFIT_WEIGHT = 16.0
-#: the lens is sought in this many stretches, spread evenly over the frames in which the person was found ...
-_LENS_STRETCHES = 6
-#: ... of this many seconds: all of a clip that isn't longer than all of them together
-_LENS_SECONDS = 4.0
-#: the lifter looks this far beyond a stretch, seconds
-_LENS_AROUND = 1.0
-#: about this many frames are used
-_LENS_FRAMES = 90
-
-
-def _likely_focal(seen: _Seen, progress: Callable[[float], None]) -> float:
-    """The likeliest focal length, mm."""
-    around, used = _lens_frames(seen.person.found, seen.detections.fps)
-    step = max(1, len(used) // _LENS_FRAMES)
-    used = np.searchsorted(around, used)[::step]
-    person = seen.person
-    seen = replace(
-        seen,
-        person=replace(person, **fields_of(evidence_of(person)[around]), found=person.found[around]),
-        zooms=seen.zooms[around],
-    )
-    costs = []
-    for share in _LENSES:
-        rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
-        spread = seen.spread(share * DEFAULT_FOCAL_MM)[used]
-        off = misfit(
-            Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
-        )
-        usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
-        costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
-        progress(len(costs) / (len(_LENSES) + 1))
-    at = np.log(_LENSES)
-    bend, slope, _ = np.polyfit(at, costs, 2)
-    best = -slope / (2 * bend) if bend > 0 else at[np.argmin(costs)]
-    return float(DEFAULT_FOCAL_MM * np.exp(np.clip(best, at[0], at[-1])))
-
-
-def _lens_frames(found: Bools, fps: float) -> tuple[Indices, Indices]:
-    """The frames to lift in search of the lens, and those of them in which the landmarks count.
-
-    `found` (T,) says where the person was found.
-    """
-    there = np.flatnonzero(found)
-    middles = there[((np.arange(_LENS_STRETCHES) + 0.5) / _LENS_STRETCHES * len(there)).astype(int)]
-
-    def within(seconds: float) -> Indices:
-        reach = math.ceil(seconds * fps)
-        near = middles[:, None] + np.arange(-reach, reach + 1)
-        return np.asarray(np.unique(np.clip(near, 0, len(found) - 1)))
-
-    return within(_LENS_SECONDS / 2 + _LENS_AROUND), within(_LENS_SECONDS / 2)
-
-
-#: a shoulder or a hip is seen from this visibility on
-_SEEN = 0.3
-#: a body is seen where so many of shoulders and hips are
-_ENOUGH = 2
-#: in this share of the frames, at least, the body is seen of somebody who can be captured
-_BODY = 0.1
 #: left and right that are uncertain for a shorter time aren't worth a word, seconds
 _SHORT = 0.1
 #: factor on the confidence of limbs that may be those of the other side

@@ -11,9 +11,9 @@ from ..core.arrays import Array, Image
 from ..core.errors import CaptureError
 from ..core.landmarks import TORSO
 from ..core.options import MOST_PEOPLE, Settings
+from .chosen import bodies_of
 from .detect.detector import detect
 from .detect.people import Progress, torso
-from .pipeline import bodies_of
 from .probe import save_png
 from .shots import shots_of
 from .sideways import stood_up
