@@ -16,6 +16,7 @@ from .operators import (
     export,
     mark_unsure,
     pick_person,
+    pins,
     rebuild,
     reduce_keys,
     resolve,
@@ -32,6 +33,7 @@ from .state import scene as scene_state
 from .ui import cleanup as cleanup_panel
 from .ui import corrections as corrections_panel
 from .ui import panels, preferences
+from .ui import pins as pins_panel
 from .ui import preview as preview_panel
 from .ui import resolve as resolve_panel
 from .ui import retarget as retarget_panel
@@ -47,6 +49,8 @@ CLASSES: tuple[type, ...] = (
     scene_state.Stretch,
     scene_state.Sentence,
     scene_state.ArmatureCorrections,
+    scene_state.PinnedBone,
+    scene_state.Pin,
     scene_state.Result,
     capture.KINELIFT_OT_capture,
     capture.KINELIFT_OT_cancel,
@@ -67,6 +71,9 @@ CLASSES: tuple[type, ...] = (
     cleanup.KINELIFT_OT_clean_up,
     resolve.KINELIFT_OT_resolve,
     corrections.KINELIFT_OT_reset_corrections,
+    pins.KINELIFT_OT_pin_pose,
+    pins.KINELIFT_OT_pin_bones,
+    pins.KINELIFT_OT_remove_pin,
     takes.KINELIFT_OT_use_take,
     reduce_keys.KINELIFT_OT_reduce_keys,
     export.KINELIFT_OT_export,
@@ -82,6 +89,8 @@ CLASSES: tuple[type, ...] = (
     cleanup_panel.KINELIFT_PT_clean_up,
     resolve_panel.KINELIFT_PT_resolve,
     corrections_panel.KINELIFT_PT_corrections,
+    pins_panel.KINELIFT_UL_pins,
+    pins_panel.KINELIFT_PT_pins,
     takes_panel.KINELIFT_PT_takes,
     retarget_state.BoneRow,
     retarget_state.SceneRetarget,

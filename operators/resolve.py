@@ -22,6 +22,7 @@ from ..state.jobs import Job, queue
 from ..state.motions import find_motion
 from .build import describe, show_corrections
 from .edits import AsksAboutEdits
+from .pins import asked_pins
 from .worker_operator import WorkerOperator, new_motion, scene_of
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
@@ -40,6 +41,8 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
     preview: BoolProperty(options={"HIDDEN", "SKIP_SAVE"})
     _frames: tuple[int, int] | None
     _target: int
+    #: a sentence about pins that don't count
+    _outside: str
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -67,6 +70,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
     def new_job(self, context: bpy.types.Context) -> Job:
         """Queue the active armature's motion, to be solved with the scene's settings and its contacts."""
         from ..core.capture import Capture
+        from ..core.pins import write_pins
         from ..core.stances import write_stances
         from ..rig.cleanup import asked_of
         from ..rig.read import check_captured
@@ -92,6 +96,10 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
             wanted = {"device": wanted["device"]}  # the rest of the motion keeps its lens and height
             arguments += arguments_of(CleanUp, self._range(armature, self._frames))
         asked = out.with_suffix(".json")
+        pins, self._outside = asked_pins(armature, self._asked)
+        pinned = out.with_suffix(".pins.json")
+        if pins is not None:
+            arguments += ["--pins", str(pinned)]
         given = self._asked is not None and (self._asked.edited.any() or self._frames is not None)
         if given:
             arguments += ["--contacts", str(asked)]
@@ -104,14 +112,16 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
             rate=chosen.rate,
             command="solve",
             arguments=tuple(arguments),
-            inputs=(asked,) if given else (),
+            inputs=tuple(path for path, there in ((asked, given), (pinned, pins is not None)) if there),
         )
-        if self._asked is not None and given:
-            try:
+        try:
+            if self._asked is not None and given:
                 write_stances(self._asked.standing, self._asked.edited, asked)
-            except CaptureError:
-                job.end()
-                raise
+            if pins is not None:
+                write_pins(pins, pinned)
+        except CaptureError:
+            job.end()
+            raise
         return job
 
     def _range(self, armature: bpy.types.Object, frames: tuple[int, int]) -> dict[str, int]:
@@ -145,7 +155,7 @@ class KINELIFT_OT_resolve(AsksAboutEdits, WorkerOperator, bpy.types.Operator):
         # they aren't given to another person, nor to an upper body
         asked = self._asked if capture.contacts_given else None
         lost = not_kept_of(armature, asked, self._frames) if asked is not None else ""
-        for warning in (told, lost):
+        for warning in (told, lost, self._outside):
             if warning:
                 armature.kinelift.warnings.add().name = warning
         return [armature]

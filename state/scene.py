@@ -202,6 +202,36 @@ class ArmatureCorrections(bpy.types.PropertyGroup):
     """What is corrected in the motion of a captured armature."""
 
 
+class PinnedBone(bpy.types.PropertyGroup):
+    """A bone of a pin; its name is the joint's."""
+
+    turn: FloatVectorProperty(size=4, description="World rotation against the rest pose: w, x, y, z")
+
+
+class Pin(bpy.types.PropertyGroup):
+    """How the body is in a frame of the scene, which Re-solve passes through."""
+
+    frame: IntProperty(description="Frame of the scene")
+    use: BoolProperty(name="Use", description="Re-solve passes through this pin", default=True)
+    strength: FloatProperty(
+        name="Strength",
+        description="What the pin says counts by this share",
+        default=1.0,
+        min=0.05,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    bones: CollectionProperty(type=PinnedBone, description="The bones that are pinned")
+    use_hips: BoolProperty(description="Whether the place of the hips is pinned")
+    hips: FloatVectorProperty(size=3, description="The place of the hips, metres")
+
+
+def _pin_chosen(kept: bpy.types.PropertyGroup, context: bpy.types.Context) -> None:
+    """Show the frame of the pin that is chosen in the list; a pose without keys stays where it is shown."""
+    if kept.pin < len(kept.pins) and kept.pins[kept.pin].frame != context.scene.frame_current:
+        context.scene.frame_set(kept.pins[kept.pin].frame)
+
+
 class Result(bpy.types.PropertyGroup):
     """The facts about a captured armature; `motion` is empty on all other objects."""
 
@@ -220,3 +250,5 @@ class Result(bpy.types.PropertyGroup):
     )
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")
     corrections: PointerProperty(type=ArmatureCorrections, description="What Re-solve corrects in the motion")
+    pins: CollectionProperty(type=Pin, description="Poses that Re-solve passes through, by frame")
+    pin: IntProperty(description="Which pin is chosen", update=_pin_chosen, options={"HIDDEN"})

@@ -680,6 +680,53 @@ def test_a_motion_is_corrected_with_a_slider(window: Window) -> None:
     assert window.find(solved)
 
 
+def test_a_pose_is_pinned(window: Window) -> None:
+    playing, pins = "context.object.animation_data.action.name", "context.object.kinelift.pins"
+    bone, pinned = "context.object.pose.bones['forearm.L']", f"{pins}[0].bones['forearm.L'].turn"
+    turned = (
+        f"({bone}.matrix.to_quaternion() @ {bone}.bone.matrix_local.to_quaternion().inverted())"
+        f".rotation_difference(type({bone}.rotation_quaternion)({pinned})).angle"
+    )
+    only(window, "walk_front")
+    first = window.ask(playing)
+    window.ask("context.scene.frame_set(60)")
+    window.ask("bpy.ops.object.mode_set(mode='POSE')")
+    window.ask(
+        """
+for bone in context.object.pose.bones:
+    (bone if hasattr(bone, 'select') else bone.bone).select = bone.name == 'forearm.L'
+bpy.ops.ed.undo_push(message='Select')
+"""
+    )
+    window.rest()
+    window.open_panel("Result")
+    window.open_panel("Re-solve")
+    window.click("Pins")
+    window.rest()
+    window.key("r", "5", "0", "Return")
+    window.settle()
+    window.click("Pin Bones")
+    window.until(lambda: window.ask(f"[(one.frame, one.name) for one in {pins}]") == [[60, "forearm.L"]])
+    window.rest()
+    window.shot("pinned")
+    assert window.ask(turned) < 0.01
+    window.click_at(*window.find("Re-solve")[-1])
+    window.until(lambda: window.ask(playing) != first)
+    window.rest()
+    window.settle()
+    window.shot("through_the_pin")
+    solved = window.ask(playing)
+    assert window.ask(turned) < 0.05
+    window.key("ctrl+z")
+    window.until(lambda: window.ask(playing) == first)  # one step
+    window.key("ctrl+shift+z")
+    window.until(lambda: window.ask(playing) == solved)
+    window.ask("bpy.ops.object.mode_set(mode='OBJECT')")
+    save_and_reopen(window, "/tmp/pinned.blend")
+    assert window.ask(f"{pins}[0].frame") == 60 and window.ask(turned) < 0.05
+    window.ask(f"{pins}.clear()")
+
+
 def test_body_and_video_side_by_side_and_back(window: Window) -> None:
     seen = "[(a.x, a.spaces[0].region_3d) for a in context.screen.areas if a.type == 'VIEW_3D']"
     views = f"[view.view_perspective for _, view in sorted({seen}, key=lambda one: one[0])]"

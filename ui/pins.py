@@ -1,0 +1,57 @@
+"""The sidebar's panel of pinned poses, a part of Re-solve's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import bpy
+
+from ..operators.pins import KINELIFT_OT_pin_bones, KINELIFT_OT_pin_pose, KINELIFT_OT_remove_pin
+from ..state.access import TAB, captured
+
+
+class KINELIFT_UL_pins(bpy.types.UIList):
+    """Pins: whether each counts, its frame, its bones and its strength."""
+
+    def draw_item(
+        self,
+        _context: bpy.types.Context,
+        layout: bpy.types.UILayout,
+        _data: Any,
+        item: Any,
+        _icon: int,
+        _active_data: Any,
+        _active_property: str,
+    ) -> None:
+        """Draw a row."""
+        row = layout.row(align=True)
+        row.prop(item, "use", text="")
+        row.label(text=f"{item.frame}  {item.name}", translate=False)
+        row.prop(item, "strength", text="", slider=True)
+
+
+class KINELIFT_PT_pins(bpy.types.Panel):
+    """Buttons that pin, and the list of pins."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = TAB
+    bl_label = "Pins"
+    bl_parent_id = "KINELIFT_PT_resolve"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a captured armature, or what it moves, is active."""
+        return captured(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Draw the buttons, then the list."""
+        layout, kept = self.layout, captured(context).kinelift
+        row = layout.row(align=True)
+        row.operator(KINELIFT_OT_pin_pose.bl_idname, icon="PINNED")
+        row.operator(KINELIFT_OT_pin_bones.bl_idname)
+        if kept.pins:
+            row = layout.row()
+            row.template_list("KINELIFT_UL_pins", "", kept, "pins", kept, "pin", rows=3)
+            row.operator(KINELIFT_OT_remove_pin.bl_idname, text="", icon="REMOVE")
