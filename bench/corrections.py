@@ -3,8 +3,7 @@
     python -m bench.corrections [NAME...] [--out FOLDER]
 
 Benchmark clips with a true camera. The true pose is put on the captured skeleton, by least squares, as an
-artist would pose it; it is pinned, and the motion is solved again. Without an interface that asks, the worst
-frame is that of the largest error; of three, each is at least half a second from the others.
+artist would pose it; it is pinned, and the motion is solved again.
 
     PA          pa_mpjpe of the exported motion, mm (see score.py)
     worst       the same of the worst frame
@@ -12,7 +11,9 @@ frame is that of the largest error; of three, each is at least half a second fro
     pinned      the same of that frame, once it is pinned
     around      how the error within half a second of it changes, %
     clip        how that of the whole clip changes, %
-    three       the same with three pins
+    three       the same with pins in the three worst frames, half a second from each other at least
+    asked       the same with pins in the first three `doubtful_moments`, to which *Next Doubt* goes
+    found       share of the ten worst moments near which one of the first ten of them lies, %
     met         how far joints of the pinned frame are from the pin before feet are planted, against the hips:
                 most, mm and degrees
     pop         largest acceleration near the pin, as a share of the largest one of the motion without it
@@ -34,6 +35,7 @@ from kinelift.core.foot_ik import clean_up
 from kinelift.core.kinematics import joint_positions
 from kinelift.core.motion import Motion
 from kinelift.core.pins import Pins
+from kinelift.core.quality import doubtful_moments
 from kinelift.core.rotations import geodesic_angle, matrix_from_vector, rotation_between, unit
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.inference.pipeline import resolve
@@ -47,7 +49,20 @@ _RIDES = {"hand": "forearm", "neck": "chest", "head": "chest", "foot": "shin", "
 _BONES = {"upper_arm": "forearm", "forearm": "hand", "thigh": "shin", "shin": "foot"}
 #: Gauss-Newton steps of the fit; spreads of joints, metres, and of turns, radians
 _STEPS, _SPREAD, _TURN = 5, 0.01, 0.5
-_COLUMNS = ("PA", "worst", "own", "pinned", "around %", "clip %", "three %", "met mm", "met °", "pop")
+_COLUMNS = (
+    "PA",
+    "worst",
+    "own",
+    "pinned",
+    "around %",
+    "clip %",
+    "three %",
+    "asked %",
+    "found %",
+    "met mm",
+    "met °",
+    "pop",
+)
 
 
 class Truth(NamedTuple):
@@ -141,8 +156,9 @@ def pins_of(motion: Motion, frames: list[int], truth: Truth) -> Pins:
 
 def worst_frames(error: Floats, count: int, fps: float) -> list[int]:
     """So many frames with large errors, apart from each other."""
-    left, found = error.copy(), []
-    for _ in range(count):
+    left = error.copy()
+    found: list[int] = []
+    while len(found) < count and left.max() >= 0:
         found.append(int(left.argmax()))
         left[np.abs(np.arange(len(left)) - found[-1]) < _NEAR * fps] = -1
     return sorted(found)
@@ -155,10 +171,15 @@ def measure(captured: Capture, truth: Truth) -> list[float]:
     error = errors(before, truth)
     (frame,) = worst_frames(error, 1, motion.fps)
     pins = pins_of(motion, [frame], truth)
-    several = pins_of(motion, worst_frames(error, 3, motion.fps), truth)
-    raw, other = (resolve(captured, pins=some).motion for some in (pins, several))
+    asked = [moment for moment in doubtful_moments(captured) if moment < len(error)]
+    worst, three = worst_frames(error, 10, motion.fps), worst_frames(error, 3, motion.fps)
+    raw, *others = (
+        resolve(captured, pins=pins_of(motion, frames, truth)).motion
+        for frames in ([frame], three, sorted(asked[:3]))
+    )
     after = clean_up(raw)
-    one, three = (errors(cleaned, truth) for cleaned in (after, clean_up(other)))
+    one, *several = (errors(cleaned, truth) for cleaned in (after, *map(clean_up, others)))
+    near_asked = [min(abs(moment - at) for at in asked[:10]) <= _NEAR / 2 * motion.fps for moment in worst]
     near = np.abs(np.arange(len(error)) - frame) <= _NEAR * motion.fps
     own = joint_positions(pins.rotations[0], np.zeros(3), motion.offsets.astype(float))
     (scale, turn, shift), limbs = similarity(own[truth.at], truth.joints[frame]), own[truth.at]
@@ -170,7 +191,8 @@ def measure(captured: Capture, truth: Truth) -> list[float]:
         1000 * float(np.linalg.norm(scale * limbs @ turn.T + shift - truth.joints[frame], axis=1).mean()),
         float(one[frame]),
         *(100 * float(new[part].mean() / error[part].mean() - 1)
-          for new, part in ((one, near), (one, slice(None)), (three, slice(None)))),
+          for new, part in ((one, near), *((new, slice(None)) for new in (one, *several)))),
+        100 * float(np.mean(near_asked)),
         1000 * float(met), float(np.degrees(turned)),
         float(quick[1][max(frame - 4, 0) : frame + 3].max() / quick[0].max()),
     ]  # fmt: skip

@@ -12,7 +12,7 @@ from .capture import Capture
 from .contacts import keep_long, runs
 from .landmarks import AT, BY, PLACE, joint_confidence
 from .options import UPPER
-from .skeleton import INDEX, STANDARD_HEIGHT
+from .skeleton import INDEX, PARENTS, STANDARD_HEIGHT
 
 #: what is known of a frame, from the best to the worst: the person was found; but a limb was hardly seen, so
 #: it is guessed; or a limb that was seen lies elsewhere in the picture; or which side is the left is
@@ -44,6 +44,8 @@ _SEEN = 0.5
 _MOST_LIMBS = 2
 #: unsure stretches shorter than this aren't reported, and stretches nearer than this are one, seconds
 _WORTH = 0.1
+#: moments that are worth a look are this far apart, seconds: errors of poses last about so long
+_APART = 0.5
 
 
 class Stretch(NamedTuple):
@@ -122,6 +124,33 @@ def depth_doubt(capture: Capture) -> Floats:
     """
     spread = np.nan_to_num(capture.turn_spread.astype(np.float64))
     return np.asarray(np.clip((spread - _SURE_TURN) / (_UNSURE_TURN - _SURE_TURN), 0, 1))
+
+
+def expected_error(capture: Capture) -> Floats:
+    """How far (T, J) each joint is likely to be from where it should be, against the hips, metres.
+
+    A root mean square, by the lifter's spreads of the turns of all bones between the hips and the joint, as
+    if their errors were independent: two of the three axes move the end of a bone. 0 where the spreads aren't
+    known.
+    """
+    lengths = np.linalg.norm(capture.motion.offsets.astype(np.float64), axis=1)
+    spread = np.nan_to_num(capture.turn_spread.astype(np.float64))
+    variance = np.zeros(spread.shape)
+    for joint, parent in enumerate(PARENTS):
+        if parent >= 0:
+            variance[:, joint] = variance[:, parent] + 2 * (lengths[joint] * spread[:, parent]) ** 2
+    return np.asarray(np.sqrt(variance))
+
+
+def doubtful_moments(capture: Capture) -> list[int]:
+    """Frames whose poses are worth a look, the most doubtful first: at least half a second apart."""
+    limbs = [joint for joints in _limbs(capture).values() for joint in joints]
+    left = expected_error(capture)[:, limbs].mean(axis=1)
+    apart, moments = _APART * capture.motion.life_fps, []
+    while (frame := int(left.argmax())) not in moments and left[frame] > 0:
+        moments.append(frame)
+        left[np.abs(np.arange(len(left)) - frame) < apart] = 0
+    return moments
 
 
 def _visibility(capture: Capture) -> Floats:

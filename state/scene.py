@@ -250,5 +250,6 @@ class Result(bpy.types.PropertyGroup):
     )
     warnings: CollectionProperty(type=Sentence, description="Problems that the capture noticed")
     corrections: PointerProperty(type=ArmatureCorrections, description="What Re-solve corrects in the motion")
+    accepted: CollectionProperty(type=Stretch, description="Doubtful moments that the artist has accepted")
     pins: CollectionProperty(type=Pin, description="Poses that Re-solve passes through, by frame")
     pin: IntProperty(description="Which pin is chosen", update=_pin_chosen, options={"HIDDEN"})

@@ -6,6 +6,7 @@ from typing import Any
 
 import bpy
 
+from ..operators.doubts import KINELIFT_OT_accept_doubt, KINELIFT_OT_next_doubt
 from ..operators.pins import KINELIFT_OT_pin_bones, KINELIFT_OT_pin_pose, KINELIFT_OT_remove_pin
 from ..state.access import TAB, captured
 
@@ -48,6 +49,9 @@ class KINELIFT_PT_pins(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the buttons, then the list."""
         layout, kept = self.layout, captured(context).kinelift
+        row = layout.row(align=True)
+        row.operator(KINELIFT_OT_next_doubt.bl_idname, icon="VIEWZOOM")
+        row.operator(KINELIFT_OT_accept_doubt.bl_idname, icon="CHECKMARK")
         row = layout.row(align=True)
         row.operator(KINELIFT_OT_pin_pose.bl_idname, icon="PINNED")
         row.operator(KINELIFT_OT_pin_bones.bl_idname)

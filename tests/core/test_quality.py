@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 
 from kinelift.core.capture import Capture, joined
-from kinelift.core.kinematics import local_rotations
+from kinelift.core.kinematics import joint_positions, local_rotations
 from kinelift.core.landmarks import LANDMARK
 from kinelift.core.quality import (
     LIMBS,
     STATES,
     depth_doubt,
     doubt,
+    doubtful_moments,
+    expected_error,
     joints_off_picture,
     limbs_off_picture,
     off_picture,
@@ -24,7 +26,7 @@ from kinelift.core.quality import (
     stretches,
     unsure_stretches,
 )
-from kinelift.core.rotations import axis_angle, quaternion_from_matrix
+from kinelift.core.rotations import axis_angle, matrix_from_vector, quaternion_from_matrix
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.tests.motions import filmed_moving, random_capture
 
@@ -183,3 +185,27 @@ def test_depth_is_doubtful_as_far_as_the_lifter_doubts_its_turn() -> None:
     # and the picture has no part in it
     capture.landmarks[:] = np.nan
     np.testing.assert_array_equal(depth_doubt(replace(capture, turn_spread=spread)), told)
+
+
+def test_the_expected_error_is_that_of_turns_that_spread_so() -> None:
+    capture = random_capture(2, seed=4)
+    spread = np.random.default_rng(1).uniform(0.02, 0.1, capture.turn_spread.shape)
+    capture = replace(capture, turn_spread=spread)
+    motion, rng, count = capture.motion, np.random.default_rng(2), 4000
+    vectors = rng.normal(0, spread[0][:, None], (count, len(JOINTS), 3))
+    turns = matrix_from_vector(vectors) @ motion.world_rotations[0]
+    offsets = motion.offsets.astype(float)
+    there = joint_positions(turns, np.zeros((count, 3)), offsets)
+    here = joint_positions(motion.world_rotations[0], np.zeros(3), offsets)
+    away = np.sqrt(((there - here) ** 2).sum(-1).mean(0))
+    np.testing.assert_allclose(expected_error(capture)[0], away, rtol=0.05, atol=1e-6)
+
+
+def test_doubtful_moments_are_apart_and_the_worst_comes_first() -> None:
+    capture = random_capture(60, seed=4)
+    spread = np.full(capture.turn_spread.shape, 0.1)
+    spread[[10, 12, 40], INDEX["upper_arm.L"]] = (0.4, 0.3, 0.5)
+    moments = doubtful_moments(replace(capture, turn_spread=spread))
+    assert moments[:2] == [40, 10] and 12 not in moments
+    assert np.diff(sorted(moments)).min() >= 15
+    assert doubtful_moments(replace(capture, turn_spread=np.full(spread.shape, np.nan))) == []

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from mathutils import Quaternion
 
+from kinelift.core.capture import Capture
+from kinelift.core.quality import doubtful_moments
 from kinelift.core.rotations import geodesic_angle
 from kinelift.core.skeleton import INDEX, JOINTS
 from kinelift.rig.pins import posed
@@ -110,6 +112,25 @@ def test_pins_are_switched_off_and_those_outside_are_told(tmp_path: Path) -> Non
     assert off(armature, 14, posed_before(armature, before, 14)) < 2
     said = [one.name for one in armature.kinelift.warnings]
     assert "The pins of frames 500 lie outside the motion and don't count" in said
+
+
+def test_doubts_are_gone_through(tmp_path: Path) -> None:
+    armature = filmed_walk(tmp_path)
+    moments = doubtful_moments(Capture.load(Path(armature.kinelift.motion)))
+    assert len(moments) > 2
+    frames = []
+    for done in (bpy.ops.kinelift.accept_doubt, bpy.ops.kinelift.pin_pose):
+        assert bpy.ops.kinelift.next_doubt() == {"FINISHED"}
+        frames.append(bpy.context.scene.frame_current)
+        assert bpy.ops.kinelift.next_doubt() == {"FINISHED"}
+        assert bpy.context.scene.frame_current == frames[-1], "it isn't done with"
+        assert done() == {"FINISHED"}
+    assert frames == [1 + moment for moment in moments[:2]]
+    for _ in moments[2:]:
+        bpy.ops.kinelift.next_doubt()
+        bpy.ops.kinelift.accept_doubt()
+    with pytest.raises(RuntimeError, match="No doubtful moment of Walk is left"):
+        bpy.ops.kinelift.next_doubt()
 
 
 def test_pins_are_saved_with_the_file(armature: bpy.types.Object, tmp_path: Path) -> None:
