@@ -22,8 +22,8 @@ from .solve.problem import Evidence
 
 # Chosen on the worst frames of benchmark clips, and with landmarks that were moved elsewhere.
 #: errors are alike for about so long, seconds, ...
-_LASTS = 0.6
-#: ... as long as the joint doesn't turn from how it was pinned by more than this, against the hips, radians
+_LASTS = 0.4
+#: ... as long as the joint doesn't turn by more than this before the camera, radians
 _ALIKE = 0.5
 #: a landmark is wrong if a pinned body has it elsewhere by more than this, as a share of the body's height
 _WRONG = 0.03
@@ -53,7 +53,7 @@ def pinned(evidence: Evidence, body: Estimate, pins: Pins) -> tuple[Evidence, Es
     for joint in np.flatnonzero(told.any(0)):
         own = told[:, joint]
         frames, turns = pins.frames[own], pins.rotations[own, joint]
-        pose = quaternion_from_matrix(np.swapaxes(hips, 1, 2) @ body.rotations[:, joint])
+        pose = quaternion_from_matrix(body.rotations[:, joint])
         weights = _weights(times, frames, noise[own], pose)
         for rotations in (answer, wish):
             rotations[:, joint] = _carried(rotations[:, joint], hips, frames, turns, weights)
