@@ -83,36 +83,45 @@ def likely_focal(people: Sequence[Seen], progress: Callable[[float], None]) -> f
     Parameters
     ----------
     people : sequence of Seen
+        Each tells a lens; their (geometric) mean is the likeliest.
     progress : callable
         Called with the share that is done.
     """
-    at = np.log(_LENSES)
-    costs = ((at - _LENS_MEAN) / _LENS_SPREAD) ** 2 / 2
+    told = []
     for number, seen in enumerate(people):
-        around, used = _lens_frames(seen.person.found, seen.detections.fps)
-        step = max(1, len(used) // _LENS_FRAMES)
-        used = np.searchsorted(around, used)[::step]
-        person = seen.person
-        part = replace(
-            seen,
-            person=replace(person, **fields_of(evidence_of(person)[around]), found=person.found[around]),
-            zooms=seen.zooms[around],
+
+        def within(share: float, number: int = number) -> None:
+            progress((number + share) / len(people))
+
+        told.append(_focal_of(seen, within))
+    return float(np.exp(np.mean(np.log(told))))
+
+
+def _focal_of(seen: Seen, progress: Callable[[float], None]) -> float:
+    """The likeliest focal length, mm, by one person alone."""
+    around, used = _lens_frames(seen.person.found, seen.detections.fps)
+    step = max(1, len(used) // _LENS_FRAMES)
+    used = np.searchsorted(around, used)[::step]
+    person = seen.person
+    seen = replace(
+        seen,
+        person=replace(person, **fields_of(evidence_of(person)[around]), found=person.found[around]),
+        zooms=seen.zooms[around],
+    )
+    costs = []
+    for share in _LENSES:
+        rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
+        spread = seen.spread(share * DEFAULT_FOCAL_MM)[used]
+        off = misfit(
+            Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
         )
-        for tried, share in enumerate(_LENSES):
-            costs[tried] += _MISFIT_WEIGHT * np.log(max(_misfit_through(share, part, used, step), 1e-3))
-            progress((number + (tried + 1) / (len(_LENSES) + 1)) / len(people))
+        usual = (np.log(share) - _LENS_MEAN) / _LENS_SPREAD
+        costs.append(_MISFIT_WEIGHT * np.log(max(off, 1e-3)) + usual**2 / 2)
+        progress(len(costs) / (len(_LENSES) + 1))
+    at = np.log(_LENSES)
     bend, slope, _ = np.polyfit(at, costs, 2)
     best = -slope / (2 * bend) if bend > 0 else at[np.argmin(costs)]
     return float(DEFAULT_FOCAL_MM * np.exp(np.clip(best, at[0], at[-1])))
-
-
-def _misfit_through(share: float, seen: Seen, used: Indices, step: int) -> float:
-    """`misfit` in every so many-th frame through a lens, a multiple of `DEFAULT_FOCAL_MM`."""
-    rays, confidence, lifted = seen.through(share * DEFAULT_FOCAL_MM)
-    spread = seen.spread(share * DEFAULT_FOCAL_MM)[used]
-    return misfit(
-        Evidence(lifted.at(used), rays[used], confidence[used], seen.life_fps / step, seen.device, spread)
-    )
 
 
 def _lens_frames(found: Bools, fps: float) -> tuple[Indices, Indices]:
