@@ -85,6 +85,7 @@ def test_motion_to_every_file(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.motion.rotations, motion.rotations)
 
 
+@pytest.mark.any_blender
 def test_one_bad_clip_does_not_stop_the_others(tmp_path: Path) -> None:
     random_capture(5).save(tmp_path / "good.motion.npz")
     (tmp_path / "damaged.npz").write_bytes((tmp_path / "good.motion.npz").read_bytes()[:2000])

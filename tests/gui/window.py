@@ -28,6 +28,8 @@ _OPENBOX = """<openbox_config xmlns="http://openbox.org/3.4/rc"><applications>
 </applications></openbox_config>"""
 #: nobody but this Debian reaches the screen, so that another one may have a screen of this number
 _ALONE = ("-nolisten", "tcp", "-nolisten", "local")
+#: nobody keeps the pictures that are read, so they are hardly compressed
+_FAST = ("-quality", "10")
 #: text is enlarged so much before it is read
 _ENLARGE = 3
 
@@ -178,11 +180,15 @@ area.type = 'OUTLINER'
     ) -> list[tuple[str, int, int, tuple[int, ...]]]:
         """Words in a part of the screen, with their middles (in the turned part) and lines."""
         shot = subprocess.run(
-            ["import", "-window", "root", "png:-"], env=self._environment, check=True, capture_output=True
+            ["import", "-window", "root", *_FAST, "png:-"],
+            env=self._environment,
+            check=True,
+            capture_output=True,
         ).stdout
         picture = subprocess.run(
             ["convert", "-", "-crop", f"{width}x{height}+{left}+{top}", "+repage", *turn,
-             "-colorspace", "Gray", "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%", "png:-"],
+             "-colorspace", "Gray", "-negate", "-resize", f"{_ENLARGE * 100}%", "-level", "15%,75%",
+             *_FAST, "png:-"],
             input=shot, check=True, capture_output=True,
         ).stdout  # fmt: skip
         read = subprocess.run(

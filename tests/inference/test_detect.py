@@ -272,7 +272,7 @@ def test_two_who_cross_keep_their_identities(tmp_path: Path, walk: list[Image]) 
             inside = (columns + shift >= 0) & (columns + shift < shown.shape[1])
             shown[rows[inside], columns[inside] + shift] = one[rows[inside], columns[inside]]
         images.append(shown)
-    found = detect(VideoReader(write_video(tmp_path / "cross.mp4", images)))
+    found = detect(VideoReader(write_video(tmp_path / "cross.mp4", images)), quality="quick")
     first, last = ({p.trail: p for p in found.people[at]} for at in (5, -1))
     assert len(first) == 2 and first.keys() == last.keys()
     for trail, one in first.items():

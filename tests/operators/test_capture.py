@@ -112,6 +112,7 @@ def test_whom_to_follow(chosen: dict[str, object], option: str) -> None:
     assert (job.settings["start"], job.settings["end"]) == (0.0, None)
 
 
+@pytest.mark.any_blender
 def test_whom_of_everybody_is_captured(tmp_path: Path) -> None:
     """A small picture of everybody to tick; a file keeps the ticks, and another range has other people."""
     pictures = [np.hstack([image, image[:, ::-1]]) for image in read_video(SAMPLE)[60:90]]
@@ -179,6 +180,7 @@ def test_what_cannot_be_captured_is_told_in_the_panel_and_in_the_report(tmp_path
     assert not queue.jobs and len(bpy.data.objects) == 0
 
 
+@pytest.mark.any_blender
 def test_captures_queue_and_the_same_is_not_asked_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     choose(last=30)
     first = new_job(bpy.context)

@@ -81,6 +81,7 @@ def test_previews_replace_each_other_and_nothing_else(tmp_path: Path) -> None:
     assert first in listed and solved in listed and armature.animation_data.action in listed
 
 
+@pytest.mark.any_blender
 def test_a_slider_that_is_moved_during_the_solve_stays_where_it_is(tmp_path: Path) -> None:
     armature = filmed_walk(tmp_path)
     corrections = armature.kinelift.corrections

@@ -128,6 +128,7 @@ def test_resolve_gives_the_armature_a_new_action_and_all_else_stays(tmp_path: Pa
     assert armature.kinelift.motion != motion
 
 
+@pytest.mark.any_blender
 def test_resolve_with_another_lens_and_another_person(tmp_path: Path) -> None:
     captured = capture(SAMPLE, Settings(end=1.0, focal=28.0, quality="quick"))
     aside = evidence_of(captured)
