@@ -83,6 +83,10 @@ class KINELIFT_OT_accept_doubt(_OnMoments, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Note the frame."""
-        one, frame = captured(context).kinelift.accepted.add(), context.scene.frame_current
+        from ..rig.takes import check_replaceable
+
+        armature, frame = captured(context), context.scene.frame_current
+        check_replaceable(armature)
+        one = armature.kinelift.accepted.add()
         one.first = one.last = frame
         self.report({"INFO"}, pgettext_rpt("Accepted frame {frame}").format(frame=frame))

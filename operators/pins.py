@@ -35,12 +35,20 @@ class _Pins(Reporting):
         return captured(context) is not None and context.mode in ("OBJECT", "POSE")
 
     def pin(self, context: bpy.types.Context, joints: Sequence[str], name: str) -> None:
-        """Pin some joints, besides those that are pinned in the frame already."""
+        """Pin some joints, besides those that are pinned in the frame already.
+
+        Raises
+        ------
+        CaptureError
+            If the armature lacks bones, or can't be changed.
+        """
         from ..core.rotations import quaternion_from_matrix
         from ..core.skeleton import INDEX, JOINTS
         from ..rig.pins import posed
+        from ..rig.takes import check_replaceable
 
         armature, frame = captured(context), context.scene.frame_current
+        check_replaceable(armature)
         rotations, hips = posed(armature)
         pins = armature.kinelift.pins
         found = next((one for one in pins if one.frame == frame), None)
@@ -123,8 +131,11 @@ class KINELIFT_OT_remove_pin(Reporting, bpy.types.Operator):
 
     def work(self, context: bpy.types.Context) -> None:
         """Remove the one that is chosen in the list."""
-        kept = captured(context).kinelift
-        kept.pins.remove(kept.pin)
+        from ..rig.takes import check_replaceable
+
+        armature = captured(context)
+        check_replaceable(armature)
+        armature.kinelift.pins.remove(armature.kinelift.pin)
 
 
 def asked_pins(armature: Any, asked: Asked | None) -> tuple[Pins | None, str]:

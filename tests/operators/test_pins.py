@@ -144,3 +144,18 @@ def test_pins_are_saved_with_the_file(armature: bpy.types.Object, tmp_path: Path
     (pin,) = bpy.data.objects[name].kinelift.pins
     assert (pin.frame, pin.strength) == (4, 0.5)
     assert [tuple(bone.turn) for bone in pin.bones] == turns
+
+
+def test_a_linked_armature_is_refused(armature: bpy.types.Object, tmp_path: Path) -> None:
+    name, path = armature.name, str(tmp_path / "saved.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_empty=True, use_factory_startup=True)
+    with bpy.data.libraries.load(path, link=True) as (_, into):
+        into.objects = [name]
+    (linked,) = into.objects
+    bpy.context.scene.collection.objects.link(linked)
+    bpy.context.view_layer.objects.active = linked
+    for press in (bpy.ops.kinelift.pin_pose, bpy.ops.kinelift.accept_doubt):
+        with pytest.raises(RuntimeError, match="is linked from another file"):
+            press()
+    assert not len(linked.kinelift.pins)
