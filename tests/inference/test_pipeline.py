@@ -11,7 +11,8 @@ from kinelift.core.errors import CaptureError
 from kinelift.core.landmarks import LANDMARK, MIRRORED, evidence_of, fields_of
 from kinelift.core.options import Settings
 from kinelift.core.skeleton import INDEX
-from kinelift.inference.pipeline import _lens_frames, capture, resolve
+from kinelift.inference.lens import _lens_frames
+from kinelift.inference.pipeline import capture, resolve
 from kinelift.tests.videos import read_video, trimmed, write_video
 
 # captures, detects or starts other programs
