@@ -109,6 +109,11 @@ def window(extension: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     with Window(tmp_path_factory.mktemp("window"), shots, PYTHON) as blender:
         blender.rest()
         blender.key("Escape", "n")
+        # a key that comes while Blender still starts is lost
+        blender.ask(
+            "[setattr(area.spaces[0], 'show_region_ui', True) for area in context.window.screen.areas"
+            " if area.type == 'VIEW_3D']"
+        )
         blender.ask("bpy.data.objects.remove(bpy.data.objects['Cube'])")
         # legible whatever stands behind it
         blender.ask("setattr(context.preferences.system, 'use_region_overlap', False)")
@@ -678,53 +683,6 @@ def test_a_motion_is_corrected_with_a_slider(window: Window) -> None:
     window.until(lambda: window.ask(playing) != solved)
     window.open_panel("Motions")
     assert window.find(solved)
-
-
-def test_a_pose_is_pinned(window: Window) -> None:
-    playing, pins = "context.object.animation_data.action.name", "context.object.kinelift.pins"
-    bone, pinned = "context.object.pose.bones['forearm.L']", f"{pins}[0].bones['forearm.L'].turn"
-    alike = (  # cosine of half the angle
-        f"abs(({bone}.matrix.to_quaternion() @ {bone}.bone.matrix_local.to_quaternion().inverted())"
-        f".dot(type({bone}.rotation_quaternion)({pinned})))"
-    )
-    only(window, "walk_front")
-    first = window.ask(playing)
-    window.ask("context.scene.frame_set(60)")
-    window.ask("bpy.ops.object.mode_set(mode='POSE')")
-    window.ask(
-        """
-for bone in context.object.pose.bones:
-    (bone if hasattr(bone, 'select') else bone.bone).select = bone.name == 'forearm.L'
-bpy.ops.ed.undo_push(message='Select')
-"""
-    )
-    window.rest()
-    window.open_panel("Result")
-    window.open_panel("Re-solve")
-    window.click("Pins")
-    window.rest()
-    window.key("r", "5", "0", "Return")
-    window.settle()
-    window.click("Pin Bones")
-    window.until(lambda: window.ask(f"[(one.frame, one.name) for one in {pins}]") == [[60, "forearm.L"]])
-    window.rest()
-    window.shot("pinned")
-    assert window.ask(alike) > 0.9999
-    window.click_at(*window.find("Re-solve")[-1])
-    window.until(lambda: window.ask(playing) != first)
-    window.rest()
-    window.settle()
-    window.shot("through_the_pin")
-    solved = window.ask(playing)
-    assert window.ask(alike) > 0.9995
-    window.key("ctrl+z")
-    window.until(lambda: window.ask(playing) == first)  # one step
-    window.key("ctrl+shift+z")
-    window.until(lambda: window.ask(playing) == solved)
-    window.ask("bpy.ops.object.mode_set(mode='OBJECT')")
-    save_and_reopen(window, "/tmp/pinned.blend")
-    assert window.ask(f"{pins}[0].frame") == 60 and window.ask(alike) > 0.9995
-    window.ask(f"{pins}.clear()")
 
 
 def test_body_and_video_side_by_side_and_back(window: Window) -> None:
