@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import bpy
 from bpy.app.translations import pgettext_rpt
 
 from ..core.errors import CaptureError
 from ..state.access import captured
 from ..state.motions import find_motion
-from .reporting import Reporting
+from .reporting import OnCapturedInAnyMode
 
 #: a moment is done with if a pin, or what was accepted, is nearer than this, seconds
 _NEAR = 0.5
@@ -18,20 +16,7 @@ _NEAR = 0.5
 _NAMED = 3
 
 
-class _OnMoments(Reporting):
-    """An operator on the moments of the active captured armature."""
-
-    bl_options = frozenset({"REGISTER", "UNDO"})
-    poll_message_set: Any
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether a captured armature is active."""
-        cls.poll_message_set("Select a captured armature")
-        return captured(context) is not None
-
-
-class KINELIFT_OT_next_doubt(_OnMoments, bpy.types.Operator):
+class KINELIFT_OT_next_doubt(OnCapturedInAnyMode, bpy.types.Operator):
     """Go to the most doubtful moment that you have neither pinned nor accepted"""
 
     bl_idname = "kinelift.next_doubt"
@@ -75,7 +60,7 @@ class KINELIFT_OT_next_doubt(_OnMoments, bpy.types.Operator):
         self.report({"INFO"}, told.format(frame=frame, bones=", ".join(bones)))
 
 
-class KINELIFT_OT_accept_doubt(_OnMoments, bpy.types.Operator):
+class KINELIFT_OT_accept_doubt(OnCapturedInAnyMode, bpy.types.Operator):
     """The pose of this frame is right: Next Doubt doesn't come back to it"""
 
     bl_idname = "kinelift.accept_doubt"

@@ -10,7 +10,7 @@ from bpy.app.translations import pgettext_data, pgettext_rpt
 
 from ..core.errors import CaptureError
 from ..state.access import captured
-from .reporting import Reporting
+from .reporting import OnCapturedInAnyMode
 
 if TYPE_CHECKING:  # importing numpy takes longer than enabling an add-on may
     from ..core.pins import Pins
@@ -22,17 +22,13 @@ _WHOLE = "Whole Pose"
 _NAMED = 5
 
 
-class _Pins(Reporting):
+class _Pins(OnCapturedInAnyMode):
     """An operator that pins the pose of the active captured armature in the current frame."""
-
-    bl_options = frozenset({"REGISTER", "UNDO"})
-    poll_message_set: Any
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether a captured armature is active."""
-        cls.poll_message_set("Select a captured armature")
-        return captured(context) is not None and context.mode in ("OBJECT", "POSE")
+        """Whether a captured armature is active, and posed."""
+        return super().poll(context) and context.mode in ("OBJECT", "POSE")
 
     def pin(self, context: bpy.types.Context, joints: Sequence[str], name: str) -> None:
         """Pin some joints, besides those that are pinned in the frame already.
@@ -113,14 +109,11 @@ class KINELIFT_OT_pin_bones(_Pins, bpy.types.Operator):
         self.pin(context, joints, ", ".join(joints))
 
 
-class KINELIFT_OT_remove_pin(Reporting, bpy.types.Operator):
+class KINELIFT_OT_remove_pin(OnCapturedInAnyMode, bpy.types.Operator):
     """Remove this pin"""
 
     bl_idname = "kinelift.remove_pin"
     bl_label = "Remove Pin"
-    bl_options = {"REGISTER", "UNDO"}
-
-    poll_message_set: Any
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

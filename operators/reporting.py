@@ -74,11 +74,21 @@ class OnActive(Reporting):
         return active_armature(context) is not None
 
 
-class OnCaptured(Reporting):
-    """An operator on the active captured armature, in Object Mode."""
+class OnCapturedInAnyMode(Reporting):
+    """An operator on the active captured armature."""
 
     bl_options = frozenset({"REGISTER", "UNDO"})
     poll_message_set: Any
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a captured armature is active."""
+        cls.poll_message_set("Select a captured armature")
+        return captured(context) is not None
+
+
+class OnCaptured(OnCapturedInAnyMode):
+    """An operator on the active captured armature, in Object Mode."""
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

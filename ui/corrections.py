@@ -6,24 +6,15 @@ import bpy
 
 from ..core.options import Corrections
 from ..operators.corrections import KINELIFT_OT_reset_corrections
-from ..state.access import TAB, captured, settings
+from ..state.access import captured, settings
 from ..state.derived import panel_options
+from .resolve import PartOfResolve
 
 
-class KINELIFT_PT_corrections(bpy.types.Panel):
+class KINELIFT_PT_corrections(PartOfResolve, bpy.types.Panel):
     """Live, a slider for each correction, and Reset."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = TAB
     bl_label = "Corrections"
-    bl_parent_id = "KINELIFT_PT_resolve"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether a captured armature, or what it moves, is active."""
-        return captured(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the sliders, then the button."""

@@ -8,7 +8,8 @@ import bpy
 
 from ..operators.doubts import KINELIFT_OT_accept_doubt, KINELIFT_OT_next_doubt
 from ..operators.pins import KINELIFT_OT_pin_bones, KINELIFT_OT_pin_pose, KINELIFT_OT_remove_pin
-from ..state.access import TAB, captured
+from ..state.access import captured
+from .resolve import PartOfResolve
 
 
 class KINELIFT_UL_pins(bpy.types.UIList):
@@ -31,20 +32,10 @@ class KINELIFT_UL_pins(bpy.types.UIList):
         row.prop(item, "strength", text="", slider=True)
 
 
-class KINELIFT_PT_pins(bpy.types.Panel):
+class KINELIFT_PT_pins(PartOfResolve, bpy.types.Panel):
     """Buttons that pin, and the list of pins."""
 
-    bl_space_type = "VIEW_3D"
-    bl_region_type = "UI"
-    bl_category = TAB
     bl_label = "Pins"
-    bl_parent_id = "KINELIFT_PT_resolve"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Whether a captured armature, or what it moves, is active."""
-        return captured(context) is not None
 
     def draw(self, context: bpy.types.Context) -> None:
         """Draw the buttons, then the list."""

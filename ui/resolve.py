@@ -14,6 +14,21 @@ from .options import draw_options, draw_person, draw_range
 _ONLY_CAPTURED = [name for name, one in options_of(Settings).items() if not one.in_resolve]
 
 
+class PartOfResolve:
+    """A panel within Re-solve's."""
+
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = TAB
+    bl_parent_id = "KINELIFT_PT_resolve"
+    bl_options = frozenset({"DEFAULT_CLOSED"})
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Whether a captured armature, or what it moves, is active."""
+        return captured(context) is not None
+
+
 class KINELIFT_PT_resolve(bpy.types.Panel):
     """Re-solve, with what it can change."""
 
