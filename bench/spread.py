@@ -40,7 +40,7 @@ from kinelift.bench.footage import COMPARED, read_truth
 from kinelift.core.arrays import Array, Floats
 from kinelift.core.clips import VIDEO_ENDINGS
 from kinelift.core.files import replacing
-from kinelift.core.landmarks import LANDMARKS, PLACES
+from kinelift.core.landmarks import LANDMARKS, PLACES, landmarks_on
 from kinelift.core.options import Settings
 from kinelift.core.skeleton import STANDARD_HEIGHT, standing_height
 from kinelift.inference.blazepose.heat import ERROR
@@ -48,7 +48,7 @@ from kinelift.inference.detect.detector import detect
 from kinelift.inference.detect.people import Detections
 from kinelift.inference.track import track
 from kinelift.inference.video import VideoReader
-from kinelift.training.detected import as_sequence, landmarks_on, perfect, rays_through
+from kinelift.training.detected import as_sequence, perfect, rays_through
 from kinelift.training.film import Film, filmed
 from kinelift.training.mocap import load_mocap
 from kinelift.training.poses import made_sequences

@@ -91,6 +91,19 @@ AT, BY = [INDEX[at] for at, _, _ in PLACES], [INDEX[by] for _, by, _ in PLACES]
 PLACE = np.array([place for _, _, place in PLACES])
 
 
+def landmarks_on(joints: Array, rotations: Array, places: Array) -> Floats:
+    """Where (T, 33, 3) the landmarks lie on a body.
+
+    Parameters
+    ----------
+    joints, rotations : (T, J, 3), (T, J, 3, 3)
+        Positions and world rotations of the joints.
+    places : (33, 3)
+        From the joints at which they lie, in the rest pose: `PLACE` at the body's size.
+    """
+    return np.asarray(joints[:, AT] + (rotations[:, BY] @ places[..., None])[..., 0])
+
+
 def joint_confidence(confidence: Array) -> Array:
     """Confidence of each joint (T, J): the mean over the landmarks (T, 33) that show it."""
     columns = []

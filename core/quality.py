@@ -10,7 +10,7 @@ import numpy as np
 from .arrays import Bools, Floats, Indices
 from .capture import Capture
 from .contacts import keep_long, runs
-from .landmarks import AT, BY, PLACE, joint_confidence
+from .landmarks import PLACE, joint_confidence, landmarks_on
 from .options import UPPER
 from .skeleton import INDEX, PARENTS, STANDARD_HEIGHT
 
@@ -79,7 +79,7 @@ def _off_picture(capture: Capture) -> tuple[Floats, Floats]:
     """From the landmarks to their places on the body (T, 33, 2), and the height of the body (T,); pixels."""
     motion, cameras = capture.motion, capture.cameras
     places = PLACE * (motion.height / STANDARD_HEIGHT)
-    points = motion.joints[:, AT] + (motion.world_rotations[:, BY] @ places[..., None])[..., 0]
+    points = landmarks_on(motion.joints, motion.world_rotations, places)
     off = cameras.project(points) - capture.landmarks[..., :2]
     away = cameras.seen(motion.root[:, None])[:, 0, 2]
     # who is behind the camera isn't in the picture

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..core.arrays import Array, Floats, Indices
 from ..core.kinematics import joint_positions
-from ..core.landmarks import AT, BY, PLACE
+from ..core.landmarks import AT, BY, PLACE, landmarks_on
 from ..core.pins import Pins
 from ..core.rotations import matrix_from_vector, quaternion_from_matrix, rotation_vector
 from ..core.skeleton import PARENTS, STANDARD_HEIGHT, rest_offsets, standing_height
@@ -124,7 +124,7 @@ def _rays_of(evidence: Evidence, body: Estimate, frames: Indices) -> Floats:
     rotations, root = body.rotations[frames], body.root[frames]
     scale = float(standing_height(body.lengths)) / STANDARD_HEIGHT
     joints = joint_positions(rotations, root, rest_offsets(body.lengths))
-    points = joints[:, AT] + (rotations[:, BY] @ (PLACE * scale)[..., None])[..., 0]
+    points = landmarks_on(joints, rotations, PLACE * scale)
     if evidence.camera is not None:
         points = points - evidence.camera.positions[frames, None]
         points = points @ evidence.camera.rotations[frames]

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinelift.core.arrays import Array
 from kinelift.core.errors import CaptureError
-from kinelift.core.landmarks import LANDMARK, LANDMARKS, PLACES
+from kinelift.core.landmarks import AT, LANDMARK, LANDMARKS, PLACES
 from kinelift.core.rotations import rotation_between
 from kinelift.core.skeleton import INDEX, JOINTS, LENGTHS, STANDARD_HEIGHT, TEMPLATE_LENGTHS, standing_height
 
@@ -137,7 +137,7 @@ NEAREST = 0.3
 
 def is_seen(sequence: DetectedSequence) -> bool:
     """Whether the detector followed the person, and not the background or an object in it."""
-    joints = sequence.joints[:, [_AT[k] for k in _COMPARED]]
+    joints = sequence.joints[:, [AT[k] for k in _COMPARED]]
     depth = np.maximum(joints[..., 1:2], NEAREST)
     off = sequence.rays[:, _COMPARED] - rays_through(joints, depth)
     away = np.linalg.norm(off * depth, axis=-1).mean(1) / STANDARD_HEIGHT
@@ -181,7 +181,6 @@ def as_sequence(d: dict[str, Array]) -> DetectedSequence:
 #: for each landmark: the joint that it lies at, and the joint whose rotation carries it
 CARRIERS = tuple((INDEX[at], INDEX[by]) for at, by, _ in PLACES)
 assert all(ROTATED[by] for _, by in CARRIERS)
-_AT, _BY = ([pair[i] for pair in CARRIERS] for i in (0, 1))
 _HIPS = [LANDMARK["hip.L"], LANDMARK["hip.R"]]
 
 
@@ -241,11 +240,6 @@ def fit_detector(sequences: list[DetectedSequence], iterations: int = 6) -> Dete
         errors.append(np.stack(parts, 1).astype(np.float32))
     visibility = [s.visibility.astype(np.float32) for s in sequences]
     return DetectorModel(placement, errors, visibility)
-
-
-def landmarks_on(joints: Array, rotations: Array, placement: Array) -> Array:
-    """Landmarks (T, 33, 3) from joints (T, J, 3), rotations (T, J, 3, 3) and places on the joints (33, 3)."""
-    return np.asarray(joints[:, _AT] + (rotations[:, _BY] @ placement[..., None])[..., 0])
 
 
 def rays_through(points: Array, depth: Array) -> Array:

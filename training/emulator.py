@@ -20,8 +20,8 @@ from torch.nn import functional
 
 from kinelift.core.arrays import Array
 from kinelift.core.files import replacing
-from kinelift.core.landmarks import LANDMARK, MIRRORED
-from kinelift.training.detected import DetectedSequence, DetectorModel, landmarks_on, seen_straight
+from kinelift.core.landmarks import LANDMARK, MIRRORED, landmarks_on
+from kinelift.training.detected import DetectedSequence, DetectorModel, seen_straight
 
 #: size of one unit of the network's outputs: picture errors (body heights), visibility
 _UNITS = np.array([0.02, 0.02, 0.2], np.float32)

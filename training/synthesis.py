@@ -21,7 +21,7 @@ from torch import Tensor
 
 from kinelift.core.arrays import Array
 from kinelift.core.kinematics import joint_positions
-from kinelift.core.landmarks import MIRRORED, bridge
+from kinelift.core.landmarks import MIRRORED, bridge, landmarks_on
 from kinelift.core.motion import CONTACT_MIRROR
 from kinelift.core.rotations import axis_angle
 from kinelift.core.skeleton import (
@@ -40,7 +40,6 @@ from kinelift.training.detected import (
     ROTATED,
     DetectedSequence,
     DetectorModel,
-    landmarks_on,
     rays_through,
 )
 from kinelift.training.mocap import MocapSequence, resample

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kinelift.core.kinematics import joint_positions, world_rotations
-from kinelift.core.landmarks import LANDMARKS, PLACES
+from kinelift.core.landmarks import LANDMARKS, PLACES, landmarks_on
 from kinelift.core.rotations import matrix_from_vector
 from kinelift.core.skeleton import (
     JOINTS,
@@ -15,7 +15,7 @@ from kinelift.core.skeleton import (
     standing_height,
 )
 from kinelift.training.bodies import Scene, make, truth
-from kinelift.training.detected import POSITIONED, ROTATED, landmarks_on, load_detected
+from kinelift.training.detected import POSITIONED, ROTATED, load_detected
 
 
 def test_what_is_written_of_a_scene_comes_back(tmp_path):

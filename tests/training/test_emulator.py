@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinelift.core.landmarks import MIRRORED
+from kinelift.core.landmarks import MIRRORED, landmarks_on
 from kinelift.training import emulator
-from kinelift.training.detected import fit_detector, landmarks_on, load_detected
+from kinelift.training.detected import fit_detector, load_detected
 
 
 @pytest.mark.slow
